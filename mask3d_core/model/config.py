@@ -1,0 +1,81 @@
+"""The numbers of a model; they travel in the weights file."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from mask3d_core.errors import InputError
+
+BACKBONES = {
+    # name: (planes of the 8 stages, residual blocks of the 8 stages)
+    'Res16UNet34C': ((32, 64, 128, 256, 256, 128, 96, 96), (2, 3, 4, 6, 2, 2, 2, 2)),
+    'Res16UNet18B': ((32, 64, 128, 256, 128, 128, 128, 128), (2, 2, 2, 2, 2, 2, 2, 2)),
+    'Res16UNet14A': ((32, 64, 128, 256, 128, 128, 96, 96), (1, 1, 1, 1, 1, 1, 1, 1)),
+}
+QUERIES = ('fps_zero', 'fps_feature', 'learned')
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """
+    Shape of a Mask3D model (paper, Sec. III and IV).
+
+    Attributes
+    ----------
+    backbone : str
+        One of `BACKBONES`.
+    in_channels : int
+        Input features of a voxel: 3 for colour.
+    num_classes : int
+        K, without the no-object class.
+    hidden_dim, feedforward_dim, num_heads : int
+        D, width of the feed-forward layer, attention heads.
+    num_queries : int
+        Q used in training; free at run time unless the queries are learned.
+    queries : str
+        'fps_zero', 'fps_feature' or 'learned'.
+    num_rounds : int
+        How often the decoder goes through the levels.
+    shared_rounds : bool
+        Whether all rounds use one set of weights.
+    levels : tuple of int
+        The attended feature levels, 0 = coarsest.
+    on_segments : bool
+        Masks on superpoints instead of voxels.
+
+    """
+
+    backbone: str = 'Res16UNet34C'
+    in_channels: int = 3
+    num_classes: int = 18
+    hidden_dim: int = 128
+    feedforward_dim: int = 1024
+    num_heads: int = 8
+    num_queries: int = 100
+    queries: str = 'fps_zero'
+    num_rounds: int = 3
+    shared_rounds: bool = True
+    levels: tuple[int, ...] = (0, 1, 2, 3)
+    on_segments: bool = False
+
+    def __post_init__(self) -> None:
+        if self.backbone not in BACKBONES:
+            raise InputError(f'unknown backbone {self.backbone!r}; expected one of '
+                             + ', '.join(BACKBONES))
+        if self.queries not in QUERIES:
+            raise InputError(f'unknown queries {self.queries!r}; expected one of '
+                             + ', '.join(QUERIES))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as the weights file stores them."""
+        return asdict(self) | {'levels': list(self.levels)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
+        """Undo `to_dict`; raise InputError for a key this version does not know."""
+        unknown = set(values) - {field.name for field in fields(cls)}
+        if unknown:
+            raise InputError(f'the weights were made by a newer version: unknown model setting '
+                             f'{sorted(unknown)[0]!r}; update mask3d_ros')
+        return cls(**(values | {'levels': tuple(values['levels'])}))

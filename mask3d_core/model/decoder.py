@@ -1,0 +1,173 @@
+"""The transformer decoder that refines the queries (paper, Sec. III-C, Fig. 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import math
+
+from mask3d_core.model.config import ModelConfig
+from mask3d_core.sparse import product
+import torch
+from torch import nn, Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+
+class Attention(nn.Module):
+    """Multi-head attention whose keys and values can be prepared once and used often."""
+
+    def __init__(self, width: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
+        self.value, self.out = nn.Linear(width, width), nn.Linear(width, width)
+        bound = math.sqrt(6 / (width + 3 * width))  # Xavier over the stacked [3 D, D] matrix
+        for layer in (self.query, self.key, self.value):
+            nn.init.uniform_(layer.weight, -bound, bound)
+        for layer in (self.query, self.key, self.value, self.out):
+            nn.init.zeros_(layer.bias)
+
+    def heads(self, rows: Tensor) -> Tensor:
+        """Split the channels: [..., V, D] -> [..., heads, V, D / heads]."""
+        return rows.unflatten(-1, (self.num_heads, -1)).transpose(-2, -3)
+
+    def forward(self, queries: Tensor, keys: Tensor, values: Tensor,
+                masked: Tensor | None = None) -> Tensor:
+        """
+        Attend from queries to prepared keys and values.
+
+        Parameters
+        ----------
+        queries : [..., Q, D]
+        keys, values : [..., heads, V, D / heads]
+            `heads(key(x))` and `heads(value(x))`.
+        masked : [Q, V] bool, optional
+            True where a query must not look (eq. 3).
+
+        """
+        mask = None if masked is None else torch.where(masked, -torch.inf, 0.).to(queries.dtype)
+        attended = scaled_dot_product_attention(
+            self.heads(self.query(queries)), keys, values, mask)
+        return self.out(attended.transpose(-2, -3).flatten(-2))
+
+
+@dataclass(frozen=True)
+class Memory:
+    """
+    What the queries of one scan look at in one level.
+
+    Attributes
+    ----------
+    features : [V_l, C_l]
+        Features of the U-Net.
+    positions : [V_l, D]
+        Position encodings.
+    mask_features : [V_l, D]
+        Mask features averaged over each voxel's part of the finest level: mask logits are linear
+        in them, so averaging the features once replaces averaging the logits in every step.
+
+    """
+
+    features: Tensor
+    positions: Tensor
+    mask_features: Tensor
+
+
+class CrossAttention(nn.Module):
+    """Queries look at the voxels inside their own mask (eq. 2, 3)."""
+
+    def __init__(self, width: int, num_heads: int) -> None:
+        super().__init__()
+        self.attention = Attention(width, num_heads)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, queries: Tensor, positions: Tensor,
+                memories: list[tuple[Tensor, Tensor]], masked: list[Tensor]) -> Tensor:
+        """Refine [B, Q, D]; keys, values and mask [Q, V_l] of each scan by itself."""
+        attended = [self.attention(query, keys, values, mask) for query, (keys, values), mask
+                    in zip(queries + positions, memories, masked)]
+        return self.norm(queries + torch.stack(attended))
+
+
+class SelfAttention(nn.Module):
+    """Queries look at each other."""
+
+    def __init__(self, width: int, num_heads: int) -> None:
+        super().__init__()
+        self.attention = Attention(width, num_heads)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, queries: Tensor, positions: Tensor) -> Tensor:
+        """Refine [B, Q, D]."""
+        attention, placed = self.attention, queries + positions
+        keys = attention.heads(attention.key(placed))
+        values = attention.heads(attention.value(queries))
+        return self.norm(queries + attention(placed, keys, values))
+
+
+class FeedForward(nn.Module):
+    """Each query thinks by itself."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, width))
+        for layer in (self.layers[0], self.layers[2]):
+            nn.init.xavier_uniform_(layer.weight)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, queries: Tensor) -> Tensor:
+        """Refine [B, Q, D]."""
+        return self.norm(queries + self.layers(queries))
+
+
+class DecoderLayer(nn.Module):
+    """One refinement step at one level."""
+
+    def __init__(self, config: ModelConfig, feature_dim: int) -> None:
+        super().__init__()
+        width = config.hidden_dim
+        self.squeeze = nn.Linear(feature_dim, width)
+        self.cross = CrossAttention(width, config.num_heads)
+        self.own = SelfAttention(width, config.num_heads)
+        self.feed_forward = FeedForward(width, config.feedforward_dim)
+
+    def prepare(self, memory: Memory) -> tuple[Tensor, Tensor]:
+        """Return keys and values of a level: [heads, V_l, D / heads] each."""
+        attention = self.cross.attention
+        features = product(memory.features, self.squeeze.weight, self.squeeze.bias)
+        keys, values = attention.key, attention.value
+        return (attention.heads(product(features + memory.positions, keys.weight, keys.bias)),
+                attention.heads(product(features, values.weight, values.bias)))
+
+    def forward(self, queries: Tensor, positions: Tensor,
+                memories: list[tuple[Tensor, Tensor]], masked: list[Tensor]) -> Tensor:
+        """Refine [B, Q, D]."""
+        queries = self.cross(queries, positions, memories, masked)
+        queries = self.own(queries, positions)
+        return self.feed_forward(queries)
+
+
+class MaskHead(nn.Module):
+    """Reads class logits and mask embeddings off the queries (eq. 1)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width = config.hidden_dim
+        self.norm = nn.LayerNorm(width)
+        self.embedding = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
+        self.classes = nn.Linear(width, config.num_classes + 1)
+
+    def forward(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """Return class logits [..., Q, K + 1] and mask embeddings [..., Q, D]."""
+        queries = self.norm(queries)
+        return self.classes(queries), self.embedding(queries)
+
+
+def attention_mask(mask_features: Tensor, embedding: Tensor) -> Tensor:
+    """
+    Return where queries must not look: [V_l, D], [Q, D] -> [Q, V_l] bool.
+
+    A query whose mask is empty looks everywhere. The comparison is the original's, on
+    probabilities: a logit of -1e-9 has probability 0.5 in float32 and is not masked.
+    """
+    masked = (embedding @ mask_features.t()).sigmoid() < 0.5
+    return masked & ~masked.all(1, keepdim=True)

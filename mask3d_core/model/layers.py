@@ -1,0 +1,156 @@
+"""Convolutions between and within the levels of a pyramid, each with its batch norm."""
+
+from __future__ import annotations
+
+import math
+
+from mask3d_core.sparse import Level, place_rows, product, select_rows, sparse_conv
+import torch
+from torch import nn, Tensor
+
+NORM_MOMENTUM = 0.02
+BLOCK_NORM_MOMENTUM = 0.1
+"""The original passes its momentum to every norm but those inside residual blocks."""
+
+
+class ConvNorm(nn.Module):
+    """
+    A convolution followed by batch norm; `fold` makes the two one.
+
+    `weight` is [D, K, C]: outputs, offsets (x fastest), inputs. Subclasses say between which rows
+    they convolve, by `convolve`.
+    """
+
+    volume = 1
+
+    def __init__(self, channels_in: int, channels: int, momentum: float = NORM_MOMENTUM) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(channels, self.volume, channels_in))
+        self.bias: nn.Parameter | None = None
+        self.norm: nn.BatchNorm1d | None = nn.BatchNorm1d(channels, momentum=momentum)
+        bound = 1 / math.sqrt(self.fan() * self.volume)
+        nn.init.uniform_(self.weight, -bound, bound)
+
+    def fan(self) -> int:
+        """Return the channels MinkowskiEngine's initialisation counts as the fan."""
+        return self.weight.shape[2]
+
+    def convolve(self, features: Tensor, level: Level) -> Tensor:
+        """Convolve without norm."""
+        raise NotImplementedError
+
+    def forward(self, features: Tensor, level: Level) -> Tensor:
+        """Convolve and normalise: [V, C] -> [V', D]."""
+        result = self.convolve(features, level)
+        return result if self.norm is None else self.norm(result)
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Multiply the running batch norm into weight and bias; for inference only."""
+        if self.norm is None:
+            return
+        norm = self.norm
+        assert norm.running_mean is not None and norm.running_var is not None
+        scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+        self.weight.mul_(scale[:, None, None])
+        self.bias = nn.Parameter(norm.bias - norm.running_mean * scale)
+        self.norm = None
+
+
+class NeighborConv(ConvNorm):
+    """A 3 x 3 x 3 convolution within a level, with an optional residual and rectifier."""
+
+    volume = 27
+
+    def forward(self, features: Tensor, level: Level,  # type: ignore[override]
+                residual: Tensor | None = None) -> Tensor:
+        """Convolve, normalise, add the residual, rectify: [V, C] -> [V, D]."""
+        if self.norm is None:
+            return sparse_conv(features, self.weight, level, self.bias, residual, relu=True)
+        result = self.norm(sparse_conv(features, self.weight, level))
+        return (result if residual is None else result + residual).relu()
+
+
+class PointConv(ConvNorm):
+    """A convolution of each voxel by itself (kernel volume 1)."""
+
+    def convolve(self, features: Tensor, level: Level) -> Tensor:
+        """Multiply: [V, C] -> [V, D]."""
+        return product(features, self.weight[:, 0], self.bias)
+
+
+class DownConv(ConvNorm):
+    """A 2 x 2 x 2 convolution of stride 2: from a level to its parents."""
+
+    volume = 8
+
+    def convolve(self, features: Tensor, level: Level) -> Tensor:
+        """Gather each parent's children side by side and multiply: [V, C] -> [V', D]."""
+        children = place_rows(features, _slots(level), 8 * level.num_parents)
+        return product(children.view(level.num_parents, -1), self.weight.flatten(1), self.bias)
+
+
+class UpConv(ConvNorm):
+    """A transposed 2 x 2 x 2 convolution of stride 2: from the parents back to a level."""
+
+    volume = 8
+
+    def fan(self) -> int:
+        """Return the output channels, as MinkowskiEngine does for transposed convolutions."""
+        return self.weight.shape[0]
+
+    def convolve(self, features: Tensor, level: Level) -> Tensor:
+        """Multiply for all eight children and keep those that exist: [V', C] -> [V, D]."""
+        weight = self.weight.transpose(0, 1).reshape(-1, self.weight.shape[2])
+        bias = None if self.bias is None else self.bias.repeat(8)
+        children = product(features, weight, bias)
+        return select_rows(children.view(8 * len(features), -1), _slots(level))
+
+
+class StemConv(ConvNorm):
+    """
+    A 5 x 5 x 5 convolution, computed as one of 3 x 3 x 3 between the parents.
+
+    A parent's eight children side by side are its features. Voxels two steps apart have parents
+    at most one step apart, so this is the same sum; it needs no table of 125 neighbours and moves
+    a few wide rows instead of many narrow ones.
+    """
+
+    volume = 125
+
+    def __init__(self, channels_in: int, channels: int) -> None:
+        super().__init__(channels_in, channels)
+        self.register_buffer('offsets', _stem_offsets(), persistent=False)
+
+    def forward(self, features: Tensor, level: Level, parents: Level) -> Tensor:  # type: ignore
+        """Convolve and normalise: [V, C] -> [V, D]."""
+        channels, channels_in = len(self.weight), features.shape[1]
+        padded = nn.functional.pad(self.weight, (0, 0, 0, 1))  # offset 125: out of reach
+        weight = padded[:, self.offsets]                       # [D, 8 out, 27, 8 in, C]
+        weight = weight.transpose(0, 1).reshape(8 * channels, 27, 8 * channels_in)
+        bias = None if self.bias is None else self.bias.repeat(8)
+        children = place_rows(features, _slots(level), 8 * len(parents))
+        result = sparse_conv(children.view(len(parents), -1), weight, parents, bias)
+        result = select_rows(result.view(8 * len(parents), channels), _slots(level))
+        return result if self.norm is None else self.norm(result)
+
+
+def _slots(level: Level) -> Tensor:
+    assert level.slots is not None, 'the coarsest level has no parents'
+    return level.slots
+
+
+def _stem_offsets() -> Tensor:
+    """Return for (child out, parent offset, child in) the 5 x 5 x 5 offset, 125 for none."""
+    place = torch.tensor([[k & 1, k >> 1 & 1, k >> 2] for k in range(8)])
+    parent = torch.tensor([[k % 3 - 1, k // 3 % 3 - 1, k // 9 - 1] for k in range(27)])
+    offset = 2 * parent[None, :, None] + place[None, None] - place[:, None, None]
+    index = (offset + 2) @ torch.tensor([1, 5, 25])
+    return index.where((offset.abs() <= 2).all(-1), torch.tensor(125))
+
+
+def fold_batch_norms(model: nn.Module) -> None:
+    """Fold every batch norm of an evaluated model into its convolution (architecture, 3)."""
+    for module in model.modules():
+        if isinstance(module, ConvNorm):
+            module.fold()

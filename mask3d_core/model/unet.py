@@ -1,0 +1,90 @@
+"""The sparse convolutional U-Net (paper, Sec. III-A; Choy et al., CVPR 2019)."""
+
+from __future__ import annotations
+
+from mask3d_core.model.config import BACKBONES, ModelConfig
+from mask3d_core.model.layers import (
+    BLOCK_NORM_MOMENTUM, DownConv, NeighborConv, PointConv, StemConv, UpConv)
+from mask3d_core.sparse import Level, Pyramid
+import torch
+from torch import nn, Tensor
+
+STEM_CHANNELS = 32
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 x 3 convolutions and a shortcut."""
+
+    def __init__(self, channels_in: int, channels: int) -> None:
+        super().__init__()
+        self.conv1 = NeighborConv(channels_in, channels, BLOCK_NORM_MOMENTUM)
+        self.conv2 = NeighborConv(channels, channels, BLOCK_NORM_MOMENTUM)
+        self.shortcut = None if channels_in == channels else PointConv(channels_in, channels)
+
+    def forward(self, features: Tensor, level: Level) -> Tensor:
+        """Convolve within a level: [V, C] -> [V, D]."""
+        shortcut = features if self.shortcut is None else self.shortcut(features, level)
+        return self.conv2(self.conv1(features, level), level, shortcut)
+
+
+class UNet(nn.Module):
+    """Res16UNet: four strided convolutions down, four transposed ones up, skips between."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        planes, repeats = BACKBONES[config.backbone]
+        self.stem = StemConv(config.in_channels, STEM_CHANNELS)
+        self.down, self.down_blocks = nn.ModuleList(), nn.ModuleList()
+        self.up, self.up_blocks = nn.ModuleList(), nn.ModuleList()
+        skips, channels = [], STEM_CHANNELS
+        for width, count in zip(planes[:4], repeats[:4]):
+            skips.append(channels)
+            self.down.append(DownConv(channels, channels))
+            self.down_blocks.append(_stage(channels, width, count))
+            channels = width
+        self.widths = [channels]
+        for width, count in zip(planes[4:], repeats[4:]):
+            self.up.append(UpConv(channels, width))
+            self.up_blocks.append(_stage(width + skips.pop(), width, count))
+            channels = width
+            self.widths.append(channels)
+
+    def forward(self, features: Tensor, pyramid: Pyramid) -> list[Tensor]:
+        """
+        Compute the features of every level.
+
+        Parameters
+        ----------
+        features : [V, C]
+            In the row order of the finest level.
+        pyramid : Pyramid
+
+        Returns
+        -------
+        Five tensors [V_l, C_l], coarse to fine; C_l as in `widths`.
+
+        """
+        levels = pyramid.levels
+        features = self.stem(features, levels[0], levels[1]).relu_()
+        skips = []
+        for depth, (down, blocks) in enumerate(zip(self.down, self.down_blocks)):
+            skips.append(features)
+            features = down(features, levels[depth]).relu_()
+            features = _run(blocks, features, levels[depth + 1])
+        outputs = [features]
+        for depth, up, blocks in zip((3, 2, 1, 0), self.up, self.up_blocks):
+            features = up(features, levels[depth]).relu_()
+            features = _run(blocks, torch.cat([features, skips.pop()], 1), levels[depth])
+            outputs.append(features)
+        return outputs
+
+
+def _stage(channels_in: int, channels: int, count: int) -> nn.ModuleList:
+    return nn.ModuleList(ResidualBlock(channels if i else channels_in, channels)
+                         for i in range(count))
+
+
+def _run(blocks: nn.Module, features: Tensor, level: Level) -> Tensor:
+    for block in blocks:  # type: ignore[attr-defined]
+        features = block(features, level)
+    return features

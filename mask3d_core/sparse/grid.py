@@ -1,0 +1,150 @@
+"""Voxel coordinates as sorted integer keys: the one structure all geometry is read from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import math
+
+from mask3d_core.errors import InputError
+import torch
+from torch import Tensor
+
+MARGIN = 16
+"""
+Free cells around the voxels of level 0.
+
+A neighbour's key then never wraps into the next row, and cells of every level up to stride 16 keep
+the parity of the absolute coordinates.
+"""
+
+
+def cell_shift(coords: Tensor) -> Tensor:
+    """Return the multiple of `MARGIN` below all voxels of [V, 4] (scan, x, y, z): [3]."""
+    return coords[:, 1:].amin(0).div(MARGIN, rounding_mode='floor') * MARGIN - MARGIN
+
+
+def cell_keys(coords: Tensor, shift: Tensor | int) -> tuple[Tensor, list[int]]:
+    """
+    Number cells (scan, x, y, z) by mixed radix, z fastest.
+
+    Returns
+    -------
+    keys, size
+        [V] int64, and the number of cells along x, y, z: one more than occur, so that a step
+        beyond the last cell meets no other.
+
+    Raises
+    ------
+    InputError
+        When the voxels span more cells than a key can number.
+
+    """
+    size = (coords[:, 1:].amax(0) - shift + 2).tolist()
+    if math.prod(size) * (int(coords[:, 0].max()) + 1) >= 2 ** 62:
+        raise InputError(
+            f'the cloud spans {size[0]} x {size[1]} x {size[2]} voxels, more than can be '
+            'numbered: remove outliers, crop the cloud, or check that it is in metres')
+    scan, x, y, z = coords.unbind(1)
+    if not isinstance(shift, int):
+        x, y, z = x - shift[0], y - shift[1], z - shift[2]
+    return ((scan * size[0] + x) * size[1] + y) * size[2] + z, size
+
+
+@dataclass(frozen=True)
+class Grid:
+    """
+    Unique voxels in ascending order of their key.
+
+    Attributes
+    ----------
+    coords : [V, 4] int64
+        Scan of the batch, x, y, z; shifted so that x, y, z are positive.
+    keys : [V] int64
+        Mixed-radix number of (scan, x, y, z), z fastest; ascending and unique.
+    stride_x, stride_y : int
+        How much the key grows with one step in x and in y; one step in z is 1.
+
+    """
+
+    coords: Tensor
+    keys: Tensor
+    stride_x: int
+    stride_y: int
+
+    @classmethod
+    def sort(cls, coords: Tensor) -> tuple[Grid, Tensor]:
+        """
+        Sort unique voxels.
+
+        Parameters
+        ----------
+        coords : [V, 4] int64
+            Scan, x, y, z in voxels; any sign, any order.
+
+        Returns
+        -------
+        grid, rows
+            rows [V]: the input row of each voxel of the grid.
+
+        Raises
+        ------
+        InputError
+            When the voxels span more cells than a key can number.
+
+        """
+        shift = cell_shift(coords)
+        unsorted, size = cell_keys(coords, shift)
+        keys, rows = unsorted.sort()
+        shifted = torch.cat([coords[:, :1], coords[:, 1:] - shift], 1)[rows]
+        return cls(shifted, keys, size[1] * size[2], size[2]), rows
+
+    def coarsen(self) -> tuple[Grid, Tensor]:
+        """
+        Merge 2 x 2 x 2 voxels into one.
+
+        Returns
+        -------
+        grid, slots
+            slots [V]: 8 times the row of a voxel's parent plus its place within it,
+            x fastest (the order of the original's 2 x 2 x 2 kernels).
+
+        """
+        halves = torch.cat([self.coords[:, :1], self.coords[:, 1:] >> 1], 1)
+        unsorted, size = cell_keys(halves, 0)
+        keys, parent = torch.unique(unsorted, return_inverse=True)
+        coords = torch.empty(len(keys), 4, dtype=torch.int64, device=keys.device)
+        coords[parent] = halves
+        place = (self.coords[:, 1:] & 1) @ torch.tensor([1, 2, 4], device=keys.device)
+        return Grid(coords, keys, size[1] * size[2], size[2]), parent * 8 + place
+
+    def neighbors(self) -> Tensor:
+        """
+        Find the 3 x 3 x 3 neighbours of every voxel.
+
+        Voxels one step apart in z are consecutive keys, so one binary search serves a column of
+        three; and a neighbour's neighbour on the other side is the voxel itself, so five of the
+        nine columns are enough.
+
+        Returns
+        -------
+        [27, V] int32
+            Row of the neighbour at offset (k % 3 - 1, k // 3 % 3 - 1, k // 9 - 1); V for none.
+
+        """
+        count = len(self.keys)
+        rows = torch.arange(count, dtype=torch.int32, device=self.keys.device)
+        table = torch.full((27, count), count, dtype=torch.int32, device=self.keys.device)
+        table[13] = rows
+        for dx, dy in ((0, 0), (0, 1), (1, -1), (1, 0), (1, 1)):
+            wanted = self.keys + (dx * self.stride_x + dy * self.stride_y)
+            first = torch.searchsorted(self.keys, wanted - 1)
+            for dz in (-1, 0, 1):
+                position = first.clamp(max=count - 1)
+                found = self.keys[position] == wanted + dz
+                offset = (dx + 1) + 3 * (dy + 1) + 9 * (dz + 1)
+                if offset > 13 or (dx, dy) != (0, 0):
+                    here, there = rows[found], position[found].int()
+                    table[offset, here.long()] = there
+                    table[26 - offset, there.long()] = here
+                first = first + found
+        return table

@@ -1,0 +1,158 @@
+"""Voxels: a scan on a grid, what the network reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from mask3d_core.errors import InputError
+from mask3d_core.scan import Scan
+from mask3d_core.sparse.grid import cell_keys, cell_shift
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import Tensor
+
+FINE = 2.0 ** 30
+"""Steps per voxel or colour unit: sums of such integers are exact in float64, in any order."""
+
+
+@dataclass(frozen=True, eq=False)
+class Voxels:
+    """
+    The occupied voxels of one scan, sorted by x, then y, then z.
+
+    Attributes
+    ----------
+    coords : [V, 3] int64
+        floor(position / voxel size).
+    features : [V, C] float32
+        Normalised colour; ones for a model without colour.
+    centers : [V, 3] float32
+        Position of each voxel's points, metres, relative to `origin`.
+    origin : [3] float64
+        Metres, in the frame of the cloud.
+    inverse : [N] int64
+        The voxel of each point of the scan.
+    segment : [V] int64 or None
+        Superpoint of each voxel, numbered 0..S-1.
+
+    """
+
+    coords: Tensor
+    features: Tensor
+    centers: Tensor
+    origin: NDArray[np.float64]
+    inverse: Tensor
+    segment: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.coords)
+
+    def to(self, device: torch.device) -> Voxels:
+        """Move to a device."""
+        return replace(
+            self, coords=self.coords.to(device), features=self.features.to(device),
+            centers=self.centers.to(device), inverse=self.inverse.to(device),
+            segment=None if self.segment is None else self.segment.to(device))
+
+
+@dataclass(frozen=True)
+class Voxelization:
+    """
+    How a model wants its scans; these facts travel in the weights file.
+
+    Attributes
+    ----------
+    size : float
+        Edge of a voxel, metres.
+    color : str
+        'mean': a voxel has the mean colour and position of its points (paper, Sec. IV), whatever
+        their order. 'first': those of its first point, as in the original's code.
+    color_mean, color_std : 3 floats, or None for a model that sees only shape
+        Subtracted from and divided into colours in 0..1.
+
+    """
+
+    size: float = 0.02
+    color: str = 'mean'
+    color_mean: tuple[float, float, float] | None = (0.5, 0.5, 0.5)
+    color_std: tuple[float, float, float] | None = (0.28, 0.28, 0.28)
+
+
+def voxelize(scan: Scan, voxelization: Voxelization) -> Voxels:
+    """
+    Put the points of a scan on a grid.
+
+    The grid begins at the origin of the cloud's frame, so a cloud that moves by whole voxels
+    keeps its voxels.
+
+    Raises
+    ------
+    InputError
+        For a cloud without colour when the model needs it, one that spans more voxels than can
+        be numbered, or one whose points all fall into one voxel.
+
+    """
+    if voxelization.color_mean is not None and scan.color is None:
+        raise InputError('the cloud has no colour, but these weights need it: publish a cloud '
+                         'with an rgb field, or use weights trained without colour')
+    cells = torch.from_numpy(np.floor(scan.xyz / scan.xyz.dtype.type(voxelization.size))).long()
+    cells = torch.cat([cells.new_zeros(len(cells), 1), cells], 1)
+    keys, inverse = torch.unique(cell_keys(cells, cell_shift(cells))[0], return_inverse=True)
+    if len(keys) == 1:
+        raise InputError(f'all {len(scan)} points fall into one voxel of {voxelization.size:g} m: '
+                         'expected a cloud in metres; check its scale')
+    coords = torch.empty(len(keys), 3, dtype=torch.int64)
+    coords[inverse] = cells[:, 1:]
+    pick = _first_points if voxelization.color == 'first' else _mean_points
+    origin = np.floor(scan.xyz.min(0).astype(np.float64))
+    centers, colors = pick(scan, origin, voxelization.size, inverse.numpy(), coords.numpy())
+    features = torch.ones(len(keys), 1)
+    if voxelization.color_mean is not None:
+        features = torch.from_numpy(
+            ((colors - np.asarray(voxelization.color_mean))
+             / np.asarray(voxelization.color_std)).astype(np.float32))
+    segment = None if scan.segment is None else _majority(scan.segment, inverse.numpy())
+    return Voxels(coords, features, torch.from_numpy(centers.astype(np.float32)), origin, inverse,
+                  segment)
+
+
+def batch_coords(scans: Sequence[Voxels]) -> Tensor:
+    """Stack the voxels of several scans: [V, 4] int64 of scan, x, y, z."""
+    return torch.cat([torch.cat([torch.full_like(scan.coords[:, :1], number), scan.coords], 1)
+                      for number, scan in enumerate(scans)])
+
+
+Points = tuple[NDArray[np.floating], NDArray[np.floating] | None]
+
+
+def _first_points(scan: Scan, origin: NDArray[np.float64], size: float,
+                  inverse: NDArray[np.int64], coords: NDArray[np.int64]) -> Points:
+    first = np.empty(len(coords), np.int64)
+    first[inverse[::-1]] = np.arange(len(inverse))[::-1]
+    return scan.xyz[first] - origin, None if scan.color is None else scan.color[first]
+
+
+def _mean_points(scan: Scan, origin: NDArray[np.float64], size: float,
+                 inverse: NDArray[np.int64], coords: NDArray[np.int64]) -> Points:
+    within = scan.xyz / size - coords[inverse]
+    centers = (coords + _means(within, inverse)) * size - origin
+    return centers, None if scan.color is None else _means(scan.color, inverse)
+
+
+def _means(values: NDArray[np.floating], inverse: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Average the rows of each voxel, whatever their order."""
+    count = np.bincount(inverse)
+    steps = np.rint(values.astype(np.float64) * FINE)
+    return np.stack([np.bincount(inverse, column) / count for column in steps.T], 1) / FINE
+
+
+def _majority(segment: NDArray[np.int64], inverse: NDArray[np.int64]) -> Tensor:
+    """Give each voxel the segment most of its points have, the smaller id of equals."""
+    ids, dense = np.unique(segment, return_inverse=True)
+    pairs, votes = np.unique(inverse * len(ids) + dense, return_counts=True)
+    voxel, choice = np.divmod(pairs, len(ids))
+    best = np.lexsort((choice, -votes, voxel))
+    winner = best[np.unique(voxel[best], return_index=True)[1]]
+    return torch.from_numpy(np.unique(choice[winner], return_inverse=True)[1])

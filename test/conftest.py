@@ -1,0 +1,39 @@
+"""Fixtures: the original's inputs and outputs, and real data, where they are at hand."""
+
+from collections.abc import Callable
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = Path(os.environ.get('MASK3D_SHARED', ROOT.parent / 'shared'))
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        pytest.skip(f'{path.name} is not at hand: set MASK3D_SHARED to the folder that holds '
+                    f'{path.relative_to(SHARED)}')
+    return path
+
+
+@pytest.fixture(scope='session')
+def golden() -> Callable[[str], Any]:
+    """Return a loader of one of the original's npz files, by case name."""
+    return lambda case: np.load(_existing(SHARED / 'golden' / f'{case}.npz'))
+
+
+@pytest.fixture(scope='session')
+def golden_json() -> Callable[[str], dict[str, Any]]:
+    """Return a loader of the facts of a golden case, by case name."""
+    return lambda case: json.loads(
+        _existing(SHARED / 'golden' / f'{case}.json').read_text())
+
+
+@pytest.fixture(scope='session')
+def shared_data() -> Path:
+    """Return the folder of real clouds and bags."""
+    return _existing(SHARED / 'data')
