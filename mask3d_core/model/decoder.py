@@ -27,7 +27,7 @@ class Attention(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def heads(self, rows: Tensor) -> Tensor:
-        """Split the channels: [..., V, D] -> [..., heads, V, D / heads]."""
+        """Split the channels: [B, V, D] -> [B, heads, V, D / heads]."""
         return rows.unflatten(-1, (self.num_heads, -1)).transpose(-2, -3)
 
     def forward(self, queries: Tensor, keys: Tensor, values: Tensor,
@@ -37,8 +37,8 @@ class Attention(nn.Module):
 
         Parameters
         ----------
-        queries : [..., Q, D]
-        keys, values : [..., heads, V, D / heads]
+        queries : [B, Q, D]
+        keys, values : [B, heads, V, D / heads]
             `heads(key(x))` and `heads(value(x))`.
         masked : [Q, V] bool, optional
             True where a query must not look (eq. 3).
@@ -83,9 +83,9 @@ class CrossAttention(nn.Module):
     def forward(self, queries: Tensor, positions: Tensor,
                 memories: list[tuple[Tensor, Tensor]], masked: list[Tensor]) -> Tensor:
         """Refine [B, Q, D]; keys, values and mask [Q, V_l] of each scan by itself."""
-        attended = [self.attention(query, keys, values, mask) for query, (keys, values), mask
-                    in zip(queries + positions, memories, masked)]
-        return self.norm(queries + torch.stack(attended))
+        attended = [self.attention(query[None], keys, values, mask)
+                    for query, (keys, values), mask in zip(queries + positions, memories, masked)]
+        return self.norm(queries + torch.cat(attended))
 
 
 class SelfAttention(nn.Module):
@@ -131,12 +131,13 @@ class DecoderLayer(nn.Module):
         self.feed_forward = FeedForward(width, config.feedforward_dim)
 
     def prepare(self, memory: Memory) -> tuple[Tensor, Tensor]:
-        """Return keys and values of a level: [heads, V_l, D / heads] each."""
+        """Return keys and values of a level: [1, heads, V_l, D / heads] each."""
         attention = self.cross.attention
         features = product(memory.features, self.squeeze.weight, self.squeeze.bias)
         keys, values = attention.key, attention.value
-        return (attention.heads(product(features + memory.positions, keys.weight, keys.bias)),
-                attention.heads(product(features, values.weight, values.bias)))
+        placed = product(features + memory.positions, keys.weight, keys.bias)
+        valued = product(features, values.weight, values.bias)
+        return tuple(attention.heads(rows[None]).contiguous() for rows in (placed, valued))
 
     def forward(self, queries: Tensor, positions: Tensor,
                 memories: list[tuple[Tensor, Tensor]], masked: list[Tensor]) -> Tensor:

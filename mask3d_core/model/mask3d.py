@@ -11,7 +11,7 @@ from mask3d_core.model.decoder import attention_mask, DecoderLayer, MaskHead, Me
 from mask3d_core.model.positions import FourierPositions
 from mask3d_core.model.queries import farthest_points, Queries
 from mask3d_core.model.unet import UNet
-from mask3d_core.sparse import place_rows, product, Pyramid
+from mask3d_core.sparse import product, Pyramid, select_rows
 from mask3d_core.voxels import Voxels
 import torch
 from torch import nn, Tensor
@@ -102,7 +102,7 @@ class Mask3D(nn.Module):
         For each step (only the last one unless `every_step`) the predictions of all scans.
 
         """
-        levels = self.unet(torch.cat([scan.features for scan in scans])[pyramid.rows], pyramid)
+        levels = self.unet(torch.cat([scan.features for scan in scans])[pyramid.order], pyramid)
         return self.decode(levels, scans, pyramid, num_queries, seeds, every_step)
 
     def decode(self, levels: list[Tensor], scans: Sequence[Voxels], pyramid: Pyramid,
@@ -135,21 +135,21 @@ class Mask3D(nn.Module):
     def _scenes(self, levels: list[Tensor], scans: Sequence[Voxels], pyramid: Pyramid,
                 seeds: Sequence[Tensor]) -> list[Scene]:
         """Gather for each scan what its queries will see."""
-        projection, sizes = self.mask_projection, [len(scan) for scan in scans]
-        finest = product(levels[-1], projection.weight, projection.bias)
-        voxel_masks = place_rows(finest, pyramid.rows, sum(sizes)).split(sizes)
-        voxel_features = place_rows(levels[-1], pyramid.rows, sum(sizes)).split(sizes)
-        mask_features = list(voxel_masks)
+        finest = product(levels[-1], self.mask_projection.weight, self.mask_projection.bias)
+        sizes = [len(scan) for scan in scans]
+        mask_features = list(select_rows(finest, pyramid.rank).split(sizes))
         if self.config.on_segments:
             mask_features = [_segment_means(masks, _segments(scan))
-                             for masks, scan in zip(voxel_masks, scans)]
+                             for masks, scan in zip(mask_features, scans)]
             finest = torch.cat([masks[_segments(scan)]
-                                for masks, scan in zip(mask_features, scans)])[pyramid.rows]
-        centers = torch.cat([scan.centers for scan in scans])[pyramid.rows]
+                                for masks, scan in zip(mask_features, scans)])[pyramid.order]
+        centers = torch.cat([scan.centers for scan in scans])[pyramid.order]
         memories = self._memories(levels, pyramid, centers, finest.detach())
-        return [Scene(memory, masks, self._encode(scan.centers, scan.centers[seed]), features[seed])
-                for memory, masks, scan, features, seed
-                in zip(memories, mask_features, scans, voxel_features, seeds)]
+        ranks = pyramid.rank.split(sizes)
+        return [Scene(memory, masks, self._encode(scan.centers, scan.centers[seed]),
+                      levels[-1][rank[seed]])
+                for memory, masks, scan, rank, seed
+                in zip(memories, mask_features, scans, ranks, seeds)]
 
     def _memories(self, features: list[Tensor], pyramid: Pyramid, centers: Tensor,
                   mask_features: Tensor) -> list[list[Memory]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from mask3d_core.sparse.grid import Grid
-from mask3d_core.sparse.rows import place_rows
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
 NUM_LEVELS = 5
 BLOCK_ROWS = 1024
@@ -82,9 +83,10 @@ class Level:
     def pool(self, features: Tensor) -> Tensor:
         """Average the existing children of each parent: [V, C] -> [num_parents, C]."""
         assert self.slots is not None
-        children = place_rows(features, self.slots, 8 * self.num_parents)
-        count = torch.bincount(self.slots >> 3, minlength=self.num_parents)
-        return children.view(self.num_parents, 8, -1).sum(1) / count[:, None].to(features.dtype)
+        parent = self.slots >> 3
+        children = parent.argsort(stable=True)
+        counts = torch.bincount(parent, minlength=self.num_parents)
+        return embedding_bag(children, features, counts.cumsum(0) - counts, mode='mean')
 
 
 @dataclass(frozen=True)
@@ -95,13 +97,16 @@ class Pyramid:
     Attributes
     ----------
     levels : list of Level
-    rows : [V] int64
+    order : [V] int64
         For each row of the finest level its row in the coordinates the pyramid was built from.
+    rank : [V] int64
+        The reverse: where each of these coordinates stands in the finest level.
 
     """
 
     levels: list[Level]
-    rows: Tensor
+    order: Tensor
+    rank: Tensor
 
 
 def build_pyramid(coords: Tensor) -> Pyramid:
@@ -116,34 +121,49 @@ def build_pyramid(coords: Tensor) -> Pyramid:
     """
     grid, rows = Grid.sort(coords)
     num_scans = int(coords[:, 0].max()) + 1
-    order, rank, blocks, num_pairs = _blocks(grid)
-    rows = rows[order]
+    table = _arrange(grid)
+    finest = rows[table.order]
     levels = []
-    for depth in range(NUM_LEVELS):
-        starts = torch.searchsorted(grid.coords[order, 0].contiguous(),
-                                    torch.arange(num_scans + 1, device=rows.device)).tolist()
-        if depth == NUM_LEVELS - 1:
-            levels.append(Level(grid.coords[order], starts, blocks, num_pairs, None, 0))
-            break
+    for _ in range(NUM_LEVELS - 1):
         coarse, slots = grid.coarsen()
-        coarse_order, coarse_rank, coarse_blocks, coarse_pairs = _blocks(coarse)
-        slots = slots[order]
-        slots = 8 * coarse_rank[slots >> 3].long() + (slots & 7)
-        levels.append(Level(grid.coords[order], starts, blocks, num_pairs, slots, len(coarse.keys)))
-        grid, order, rank = coarse, coarse_order, coarse_rank
-        blocks, num_pairs = coarse_blocks, coarse_pairs
-    return Pyramid(levels, rows)
+        coarse_table = _arrange(coarse)
+        slots = slots[table.order]
+        slots = 8 * coarse_table.rank[slots >> 3] + (slots & 7)
+        levels.append(_level(grid, table, num_scans, slots, len(coarse.keys)))
+        grid, table = coarse, coarse_table
+    levels.append(_level(grid, table, num_scans, None, 0))
+    rank = torch.empty_like(finest)
+    rank[finest] = torch.arange(len(finest), device=finest.device)
+    return Pyramid(levels, finest, rank)
 
 
-def _blocks(grid: Grid) -> tuple[Tensor, Tensor, list[Block], int]:
-    """Order the voxels and cut their neighbour table; return order, its inverse, blocks, pairs."""
+class _Table(NamedTuple):
+    """How a level's rows are arranged: order and rank as in Pyramid, rank one longer."""
+
+    order: Tensor
+    rank: Tensor
+    blocks: list[Block]
+    num_pairs: int
+
+
+def _level(grid: Grid, table: _Table, num_scans: int, slots: Tensor | None,
+           num_parents: int) -> Level:
+    coords = grid.coords[table.order]
+    scans = torch.arange(num_scans + 1, device=coords.device)
+    starts = torch.searchsorted(coords[:, 0].contiguous(), scans).tolist()
+    return Level(coords, starts, table.blocks, table.num_pairs, slots, num_parents)
+
+
+def _arrange(grid: Grid) -> _Table:
+    """Order the voxels of a level and cut its neighbour table into blocks."""
     table = grid.neighbors()
     count = table.shape[1]
     present = table < count
     order = _pattern_order(grid.coords[:, 0], present)
-    rank = torch.empty(count + 1, dtype=torch.int32, device=order.device)
-    rank[order] = torch.arange(count, dtype=torch.int32, device=order.device)
-    rank[count] = count
+    rank = torch.empty(count + 1, dtype=torch.int64, device=order.device)
+    rank[order] = torch.arange(count, device=order.device)
+    rank[count] = count  # "no neighbour" stays so
+    narrow = rank.int()
 
     occurs = [part.any(1) for part in present[:, order].split(BLOCK_ROWS, 1)]
     blocks = []
@@ -153,8 +173,8 @@ def _blocks(grid: Grid) -> tuple[Tensor, Tensor, list[Block], int]:
         offsets = None if occurring.all() else occurring.nonzero()[:, 0].to(order.device)
         part = table.index_select(1, order[start:stop])
         part = part if offsets is None else part.index_select(0, offsets)
-        blocks.append(Block(start, stop, offsets, rank[part.t().reshape(-1).long()]))
-    return order, rank, blocks, int(present.sum())
+        blocks.append(Block(start, stop, offsets, narrow[part.t().reshape(-1)]))
+    return _Table(order, rank, blocks, int(present.sum()))
 
 
 def _pattern_order(scan: Tensor, present: Tensor) -> Tensor:

@@ -99,7 +99,7 @@ def run(request: pytest.FixtureRequest, golden: Any, golden_json: Any) -> Run:
     if 'fps_idx' in case:
         seeds = [torch.from_numpy(rows).long() for rows in case['fps_idx']]
     with torch.no_grad():
-        features = torch.cat([scan.features for scan in scans])[pyramid.rows]
+        features = torch.cat([scan.features for scan in scans])[pyramid.order]
         levels = model.unet(features, pyramid)
         steps = model.decode(levels, scans, pyramid, seeds=seeds, every_step=True)
     return Run(case, scans, pyramid, levels, steps, seen)
@@ -181,7 +181,7 @@ def test_folded_batch_norm_is_the_same(golden: Any, golden_json: Any) -> None:
     case, model = golden('tiny_eval'), golden_model(golden_json('tiny_eval'))
     scans = golden_scans(case)
     pyramid = build_pyramid(batch_coords(scans))
-    features = torch.cat([scan.features for scan in scans])[pyramid.rows]
+    features = torch.cat([scan.features for scan in scans])[pyramid.order]
     with torch.no_grad():
         unfolded = model.unet(features, pyramid)
         fold_batch_norms(model)
