@@ -105,17 +105,16 @@ def voxelize(scan: Scan, voxelization: Voxelization) -> Voxels:
                          'expected a cloud in metres; check its scale')
     coords = torch.empty(len(keys), 3, dtype=torch.int64)
     coords[inverse] = cells[:, 1:]
-    pick = _first_points if voxelization.color == 'first' else _mean_points
-    origin = np.floor(scan.xyz.min(0).astype(np.float64))
-    centers, colors = pick(scan, origin, voxelization.size, inverse.numpy(), coords.numpy())
-    features = torch.ones(len(keys), 1)
-    if voxelization.color_mean is not None:
-        features = torch.from_numpy(
-            ((colors - np.asarray(voxelization.color_mean))
-             / np.asarray(voxelization.color_std)).astype(np.float32))
-    segment = None if scan.segment is None else _majority(scan.segment, inverse.numpy())
-    return Voxels(coords, features, torch.from_numpy(centers.astype(np.float32)), origin, inverse,
-                  segment)
+    inside = inverse.numpy()
+    if voxelization.color == 'first':
+        scan_of_voxels = _first_points(scan, inside)
+    else:
+        scan_of_voxels = _mean_points(scan, inside, coords.numpy(), voxelization.size)
+    xyz, color, segment = scan_of_voxels
+    origin = np.floor(xyz.min(0).astype(np.float64))
+    return Voxels(coords, _features(color, len(coords), voxelization),
+                  torch.from_numpy((xyz - origin).astype(np.float32)), origin, inverse,
+                  None if segment is None else torch.from_numpy(_renumber(segment)))
 
 
 def batch_coords(scans: Sequence[Voxels]) -> Tensor:
@@ -124,21 +123,22 @@ def batch_coords(scans: Sequence[Voxels]) -> Tensor:
                       for number, scan in enumerate(scans)])
 
 
-Points = tuple[NDArray[np.floating], NDArray[np.floating] | None]
+Points = tuple[NDArray[np.floating], NDArray[np.floating] | None, NDArray[np.int64] | None]
+"""Position, colour and segment of each voxel."""
 
 
-def _first_points(scan: Scan, origin: NDArray[np.float64], size: float,
-                  inverse: NDArray[np.int64], coords: NDArray[np.int64]) -> Points:
-    first = np.empty(len(coords), np.int64)
+def _first_points(scan: Scan, inverse: NDArray[np.int64]) -> Points:
+    first = np.empty(int(inverse.max()) + 1, np.int64)
     first[inverse[::-1]] = np.arange(len(inverse))[::-1]
-    return scan.xyz[first] - origin, None if scan.color is None else scan.color[first]
+    return (scan.xyz[first], None if scan.color is None else scan.color[first],
+            None if scan.segment is None else scan.segment[first])
 
 
-def _mean_points(scan: Scan, origin: NDArray[np.float64], size: float,
-                 inverse: NDArray[np.int64], coords: NDArray[np.int64]) -> Points:
-    within = scan.xyz / size - coords[inverse]
-    centers = (coords + _means(within, inverse)) * size - origin
-    return centers, None if scan.color is None else _means(scan.color, inverse)
+def _mean_points(scan: Scan, inverse: NDArray[np.int64], coords: NDArray[np.int64],
+                 size: float) -> Points:
+    within = _means(scan.xyz / size - coords[inverse], inverse)
+    return ((coords + within) * size, None if scan.color is None else _means(scan.color, inverse),
+            None if scan.segment is None else _majority(scan.segment, inverse))
 
 
 def _means(values: NDArray[np.floating], inverse: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -148,11 +148,22 @@ def _means(values: NDArray[np.floating], inverse: NDArray[np.int64]) -> NDArray[
     return np.stack([np.bincount(inverse, column) / count for column in steps.T], 1) / FINE
 
 
-def _majority(segment: NDArray[np.int64], inverse: NDArray[np.int64]) -> Tensor:
+def _majority(segment: NDArray[np.int64], inverse: NDArray[np.int64]) -> NDArray[np.int64]:
     """Give each voxel the segment most of its points have, the smaller id of equals."""
-    ids, dense = np.unique(segment, return_inverse=True)
-    pairs, votes = np.unique(inverse * len(ids) + dense, return_counts=True)
-    voxel, choice = np.divmod(pairs, len(ids))
+    dense = _renumber(segment)
+    pairs, votes = np.unique(inverse * (dense.max() + 1) + dense, return_counts=True)
+    voxel, choice = np.divmod(pairs, dense.max() + 1)
     best = np.lexsort((choice, -votes, voxel))
-    winner = best[np.unique(voxel[best], return_index=True)[1]]
-    return torch.from_numpy(np.unique(choice[winner], return_inverse=True)[1])
+    return choice[best[np.unique(voxel[best], return_index=True)[1]]]
+
+
+def _renumber(segment: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number the segments that occur 0..S-1, in the order of their ids."""
+    return np.unique(segment, return_inverse=True)[1]
+
+
+def _features(color: NDArray[np.floating] | None, count: int, voxelization: Voxelization) -> Tensor:
+    if voxelization.color_mean is None or color is None:
+        return torch.ones(count, 1)
+    normal = (color - np.asarray(voxelization.color_mean)) / np.asarray(voxelization.color_std)
+    return torch.from_numpy(normal.astype(np.float32))

@@ -1,0 +1,76 @@
+"""Where the network runs: devices, their precision, and how much fits into their memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from mask3d_core.errors import InputError
+import torch
+
+PRECISIONS: Final = {'float32': torch.float32, 'bfloat16': torch.bfloat16,
+                     'float16': torch.float16}
+BYTES_PER_VOXEL: Final = 8_000
+BYTES_PER_MASK: Final = 12
+"""
+Memory of the full network, per voxel and per voxel and query; measured in docs/benchmarks.md.
+
+Smaller backbones need less: the estimate is there to refuse a map that cannot fit, not to fill the
+memory to the brim.
+"""
+
+
+def find_device(name: str) -> torch.device:
+    """
+    Return the device called 'auto' (CUDA where there is one, else CPU), 'cpu', 'cuda', 'cuda:1'.
+
+    Raises
+    ------
+    InputError
+        For another name, or for CUDA where torch has none.
+
+    """
+    if name == 'auto':
+        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InputError(f"unknown device {name!r}; expected 'auto', 'cpu', 'cuda' or "
+                         "'cuda:1'") from error
+    if device.type not in ('cpu', 'cuda'):
+        raise InputError(f'device {name!r} is not supported; expected auto, cpu or cuda')
+    if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
+        raise InputError(f'device {name!r} is not there: torch sees {torch.cuda.device_count()} '
+                         "CUDA devices (mask3d doctor says why); use 'cpu' or 'auto'")
+    return device
+
+
+def find_precision(name: str) -> torch.dtype:
+    """Return the type called float32, bfloat16 or float16; raise InputError for another."""
+    if name not in PRECISIONS:
+        raise InputError(f'unknown precision {name!r}; expected ' + ', '.join(PRECISIONS))
+    return PRECISIONS[name]
+
+
+def check_memory(device: torch.device, num_voxels: int, num_queries: int) -> None:
+    """Raise InputError when a scan of so many voxels would not fit."""
+    needed = num_voxels * (BYTES_PER_VOXEL + BYTES_PER_MASK * num_queries)
+    free = free_memory(device)
+    if free is not None and needed > free:
+        raise InputError(
+            f'too many voxels: {num_voxels} need about {needed / 1e9:.1f} GB, {device} has '
+            f'{free / 1e9:.1f} GB free; crop the map, or use weights with larger voxels')
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Return the bytes that can still be taken on a device; None where nobody says."""
+    if device.type == 'cuda':
+        free, _ = torch.cuda.mem_get_info(device)
+        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    facts = Path('/proc/meminfo')
+    if not facts.exists():
+        return None
+    for line in facts.read_text().splitlines():
+        if line.startswith('MemAvailable:'):
+            return int(line.split()[1]) * 1024
+    return None

@@ -1,0 +1,159 @@
+"""The way from a scan to its instances, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+import time
+
+from mask3d_core.checkpoint import load_weights, Weights
+from mask3d_core.device import check_memory, find_device, find_precision
+from mask3d_core.errors import InputError
+from mask3d_core.extract import extract, ExtractSettings
+from mask3d_core.instances import Instances
+from mask3d_core.model import Mask3D, Prediction
+from mask3d_core.model.layers import fold_batch_norms
+from mask3d_core.scan import Scan
+from mask3d_core.sparse import build_pyramid
+from mask3d_core.voxels import batch_coords, Voxelization, Voxels, voxelize
+import torch
+
+
+def load_segmenter(weights: str | Path | Weights, device: str = 'auto',
+                   precision: str = 'float32', num_queries: int | None = None) -> Segmenter:
+    """
+    Make a segmenter.
+
+    Parameters
+    ----------
+    weights : path or Weights
+    device : str
+        'auto', 'cpu', 'cuda' or 'cuda:1'.
+    precision : str
+        Of the U-Net: 'float32', 'bfloat16' or 'float16'. The decoder always computes in float32.
+    num_queries : int, optional
+        Most objects looked for; the number used in training by default. Fewer are faster
+        (paper, Fig. 3).
+
+    Raises
+    ------
+    InputError
+        When the weights cannot be used, or the device is not there.
+
+    """
+    if not isinstance(weights, Weights):
+        weights = load_weights(weights)
+    return Segmenter(weights, find_device(device), find_precision(precision), num_queries)
+
+
+class Segmenter:
+    """
+    A model, ready to segment one scan after another.
+
+    Attributes
+    ----------
+    weights : Weights
+        The facts of the model; `state` is dropped once the model has it.
+    device : torch.device
+    num_queries : int
+        May be changed between scans, unless the queries are learned.
+
+    """
+
+    def __init__(self, weights: Weights, device: torch.device,
+                 precision: torch.dtype = torch.float32, num_queries: int | None = None) -> None:
+        model = Mask3D(weights.model)
+        model.load_state_dict(weights.state)
+        model.eval()
+        fold_batch_norms(model)
+        self.model = model.to(device)
+        self.model.unet.to(precision)
+        self.weights = replace(weights, state={})
+        self.device = device
+        self.precision = precision
+        self.num_queries = num_queries or weights.model.num_queries
+        self.voxelization = Voxelization(
+            weights.voxel_size, weights.voxel_color,
+            weights.color_mean if weights.uses_color else None,
+            weights.color_std if weights.uses_color else None)
+
+    def segment(self, scan: Scan, settings: ExtractSettings | None = None) -> Instances:
+        """
+        Find the instances of a scan.
+
+        Returns
+        -------
+        Instances
+            `seconds` has the time of each stage: voxels, pyramid, unet, decoder, clustering,
+            instances.
+
+        Raises
+        ------
+        InputError
+            When the scan does not suit the weights, or does not fit into memory.
+
+        """
+        watch = Stopwatch(self.device)
+        with watch.stage('voxels'):
+            voxels = voxelize(scan, self.voxelization)
+        check_memory(self.device, len(voxels), self.num_queries)
+        with _out_of_memory(len(voxels)):
+            prediction = self.predict(voxels, watch)
+            instances = extract(prediction, voxels, scan, self.weights.classes, settings)
+        return replace(instances, seconds=watch.seconds | dict(instances.seconds))
+
+    @torch.inference_mode()
+    def predict(self, voxels: Voxels, watch: Stopwatch | None = None) -> Prediction:
+        """Run the network on one scan; the prediction stays on the device."""
+        watch = watch or Stopwatch(self.device)
+        voxels = voxels.to(self.device)
+        with watch.stage('pyramid'):
+            pyramid = build_pyramid(batch_coords([voxels]))
+        with watch.stage('unet'):
+            features = voxels.features[pyramid.order].to(self.precision)
+            levels = [level.float() for level in self.model.unet(features, pyramid)]
+        with watch.stage('decoder'):
+            steps = self.model.decode(levels, [voxels], pyramid, self.num_queries)
+        return steps[-1][0]
+
+
+class Stopwatch:
+    """
+    Seconds per stage; on a GPU a stage ends when its work is done, not when it is queued.
+
+    Attributes
+    ----------
+    seconds : dict of str to float
+
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time what happens inside."""
+        start = time.perf_counter()
+        yield
+        if self.device.type == 'cuda':
+            torch.cuda.synchronize(self.device)
+        self.seconds[name] = time.perf_counter() - start
+
+
+@contextmanager
+def _out_of_memory(num_voxels: int) -> Iterator[None]:
+    """Say in our words that the memory was too small after all."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        text = str(error)
+        if not (isinstance(error, (MemoryError, torch.OutOfMemoryError))
+                or 'allocate memory' in text):
+            raise
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        raise InputError(f'the memory is too small for {num_voxels} voxels: crop the map, use '
+                         'fewer queries, or weights with larger voxels') from error

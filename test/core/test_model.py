@@ -1,0 +1,197 @@
+"""The network's invariants; its numbers are in test_parity."""
+
+from dataclasses import replace
+
+from mask3d_core.errors import InputError
+from mask3d_core.model import Mask3D, ModelConfig, Prediction
+from mask3d_core.model.decoder import attention_mask
+from mask3d_core.model.layers import DownConv, fold_batch_norms, StemConv, UpConv
+from mask3d_core.model.positions import FourierPositions
+from mask3d_core.model.queries import farthest_points
+from mask3d_core.scan import Scan
+from mask3d_core.sparse import build_pyramid
+from mask3d_core.voxels import batch_coords, Voxelization, Voxels, voxelize
+import numpy as np
+import pytest
+import torch
+
+SMALL = ModelConfig('Res16UNet14A', num_classes=4, hidden_dim=16, feedforward_dim=32, num_heads=2,
+                    num_queries=6, num_rounds=2)
+
+
+def small_scan(seed: int, points: int = 900) -> Voxels:
+    """Return a random coloured box of points on a 10 cm grid."""
+    random = np.random.default_rng(seed)
+    xyz = random.uniform(-1, 1, (points, 3)) * [1.5, 1, .3]
+    scan = Scan.from_points(xyz, random.uniform(0, 1, (points, 3)), random.integers(0, 9, points))
+    return voxelize(scan, Voxelization(0.1))
+
+
+def small_model(config: ModelConfig = SMALL) -> Mask3D:
+    """Return an evaluated model with random weights and batch norms that do something."""
+    torch.manual_seed(0)
+    model = Mask3D(config)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm1d):
+            module.running_mean.normal_(0, .1)
+            module.running_var.uniform_(.5, 1.5)
+    return model.eval()
+
+
+@torch.no_grad()
+def predict(model: Mask3D, scans: list[Voxels], **options: object) -> list[Prediction]:
+    """Run the model."""
+    return model(scans, build_pyramid(batch_coords(scans)), **options)[-1]
+
+
+def assert_same(one: Prediction, two: Prediction) -> None:
+    """Assert that two predictions agree up to rounding."""
+    torch.testing.assert_close(one.class_logits, two.class_logits, atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(one.mask_logits, two.mask_logits, atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize('backbone, total', [
+    # the paper's models without the head that the forward pass never uses
+    ('Res16UNet34C', 39_616_583 - 96 * 20 - 20), ('Res16UNet18B', None), ('Res16UNet14A', None)])
+def test_number_of_parameters(backbone: str, total: int | None) -> None:
+    with torch.device('meta'):
+        model = Mask3D(ModelConfig(backbone))
+    assert model.unet.widths[0] == 256
+    if total:
+        # running statistics and step counters count, as in the original's state dict
+        gauss = model.positions.gauss.numel()
+        assert sum(p.numel() for p in model.parameters()) == total
+        assert gauss == 3 * 64
+
+
+@pytest.mark.parametrize('config', [
+    SMALL, replace(SMALL, queries='fps_feature'), replace(SMALL, queries='learned'),
+    replace(SMALL, shared_rounds=False), replace(SMALL, on_segments=True),
+    replace(SMALL, levels=(1, 3))])
+def test_batched_is_single(config: ModelConfig) -> None:
+    model, scans = small_model(config), [small_scan(1), small_scan(2, 500)]
+    together = predict(model, scans)
+    for scan, prediction in zip(scans, together):
+        rows = int(scan.segment.max()) + 1 if config.on_segments else len(scan)
+        assert prediction.class_logits.shape == (6, 5)
+        assert prediction.mask_logits.shape == (rows, 6)
+        assert_same(prediction, predict(model, [scan])[0])
+
+
+def test_same_input_gives_the_same_bits() -> None:
+    model, scan = small_model(), small_scan(3)
+    one, two = predict(model, [scan])[0], predict(model, [scan])[0]
+    assert torch.equal(one.class_logits, two.class_logits)
+    assert torch.equal(one.mask_logits, two.mask_logits)
+
+
+def test_folding_changes_nothing() -> None:
+    model, scan = small_model(), small_scan(4)
+    before = predict(model, [scan])[0]
+    fold_batch_norms(model)
+    assert_same(predict(model, [scan])[0], before)
+
+
+def test_keys_computed_once_are_those_of_every_round() -> None:
+    """Shared rounds prepare a level once; separate rounds with equal weights prepare it anew."""
+    shared, scan = small_model(), small_scan(5)
+    apart = small_model(replace(SMALL, shared_rounds=False))
+    state = shared.state_dict()
+    apart.load_state_dict({name: state[name.replace('rounds.1.', 'rounds.0.')]
+                           for name in apart.state_dict()})
+    assert_same(predict(apart, [scan])[0], predict(shared, [scan])[0])
+
+
+def test_pooling_features_is_pooling_logits() -> None:
+    """Mask logits are linear in the features (architecture, decision 3)."""
+    level = build_pyramid(batch_coords([small_scan(6)])).levels[0]
+    features, embedding = torch.randn(len(level), 8), torch.randn(5, 8)
+    torch.testing.assert_close(level.pool(features) @ embedding.t(),
+                               level.pool(features @ embedding.t()), atol=1e-5, rtol=1e-4)
+
+
+def test_number_of_queries_is_free() -> None:
+    model, scan = small_model(), small_scan(7)
+    assert predict(model, [scan], num_queries=17)[0].class_logits.shape == (17, 5)
+    learned = small_model(replace(SMALL, queries='learned'))
+    with pytest.raises(InputError, match='6 learned queries'):
+        predict(learned, [scan], num_queries=17)
+
+
+def test_more_queries_than_voxels() -> None:
+    scan = small_scan(8, 12)
+    assert predict(small_model(), [scan], num_queries=40)[0].class_logits.isfinite().all()
+
+
+def test_flat_scan_has_finite_positions() -> None:
+    """A floor has no height; the original divides by zero there."""
+    xyz = np.random.default_rng(9).uniform(-2, 2, (600, 3))
+    xyz[:, 2] = .05
+    scan = voxelize(Scan.from_points(xyz, np.full((600, 3), .5)), Voxelization(0.1))
+    prediction = predict(small_model(), [scan])[0]
+    assert prediction.mask_logits.isfinite().all() and prediction.class_logits.isfinite().all()
+
+
+def test_segments_are_needed_on_segments() -> None:
+    scan = replace(small_scan(10), segment=None)
+    with pytest.raises(InputError, match='these weights work on segments'):
+        predict(small_model(replace(SMALL, on_segments=True)), [scan])
+
+
+def test_farthest_points() -> None:
+    line = torch.tensor([[0, 0, 0], [1, 0, 0], [9, 0, 0], [4, 0, 0], [5, 0, 0]])
+    assert farthest_points(line, 4).tolist() == [0, 2, 3, 1]  # 4 and 5 tie: the first wins
+    assert farthest_points(line[:2], 4).tolist() == [0, 1, 0, 0]
+
+
+def test_attention_mask_rescues_empty_masks() -> None:
+    features = torch.tensor([[1.], [-1.], [2.]])
+    masked = attention_mask(features, torch.tensor([[1.], [0.], [-1.]]))
+    assert masked.tolist() == [[False, True, False], [False] * 3, [True, False, True]]
+    assert attention_mask(features.abs(), torch.tensor([[-1.]])).tolist() == [[False] * 3]
+
+
+def test_fourier_positions() -> None:
+    positions = FourierPositions(4)
+    positions.gauss.copy_(torch.tensor([[1., 0], [0, .25], [0, 0]]))
+    encoded = positions(torch.tensor([[2.5, 3., 7.]]), torch.tensor([2., 2, 7]),
+                        torch.tensor([3., 3, 7]))
+    torch.testing.assert_close(encoded, torch.tensor([[0., 1, -1, 0]]), atol=1e-6, rtol=0)
+
+
+def test_stem_is_a_convolution_of_five() -> None:
+    pyramid = build_pyramid(batch_coords([small_scan(11, 400)]))
+    level, parents = pyramid.levels[:2]
+    stem = StemConv(3, 4)
+    stem.norm = None
+    features = torch.randn(len(level), 3)
+    row = {tuple(xyz): number for number, xyz in enumerate(level.coords[:, 1:].tolist())}
+    wanted = torch.zeros(len(level), 4)
+    for (x, y, z), number in row.items():
+        for k in range(125):
+            other = row.get((x + k % 5 - 2, y + k // 5 % 5 - 2, z + k // 25 - 2))
+            if other is not None:
+                wanted[number] += stem.weight[:, k] @ features[other]
+    torch.testing.assert_close(stem(features, level, parents), wanted, atol=1e-4, rtol=1e-4)
+
+
+def test_down_and_up() -> None:
+    level = build_pyramid(batch_coords([small_scan(12, 300)])).levels[0]
+    down, up = DownConv(3, 4), UpConv(4, 3)
+    features, coarse = torch.randn(len(level), 3), torch.randn(level.num_parents, 4)
+    gathered, spread = torch.zeros(level.num_parents, 4), torch.zeros(len(level), 3)
+    for number, slot in enumerate(level.slots.tolist()):
+        gathered[slot // 8] += down.weight[:, slot % 8] @ features[number]
+        spread[number] = up.weight[:, slot % 8] @ coarse[slot // 8]
+    torch.testing.assert_close(down.convolve(features, level), gathered, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(up.convolve(coarse, level), spread, atol=1e-5, rtol=1e-4)
+
+
+def test_every_parameter_gets_a_gradient() -> None:
+    model, scans = small_model().train(), [small_scan(13), small_scan(14)]
+    steps = model(scans, build_pyramid(batch_coords(scans)), every_step=True)
+    assert len(steps) == 2 * 4 + 1
+    sum(prediction.class_logits.sum() + prediction.mask_logits.square().mean()
+        for step in steps for prediction in step).backward()
+    missing = [name for name, parameter in model.named_parameters() if parameter.grad is None]
+    assert missing == []

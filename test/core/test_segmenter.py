@@ -1,0 +1,135 @@
+"""Scan in, instances out."""
+
+from pathlib import Path
+from typing import Any
+
+from mask3d_core import ExtractSettings, InputError, load_segmenter, Scan, Segmenter
+from mask3d_core import device as devices
+from mask3d_core.checkpoint import save_weights, untrained_weights, Weights
+from mask3d_core.classes import load_classes
+from mask3d_core.model import ModelConfig
+import numpy as np
+import pytest
+import torch
+
+CLASSES = load_classes('scannet20').without(['wall', 'floor'])
+SMALL = ModelConfig('Res16UNet14A', num_classes=18, hidden_dim=32, feedforward_dim=64,
+                    num_heads=4, num_queries=20)
+
+
+@pytest.fixture(scope='module')
+def weights() -> Weights:
+    """Return small untrained weights."""
+    return untrained_weights(SMALL, CLASSES, voxel_size=0.05)
+
+
+@pytest.fixture(scope='module')
+def segmenter(weights: Weights) -> Segmenter:
+    """Return a segmenter with small untrained weights."""
+    return load_segmenter(weights, 'cpu')
+
+
+@pytest.fixture(scope='module')
+def room() -> tuple[np.ndarray, np.ndarray]:
+    """Return points and colours of a floor with two boxes on it, some points broken."""
+    random = np.random.default_rng(0)
+    floor = random.uniform(0, 3, (6000, 3)) * [1, 1, .01]
+    boxes = [random.uniform(0, .6, (2000, 3)) + [x, 1, 0] for x in (.3, 1.8)]
+    xyz = np.concatenate([floor, *boxes]).astype(np.float32)
+    xyz[::500] = np.nan
+    return xyz, random.uniform(0, 1, xyz.shape).astype(np.float32)
+
+
+def test_instances_of_a_room(segmenter: Segmenter, room: Any) -> None:
+    xyz, color = room
+    instances = segmenter.segment(Scan.from_points(xyz, color))
+    assert len(instances) and instances.num_points == len(xyz)
+    assert (np.diff(instances.score) <= 0).all()
+    assert set(instances.seconds) == {'voxels', 'pyramid', 'unet', 'decoder', 'clustering',
+                                      'instances'}
+    assert all(seconds > 0 for seconds in instances.seconds.values())
+    for index in range(len(instances)):
+        points = xyz[instances.points(index)].astype(float)
+        assert np.isfinite(points).all()
+        np.testing.assert_allclose(instances.box_size[index], np.ptp(points, 0), atol=1e-6)
+        np.testing.assert_allclose(instances.centroid[index], points.mean(0), atol=1e-5)
+        assert instances.name(index) in CLASSES.names
+
+
+def test_same_scan_twice_and_shuffled(segmenter: Segmenter, room: Any) -> None:
+    xyz, color = room
+    shuffled = np.random.default_rng(1).permutation(len(xyz))
+    one = segmenter.segment(Scan.from_points(xyz, color))
+    two = segmenter.segment(Scan.from_points(xyz, color))
+    three = segmenter.segment(Scan.from_points(xyz[shuffled], color[shuffled]))
+    for other in (two, three):
+        np.testing.assert_array_equal(other.class_id, one.class_id)
+        np.testing.assert_array_equal(other.score, one.score)
+        np.testing.assert_allclose(other.upright_center, one.upright_center, atol=1e-9)
+    np.testing.assert_array_equal(two.masks, one.masks)
+    for index in range(len(one)):
+        np.testing.assert_array_equal(three.mask(index), one.mask(index)[shuffled])
+
+
+def test_from_a_file(weights: Weights, segmenter: Segmenter, room: Any, tmp_path: Path) -> None:
+    save_weights(tmp_path / 'small.weights', weights)
+    loaded = load_segmenter(tmp_path / 'small.weights', num_queries=7)
+    assert loaded.num_queries == 7
+    assert len(loaded.segment(Scan.from_points(*room), ExtractSettings(dbscan_eps=0))) <= 7
+
+
+@pytest.mark.parametrize('precision, most', [('bfloat16', .3), ('float16', .1)])
+def test_lower_precision_is_close(weights: Weights, segmenter: Segmenter, room: Any,
+                                  precision: str, most: float) -> None:
+    from mask3d_core.voxels import voxelize
+
+    lower = load_segmenter(weights, 'cpu', precision)
+    voxels = voxelize(Scan.from_points(*room), segmenter.voxelization)
+    one, two = segmenter.predict(voxels), lower.predict(voxels)
+    assert two.mask_logits.dtype == torch.float32
+    assert (one.class_logits - two.class_logits).abs().max() < most
+
+
+def test_loading_leaves_the_weights_as_they_are(weights: Weights, segmenter: Segmenter) -> None:
+    fresh = untrained_weights(SMALL, CLASSES, voxel_size=0.05)
+    for name, tensor in weights.state.items():
+        assert torch.equal(tensor, fresh.state[name]), name
+
+
+def test_colorless_scan_is_an_error(segmenter: Segmenter, room: Any) -> None:
+    with pytest.raises(InputError, match='no colour'):
+        segmenter.segment(Scan.from_points(room[0]))
+
+
+def test_too_many_voxels_is_an_error(segmenter: Segmenter, room: Any,
+                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, 'free_memory', lambda device: 1_000_000)
+    with pytest.raises(InputError, match='too many voxels: .* crop the map'):
+        segmenter.segment(Scan.from_points(*room))
+
+
+def test_unknown_devices_and_precisions_are_errors(weights: Weights) -> None:
+    for name in ('gpu', 'mps', 'cuda:99'):
+        with pytest.raises(InputError, match=f'device {name!r}'):
+            load_segmenter(weights, name)
+    with pytest.raises(InputError, match='unknown precision'):
+        load_segmenter(weights, 'cpu', 'int8')
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA GPU')
+def test_cuda_agrees_with_the_cpu(weights: Weights, segmenter: Segmenter, room: Any,
+                                  ) -> None:
+    one = segmenter.segment(Scan.from_points(*room))
+    two = load_segmenter(weights, 'cuda').segment(Scan.from_points(*room))
+    np.testing.assert_allclose(two.score[:5], one.score[:5], atol=1e-3)
+
+
+def test_full_network_on_a_real_scan(shared_data: Path) -> None:
+    from mask3d_core.files import read_scan
+
+    scan = read_scan(shared_data / 'clouds' / 'test55.pcd')
+    segmenter = load_segmenter(untrained_weights(ModelConfig(), CLASSES), 'cpu')
+    instances = segmenter.segment(scan, ExtractSettings(top_k=10))
+    assert instances.num_points == scan.input_size
+
+

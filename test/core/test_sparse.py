@@ -1,0 +1,163 @@
+"""Geometry and convolution against definitions written out."""
+
+import itertools
+
+from mask3d_core.errors import InputError
+from mask3d_core.sparse import build_pyramid, place_rows, product, select_rows, sparse_conv
+from mask3d_core.sparse.grid import Grid
+from mask3d_core.sparse.pyramid import Pyramid
+import pytest
+import torch
+from torch import Tensor
+
+
+def random_coords(count: int, extent: int, scans: int = 1, seed: int = 0) -> Tensor:
+    """Return unique voxels [V, 4] in random order, some coordinates negative."""
+    random = torch.Generator().manual_seed(seed)
+    xyz = torch.randint(-extent, extent, (count, 3), generator=random)
+    scan = torch.randint(scans, (count, 1), generator=random)
+    coords = torch.cat([scan, xyz], 1).unique(dim=0)
+    return coords[torch.randperm(len(coords), generator=random)]
+
+
+def dense_neighbors(coords: Tensor) -> list[list[int]]:
+    """Find neighbours the slow way: rows of coords, V for none."""
+    row = {tuple(voxel): number for number, voxel in enumerate(coords.tolist())}
+    offsets = [(k % 3 - 1, k // 3 % 3 - 1, k // 9 - 1) for k in range(27)]
+    return [[row.get((s, x + dx, y + dy, z + dz), len(coords)) for dx, dy, dz in offsets]
+            for s, x, y, z in coords.tolist()]
+
+
+def dense_conv(features: Tensor, weight: Tensor, coords: Tensor) -> Tensor:
+    """Convolve by the definition."""
+    padded = torch.cat([features, features.new_zeros(1, features.shape[1])])
+    return torch.einsum('vkc,dkc->vd', padded[torch.tensor(dense_neighbors(coords))], weight)
+
+
+def test_grid_numbers_voxels_by_x_y_z() -> None:
+    coords = torch.tensor([[0, 1, -2, 0], [0, -1, 5, 3], [0, 1, -2, -1], [1, -9, 0, 0]])
+    grid, rows = Grid.sort(coords)
+    assert rows.tolist() == [1, 2, 0, 3]
+    assert (grid.keys.diff() > 0).all()
+
+
+@pytest.mark.parametrize('scans, extent', [(1, 4), (3, 3), (2, 40)])
+def test_neighbors(scans: int, extent: int) -> None:
+    coords = random_coords(300, extent, scans)
+    grid, rows = Grid.sort(coords)
+    assert grid.neighbors().t().tolist() == dense_neighbors(coords[rows])
+
+
+def test_scans_are_not_neighbors() -> None:
+    coords = torch.tensor([[0, 0, 0, 0], [1, 0, 0, 1], [1, 0, 0, -1]])
+    assert (Grid.sort(coords)[0].neighbors() < 3).sum() == 3
+
+
+def test_parents_are_floors_of_halves_even_below_zero() -> None:
+    coords = torch.tensor([[0, -1, 0, 0], [0, 0, 0, 0], [0, 1, 1, 1], [0, -2, 0, 1]])
+    grid, rows = Grid.sort(coords)
+    parents, slots = grid.coarsen()
+    assert len(parents.keys) == 2
+    by_voxel = {tuple(coords[row, 1:].tolist()): (slot // 8, slot % 8)
+                for row, slot in zip(rows.tolist(), slots.tolist())}
+    assert by_voxel == {(-1, 0, 0): (0, 1), (-2, 0, 1): (0, 4), (0, 0, 0): (1, 0),
+                        (1, 1, 1): (1, 7)}
+
+
+def test_too_wide_a_cloud_is_an_error() -> None:
+    with pytest.raises(InputError, match='voxels, more than can be numbered'):
+        Grid.sort(torch.tensor([[0, 0, 0, 0], [0, 4000000, 4000000, 4000000]]))
+
+
+def check_pyramid(pyramid: Pyramid, coords: Tensor) -> None:
+    """Assert every invariant that the network relies on."""
+    finest = pyramid.levels[0].coords
+    assert pyramid.rank[pyramid.order].tolist() == list(range(len(coords)))
+    shift = finest[0, 1:] - coords[pyramid.order[0], 1:]
+    assert (finest[:, 1:] - shift == coords[pyramid.order, 1:]).all()
+    assert (finest[:, 0] == coords[pyramid.order, 0]).all()
+    for level, coarse in itertools.pairwise(pyramid.levels):
+        assert level.slots is not None and level.num_parents == len(coarse)
+        assert (coarse.coords[level.slots >> 3, 1:] == level.coords[:, 1:] >> 1).all()
+        assert (coarse.coords[level.slots >> 3, 0] == level.coords[:, 0]).all()
+        assert len(level.slots.unique()) == len(level)
+    for level in pyramid.levels:
+        assert len(level.coords.unique(dim=0)) == len(level)
+        for number, rows in enumerate(level.scans()):
+            assert (level.coords[rows, 0] == number).all()
+        assert level.starts[0] == 0 and level.starts[-1] == len(level)
+
+
+@pytest.mark.parametrize('count, extent, scans', [(2000, 12, 1), (3000, 30, 3), (2, 3, 1)])
+def test_pyramid(count: int, extent: int, scans: int) -> None:
+    coords = random_coords(count, extent, scans)
+    check_pyramid(build_pyramid(coords), coords)
+
+
+def test_pyramid_does_not_depend_on_the_order_of_its_voxels() -> None:
+    coords = random_coords(2500, 14)
+    sorted_coords = coords[torch.tensor(sorted(range(len(coords)),
+                                               key=lambda row: coords[row].tolist()))]
+    one, two = build_pyramid(coords), build_pyramid(sorted_coords)
+    for ours, theirs in zip(one.levels, two.levels):
+        assert torch.equal(ours.coords, theirs.coords)
+
+
+def test_pool_averages_existing_children() -> None:
+    pyramid = build_pyramid(random_coords(500, 6))
+    level = pyramid.levels[0]
+    features = torch.rand(len(level), 3)
+    assert level.slots is not None
+    pooled = level.pool(features)
+    for parent in range(level.num_parents):
+        children = features[(level.slots >> 3) == parent]
+        torch.testing.assert_close(pooled[parent], children.mean(0))
+
+
+@pytest.mark.parametrize('count', [40, 700, 3000])
+def test_sparse_conv_is_the_definition(count: int) -> None:
+    level = build_pyramid(random_coords(count, 9, 2)).levels[0]
+    features, weight = torch.randn(len(level), 5), torch.randn(7, 27, 5)
+    bias, residual = torch.randn(7), torch.randn(len(level), 7)
+    wanted = dense_conv(features, weight, level.coords)
+    torch.testing.assert_close(sparse_conv(features, weight, level), wanted, atol=1e-4, rtol=1e-4)
+    fused = sparse_conv(features, weight, level, bias, residual, relu=True)
+    torch.testing.assert_close(fused, (wanted + bias + residual).relu(), atol=1e-4, rtol=1e-4)
+
+
+def test_fused_epilogue_equals_the_one_with_gradients() -> None:
+    level = build_pyramid(random_coords(900, 6)).levels[0]
+    features, weight = torch.randn(len(level), 4), torch.randn(6, 27, 4)
+    bias, residual = torch.randn(6), torch.randn(len(level), 6)
+    fused = sparse_conv(features, weight, level, bias, residual, relu=True)
+    traced = sparse_conv(features.requires_grad_(), weight, level, bias, residual, relu=True)
+    torch.testing.assert_close(traced, fused)
+
+
+def test_sparse_conv_gradients() -> None:
+    level = build_pyramid(random_coords(120, 3, 2)).levels[0]
+    features = torch.randn(len(level), 3, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(2, 27, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x, w: sparse_conv(x, w, level), (features, weight))
+
+
+def test_place_and_select_are_each_others_gradient() -> None:
+    slots = torch.tensor([5, 0, 3])
+    features = torch.randn(3, 2, dtype=torch.float64, requires_grad=True)
+    assert torch.equal(select_rows(place_rows(features, slots, 7), slots), features)
+    assert torch.autograd.gradcheck(lambda x: place_rows(x, slots, 7), (features,))
+    wide = torch.randn(7, 2, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: select_rows(x, slots), (wide,))
+
+
+@pytest.mark.parametrize('rows', [1, 63, 64, 1000])
+def test_product_is_a_matrix_product(rows: int) -> None:
+    features, weight, bias = torch.randn(rows, 24), torch.randn(10, 24), torch.randn(10)
+    torch.testing.assert_close(product(features, weight, bias), features @ weight.t() + bias,
+                               atol=1e-5, rtol=1e-5)
+
+
+def test_product_gradients() -> None:
+    features = torch.randn(70, 3, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(product, (features, weight))
