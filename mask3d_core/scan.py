@@ -112,5 +112,5 @@ def _segment_ids(segment: NDArray, count: int) -> NDArray[np.int64]:
 def _check_extent(points: NDArray[np.floating]) -> None:
     if max(points.max(), -points.min()) > MAX_EXTENT:
         x, y, z = points[np.abs(points).max(axis=1).argmax()]
-        raise InputError(f'a point at ({x:g}, {y:g}, {z:g}) m is beyond {MAX_EXTENT:g} m: expected '
-                         'metres in a map frame; remove the outlier or scale the cloud')
+        raise InputError(f'a point at ({x:g}, {y:g}, {z:g}) m is beyond {MAX_EXTENT:g} m: '
+                         'expected metres in a map frame; remove the outlier or scale the cloud')

@@ -1,0 +1,65 @@
+"""How much arithmetic a scan needs: the multiplications and additions that nobody can leave out."""
+
+from __future__ import annotations
+
+import itertools
+
+from mask3d_core.model.config import BACKBONES, ModelConfig
+from mask3d_core.model.unet import STEM_CHANNELS
+from mask3d_core.sparse import Pyramid
+from mask3d_core.sparse.grid import Grid
+import torch
+
+
+def count_pairs(grid: Grid, reach: int) -> int:
+    """Count the (voxel, neighbour) pairs at most `reach` voxels apart along every axis."""
+    steps = range(-reach, reach + 1)
+    total = 0
+    for dx, dy, dz in itertools.product(steps, steps, steps):
+        wanted = grid.keys + dx * grid.stride_x + dy * grid.stride_y + dz
+        place = torch.searchsorted(grid.keys, wanted).clamp(max=len(grid.keys) - 1)
+        total += int((grid.keys[place] == wanted).sum())
+    return total
+
+
+def unet_arithmetic(config: ModelConfig, pyramid: Pyramid) -> float:
+    """
+    Return the floating-point operations of the U-Net on existing neighbours only, in GFLOP.
+
+    Norms and rectifiers are not counted, nor is the arithmetic that blocks spend on missing
+    neighbours: this is what the floor of `mask3d bench` stands for.
+    """
+    planes, repeats = BACKBONES[config.backbone]
+    sizes = [len(level) for level in pyramid.levels]
+    pairs = [level.num_pairs for level in pyramid.levels]
+    stem_pairs = count_pairs(Grid.sort(pyramid.levels[0].coords)[0], 2)
+    total = stem_pairs * config.in_channels * STEM_CHANNELS
+    skips, channels = [], STEM_CHANNELS
+    for stage, (width, count) in enumerate(zip(planes, repeats)):
+        down = stage < 4
+        finer, level = (stage, stage + 1) if down else (7 - stage, 7 - stage)
+        if down:
+            skips.append(channels)
+        moved = channels if down else width
+        total += sizes[finer] * channels * moved
+        entering = moved + (0 if down else skips.pop())
+        for block in range(count):
+            inputs = entering if block == 0 else width
+            total += pairs[level] * (inputs + width) * width
+            total += sizes[level] * inputs * width if inputs != width else 0
+        channels = width
+    return 2 * total / 1e9
+
+
+def decoder_arithmetic(config: ModelConfig, pyramid: Pyramid, num_queries: int) -> float:
+    """Return the operations the decoder spends on voxels, as this program computes it, in GFLOP."""
+    width, finest = config.hidden_dim, BACKBONES[config.backbone][0][-1]
+    widths = [BACKBONES[config.backbone][0][3], *BACKBONES[config.backbone][0][4:]]
+    voxels = len(pyramid.levels[0])
+    total = voxels * width * (finest + num_queries)                   # mask features, final masks
+    rounds = 1 if config.shared_rounds else config.num_rounds
+    for number in config.levels:
+        size = len(pyramid.levels[-1 - number])
+        total += rounds * size * width * (widths[number] + 2 * width)  # squeeze, keys, values
+        total += config.num_rounds * size * width * num_queries * 3    # masks, scores, sums
+    return 2 * total / 1e9

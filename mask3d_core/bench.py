@@ -1,0 +1,169 @@
+"""Measure how long the way from a scan to instances takes, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+import json
+from pathlib import Path
+import resource
+import statistics
+import sys
+import time
+
+from mask3d_core.arithmetic import decoder_arithmetic, unet_arithmetic
+from mask3d_core.checkpoint import demo_weights
+from mask3d_core.errors import InputError
+from mask3d_core.files import read_scan
+from mask3d_core.scan import Scan
+from mask3d_core.segmenter import load_segmenter, Segmenter
+from mask3d_core.sparse import build_pyramid
+from mask3d_core.voxels import batch_coords, voxelize
+import torch
+
+STAGES = ('voxels', 'pyramid', 'unet', 'decoder', 'clustering', 'instances')
+NETWORK = STAGES[:4]
+PRODUCT = (8192, 2048, 96)
+"""Rows, inner size and columns of the product whose rate sets the floor."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """
+    What one scan took.
+
+    Attributes
+    ----------
+    name : str
+    points, voxels, queries : int
+    seconds : dict of str to float
+        Median of each stage.
+    peak_bytes : int
+        Largest memory of the process, or of the GPU, while the scan was segmented.
+    unet_gflop, decoder_gflop : float
+        Useful arithmetic.
+    product_rate : float
+        GFLOP/s of torch's own product of [8192, 2048] x [2048, 96], median over the run.
+
+    """
+
+    name: str
+    points: int
+    voxels: int
+    queries: int
+    seconds: dict[str, float]
+    peak_bytes: int
+    unet_gflop: float
+    decoder_gflop: float
+    product_rate: float
+
+    @property
+    def network_seconds(self) -> float:
+        """From points to prediction, geometry included."""
+        return sum(self.seconds[stage] for stage in NETWORK)
+
+    @property
+    def floor_seconds(self) -> float:
+        """The U-Net's arithmetic at the rate of torch's product."""
+        return self.unet_gflop / self.product_rate
+
+    @property
+    def ratio(self) -> float:
+        """How many times the floor the network takes."""
+        return self.network_seconds / self.floor_seconds
+
+
+def run_bench(files: Sequence[Path], device: str = 'auto', precision: str = 'float32',
+              weights: Path | None = None, num_queries: int | None = None, repeats: int = 5,
+              ) -> list[Measurement]:
+    """
+    Measure scans and print a table as they come.
+
+    Without weights the full network (Res16UNet34C, 100 queries) is measured with random ones:
+    its time does not depend on them.
+    """
+    segmenter = load_segmenter(weights or demo_weights(), device, precision, num_queries)
+    threads = f', {torch.get_num_threads()} threads' if segmenter.device.type == 'cpu' else ''
+    print(f'{segmenter.weights.model.backbone}, {segmenter.num_queries} queries, {precision}, '
+          f'{segmenter.device}{threads}; median of {repeats} runs, seconds')
+    print(f'{"scan":20} {"voxels":>8} ' + ' '.join(f'{stage:>10}' for stage in STAGES)
+          + f' {"network":>8} {"floor":>7} {"ratio":>6} {"GFLOP":>7} {"GFLOP/s":>8} {"peak MB":>8}')
+    measurements = []
+    for file in files:
+        print(f'mask3d: measuring {file} …', file=sys.stderr, flush=True)
+        measurements.append(measure(segmenter, read_scan(file), file.stem, repeats))
+        print(_row(measurements[-1]), flush=True)
+    return measurements
+
+
+def measure(segmenter: Segmenter, scan: Scan, name: str, repeats: int = 5) -> Measurement:
+    """Segment a scan once to warm up, then `repeats` times, and take medians."""
+    voxels = voxelize(scan, segmenter.voxelization)
+    pyramid = build_pyramid(batch_coords([voxels]))
+    config = segmenter.weights.model
+    unet, decoder = (unet_arithmetic(config, pyramid),
+                     decoder_arithmetic(config, pyramid, segmenter.num_queries))
+    del pyramid
+    segmenter.segment(scan)
+    reset_peak(segmenter.device)
+    runs, rates = [], []
+    for _ in range(repeats):  # side by side: a noisy neighbour then slows both
+        runs.append(segmenter.segment(scan).seconds)
+        rates.append(product_rate(segmenter.device))
+    peak = peak_bytes(segmenter.device)
+    seconds = {stage: statistics.median(run[stage] for run in runs) for stage in STAGES}
+    return Measurement(name, scan.input_size, len(voxels), segmenter.num_queries, seconds, peak,
+                       unet, decoder, statistics.median(rates))
+
+
+def product_rate(device: torch.device) -> float:
+    """Return the GFLOP/s of torch's own product of [8192, 2048] x [2048, 96]."""
+    rows, inner, columns = PRODUCT
+    left, right = (torch.ones(rows, inner, device=device),
+                   torch.ones(inner, columns, device=device))
+    times = []
+    for _ in range(4):
+        start = time.perf_counter()
+        left @ right
+        if device.type == 'cuda':
+            torch.cuda.synchronize(device)
+        times.append(time.perf_counter() - start)
+    return 2 * rows * inner * columns / min(times) / 1e9
+
+
+def reset_peak(device: torch.device) -> None:
+    """Forget the largest memory so far, where the system can."""
+    if device.type == 'cuda':
+        torch.cuda.reset_peak_memory_stats(device)
+    clear = Path('/proc/self/clear_refs')
+    if clear.exists():
+        clear.write_text('5')
+
+
+def peak_bytes(device: torch.device) -> int:
+    """Return the largest memory of the GPU, or of this process, since `reset_peak`."""
+    if device.type == 'cuda':
+        return torch.cuda.max_memory_allocated(device)
+    status = Path('/proc/self/status')
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith('VmHWM:'):
+                return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def write_json(path: Path, measurements: Sequence[Measurement]) -> None:
+    """Write measurements with the figures derived from them."""
+    rows = [asdict(m) | {'network_seconds': m.network_seconds, 'floor_seconds': m.floor_seconds,
+                         'ratio': m.ratio} for m in measurements]
+    try:
+        path.write_text(json.dumps({'torch': torch.__version__, 'measurements': rows}, indent=1))
+    except OSError as error:
+        raise InputError(f'cannot write {path}: {error.strerror}') from error
+
+
+def _row(m: Measurement) -> str:
+    stages = ' '.join(f'{m.seconds[stage]:10.3f}' for stage in STAGES)
+    return (f'{m.name[:20]:20} {m.voxels:8} {stages} {m.network_seconds:8.3f} '
+            f'{m.floor_seconds:7.3f} {m.ratio:6.2f} {m.unet_gflop:7.1f} {m.product_rate:8.0f} '
+            f'{m.peak_bytes / 1e6:8.0f}')

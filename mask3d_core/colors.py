@@ -1,0 +1,77 @@
+"""Colours to show instances with, the same in pictures, files and ROS markers."""
+
+from __future__ import annotations
+
+from mask3d_core.errors import InputError
+from mask3d_core.instances import Instances
+from mask3d_core.scan import Scan
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+GOLDEN = (5 ** 0.5 - 1) / 2
+"""Turn of the hue from one instance to the next: any few of them in a row lie far apart."""
+SATURATIONS = np.array([0.80, 0.55, 0.95])
+VALUES = np.array([1.00, 0.90, 0.80, 1.00])
+
+
+def instance_color(index: int) -> tuple[int, int, int]:
+    """Return red, green, blue 0..255 of the instance of some index or id; always the same."""
+    red, green, blue = instance_colors(index).tolist()
+    return red, green, blue
+
+
+def instance_colors(indices: ArrayLike) -> NDArray[np.uint8]:
+    """Return `instance_color` of each index: [...] integers -> [..., 3]."""
+    index = np.asarray(indices, np.int64)
+    hue = (0.02 + index * GOLDEN) % 1.0
+    saturation = SATURATIONS[index % len(SATURATIONS)]
+    value = VALUES[index % len(VALUES)]
+    sector = (np.array([5, 3, 1]) + 6 * hue[..., None]) % 6
+    ramp = np.clip(np.minimum(sector, 4 - sector), 0, 1)
+    return np.rint(255 * value[..., None] * (1 - saturation[..., None] * ramp)).astype(np.uint8)
+
+
+def faded_colors(color: NDArray[np.float32] | None, count: int) -> NDArray[np.uint8]:
+    """
+    Return what points of no instance look like: their own colour, nearly grey.
+
+    Parameters
+    ----------
+    color : [count, 3] float or None
+        0..1; None gives a plain grey.
+    count : int
+
+    Returns
+    -------
+    [count, 3] uint8
+
+    """
+    if color is None:
+        return np.full((count, 3), 140, np.uint8)
+    brightness = color @ np.array([0.299, 0.587, 0.114], color.dtype)
+    shade = 0.85 * brightness[:, None] + 0.15 * color
+    return np.rint(255 * (0.22 + 0.5 * shade)).astype(np.uint8)
+
+
+def instance_of_points(scan: Scan, instances: Instances) -> NDArray[np.int32]:
+    """
+    Return for each point of a scan the index of its best instance, -1 for none: [N].
+
+    Raises
+    ------
+    InputError
+        If the instances belong to another cloud.
+
+    """
+    if instances.num_points != scan.input_size:
+        raise InputError(f'these instances belong to a cloud of {instances.num_points} points, '
+                         f'the scan was made of one of {scan.input_size}')
+    return instances.point_instance()[scan.kept]
+
+
+def paint_instances(scan: Scan, best: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """Return the colour to show each point in, given its instance or -1: [N] -> [N, 3]."""
+    paint = faded_colors(scan.color, len(scan))
+    assigned = best >= 0
+    paint[assigned] = instance_colors(best[assigned])
+    return paint

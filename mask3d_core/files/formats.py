@@ -1,0 +1,54 @@
+"""Every format a scan can be read from, by the suffix of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mask3d_core.errors import InputError
+from mask3d_core.files.bag import read_bag, STORAGES
+from mask3d_core.files.npz import read_npz
+from mask3d_core.files.pcd import read_pcd
+from mask3d_core.files.ply import read_ply
+from mask3d_core.files.source import FilePath
+from mask3d_core.scan import Scan
+
+READERS: dict[str, Callable[[FilePath], Scan]] = {
+    '.ply': read_ply, '.pcd': read_pcd, '.npz': read_npz}
+
+
+def read_scan(path: FilePath, topic: str | None = None) -> Scan:
+    """
+    Read a scan of any known format: .ply, .pcd, .npz, .mcap, .db3, or the folder of a ROS 2 bag.
+
+    Parameters
+    ----------
+    path : path
+    topic : str, optional
+        For bags: the `PointCloud2` topic; its last cloud is read.
+
+    Returns
+    -------
+    Scan
+        Metres, in the frame of the file.
+
+    Raises
+    ------
+    InputError
+        For an unknown suffix, and whatever the format's own reader refuses.
+
+    """
+    file = Path(path)
+    suffix = file.suffix.lower()
+    if not file.exists():
+        raise InputError(f'{file}: no such file')
+    if file.is_dir() or suffix in STORAGES:
+        return read_bag(file, topic)
+    if topic is not None:
+        raise InputError(f'{file}: a topic ({topic}) was given, but only bags have topics')
+    if suffix in READERS:
+        return READERS[suffix](file)
+    hint = ('; convert a ROS 1 bag with `rosbags-convert --src IN.bag --dst OUT`'
+            if suffix == '.bag' else '')
+    raise InputError(f'{file}: unknown format {suffix or "without suffix"!r}, expected '
+                     + ', '.join((*READERS, *STORAGES)) + f' or the folder of a ROS 2 bag{hint}')

@@ -1,0 +1,158 @@
+"""Read .pcd files of the Point Cloud Library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import struct
+
+from mask3d_core.errors import InputError
+from mask3d_core.files import lzf
+from mask3d_core.files.columns import require_axes, scan_from_columns, USED
+from mask3d_core.files.source import FilePath, reading
+from mask3d_core.files.tokens import number_rows
+from mask3d_core.scan import Scan
+import numpy as np
+from numpy.typing import NDArray
+
+KINDS = {'F': 'f', 'I': 'i', 'U': 'u'}
+PADDING = '_'
+MAX_HEADER = 65536
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a point: its name, type and number of values."""
+
+    name: str
+    dtype: np.dtype
+    count: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the field in one point."""
+        return self.dtype.itemsize * self.count
+
+
+def read_pcd(path: FilePath) -> Scan:
+    """
+    Read a .pcd file: ascii, binary or binary_compressed, organised or not.
+
+    The header's VIEWPOINT (where the sensor stood) is ignored: points stay in the frame of the
+    file.
+
+    Raises
+    ------
+    InputError
+        With the name of the file, for a broken header, data that is cut, and what `Scan` refuses.
+
+    """
+    with reading(path) as content:
+        header, body = _header(content)
+        fields = _fields(header)
+        count = _count(header)
+        encoding = ' '.join(header['DATA']).lower()
+        if encoding not in DECODERS:
+            raise InputError('expected DATA ascii, binary or binary_compressed, got '
+                             f'{encoding or "nothing"}')
+        return scan_from_columns(DECODERS[encoding](body, fields, count))
+
+
+def _header(content: bytes) -> tuple[dict[str, list[str]], bytes]:
+    """Split a file into the entries of its header and what follows."""
+    header: dict[str, list[str]] = {}
+    start = 0
+    while 'DATA' not in header:
+        end = content.find(b'\n', start, start + MAX_HEADER)
+        if end < 0:
+            raise InputError('not a .pcd file: its header has no DATA line')
+        words = content[start:end].decode('latin-1').split('#')[0].split()
+        if words:
+            header[words[0].upper()] = words[1:]
+        start = end + 1
+    return header, content[start:]
+
+
+def _fields(header: dict[str, list[str]]) -> list[Field]:
+    names = header.get('FIELDS') or header.get('COLUMNS') or []
+    require_axes(names)
+    sizes, kinds = header.get('SIZE', []), header.get('TYPE', [])
+    counts = header.get('COUNT') or ['1'] * len(names)
+    if not len(names) == len(sizes) == len(kinds) == len(counts):
+        raise InputError(f'header has {len(names)} FIELDS, {len(sizes)} SIZE, {len(kinds)} TYPE '
+                         f'and {len(counts)} COUNT entries: expected one of each for each field')
+    return [_field(*entry) for entry in zip(names, kinds, sizes, counts)]
+
+
+def _field(name: str, kind: str, size: str, count: str) -> Field:
+    try:
+        dtype = np.dtype(f'<{KINDS[kind.upper()]}{int(size)}')
+        if int(count) < 1:
+            raise ValueError
+        return Field(name, dtype, int(count))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f'field {name!r} has TYPE {kind}, SIZE {size}, COUNT {count}: expected '
+                         'F, I or U of 1, 2, 4 or 8 bytes, and a number') from error
+
+
+def _count(header: dict[str, list[str]]) -> int:
+    try:
+        if 'POINTS' in header:
+            count = int(header['POINTS'][0])
+        else:
+            count = int(header['WIDTH'][0]) * int(header.get('HEIGHT', ['1'])[0])
+        if count < 0:
+            raise ValueError
+    except (IndexError, KeyError, ValueError) as error:
+        raise InputError('header does not say how many points follow: expected POINTS, or '
+                         'WIDTH and HEIGHT') from error
+    return count
+
+
+def _ascii(body: bytes, fields: list[Field], count: int) -> dict[str, NDArray]:
+    values = number_rows(body, count, sum(field.count for field in fields))
+    columns, place = {}, 0
+    for field in fields:
+        if field.name in USED:
+            with np.errstate(invalid='ignore'):  # a colour written as nan
+                columns[field.name] = values[:, place].astype(field.dtype)
+        place += field.count
+    return columns
+
+
+def _binary(body: bytes, fields: list[Field], count: int) -> dict[str, NDArray]:
+    step = sum(field.size for field in fields)
+    if len(body) < step * count:
+        raise InputError(f'expected {count} points of {step} bytes, {step * count} bytes, '
+                         f'got {len(body)}: the file is cut')
+    columns, offset = {}, 0
+    for field in fields:
+        if field.name in USED:
+            columns[field.name] = np.ndarray((count,), field.dtype, body, offset, (step,))
+        offset += field.size
+    return columns
+
+
+def _compressed(body: bytes, fields: list[Field], count: int) -> dict[str, NDArray]:
+    """Decode compressed data, which stores field after field, not point after point."""
+    if len(body) < 8:
+        raise InputError('the file is cut: no compressed data')
+    packed, size = struct.unpack_from('<II', body)
+    if len(body) < 8 + packed:
+        raise InputError(f'expected {packed} bytes of compressed data, got {len(body) - 8}: '
+                         'the file is cut')
+    stored = [field for field in fields if field.name != PADDING]
+    if sum(field.size for field in stored) * count != size:
+        stored = fields  # some writers compress the padding, too
+    if sum(field.size for field in stored) * count != size:
+        raise InputError(f'expected {sum(field.size for field in stored) * count} bytes of data '
+                         f'for {count} points, the file announces {size}')
+    data = lzf.decompress(body[8:8 + packed], size)
+    columns, offset = {}, 0
+    for field in stored:
+        if field.name in USED:
+            columns[field.name] = np.ndarray((count,), field.dtype, data, offset, (field.size,))
+        offset += field.size * count
+    return columns
+
+
+DECODERS = {'ascii': _ascii, 'binary': _binary, 'binary_compressed': _compressed}

@@ -1,0 +1,151 @@
+"""ROS 2 bags: the real ones, and small ones written here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import shutil
+import sys
+import time
+
+from mask3d_core.errors import InputError
+from mask3d_core.files import decode_pointcloud2
+from mask3d_core.files.bag import cloud_topics, read_bag, read_clouds
+import numpy as np
+import pytest
+
+rosbag2 = pytest.importorskip('rosbags.rosbag2', reason='needs the extra bags')
+typesys = pytest.importorskip('rosbags.typesys')
+
+KINECT = 'bags/kinect_tabletop_ros2_mcap_zstd'
+LIDAR = 'bags/lidar_xyzirt_1msg_db3'
+XYZ = np.arange(24, dtype=np.float32).reshape(8, 3)
+
+
+def bag(path: Path, storage: str, topics: dict[str, int], bare: bool = False) -> Path:
+    """Record that many clouds on each topic, cloud i shifted by i metres and stamped i.5 s."""
+    store = typesys.get_typestore(typesys.Stores.ROS2_HUMBLE)
+    types = store.types
+    plugin = getattr(rosbag2.StoragePlugin, storage)
+    with rosbag2.Writer(path, version=9, storage_plugin=plugin) as writer:
+        text = 'std_msgs/msg/String'
+        chatter = writer.add_connection('/chatter', text, typestore=store)
+        writer.write(chatter, 0, store.serialize_cdr(types[text](data='hello'), text))
+        name = 'sensor_msgs/msg/PointCloud2'
+        for topic, count in topics.items():
+            connection = writer.add_connection(topic, name, typestore=store)
+            for index in range(count):
+                stamp = types['builtin_interfaces/msg/Time'](sec=index, nanosec=500_000_000)
+                cloud = types[name](
+                    header=types['std_msgs/msg/Header'](stamp=stamp, frame_id=topic.strip('/')),
+                    height=1, width=8, is_bigendian=False, point_step=12, row_step=96,
+                    fields=[types['sensor_msgs/msg/PointField'](axis, 4 * place, 7, 1)
+                            for place, axis in enumerate('xyz')],
+                    data=np.frombuffer((XYZ + index).tobytes(), np.uint8), is_dense=True)
+                writer.write(connection, 1 + index, store.serialize_cdr(cloud, name))
+    if bare:
+        (path / 'metadata.yaml').unlink()
+    return path
+
+
+def check_kinect(path: Path) -> None:
+    """Look at the one organised cloud of the Kinect."""
+    assert cloud_topics(path) == {'/camera/depth_registered/points': 1}
+    scan = read_bag(path)
+    assert (len(scan), scan.input_size) == (233301, 307200)
+    assert scan.color is not None
+    np.testing.assert_allclose(scan.color.mean(axis=0), [0.566, 0.558, 0.532], atol=2e-3)
+    assert 0.69 < scan.xyz[:, 2].min() and scan.xyz[:, 2].max() < 1.66
+
+
+def test_kinect_zstd_mcap(shared_data: Path) -> None:
+    check_kinect(shared_data / KINECT)
+    check_kinect(shared_data / KINECT / 'kinect_tabletop_ros2_mcap_zstd.mcap')
+
+
+def test_kinect_message_decodes_fast(shared_data: Path) -> None:
+    [(stamp, frame, message)] = read_clouds(shared_data / KINECT)
+    assert stamp == pytest.approx(1527473951.98078, abs=1e-4)
+    assert frame == 'camera_rgb_optical_frame' and message.point_step == 32
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        decode_pointcloud2(message)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.1  # 3 ms on an idle machine; a loop over points would take seconds
+
+
+def test_lidar_db3(shared_data: Path) -> None:
+    for path in (shared_data / LIDAR, shared_data / LIDAR / 'lidar_xyzirt_1msg_db3.db3'):
+        assert cloud_topics(path) == {'/lidar/points': 1}
+        scan = read_bag(path, '/lidar/points')
+        assert len(scan) == scan.input_size == 64000 and scan.color is None
+        [(_, frame, message)] = read_clouds(path)
+        assert frame == 'lidar_link' and message.point_step == 26
+
+
+def test_a_folder_without_metadata(shared_data: Path, tmp_path: Path) -> None:
+    shutil.copy(shared_data / KINECT / 'kinect_tabletop_ros2_mcap_zstd.mcap', tmp_path)
+    check_kinect(tmp_path)
+
+
+@pytest.mark.parametrize('storage', ['MCAP', 'SQLITE3'])
+@pytest.mark.parametrize('bare', [False, True])
+def test_the_last_cloud_of_a_topic(tmp_path: Path, storage: str, bare: bool) -> None:
+    path = bag(tmp_path / 'bag', storage, {'/map': 3, '/scan': 2, '/silent': 0}, bare)
+    topics = {'/map': 3, '/scan': 2, '/silent': 0}
+    assert cloud_topics(path) == topics
+    np.testing.assert_array_equal(read_bag(path, '/map').xyz, XYZ + 2)
+    np.testing.assert_array_equal(read_bag(path, '/scan').xyz, XYZ + 1)
+    assert [(stamp, frame, decode_pointcloud2(message).xyz[0, 0])
+            for stamp, frame, message in read_clouds(path, '/map')] == [
+                (0.5, 'map', 0), (1.5, 'map', 1), (2.5, 'map', 2)]
+    for topic, words in ((None, '/map (3 messages), /scan (2 messages)'), ('/silent', 'no messag'),
+                         ('/chatter', "no PointCloud2 topic '/chatter'"), ('/x', '/scan (2 mes')):
+        with pytest.raises(InputError) as raised:
+            read_bag(path, topic)
+        assert words in str(raised.value) and f'{path}: ' in str(raised.value)
+
+
+def test_a_split_bag_in_order(tmp_path: Path) -> None:
+    for part, count in ((9, 1), (10, 2)):
+        recorded = bag(tmp_path / f'part{part}', 'MCAP', {'/map': count})
+        (tmp_path / 'split').mkdir(exist_ok=True)
+        next(recorded.glob('*.mcap')).rename(tmp_path / 'split' / f'bag_{part}.mcap')
+    assert cloud_topics(tmp_path / 'split') == {'/map': 3}
+    stamps = [stamp for stamp, _, _ in read_clouds(tmp_path / 'split')]
+    assert stamps == [0.5, 0.5, 1.5]
+    np.testing.assert_array_equal(read_bag(tmp_path / 'split').xyz, XYZ + 1)
+
+
+def test_damaged_bags_are_named(tmp_path: Path) -> None:
+    recorded = bag(tmp_path / 'bag', 'MCAP', {'/map': 2})
+    content = next(recorded.glob('*.mcap')).read_bytes()
+    for size in range(0, len(content), len(content) // 40):
+        (tmp_path / 'cut.mcap').write_bytes(content[:size])
+        with pytest.raises(InputError, match='cut.mcap: '):
+            read_bag(tmp_path / 'cut.mcap')
+    for name in ('text.mcap', 'text.db3'):
+        (tmp_path / name).write_text('no bag at all, only some text ' * 20)
+        with pytest.raises(InputError, match=f'{name}: not a readable'):
+            read_bag(tmp_path / name)
+    with pytest.raises(InputError, match='none.mcap: '):
+        read_bag(tmp_path / 'none.mcap')
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(InputError, match='with .mcap or .db3 files, got none'):
+        read_bag(tmp_path / 'empty')
+    (recorded / 'metadata.yaml').write_text('version: [')
+    with pytest.raises(InputError, match='bag: not a readable'):
+        read_bag(recorded)
+
+
+def test_no_cloud_topic(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match='the bag has none'):
+        read_bag(bag(tmp_path / 'bag', 'SQLITE3', {}))
+
+
+def test_without_rosbags_the_error_says_what_to_install(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = bag(tmp_path / 'bag', 'MCAP', {'/map': 1})
+    monkeypatch.setitem(sys.modules, 'rosbags.rosbag2', None)
+    with pytest.raises(InputError, match=r'pip install mask3d_ros\[bags\]'):
+        read_bag(path)

@@ -1,0 +1,53 @@
+"""Scans as numpy arrays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mask3d_core.errors import InputError
+from mask3d_core.files.npz import read_npz
+import numpy as np
+from numpy.typing import NDArray
+import pytest
+
+XYZ = np.arange(24, dtype=np.float64).reshape(8, 3) / 8
+RGB = np.arange(24, dtype=np.uint8).reshape(8, 3) * 10
+
+
+@pytest.mark.parametrize(('xyz', 'color'), [('xyz', 'color'), ('points', 'colors')])
+@pytest.mark.parametrize('rgb', [RGB, RGB / 255, (RGB / 255).astype(np.float32)])
+def test_names_and_types(tmp_path: Path, xyz: str, color: str, rgb: NDArray) -> None:
+    np.savez_compressed(tmp_path / 'a.npz', **{xyz: XYZ, color: rgb, 'segment': np.arange(8),
+                                               'other': np.zeros(3)})
+    scan = read_npz(tmp_path / 'a.npz')
+    np.testing.assert_array_equal(scan.xyz, XYZ)
+    np.testing.assert_allclose(scan.color, RGB / 255, atol=1e-6)
+    np.testing.assert_array_equal(scan.segment, np.arange(8))
+
+
+def test_only_positions(tmp_path: Path) -> None:
+    np.savez(tmp_path / 'a.npz', points=XYZ)
+    scan = read_npz(tmp_path / 'a.npz')
+    assert scan.color is None and scan.segment is None and len(scan) == 8
+
+
+def test_what_is_wrong_is_named(tmp_path: Path) -> None:
+    np.savez(tmp_path / 'no_xyz.npz', color=RGB)
+    np.savez(tmp_path / 'pickled.npz', xyz=np.array([None] * 8))
+    np.savez(tmp_path / 'flat.npz', xyz=XYZ.ravel())
+    np.save(tmp_path / 'single.npy', XYZ)
+    (tmp_path / 'single.npy').rename(tmp_path / 'single.npz')
+    (tmp_path / 'text.npz').write_text('x y z')
+    (tmp_path / 'empty.npz').touch()
+    content = (tmp_path / 'flat.npz').read_bytes()
+    (tmp_path / 'cut.npz').write_bytes(content[:len(content) // 2])
+    (tmp_path / 'damaged.npz').write_bytes(content[:150] + b'damage' + content[156:])
+    np.savez_compressed(tmp_path / 'packed.npz', xyz=np.random.default_rng(0).random((99, 3)))
+    packed = (tmp_path / 'packed.npz').read_bytes()
+    (tmp_path / 'packed.npz').write_bytes(packed[:300] + b'\xff' * 200 + packed[500:])
+    unreadable = dict.fromkeys(('text', 'empty', 'cut', 'damaged', 'packed'), 'not a readable')
+    for name, words in {'no_xyz': "'xyz' or 'points'", 'pickled': 'allow_pickle', 'flat': '[24]',
+                        'single': 'single .npy', 'absent': 'No such file', **unreadable}.items():
+        with pytest.raises(InputError) as raised:
+            read_npz(tmp_path / f'{name}.npz')
+        assert f'{name}.npz: ' in str(raised.value) and words in str(raised.value)

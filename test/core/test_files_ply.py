@@ -1,0 +1,176 @@
+"""The variants of .ply, written by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import struct
+
+from hypothesis import given, strategies
+from mask3d_core.errors import InputError
+from mask3d_core.files.ply import read_ply, write_ply
+import numpy as np
+import pytest
+
+XYZ = np.arange(24, dtype=np.float64).reshape(8, 3) / 8
+RGB = np.arange(24, dtype=np.uint8).reshape(8, 3) * 10
+CODES = {'uchar': 'B', 'uint8': 'B', 'short': 'h', 'int': 'i', 'int32': 'i', 'float': 'f',
+         'float32': 'f', 'double': 'd'}
+ORDERS = {'binary_little_endian': '<', 'binary_big_endian': '>'}
+ENCODINGS = ['ascii', *ORDERS]
+Elements = list[tuple[str, list[tuple[str, ...]], list[list]]]
+
+
+def ply(path: Path, encoding: str, elements: Elements, end: str = '\n') -> Path:
+    """Write elements: name, properties (type, name) or ('list', type, type, name), rows."""
+    lines = ['ply', f'format {encoding} 1.0', 'comment by hand', 'obj_info none']
+    for name, properties, rows in elements:
+        lines.append(f'element {name} {len(rows)}')
+        lines += ['property ' + ' '.join(words) for words in properties]
+    body = b''
+    for _, properties, rows in elements:
+        for row in rows:
+            if encoding == 'ascii':
+                flat = np.concatenate([np.ravel(value) for value in row]).tolist()
+                words = [f'{v:g}' for p, v in zip(properties, row) if p[0] != 'list']
+                lists = any(p[0] == 'list' for p in properties)
+                body += (' '.join(map('{:g}'.format, flat)) if lists
+                         else ' '.join(words)).encode() + end.encode()
+            else:
+                for words, value in zip(properties, row):
+                    if words[0] == 'list':
+                        body += struct.pack(ORDERS[encoding] + CODES[words[1]], len(value[1:]))
+                        code = CODES[words[2]] * len(value[1:])
+                        body += struct.pack(ORDERS[encoding] + code, *value[1:])
+                    else:
+                        body += struct.pack(ORDERS[encoding] + CODES[words[0]], value)
+    path.write_bytes(end.join([*lines, 'end_header', '']).encode() + body)
+    return path
+
+
+def counted(*values: int) -> list[int]:
+    """Return a list value as it stands in the file: its length first."""
+    return [len(values), *values]
+
+
+VERTEX = [('float', 'x'), ('float', 'y'), ('float', 'z'),
+          ('uchar', 'red'), ('uchar', 'green'), ('uchar', 'blue')]
+ROWS = [[*map(float, p), *map(int, c)] for p, c in zip(XYZ, RGB)]
+
+
+@pytest.mark.parametrize('encoding', ENCODINGS)
+@pytest.mark.parametrize('end', ['\n', '\r\n'])
+def test_plain(tmp_path: Path, encoding: str, end: str) -> None:
+    scan = read_ply(ply(tmp_path / 'a.ply', encoding, [('vertex', VERTEX, ROWS)], end))
+    assert scan.xyz.dtype == np.float32
+    np.testing.assert_array_equal(scan.xyz, XYZ)
+    np.testing.assert_allclose(scan.color, RGB / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize('encoding', ENCODINGS)
+def test_any_order_double_and_extra_properties(tmp_path: Path, encoding: str) -> None:
+    properties = [('short', 'quality'), ('double', 'z'), ('int', 'segment'), ('float32', 'b'),
+                  ('double', 'x'), ('float32', 'g'), ('float32', 'r'), ('uint8', 'alpha'),
+                  ('double', 'y')]
+    rows = [[-3, z, 1000 - i, i / 8, x, 0.5, 0.25, 255, y] for i, (x, y, z) in enumerate(XYZ)]
+    scan = read_ply(ply(tmp_path / 'a.ply', encoding, [('vertex', properties, rows)]))
+    assert scan.xyz.dtype == np.float64
+    np.testing.assert_array_equal(scan.xyz, XYZ)
+    assert scan.color is not None and scan.segment is not None
+    np.testing.assert_array_equal(scan.color, [[0.25, 0.5, i / 8] for i in range(8)])
+    np.testing.assert_array_equal(scan.segment, 1000 - np.arange(8))
+
+
+@pytest.mark.parametrize('encoding', ENCODINGS)
+def test_elements_around_the_vertices_are_skipped(tmp_path: Path, encoding: str) -> None:
+    faces = [('list', 'uchar', 'int', 'vertex_indices'), ('short', 'material')]
+    face_rows = [[counted(0, 1, 2), 4], [counted(), 5], [counted(3, 4, 5, 6, 7), 6]]
+    camera = [('float', 'x'), ('float', 'view')]
+    path = ply(tmp_path / 'a.ply', encoding, [
+        ('camera', camera, [[9.0, 8.0]]), ('face', faces, face_rows), ('vertex', VERTEX, ROWS),
+        ('tristrips', faces, face_rows)])
+    scan = read_ply(path)
+    np.testing.assert_array_equal(scan.xyz, XYZ)
+    np.testing.assert_allclose(scan.color, RGB / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize('encoding', ENCODINGS)
+def test_vertices_with_lists(tmp_path: Path, encoding: str) -> None:
+    properties = [('float', 'x'), ('list', 'uchar', 'int', 'seen_by'), ('float', 'y'),
+                  ('list', 'int32', 'double', 'weights'), ('float', 'z')]
+    rows = [[float(x), counted(*range(i)), float(y), counted(*range(3 - i % 3)), float(z)]
+            for i, (x, y, z) in enumerate(XYZ)]
+    scan = read_ply(ply(tmp_path / 'a.ply', encoding, [('vertex', properties, rows)]))
+    np.testing.assert_array_equal(scan.xyz, XYZ)
+    assert scan.color is None
+
+
+def test_ascii_knows_nan_and_inf(tmp_path: Path) -> None:
+    rows = [[*row] for row in ROWS] + [[np.nan, 0, 0, 1, 2, 3], [0, -np.inf, 0, 1, 2, 3]]
+    scan = read_ply(ply(tmp_path / 'a.ply', 'ascii', [('vertex', VERTEX, rows[::-1])]))
+    np.testing.assert_array_equal(scan.kept, np.arange(2, 10))
+    np.testing.assert_array_equal(scan.xyz, XYZ[::-1])
+    assert scan.input_size == 10
+
+
+@pytest.mark.parametrize('encoding', ENCODINGS)
+@pytest.mark.parametrize('lists', [False, True])
+def test_every_cut_is_noticed(tmp_path: Path, encoding: str, lists: bool) -> None:
+    properties = [*VERTEX, *([('list', 'uchar', 'int', 'seen_by')] if lists else [])]
+    rows = [[*row, *([counted(1, 2)] if lists else [])] for row in ROWS]
+    content = ply(tmp_path / 'a.ply', encoding, [('vertex', properties, rows)]).read_bytes()
+    end = len(content) - (2 if encoding == 'ascii' else 1)  # ascii: the newline, a digit
+    for size in range(0, end, 3):
+        (tmp_path / 'cut.ply').write_bytes(content[:size])
+        with pytest.raises(InputError, match='cut.ply: '):
+            read_ply(tmp_path / 'cut.ply')
+
+
+HEADER = 'ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\n'
+
+
+@pytest.mark.parametrize(('text', 'words'), [
+    ('solid', "does not start with 'ply'"),
+    (HEADER, 'no end_header'),
+    (HEADER + 'end_header\n1\n', 'x, y and z, got: x'),
+    ('ply\nelement vertex 1\nproperty float x\nend_header\n', 'got none'),
+    ('ply\nformat binary_middle 1.0\nend_header\n', 'got binary_middle'),
+    ('ply\nformat ascii 1.0\nend_header\n', 'got: no elements'),
+    ('ply\nformat ascii 1.0\nelement face 0\nend_header\n', 'got: face'),
+    ('ply\nformat ascii 1.0\nproperty float x\nend_header\n', "'property float x'"),
+    (HEADER + 'property quad y\nend_header\n', "'property quad y'"),
+    (HEADER + 'property list float int y\nend_header\n', "'property list float int y'"),
+    ('ply\nformat ascii 1.0\nelement vertex -1\nend_header\n', "'-1' rows"),
+    (HEADER + 'property float y\nproperty float z\nend_header\n1 2 three\n', 'three'),
+    (HEADER.replace('vertex 1', 'vertex 99999999999')
+     + 'property float y\nproperty float z\nend_header\n1 2 3\n', 'the file is cut'),
+])
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / 'bad.ply').write_text(text)
+    with pytest.raises(InputError) as raised:
+        read_ply(tmp_path / 'bad.ply')
+    assert words in str(raised.value) and 'bad.ply: ' in str(raised.value)
+
+
+def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match='none.ply: No such file'):
+        read_ply(tmp_path / 'none.ply')
+    with pytest.raises(InputError, match='nowhere'):
+        write_ply(tmp_path / 'nowhere' / 'a.ply', np.zeros(1, [('x', 'f4')]))
+
+
+@given(strategies.integers(8, 40), strategies.sampled_from(['f4', 'f8', '>f8']),
+       strategies.integers(0, 2 ** 32 - 1))
+def test_written_is_what_is_read(tmp_path_factory: pytest.TempPathFactory, count: int,
+                                 dtype: str, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    points = np.zeros(count, [('z', dtype), ('red', 'u1'), ('x', dtype), ('segment', 'i4'),
+                              ('green', 'u1'), ('blue', 'u1'), ('y', dtype), ('odd', 'i2')])
+    for name in points.dtype.names or ():
+        points[name] = random.integers(0, 255, count)
+    path = tmp_path_factory.mktemp('ply') / 'a.ply'
+    write_ply(path, points, 'a comment')
+    scan = read_ply(path)
+    np.testing.assert_array_equal(scan.xyz, np.stack([points[axis] for axis in 'xyz'], axis=1))
+    assert scan.color is not None and scan.segment is not None
+    np.testing.assert_array_equal(np.rint(scan.color[:, 1] * 255), points['green'])
+    np.testing.assert_array_equal(scan.segment, points['segment'])
