@@ -98,6 +98,8 @@ class Segmenter:
         watch = Stopwatch(self.device)
         with watch.stage('voxels'):
             voxels = voxelize(scan, self.voxelization)
+        if not self.weights.model.on_segments:
+            voxels = replace(voxels, segment=None)
         check_memory(self.device, len(voxels), self.num_queries)
         with _out_of_memory(len(voxels)):
             prediction = self.predict(voxels, watch)

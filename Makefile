@@ -1,0 +1,36 @@
+# The front door. Everything runs in .venv, which `setup` makes and brings up to date.
+
+# once there is an environment, the Python it was made with
+PYTHON ?= $(shell test -x .venv/bin/python && echo .venv/bin/python || echo python3)
+IN_VENV = . .venv/ros.sh &&
+
+.PHONY: help setup demo test lint clean
+
+help:
+	@echo "make demo    segment the bundled scan with real ROS 2 nodes; results in out/demo"
+	@echo "make test    lint, types and all tests"
+	@echo "make lint    lint and types only"
+	@echo "make setup   the environment alone: .venv with PyTorch, ROS 2 and our messages"
+	@echo "make clean   remove .venv and everything else that was made"
+	@echo
+	@echo "All but help and clean set up first: some minutes and a network the first time, then"
+	@echo "a moment and no network. Use a certain Python with: make setup PYTHON=python3.12"
+
+setup:
+	@command -v $(PYTHON) > /dev/null || \
+	  { echo "setup: there is no $(PYTHON): install Python 3.10 or newer" >&2; exit 1; }
+	@$(PYTHON) tools/setup_venv.py
+
+demo: setup
+	@$(IN_VENV) python -m mask3d_ros.demo --output out/demo
+
+test: lint
+	@$(IN_VENV) python -m pytest
+
+lint: setup
+	@$(IN_VENV) ruff check .
+	@$(IN_VENV) mypy
+
+clean:
+	rm -rf .venv build install log out *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,64 @@
+"""
+Mask3D: object instances in point clouds.
+
+    from mask3d_core import load_segmenter, Scan
+
+    segmenter = load_segmenter('mask3d.weights')
+    instances = segmenter.segment(Scan.from_points(xyz, color))
+
+Letters of array dimensions, everywhere in this package:
+
+    N  points of a scan              V  voxels            S  segments (superpoints)
+    Q  queries                       K  classes           I  instances
+    D  channels of the decoder       C  channels of a feature map
+    B  scans of a batch
+
+Metres, seconds, radians, colours 0..1, z up.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mask3d_core.checkpoint import load_weights, save_weights, Weights
+    from mask3d_core.classes import ClassTable, load_classes
+    from mask3d_core.errors import InputError
+    from mask3d_core.extract import ExtractSettings
+    from mask3d_core.instances import Instances
+    from mask3d_core.scan import Scan
+    from mask3d_core.segmenter import load_segmenter, Segmenter
+
+__all__ = ['ClassTable', 'ExtractSettings', 'InputError', 'Instances', 'load_classes',
+           'load_segmenter', 'load_weights', 'save_weights', 'Scan', 'Segmenter', 'Weights']
+
+# Imported on first use: reading scans and results needs no torch.
+_HOME = {
+    'ClassTable': 'classes', 'ExtractSettings': 'extract', 'InputError': 'errors',
+    'Instances': 'instances', 'load_classes': 'classes', 'load_segmenter': 'segmenter',
+    'load_weights': 'checkpoint', 'save_weights': 'checkpoint', 'Scan': 'scan',
+    'Segmenter': 'segmenter', 'Weights': 'checkpoint'}
+
+
+def __getattr__(name: str) -> Any:
+    if name == '__version__':
+        return _version()
+    if name not in _HOME:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(import_module(f'{__name__}.{_HOME[name]}'), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
+
+
+def _version() -> str:
+    """Return the version of package.xml, or of the installed package."""
+    manifest = Path(__file__).resolve().parent.parent / 'package.xml'
+    if not manifest.exists():
+        return metadata.version('mask3d_ros')
+    from xml.etree import ElementTree
+
+    return ElementTree.parse(manifest).findtext('version', default='unknown').strip()

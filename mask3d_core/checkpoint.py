@@ -1,0 +1,255 @@
+"""The weights file: a model and the facts that belong to it, in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+import math
+import os
+from pathlib import Path
+import pickle
+import tempfile
+from typing import Any, Final
+import zipfile
+import zlib
+
+from mask3d_core.classes import ClassTable, load_classes
+from mask3d_core.errors import InputError
+from mask3d_core.model.config import ModelConfig
+from mask3d_core.model.mask3d import Mask3D
+import torch
+
+FORMAT: Final = 'mask3d weights'
+VERSION: Final = 1
+SCANNET_COLOR_MEAN: Final = (0.47793125906962, 0.4303257521323044, 0.3749598901421883)
+SCANNET_COLOR_STD: Final = (0.2834475483823543, 0.27566157565723015, 0.27018971370874995)
+UNTRAINED: Final = ('These weights are untrained: boxes, classes and scores mean nothing; '
+                    'the way through and its speed are the real ones.')
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """
+    What one weights file holds.
+
+    Attributes
+    ----------
+    model : ModelConfig
+    classes : ClassTable
+        In the order of the class logits.
+    voxel_size : float
+        Metres.
+    voxel_color : str
+        'mean' of a voxel's points (the paper) or its 'first' point (the original's code).
+    color_mean, color_std : 3 floats
+        Colours 0..1 become (color - mean) / std.
+    trained : mapping
+        Facts of the training as plain values: data, command, seed, scores. Empty: untrained.
+    licence : str
+        Under which terms the weights may be used.
+    state : mapping of str to tensor
+        The state dict of `Mask3D(model)`, on the CPU unless loaded elsewhere.
+
+    """
+
+    model: ModelConfig
+    classes: ClassTable
+    voxel_size: float
+    voxel_color: str
+    color_mean: tuple[float, float, float]
+    color_std: tuple[float, float, float]
+    trained: Mapping[str, Any]
+    licence: str
+    state: Mapping[str, torch.Tensor] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.classes) != self.model.num_classes:
+            raise InputError(f'the class table has {len(self.classes)} classes, the model '
+                             f'{self.model.num_classes}: they must agree')
+        if not (math.isfinite(self.voxel_size) and self.voxel_size > 0):
+            raise InputError(f'expected a voxel size above 0 m, got {self.voxel_size}')
+        if self.voxel_color not in ('mean', 'first'):
+            raise InputError("expected voxel_color to be 'mean' or 'first', "
+                             f'got {self.voxel_color!r}')
+        for name in ('color_mean', 'color_std'):
+            values = getattr(self, name)
+            if len(values) != 3 or not all(math.isfinite(value) for value in values):
+                raise InputError(f'expected three numbers as {name}, got {values}')
+        if min(self.color_std) <= 0:
+            raise InputError(f'expected color_std above 0, got {self.color_std}')
+
+    @property
+    def uses_color(self) -> bool:
+        """Whether the model needs coloured clouds."""
+        return self.model.in_channels >= 3
+
+
+def save_weights(path: str | Path, weights: Weights) -> None:
+    """
+    Write a weights file, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        When the state does not fit the model.
+    OSError
+        When the file cannot be written.
+
+    """
+    path = Path(path)
+    check_state(weights.model, weights.state, path.name)
+    content = {
+        'format': FORMAT, 'version': VERSION, 'model': weights.model.to_dict(),
+        'classes': weights.classes.to_dict(), 'voxel_size': weights.voxel_size,
+        'voxel_color': weights.voxel_color, 'color_mean': list(weights.color_mean),
+        'color_std': list(weights.color_std), 'trained': dict(weights.trained),
+        'licence': weights.licence,
+        'state': {name: tensor.detach().cpu().contiguous().clone()
+                  for name, tensor in weights.state.items()}}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f'.{path.name}.',
+                                     delete=False) as file:
+        try:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+            os.chmod(file.name, 0o644)
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+
+
+def load_weights(path: str | Path, device: str | torch.device = 'cpu') -> Weights:
+    """
+    Read a weights file without running anything it contains.
+
+    Parameters
+    ----------
+    path : path
+        Written by `save_weights`.
+    device : torch device
+        Where the tensors of the state go.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, broken, of another kind, or does not fit its own model; the
+        message names the tensor.
+
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f'there is no weights file {path}: give the path of a file that '
+                         '`mask3d convert` wrote')
+    content = _read(path)
+    if not isinstance(content, dict) or content.get('format') != FORMAT:
+        raise InputError(_foreign(path))
+    if content.get('version') != VERSION:
+        raise InputError(f'{path.name} has version {content.get("version")} of the weights '
+                         f'format, this program reads {VERSION}: update mask3d_ros')
+    try:
+        weights = _from_content(content)
+    except InputError as error:
+        raise InputError(f'{path.name} cannot be used: {error}') from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f'{path.name} is damaged: its facts cannot be read ({error!r}); '
+                         'copy or convert it again') from error
+    check_state(weights.model, weights.state, path.name)
+    return replace(weights, state={name: tensor.to(device)
+                                   for name, tensor in weights.state.items()})
+
+
+def _read(path: Path) -> Any:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # torch.load does not look at the checksums
+        if damaged is not None:
+            raise InputError(f'{path.name} is damaged in {damaged}: copy it again')
+        return torch.load(path, map_location='cpu', weights_only=True)
+    except InputError:
+        raise
+    except pickle.UnpicklingError as error:
+        raise InputError(_foreign(path)) from error
+    except (RuntimeError, ValueError, TypeError, KeyError, EOFError, OSError, zipfile.BadZipFile,
+            zlib.error) as error:
+        raise InputError(f'{path.name} is no weights file or is cut short ({error}): copy it '
+                         'again, or make one with `mask3d convert ORIGINAL.ckpt OUT`') from error
+
+
+def _foreign(path: Path) -> str:
+    """Say what a file is that is not ours."""
+    original = False
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            original = any(b'state_dict' in archive.read(name) for name in archive.namelist()
+                           if name.endswith('/data.pkl'))
+    if original:
+        return (f'{path.name} is a checkpoint of the original Mask3D or of another program: run '
+                f'`mask3d convert {path} {path.with_suffix(".weights").name}` first')
+    return (f'{path.name} is not a weights file of mask3d_ros: expected one that '
+            '`mask3d convert` wrote')
+
+
+def _from_content(content: dict[str, Any]) -> Weights:
+    (mean_r, mean_g, mean_b), (std_r, std_g, std_b) = (
+        map(float, content[key]) for key in ('color_mean', 'color_std'))
+    state = content['state']
+    if not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
+        raise TypeError('the state holds something that is no tensor')
+    return Weights(
+        ModelConfig.from_dict(content['model']), ClassTable.from_dict(content['classes']),
+        float(content['voxel_size']), str(content['voxel_color']),
+        (mean_r, mean_g, mean_b), (std_r, std_g, std_b),
+        dict(content['trained']), str(content['licence']), state)
+
+
+def expected_state(config: ModelConfig) -> dict[str, torch.Tensor]:
+    """Return the state dict of a model as tensors without memory: names, shapes, types."""
+    with torch.device('meta'):
+        return Mask3D(config).state_dict()
+
+
+def check_state(config: ModelConfig, state: Mapping[str, torch.Tensor], where: str) -> None:
+    """Raise InputError that names every tensor which is missing, extra or misshapen."""
+    expected = expected_state(config)
+    faults = [f'{name} is missing' for name in expected if name not in state]
+    faults += [f'{name} is unknown' for name in state if name not in expected]
+    faults += [
+        f'{name} is {describe(state[name])}, expected {describe(tensor)}'
+        for name, tensor in expected.items() if name in state
+        and (state[name].shape != tensor.shape or state[name].dtype != tensor.dtype)]
+    if faults:
+        raise InputError(list_faults(where, faults))
+
+
+def list_faults(where: str, faults: list[str], most: int = 8) -> str:
+    """Return one sentence about tensors that do not fit."""
+    more = f', and {len(faults) - most} more' if len(faults) > most else ''
+    return (f'{where} does not fit its model ({len(faults)} tensors): '
+            + '; '.join(faults[:most]) + more)
+
+
+def describe(tensor: torch.Tensor) -> str:
+    """Return shape and type of a tensor: '[3, 64] float32'."""
+    return f'{list(tensor.shape)} {str(tensor.dtype).removeprefix("torch.")}'
+
+
+def untrained_weights(config: ModelConfig, classes: ClassTable, voxel_size: float = 0.02,
+                      seed: int = 0) -> Weights:
+    """
+    Make weights as training would start from: the same seed gives the same numbers.
+
+    The random state of the program stays as it was.
+    """
+    with torch.random.fork_rng(devices=[]), torch.device('cpu'):
+        torch.manual_seed(seed)
+        state = Mask3D(config).state_dict()
+    return Weights(config, classes, voxel_size, 'mean', SCANNET_COLOR_MEAN, SCANNET_COLOR_STD,
+                   {}, 'Apache-2.0', state)
+
+
+def demo_weights(seed: int = 0) -> Weights:
+    """Make the untrained weights of the demo: full size, ScanNet's classes. Print `UNTRAINED`."""
+    classes = load_classes('scannet20').without(['wall', 'floor'])
+    return untrained_weights(ModelConfig(num_classes=len(classes)), classes, seed=seed)

@@ -1,0 +1,75 @@
+"""The command line: `mask3d COMMAND …`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+import os
+import sys
+
+import mask3d_core
+from mask3d_core.commands import bench, convert, doctor, info, segment
+from mask3d_core.errors import InputError
+
+COMMANDS = {'segment': segment, 'convert': convert, 'info': info, 'bench': bench,
+            'doctor': doctor}
+EPILOG = """\
+start here:
+  mask3d doctor                          what is installed, which device will be used
+  mask3d segment scan.ply -o found       find the objects of a scan
+  mask3d segment --help                  every command explains itself with an example
+
+exit status: 0 done, 1 failed (one sentence on stderr says why), 2 wrong usage
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        'mask3d', description='Object instances in 3D point clouds, with Mask3D.',
+        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--version', action='version',
+                        version=f'mask3d {mask3d_core.__version__}')
+    commands = parser.add_subparsers(metavar='COMMAND', required=True)
+    for name, module in COMMANDS.items():
+        command = commands.add_parser(
+            name, help=module.SUMMARY, description=module.DESCRIPTION, epilog=module.EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run one command.
+
+    Parameters
+    ----------
+    arguments : strings
+        As typed; those of the process when not given.
+
+    Returns
+    -------
+    int
+        Exit status: 0 done, 1 failed. Wrong usage exits with 2 by SystemExit.
+
+    """
+    options = build_parser().parse_args(arguments)
+    try:
+        options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output has gone, as in `mask3d info … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (InputError, OSError) as error:
+        print(f'mask3d: {error}', file=sys.stderr)
+        return 1
+    except MemoryError:
+        print('mask3d: the memory of this machine is not enough: give a smaller scan',
+              file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('mask3d: interrupted', file=sys.stderr)
+        return 1
+    return 0

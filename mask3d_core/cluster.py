@@ -1,0 +1,205 @@
+"""
+Exact DBSCAN of points in space, for many masks over the same points.
+
+With `min_points` 1 the clusters are the connected components of the graph of all pairs within eps,
+so no neighbour lists are needed: points of one small cell belong together, touching cells too, and
+only where two components come close do points have to be compared. The cells are shared by all
+masks of a scan. The result equals scikit-learn's, labels included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mask3d_core.cells import box_bounds, boxes, Cells, CHUNK, every_pair, gather_cells
+from mask3d_core.cores import core_rows, with_borders
+from mask3d_core.errors import InputError
+from mask3d_core.neighbours import are_neighbours, Members, members_of, reach
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
+
+def dbscan(points: NDArray[np.floating], eps: float, min_points: int = 1) -> NDArray[np.int64]:
+    """
+    Cluster points by density (Ester et al. 1996), as scikit-learn's DBSCAN does.
+
+    Parameters
+    ----------
+    points : [M, 3] float
+        Metres.
+    eps : float
+        Two points at most this far apart are neighbours, metres.
+    min_points : int
+        A point with this many neighbours, itself included, is a core point.
+
+    Returns
+    -------
+    [M] int64
+        Cluster of each point, numbered in the order of their first core points; -1 for noise. A
+        border point within reach of several clusters gets the lowest.
+
+    Raises
+    ------
+    InputError
+        For points that are not finite or not [M, 3], eps <= 0, min_points < 1.
+
+    """
+    return cluster_rows(points, [np.arange(len(points))], eps, min_points)[0]
+
+
+def cluster_masks(centers: NDArray[np.floating], masks: NDArray[np.bool_], eps: float,
+                  min_points: int = 1) -> list[NDArray[np.int64]]:
+    """
+    Run `dbscan` on the points of each of many masks.
+
+    Parameters
+    ----------
+    centers : [V, 3] float
+        Metres.
+    masks : [V, Q] bool
+    eps, min_points
+        As in `dbscan`.
+
+    Returns
+    -------
+    Q arrays, [n] int64 each
+        Labels of the rows in the mask, ascending (`np.flatnonzero(masks[:, q])`).
+
+    """
+    if masks.ndim != 2 or len(masks) != len(centers):
+        raise InputError(f'expected masks of shape [{len(centers)}, Q], got {list(masks.shape)}')
+    rows = [np.flatnonzero(column) for column in np.ascontiguousarray(masks.T)]
+    return cluster_rows(centers, rows, eps, min_points)
+
+
+def cluster_rows(centers: NDArray[np.floating], masks: list[NDArray[np.int64]], eps: float,
+                 min_points: int = 1) -> list[NDArray[np.int64]]:
+    """Run `cluster_masks` on masks given as ascending rows of `centers`, Q arrays."""
+    if min_points < 1:
+        raise InputError(f'expected min_points of at least 1, got {min_points}')
+    if not any(map(len, masks)):
+        return [np.zeros(0, np.int64) for _ in masks]
+    cells = gather_cells(centers, eps)
+    if min_points == 1:
+        return _components(cells, masks)
+    cores = [core_rows(cells, rows, min_points) for rows in masks]
+    labels = _components(cells, cores)
+    return [with_borders(cells, *mask) for mask in zip(masks, cores, labels, strict=True)]
+
+
+def _components(cells: Cells, masks: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+    """Label the rows of each mask by component of its eps-graph, numbered by first row."""
+    labels = []
+    for rows, component in zip(masks, _touching(cells, masks), strict=True):
+        if component.max() > 0:
+            component = _merge_exactly(cells, members_of(cells, rows), component)
+        labels.append(_numbered_by_first(component[cells.cell[rows]]))
+    return labels
+
+
+def _touching(cells: Cells, masks: list[NDArray[np.int64]]) -> Iterator[NDArray[np.int64]]:
+    """Yield for each mask the components its cells surely form, -1 for cells without: [C]."""
+    at_once = max(1, CHUNK // max(len(cells.sure), cells.count))
+    for first in range(0, len(masks), at_once):
+        batch = masks[first:first + at_once]
+        active = np.zeros((len(batch), cells.count), bool)
+        for row, rows in zip(active, batch, strict=True):
+            row[cells.cell[rows]] = True
+        a, b = cells.sure.T
+        mask, edge = np.nonzero(active[:, a] & active[:, b])
+        base = mask * cells.count
+        edges = np.stack([base + a[edge], base + b[edge]], axis=1)
+        component = _graph_components(edges, active.size).reshape(active.shape)
+        for row, present in zip(component, active, strict=True):
+            yield np.where(present, row - row.min(where=present, initial=active.size), -1)
+
+
+def _merge_exactly(cells: Cells, members: Members, component: NDArray[np.int64],
+                   ) -> NDArray[np.int64]:
+    """
+    Join components wherever two of their points are within eps, by asking the points.
+
+    Of each pair of components the closest cells are asked first, then four times as many, and so
+    on: components that do touch are known after a few cells, and what they settle is not asked.
+    """
+    pairs, near, far = _open_pairs(cells, members, component)
+    asked = 1
+    while True:
+        sides = np.sort(component[pairs], axis=1)
+        open_ = sides[:, 0] != sides[:, 1]
+        pairs, near, far, sides = pairs[open_], near[open_], far[open_], sides[open_]
+        if not len(pairs):
+            return component
+        key = sides[:, 0] * (component.max() + 1) + sides[:, 1]
+        ranked = np.lexsort((near, key))
+        first = np.flatnonzero(np.diff(key[ranked], prepend=-1))
+        place = np.arange(len(ranked)) - np.repeat(first, np.diff(first, append=len(ranked)))
+        ask = ranked[place < asked]
+        joined = _any_within(cells, members, pairs[ask], far[ask])
+        component = _joined(component, sides[ask[joined]])
+        rest = np.ones(len(pairs), bool)
+        rest[ask] = False
+        pairs, near, far = pairs[rest], near[rest], far[rest]
+        asked *= 4
+
+
+def _open_pairs(cells: Cells, members: Members, component: NDArray[np.int64],
+                ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the cell pairs that may join two components, and bounds of their distances."""
+    a, b = component[cells.maybe[:, 0]], component[cells.maybe[:, 1]]
+    pairs = cells.maybe[(a != b) & (a >= 0) & (b >= 0)]
+    low, high = _boxes(cells, members)
+    near, far = box_bounds(low[pairs[:, 0]], high[pairs[:, 0]], low[pairs[:, 1]],
+                           high[pairs[:, 1]])
+    close = near <= cells.limit
+    return pairs[close], near[close], far[close]
+
+
+def _boxes(cells: Cells, members: Members) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the boxes of each cell's members: lowest and highest corner, two [C, 3]."""
+    active = members.count > 0
+    low, high = np.zeros((2, cells.count, 3))
+    low[active], high[active] = boxes(cells.xyz[members.rows], members.start[active])
+    return low, high
+
+
+def _any_within(cells: Cells, members: Members, pairs: NDArray[np.int64],
+                far: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell for each pair of cells whether some of their members are within eps: [E] bool."""
+    within = far <= cells.limit
+    large = members.count[pairs].prod(axis=1) > CHUNK
+    for one in np.flatnonzero(~within & large):
+        mine, other = (members.rows[members.start[c]:][:members.count[c]] for c in pairs[one])
+        within[one] = reach(cells, mine, other)
+    undecided = np.flatnonzero(~within & ~large)
+    a, b = pairs[undecided].T
+    for edge, i, j in every_pair(members.start[a], members.count[a],
+                                 members.start[b], members.count[b]):
+        close = are_neighbours(cells, members.rows[i], members.rows[j])
+        within[undecided[edge[close]]] = True
+    return within
+
+
+def _joined(component: NDArray[np.int64], links: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Renumber components [C] after linking pairs of them [E, 2]; -1 stays."""
+    new = _graph_components(links, int(component.max()) + 1)
+    return np.where(component < 0, -1, new[component])
+
+
+def _graph_components(edges: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    weight = np.ones(len(edges), np.int8)
+    graph = csr_array((weight, (edges[:, 0], edges[:, 1])), shape=(size, size))
+    return connected_components(graph, directed=False)[1].astype(np.int64)
+
+
+def _numbered_by_first(component: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Renumber the components of points by their first point."""
+    if not len(component) or (component == component[0]).all():
+        return np.zeros(len(component), np.int64)
+    first = np.full(component.max() + 1, len(component))
+    first[component[::-1]] = np.arange(len(component))[::-1]
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first, kind='stable')] = np.arange(len(first))
+    return rank[component]

@@ -1,0 +1,1 @@
+"""The commands of `mask3d`, one module each; importing one needs no torch."""

@@ -1,0 +1,80 @@
+"""`mask3d convert`: a checkpoint of the original becomes a weights file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mask3d_core.convert import ConversionReport
+
+SUMMARY = 'turn a checkpoint of the original Mask3D into a weights file'
+DESCRIPTION = """\
+Turn a released checkpoint of the original Mask3D (.ckpt) into a weights file.
+Nothing inside the checkpoint is run, and the original's packages are not needed.
+What the checkpoint does not say is assumed, and the report says so; options win.
+"""
+EXAMPLES = """\
+example:
+  mask3d convert scannet_val.ckpt scannet.weights
+  mask3d convert area5.ckpt s3dis.weights --classes s3dis --voxel-size 0.02
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('original', type=Path, metavar='ORIGINAL.ckpt',
+                        help='checkpoint of PyTorch Lightning')
+    parser.add_argument('out', type=Path, metavar='OUT', help='weights file to write')
+    parser.add_argument('--classes', choices=('scannet20', 'scannet200', 's3dis', 'stpls3d'),
+                        help='what the class logits stand for')
+    parser.add_argument('--voxel-size', type=float, metavar='METRES')
+    parser.add_argument('--masks', choices=('points', 'segments'),
+                        help='whether masks are predicted on points or on superpoints')
+    parser.add_argument('--num-heads', type=int, metavar='H', help='attention heads')
+    parser.add_argument('--num-rounds', type=int, metavar='R',
+                        help='how often the decoder goes through the levels')
+    parser.add_argument('--num-queries', type=int, metavar='Q',
+                        help='queries to use by default')
+    parser.add_argument('--color-mean', type=float, nargs=3, metavar=('R', 'G', 'B'),
+                        help='mean colour of the training data, 0..1')
+    parser.add_argument('--color-std', type=float, nargs=3, metavar=('R', 'G', 'B'),
+                        help='its standard deviation')
+    parser.add_argument('--licence', metavar='TEXT', help='terms to note in the weights file')
+
+
+def run(options: argparse.Namespace) -> None:
+    """Convert, write, and print what became of every tensor."""
+    from mask3d_core.checkpoint import save_weights
+    from mask3d_core.convert import convert_checkpoint, ConvertOptions
+
+    print(f'reading {options.original}', file=sys.stderr)
+    weights, report = convert_checkpoint(options.original, ConvertOptions(
+        classes=options.classes, voxel_size=options.voxel_size, num_heads=options.num_heads,
+        num_rounds=options.num_rounds, num_queries=options.num_queries,
+        on_segments=None if options.masks is None else options.masks == 'segments',
+        color_mean=_triple(options.color_mean), color_std=_triple(options.color_std),
+        licence=options.licence))
+    save_weights(options.out, weights)
+    _print(report)
+    dropped = sum(fate.startswith('dropped') for _, fate, _ in report.tensors)
+    numbers = sum(tensor.numel() for tensor in weights.state.values())
+    print(f'wrote {options.out}: {len(weights.state)} tensors, {numbers / 1e6:.1f} million '
+          f'numbers; {dropped} dropped, none missing, none left over')
+
+
+def _triple(values: list[float] | None) -> tuple[float, float, float] | None:
+    return None if values is None else (values[0], values[1], values[2])
+
+
+def _print(report: ConversionReport) -> None:
+    names, _, shapes = (max(map(len, column)) for column in zip(*report.tensors, strict=True))
+    for name, fate, shape in report.tensors:
+        print(f'{name:{names}}  {shape:{shapes}}  ->  {fate}')
+    print()
+    for fact in report.facts:
+        print(fact)
+    for warning in report.warnings:
+        print(f'warning: {warning}')

@@ -1,0 +1,106 @@
+"""`mask3d info`: what is in a weights file, a scan or a bag."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mask3d_core.scan import Scan
+
+SUMMARY = 'say what is in a weights file, a scan or a bag'
+DESCRIPTION = """\
+Say what is in a file: of weights the model, its classes and how they were trained;
+of a scan its points, extent and colours; of a bag its cloud topics.
+"""
+EXAMPLES = """\
+example:
+  mask3d info scannet.weights
+  mask3d info scan.ply
+  mask3d info recording/ --topic /camera/points
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('file', type=Path, metavar='FILE',
+                        help='weights, .ply, .pcd, .npz, .mcap, .db3, or the folder of a bag')
+    parser.add_argument('--topic', help='of a bag: the PointCloud2 topic to look into')
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print one fact a line."""
+    from mask3d_core.files.bag import STORAGES
+    from mask3d_core.files.formats import READERS
+
+    path: Path = options.file
+    suffix = path.suffix.lower()
+    if path.is_dir() or suffix in STORAGES:
+        facts = _bag_facts(path, options.topic)
+    elif suffix in READERS or suffix == '.bag':
+        facts = _file_facts(path, options.topic)
+    else:
+        facts = _weights_facts(path)
+    width = max(len(name) for name, _ in facts)
+    for name, value in facts:
+        print(f'{name:{width}}  {value}'.rstrip())
+
+
+def _weights_facts(path: Path) -> list[tuple[str, str]]:
+    from mask3d_core.checkpoint import load_weights
+
+    weights = load_weights(path)
+    model = weights.model
+    numbers = sum(tensor.numel() for tensor in weights.state.values())
+    trained = [(f'trained: {name}', str(value)) for name, value in weights.trained.items()]
+    return [
+        ('kind', f'weights, {numbers / 1e6:.1f} million numbers in {len(weights.state)} tensors'),
+        ('model', f'{model.backbone}, {model.hidden_dim} channels, {model.num_heads} heads, '
+                  f'{model.num_rounds} rounds over {len(model.levels)} levels'
+                  + ('' if model.shared_rounds else ', each with its own weights')),
+        ('queries', f'{model.num_queries} by default, {model.queries}'),
+        ('masks', 'on segments' if model.on_segments else 'on points'),
+        ('input', 'coloured points' if weights.uses_color else 'points without colour'),
+        ('voxel', f'{weights.voxel_size:g} m, colour: {weights.voxel_color}'),
+        ('colour', f'mean {_numbers(weights.color_mean)}, '
+                   f'deviation {_numbers(weights.color_std)}'),
+        ('classes', f'{len(weights.classes)}: ' + ', '.join(weights.classes.names)),
+        *(trained or [('trained', 'no: untrained weights')]),
+        ('licence', weights.licence)]
+
+
+def _file_facts(path: Path, topic: str | None) -> list[tuple[str, str]]:
+    from mask3d_core.files import read_scan
+
+    return [('kind', f'scan, {path.suffix.lower()}'), *_scan_facts(read_scan(path, topic))]
+
+
+def _bag_facts(path: Path, topic: str | None) -> list[tuple[str, str]]:
+    from mask3d_core.files.bag import cloud_topics, read_bag
+
+    topics = cloud_topics(path)
+    facts = [('kind', 'bag'), ('cloud topics', str(len(topics)))]
+    facts += [('topic', f'{name} ({count} clouds)') for name, count in topics.items()]
+    if topic is not None or len(topics) == 1:
+        facts.append(('last cloud', f'of {topic or next(iter(topics))}'))
+        facts += _scan_facts(read_bag(path, topic))
+    return facts
+
+
+def _scan_facts(scan: Scan) -> list[tuple[str, str]]:
+    low, high = scan.xyz.min(axis=0), scan.xyz.max(axis=0)
+    dropped = scan.input_size - len(scan)
+    facts = [
+        ('points', f'{len(scan)}' + (f' and {dropped} without a position' if dropped else '')),
+        ('from', f'({_numbers(low)}) m'), ('to', f'({_numbers(high)}) m'),
+        ('size', ' x '.join(f'{side:.2f}' for side in high - low) + ' m'),
+        ('colour', 'none' if scan.color is None else
+         f'mean {_numbers(scan.color.mean(axis=0))} of 0..1')]
+    if scan.segment is not None:
+        facts.append(('segments', str(len(set(scan.segment.tolist())))))
+    return facts
+
+
+def _numbers(values: object) -> str:
+    return ', '.join(f'{float(value):.4g}' for value in values)  # type: ignore[attr-defined]

@@ -1,0 +1,148 @@
+"""`mask3d segment`: find the objects of a scan and write them down."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+import sys
+from typing import Any, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mask3d_core.instances import Instances
+    from mask3d_core.segmenter import Segmenter
+
+SUMMARY = 'find the objects of a scan'
+DESCRIPTION = """\
+Find the objects of a scan. Into DIR go
+
+  NAME.ply         the scan painted by instance, with label, instance and score
+  NAME.png         a picture: the scan and its instances side by side
+  instances.npz    masks, classes and scores as arrays
+  instances.json   classes, scores and boxes to read
+
+Metres, z up, in the frame of the file. Of a bag the last cloud of a topic is read.
+"""
+EXAMPLES = """\
+example:
+  mask3d segment scan.ply -o found --weights scannet.weights
+  mask3d segment recording/ -o found --topic /rtabmap/cloud_map --score-threshold 0.5
+  mask3d segment scan.ply -o found --classes "chair,table" --num-queries 50
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('file', type=Path, metavar='FILE',
+                        help='.ply, .pcd, .npz, .mcap, .db3, or the folder of a bag')
+    parser.add_argument('-o', '--out', type=Path, metavar='DIR', required=True,
+                        help='folder for the results; made when missing')
+    parser.add_argument('--weights', type=Path, metavar='W',
+                        help='weights file (default: untrained weights, to try the way through)')
+    parser.add_argument('--topic', help='of a bag: its PointCloud2 topic, if it has several')
+    parser.add_argument('--num-queries', type=int, metavar='Q',
+                        help='most objects looked for; fewer is faster (default: as trained)')
+    parser.add_argument('--device', default='auto', metavar='D',
+                        help='auto, cpu, cuda or cuda:1 (default: auto)')
+    parser.add_argument('--precision', default='float32',
+                        choices=('float32', 'bfloat16', 'float16'),
+                        help='of the arithmetic (default: float32)')
+    _add_settings(parser.add_argument_group('which instances to keep'))
+
+
+def _add_settings(group: argparse._ArgumentGroup) -> None:
+    """
+    Declare the fields of `ExtractSettings`; what is not given keeps the default there.
+
+    The defaults stand here as text only, so that help needs no torch; a test compares them.
+    """
+    group.add_argument('--score-threshold', type=float, metavar='S',
+                       help='lowest score, 0..1 (default: 0.0)')
+    group.add_argument('--top-k', type=int, metavar='K',
+                       help='how many by class probability; -1: as many as masks (default: 100)')
+    group.add_argument('--min-points', type=int, metavar='N',
+                       help='points of the smallest instance (default: 1)')
+    group.add_argument('--dbscan-eps', type=float, metavar='METRES',
+                       help='split a mask where its parts are further apart than this; '
+                            '0: never (default: 0.95)')
+    group.add_argument('--dbscan-min-points', type=int, metavar='N',
+                       help='neighbours that make a voxel more than noise (default: 1)')
+    group.add_argument('--overlap-threshold', type=float, metavar='O',
+                       help='drop what covers more than this part of a better instance, 0..1 '
+                            '(default: keep all)')
+    group.add_argument('--classes', metavar='NAMES', type=_names,
+                       help='only these, with commas between: "chair,shower curtain" '
+                            '(default: all)')
+    group.add_argument('--all-classes', action='store_true', default=None,
+                       help='list a mask under each of its likely classes, as benchmarks want it')
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(',') if name.strip())
+
+
+def run(options: argparse.Namespace) -> None:
+    """Read, segment, write, and print a table."""
+    from mask3d_core.draw import draw_side_by_side
+    from mask3d_core.extract import ExtractSettings
+    from mask3d_core.files import read_scan
+    from mask3d_core.files.results import (
+        write_instances_json,
+        write_instances_npz,
+        write_labelled_ply,
+    )
+
+    settings = ExtractSettings(**_given_settings(options))
+    _say(f'reading {options.file}')
+    scan = read_scan(options.file, options.topic)
+    segmenter = _segmenter(options)
+    _say(f'segmenting {len(scan)} points on {segmenter.device}')
+    instances = segmenter.segment(scan, settings)
+    _say(f'writing to {options.out}')
+    folder, name = options.out, options.file.stem
+    folder.mkdir(parents=True, exist_ok=True)
+    write_labelled_ply(folder / f'{name}.ply', scan, instances)
+    write_instances_npz(folder / 'instances.npz', instances)
+    write_instances_json(folder / 'instances.json', instances)
+    draw_side_by_side(folder / f'{name}.png', scan, instances, options.file.name)
+    _print_table(instances)
+    _print_times(instances)
+
+
+def _given_settings(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings that were given on the command line, by field."""
+    names = ('score_threshold', 'top_k', 'min_points', 'dbscan_eps', 'dbscan_min_points',
+             'overlap_threshold', 'classes', 'all_classes')
+    return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+
+
+def _segmenter(options: argparse.Namespace) -> Segmenter:
+    from mask3d_core.checkpoint import demo_weights, UNTRAINED
+    from mask3d_core.segmenter import load_segmenter
+
+    _say('loading the weights')
+    weights = options.weights
+    if weights is None:
+        weights = demo_weights()
+    segmenter = load_segmenter(weights, options.device, options.precision, options.num_queries)
+    if not segmenter.weights.trained:
+        print(UNTRAINED)
+    return segmenter
+
+
+def _say(stage: str) -> None:
+    """Show what is going on; results go to stdout, this to stderr."""
+    print(f'mask3d: {stage} …', file=sys.stderr, flush=True)
+
+
+def _print_table(instances: Instances) -> None:
+    print(f'{"id":>4}  {"class":16} {"score":>5} {"points":>8}  size in m (x y z)')
+    for index in range(len(instances)):
+        x, y, z = instances.box_size[index]
+        print(f'{index + 1:4}  {instances.name(index):16} {instances.score[index]:5.2f} '
+              f'{len(instances.points(index)):8}  {x:.2f} {y:.2f} {z:.2f}')
+    print(f'{len(instances)} instances')
+
+
+def _print_times(instances: Instances) -> None:
+    stages = [f'{stage} {seconds:.3f}' for stage, seconds in instances.seconds.items()]
+    print(f'seconds: {", ".join(stages)}; together {sum(instances.seconds.values()):.3f}')

@@ -1,0 +1,300 @@
+"""From what the queries say to instances of the cloud."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+import time
+
+from mask3d_core.boxes import smallest_rectangle
+from mask3d_core.classes import ClassTable
+from mask3d_core.cluster import cluster_rows
+from mask3d_core.errors import InputError
+from mask3d_core.instances import Instances
+from mask3d_core.model.mask3d import Prediction
+from mask3d_core.regions import find_regions, Regions, split_regions
+from mask3d_core.scan import Scan
+from mask3d_core.voxels import Voxels
+import numpy as np
+from numpy.typing import NDArray
+import torch
+
+BLOCK = 1 << 16
+"""Points whose masks are multiplied at once: their counts stay exact in float32."""
+
+
+@dataclass(frozen=True)
+class ExtractSettings:
+    """
+    What becomes of a prediction; the defaults suit a robot, `all_classes` a benchmark.
+
+    Attributes
+    ----------
+    score_threshold : float
+        Drop instances with a lower score (eq. 7).
+    top_k : int
+        Keep this many, by class probability; -1: as many as there are masks.
+    min_points : int
+        Drop masks with fewer points of the cloud. 0 keeps empty ones, as the original does.
+    dbscan_eps : float
+        Split masks into parts further apart than this, metres; 0: do not. The paper's best are
+        0.9 for ScanNet, 0.6 for S3DIS, 14 for STPLS3D (Table VII).
+    dbscan_min_points : int
+        Neighbours within eps, itself included, that make a voxel more than noise.
+    overlap_threshold : float or None
+        Drop an instance that covers more than this part of a better one, even of one that is
+        dropped itself (the original's `filter_out_instances`); None: do not.
+    classes : tuple of str
+        Keep instances of these classes; empty: of all.
+    all_classes : bool
+        List a mask under each of its classes that makes the top k, not only under the likeliest.
+        Average precision rewards it, so the original does it; anyone else sees doubles.
+
+    """
+
+    score_threshold: float = 0.0
+    top_k: int = 100
+    min_points: int = 1
+    dbscan_eps: float = 0.95
+    dbscan_min_points: int = 1
+    overlap_threshold: float | None = None
+    classes: tuple[str, ...] = ()
+    all_classes: bool = False
+
+    def __post_init__(self) -> None:
+        wrong = [text for holds, text in (
+            (0 <= self.score_threshold <= 1, 'score_threshold in 0..1'),
+            (self.top_k == -1 or self.top_k > 0, 'top_k above 0, or -1 for all'),
+            (self.min_points >= 0, 'min_points of 0 or more'),
+            (0 <= self.dbscan_eps < np.inf, 'dbscan_eps in metres, or 0 for no clustering'),
+            (self.dbscan_min_points > 0, 'dbscan_min_points above 0'),
+            (self.overlap_threshold is None or 0 <= self.overlap_threshold <= 1,
+             'overlap_threshold in 0..1'),
+        ) if not holds]
+        if wrong:
+            name = wrong[0].split()[0]
+            raise InputError(f'expected {wrong[0]}, got {getattr(self, name)}')
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidates:
+    """
+    Scored pairs of a region and a class, best first.
+
+    Attributes
+    ----------
+    region : [I] int64
+    row : [I] int64
+        Row of the class table.
+    score : [I] float64
+
+    """
+
+    region: NDArray[np.int64]
+    row: NDArray[np.int64]
+    score: NDArray[np.float64]
+
+    def __getitem__(self, chosen: NDArray[np.int64] | NDArray[np.bool_]) -> _Candidates:
+        return _Candidates(self.region[chosen], self.row[chosen], self.score[chosen])
+
+
+@torch.no_grad()
+def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTable,
+            settings: ExtractSettings | None = None) -> Instances:
+    """
+    Turn a prediction into instances (paper, Sec. III and eq. 7; the original's trainer).
+
+    Parameters
+    ----------
+    prediction : Prediction
+        On any device.
+    voxels : Voxels
+        Of the scan. With `segment`, which only a model on segments may be given, the rows of the
+        mask logits are segments, and a segment of the scan belongs to an instance when more than
+        half of its points do.
+    scan : Scan
+    classes : ClassTable
+        The K classes of the prediction.
+    settings : ExtractSettings, optional
+
+    Returns
+    -------
+    Instances
+        Best score first, equal ones by query; their `seconds` name 'clustering' and 'instances',
+        the rest.
+
+    Raises
+    ------
+    InputError
+        If the prediction is not of numbers, or a class is unknown.
+
+    """
+    settings = settings or ExtractSettings()
+    wanted = classes.rows(settings.classes)
+    began = time.perf_counter()
+    segment = voxels.segment
+    if segment is not None:
+        segment = segment.to(prediction.mask_logits.device)
+    rows = len(voxels) if segment is None else int(segment.max()) + 1
+    assert len(prediction.mask_logits) == rows, 'one row of mask logits per voxel or segment'
+    regions = find_regions(prediction.mask_logits, segment)
+    split = time.perf_counter()
+    if settings.dbscan_eps > 0:
+        labels = cluster_rows(voxels.centers.cpu().numpy(), regions.voxels, settings.dbscan_eps,
+                              settings.dbscan_min_points)
+        regions = split_regions(regions, prediction.mask_logits, segment, labels)
+    clustering = time.perf_counter() - split
+
+    inverse = voxels.inverse.cpu().numpy()
+    regions = _large_enough(regions, inverse, settings.min_points)
+    probability = torch.softmax(prediction.class_logits.float(), dim=1)[:, :-1].cpu().numpy()
+    candidates = _rank(regions, probability, settings)
+    masks = _Masks(regions, inverse, None if segment is None else scan.segment,
+                   candidates.region)
+    candidates = _kept(candidates, masks, settings)
+    if wanted:
+        candidates = candidates[np.isin(candidates.row, wanted)]
+    instances = _describe(candidates, masks, scan, classes)
+    rest = time.perf_counter() - began - clustering
+    return replace(instances, seconds={'clustering': clustering, 'instances': rest})
+
+
+def _large_enough(regions: Regions, inverse: NDArray[np.int64], min_points: int) -> Regions:
+    """Drop regions with fewer points of the scan."""
+    weight = np.bincount(inverse)
+    keep = [r for r, rows in enumerate(regions.voxels) if weight[rows].sum() >= min_points]
+    return Regions(regions.query[keep], [regions.voxels[r] for r in keep],
+                   regions.confidence[keep])
+
+
+def _rank(regions: Regions, probability: NDArray[np.float32], settings: ExtractSettings,
+          ) -> _Candidates:
+    """Take the likeliest pairs of region and class, and sort them by score (eq. 7)."""
+    likely = probability[regions.query]                         # [R, K]
+    if not np.isfinite(likely).all():
+        raise InputError('the network answered with NaN: the weights are broken, or the precision '
+                         'is too low for them; try float32')
+    if settings.all_classes:
+        region = np.repeat(np.arange(len(likely)), likely.shape[1])
+        row = np.tile(np.arange(likely.shape[1]), len(likely))
+    else:
+        region, row = np.arange(len(likely)), likely.argmax(axis=1)
+    count = len(likely) if settings.top_k == -1 else settings.top_k
+    top = _largest(likely[region, row], count)
+    region, row = region[top], row[top]
+    score = likely[region, row] * regions.confidence[region]
+    return _Candidates(region, row, score)[np.argsort(-score, kind='stable')]
+
+
+def _largest(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Return the indices of the largest values, descending, equal ones by index."""
+    if count < len(values):
+        least = np.partition(values, len(values) - count)[len(values) - count]
+        likely = np.flatnonzero(values >= least)
+    else:
+        likely = np.arange(len(values))
+    return likely[np.argsort(-values[likely], kind='stable')][:count]
+
+
+class _Masks:
+    """
+    The masks of some regions over the N points of a scan, packed; each region once.
+
+    With segments, a mask holds the segments that have more than half of their points in the
+    region.
+    """
+
+    def __init__(self, regions: Regions, inverse: NDArray[np.int64],
+                 segment: NDArray[np.int64] | None, needed: NDArray[np.int64]) -> None:
+        self.num_points = len(inverse)
+        self.size = np.zeros(len(regions.query), np.int64)
+        self._packed: dict[int, NDArray[np.uint8]] = {}
+        segments = None if segment is None else np.unique(segment, return_inverse=True)[1]
+        whole = None if segments is None else np.bincount(segments)
+        chosen = np.zeros(int(inverse.max(initial=-1)) + 1, bool)
+        for region in np.unique(needed):
+            chosen[regions.voxels[region]] = True
+            mask = chosen[inverse]
+            chosen[regions.voxels[region]] = False
+            if segments is not None and whole is not None:
+                votes = np.bincount(segments[mask], minlength=len(whole))
+                mask = (2 * votes > whole)[segments]
+            self.size[region] = np.count_nonzero(mask)
+            self._packed[int(region)] = np.packbits(mask)
+
+    def __getitem__(self, region: int) -> NDArray[np.bool_]:
+        """Return one mask: [N] bool."""
+        return np.unpackbits(self._packed[region], count=self.num_points).view(bool)
+
+    def packed(self, regions: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return the masks of some regions: [I, ceil(N / 8)]."""
+        empty = np.zeros((0, (self.num_points + 7) // 8), np.uint8)
+        return np.stack([self._packed[int(r)] for r in regions]) if len(regions) else empty
+
+
+def _kept(candidates: _Candidates, masks: _Masks, settings: ExtractSettings) -> _Candidates:
+    """Drop the unlikely, the small, and those that cover a better one."""
+    keep = ((candidates.score >= settings.score_threshold)
+            & (masks.size[candidates.region] >= settings.min_points))
+    candidates = candidates[keep]
+    if settings.overlap_threshold is None:
+        return candidates
+    candidates = candidates[masks.size[candidates.region] > 0]
+    covered = _covered(masks.packed(candidates.region)) > settings.overlap_threshold
+    doubled = np.tril(covered, -1).any(axis=1)
+    return candidates[np.flatnonzero(~doubled)]
+
+
+def _covered(packed: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return which part of mask j mask i covers: [I, I]; the masks are not empty."""
+    overlap = torch.zeros((len(packed), len(packed)), dtype=torch.float64)
+    for first in range(0, packed.shape[1], BLOCK // 8):
+        bits = np.unpackbits(packed[:, first:first + BLOCK // 8], axis=1)
+        part = torch.from_numpy(bits).float()
+        overlap += part @ part.t()                              # [I, n] @ [n, I]
+    return (overlap / overlap.diagonal()).numpy()
+
+
+def _describe(candidates: _Candidates, masks: _Masks, scan: Scan, classes: ClassTable,
+              ) -> Instances:
+    """Measure each instance and put its mask on the rows of the input cloud."""
+    regions, instance = np.unique(candidates.region, return_inverse=True)
+    columns = np.ascontiguousarray(scan.xyz.T)
+    shapes = np.array([_shape(columns, masks[int(region)]) for region in regions])
+    shapes = shapes.reshape(-1, 16)[instance]                   # [I, 16]
+    packed = masks.packed(regions)
+    if len(scan) != scan.input_size:
+        packed = _on_input(packed, scan)
+    ids = np.asarray(classes.ids, np.int32)
+    return Instances(
+        masks=packed[instance], num_points=scan.input_size,
+        class_id=ids[candidates.row], score=candidates.score.astype(np.float32),
+        class_names=dict(zip(classes.ids, classes.names, strict=True)),
+        class_colors=dict(zip(classes.ids, classes.colors, strict=True)),
+        centroid=shapes[:, 0:3], box_center=shapes[:, 3:6], box_size=shapes[:, 6:9],
+        upright_center=shapes[:, 9:12], upright_size=shapes[:, 12:15],
+        upright_yaw=shapes[:, 15])
+
+
+def _shape(columns: NDArray[np.floating], mask: NDArray[np.bool_]) -> list[float]:
+    """Return centroid, box centre and size, upright centre, size and yaw of some points."""
+    rows = np.flatnonzero(mask)
+    if not len(rows):
+        return [float('nan')] * 16
+    points = [column[rows] for column in columns]
+    centroid = [float(p.mean(dtype=np.float64)) for p in points]
+    low = [float(p.min()) for p in points]
+    high = [float(p.max()) for p in points]
+    center = [(a + b) / 2 for a, b in zip(low, high, strict=True)]
+    size = [b - a for a, b in zip(low, high, strict=True)]
+    floor = smallest_rectangle(points[0], points[1])
+    return [*centroid, *center, *size, *floor.center, center[2], *floor.size, size[2], floor.yaw]
+
+
+def _on_input(packed: NDArray[np.uint8], scan: Scan) -> NDArray[np.uint8]:
+    """Move packed masks [I, .] from the points of a scan to the rows of its input cloud."""
+    moved = np.zeros((len(packed), (scan.input_size + 7) // 8), np.uint8)
+    mask = np.zeros(scan.input_size, np.uint8)
+    for index, bits in enumerate(packed):
+        mask[scan.kept] = np.unpackbits(bits, count=len(scan))
+        moved[index] = np.packbits(mask)
+    return moved

@@ -1,0 +1,177 @@
+"""The demo: a real scan through the real nodes over real DDS; `python -m mask3d_ros.demo`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+import os
+from pathlib import Path
+import sys
+import time
+from typing import Any
+
+from mask3d_core.classes import load_classes
+from mask3d_core.draw import draw_side_by_side
+from mask3d_core.errors import InputError
+from mask3d_core.files import decode_pointcloud2
+from mask3d_core.files.results import write_labelled_ply
+from mask3d_core.instances import Instances
+from mask3d_core.scan import Scan
+from mask3d_ros.messages import instances_from
+from mask3d_ros.msg import InstanceArray
+from mask3d_ros.node_process import NodeProcess
+from mask3d_ros.qos import latched
+import numpy as np
+import rclpy
+from sensor_msgs.msg import PointCloud2
+from visualization_msgs.msg import MarkerArray
+
+SCAN = Path(__file__).resolve().parent.parent / 'demo' / 'office.ply'
+TOPICS = {'cloud_map': PointCloud2, 'segment_node/instances': InstanceArray,
+          'segment_node/markers': MarkerArray, 'segment_node/cloud': PointCloud2}
+LOG_TAIL = 3000
+"""Characters of a node's log to show when something went wrong."""
+UNTRAINED = ('No trained weights were given (--weights FILE): these are untrained, so boxes, classes '
+             'and scores mean nothing.')
+UNTRAINED_SETTINGS = {'top_k': -1, 'min_points': 800, 'dbscan_eps': 0.2, 'overlap_threshold': 0.5}
+"""What untrained weights find is noise: its larger pieces are enough to look at."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo; return 0, or 1 after one sentence that says what failed."""
+    parser = argparse.ArgumentParser(
+        'python -m mask3d_ros.demo', description='Play a scan with map_player, segment it with '
+        'segment_node, and show what arrives in a third process.')
+    parser.add_argument('--output', type=Path, default=Path('out/demo'), metavar='DIR')
+    parser.add_argument('--scan', type=Path, default=SCAN, metavar='FILE',
+                        help='.ply, .pcd, .npz or a bag of one cloud; default: the bundled scan')
+    parser.add_argument('--weights', type=Path, metavar='FILE', help='default: untrained ones')
+    parser.add_argument('--timeout', type=float, default=120.0, metavar='SECONDS')
+    options = parser.parse_args(arguments)
+    try:
+        _run(options)
+    except InputError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(options: argparse.Namespace) -> None:
+    start = time.monotonic()
+    if not options.scan.exists():
+        raise InputError(f'{options.scan}: no such file; give a scan with --scan FILE')
+    options.output.mkdir(parents=True, exist_ok=True)
+    if options.weights is None:
+        parameters = {'weights': str(_untrained(options.output)), **UNTRAINED_SETTINGS}
+    else:
+        parameters = {'weights': str(options.weights)}
+    messages = _play(options, parameters)
+    cloud, found = messages['cloud_map'], messages['segment_node/instances']
+    if found.header != cloud.header:
+        raise InputError('the node answered another cloud than the one that was played')
+    scan = decode_pointcloud2(cloud)
+    instances = instances_from(found, scan)
+    print(_table(found))
+    print(_latency(found))
+    print(f'arrived over DDS: {len(found.instances)} instances, '
+          f'{len(messages["segment_node/markers"].markers)} markers, a labelled cloud of '
+          f'{messages["segment_node/cloud"].width} points')
+    for path in _write(options, scan, instances):
+        print(f'wrote {path}')
+    print(f'done in {time.monotonic() - start:.1f} s')
+
+
+def _untrained(folder: Path) -> Path:
+    """Make small untrained weights, always the same; say so."""
+    from mask3d_core.checkpoint import save_weights, untrained_weights
+    from mask3d_core.model import ModelConfig
+
+    print(UNTRAINED)
+    classes = load_classes('scannet20').without(['wall', 'floor'])
+    # Learned queries: before training they differ from each other, which sampled ones hardly do.
+    config = ModelConfig(backbone='Res16UNet14A', num_classes=len(classes), num_queries=40,
+                         queries='learned', num_rounds=1)
+    path = folder / 'untrained.weights'
+    save_weights(path, untrained_weights(config, classes, voxel_size=0.05, seed=1))
+    return path
+
+
+def _play(options: argparse.Namespace, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Start the nodes, and return one message of each topic, by its name."""
+    # A namespace of our own: a robot's nodes on this machine neither see the demo nor disturb it.
+    namespace = f'/mask3d_demo_{os.getpid()}'
+    names = {'__ns': namespace, 'points': 'cloud_map'}
+    player = NodeProcess('map_player', options.output / 'map_player.log',
+                         {'file': str(options.scan)}, names)
+    with player, NodeProcess('segment_node', options.output / 'segment_node.log', parameters,
+                             names) as node:
+        messages = _receive(namespace, (player, node), options.timeout)
+        for process in (node, player):
+            status = process.stop()
+            if status != 0:
+                raise InputError(f'{process.module} ended with status {status}:\n{_tail(process)}')
+    return messages
+
+
+def _receive(namespace: str, processes: Sequence[NodeProcess], timeout: float) -> dict[str, Any]:
+    """Wait for one message of each topic; raise InputError with the logs if none comes."""
+    messages: dict[str, Any] = {}
+    rclpy.init(args=[])
+    try:
+        node = rclpy.create_node('demo', namespace=namespace)
+        for topic, kind in TOPICS.items():
+            node.create_subscription(
+                kind, topic, lambda message, topic=topic: messages.update({topic: message}),
+                latched())
+        deadline = time.monotonic() + timeout
+        while len(messages) < len(TOPICS):
+            rclpy.spin_once(node, timeout_sec=0.2)
+            for process in processes:
+                if process.exit_status is not None:
+                    raise InputError(f'{process.module} ended with status '
+                                     f'{process.exit_status}:\n{_tail(process)}')
+            if time.monotonic() > deadline:
+                missing = ', '.join(topic for topic in TOPICS if topic not in messages)
+                raise InputError(f'nothing came on {missing} within {timeout:g} s:\n'
+                                 + '\n'.join(map(_tail, processes)))
+        node.destroy_node()
+    finally:
+        rclpy.try_shutdown()
+    return messages
+
+
+def _tail(process: NodeProcess) -> str:
+    return f'--- {process.log}\n{process.text()[-LOG_TAIL:]}'
+
+
+def _table(found: InstanceArray) -> str:
+    """Return the instances as a table."""
+    lines = [f'{"id":>4}  {"class":<16} {"score":>5} {"points":>8}  {"box centre (m)":^22}  '
+             f'{"box size (m)":^20}']
+    for instance in found.instances:
+        center, size = instance.box_pose.position, instance.box_size
+        lines.append(
+            f'{instance.id:>4}  {instance.class_name:<16} {instance.score:>5.2f} '
+            f'{instance.num_points:>8}  {center.x:>6.2f}, {center.y:>6.2f}, {center.z:>6.2f}  '
+            f'{size.x:>5.2f} x {size.y:>5.2f} x {size.z:>5.2f}')
+    return '\n'.join(lines)
+
+
+def _latency(found: InstanceArray) -> str:
+    """Return the time of each stage as a table."""
+    milliseconds = 1000 * np.asarray(found.stage_seconds)
+    rows = [*zip(found.stage_names, milliseconds), ('all', milliseconds.sum())]
+    return '\n'.join([f'{"stage":<12} {"ms":>8}',
+                      *(f'{name:<12} {time:>8.1f}' for name, time in rows)])
+
+
+def _write(options: argparse.Namespace, scan: Scan, instances: Instances) -> list[Path]:
+    """Write the labelled cloud and the picture."""
+    cloud, picture = options.output / 'instances.ply', options.output / 'instances.png'
+    write_labelled_ply(cloud, scan, instances)
+    draw_side_by_side(picture, scan, instances, options.scan.name)
+    return [cloud, picture]
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,198 @@
+"""The node: point clouds in, object instances out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mask3d_core.checkpoint import UNTRAINED
+from mask3d_core.errors import InputError
+from mask3d_core.segmenter import load_segmenter, Segmenter
+from mask3d_ros import parameters
+from mask3d_ros.cloud_input import CloudInput, declare_overrides
+from mask3d_ros.error_log import ErrorLog
+from mask3d_ros.outputs import create_outputs, Output
+from mask3d_ros.parameters import SEGMENT_NODE, Settings
+from mask3d_ros.process import run_node
+from mask3d_ros.segmentation import Segmentation
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState
+from rclpy.lifecycle.node import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+import torch
+
+INPUT = 'points'
+LOOK_SECONDS = 0.25
+"""How often the node looks for new publishers and subscribers."""
+
+
+class SegmentNode(LifecycleNode):
+    """
+    Answers each cloud on `points` with the object instances in it.
+
+    A lifecycle node: configure loads the weights, activate subscribes, deactivate unsubscribes and
+    forgets the clouds, cleanup frees the model. `docs/node.md` has its topics and parameters.
+    """
+
+    def __init__(self) -> None:
+        super().__init__('segment_node')
+        parameters.declare(self, SEGMENT_NODE)
+        declare_overrides(self, INPUT)
+        self._segmenter: Segmenter | None = None
+        self._segmentation: Segmentation | None = None
+        self._outputs: list[Output] = []
+        self._input: CloudInput | None = None
+        # A steady clock looks for subscribers even while simulated time stands still.
+        self._timer = self.create_timer(LOOK_SECONDS, self._look,
+                                        clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.add_on_set_parameters_callback(self._check_parameters)
+        self.add_post_set_parameters_callback(self._apply_parameters)
+
+    def autostart(self) -> None:
+        """Configure and activate, if the parameter says so."""
+        if (self.get_parameter('autostart').value
+                and self.trigger_configure() == TransitionCallbackReturn.SUCCESS):
+            self.trigger_activate()
+
+    def close(self) -> None:
+        """Stop the worker and free the model; waits for the cloud in work."""
+        self._unsubscribe()
+        self._release()
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the weights and offer the outputs; a file that cannot be used is a FAILURE."""
+        if self._transition(self._load):
+            return super().on_configure(state)
+        self._release()
+        return TransitionCallbackReturn.FAILURE
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe to the clouds."""
+        if self._transition(self._subscribe):
+            return super().on_activate(state)
+        return TransitionCallbackReturn.FAILURE
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe, and forget the clouds; returns at once, also while one is in work."""
+        self._unsubscribe()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the model and remove the outputs; waits for the cloud in work."""
+        self.close()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe and free everything; waits for the cloud in work."""
+        self.close()
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything, to be configured again."""
+        self.close()
+        return super().on_error(state)
+
+    def _transition(self, action: Callable[[], None]) -> bool:
+        """Do something whose exceptions rclpy would swallow."""
+        return ErrorLog(self.get_logger()).survive(action)
+
+    def _load(self) -> None:
+        values = parameters.values(self, SEGMENT_NODE)
+        settings = Settings.of(values)
+        if not values['weights']:
+            raise InputError('parameter weights is empty: expected the path of a weights file; '
+                             'set it, then configure the node')
+        segmenter = load_segmenter(Path(values['weights']).expanduser(), values['device'],
+                                   values['precision'])
+        _check_for_weights(settings, segmenter)
+        self._segmenter = segmenter
+        self._outputs = create_outputs(self)
+        self._segmentation = Segmentation(segmenter, settings, self._outputs, self.get_logger(),
+                                          self.context.ok)
+        self.get_logger().info(_facts(values, segmenter))
+        if not segmenter.weights.trained:
+            self.get_logger().warning(UNTRAINED)
+
+    def _subscribe(self) -> None:
+        assert self._segmenter is not None and self._segmentation is not None
+        choice = self.get_parameter('input_qos').value
+        self._input = CloudInput(self, INPUT, choice, self._segmentation.submit)
+        self._segmentation.resume()
+        color = ', with colour' if self._segmenter.weights.uses_color else ''
+        self.get_logger().info(f'waiting for clouds on {self._input.topic}: x y z in metres, '
+                               f'z up{color}')
+
+    def _unsubscribe(self) -> None:
+        if self._input is not None:
+            self._input.close()
+            self._input = None
+        if self._segmentation is not None:
+            self._segmentation.pause()
+
+    def _release(self) -> None:
+        if self._segmentation is not None:
+            self._segmentation.close()
+            self._segmentation = None
+        for output in self._outputs:
+            output.close()
+        self._outputs = []
+        on_gpu = self._segmenter is not None and self._segmenter.device.type == 'cuda'
+        self._segmenter = None
+        if on_gpu:
+            torch.cuda.empty_cache()
+
+    def _look(self) -> None:
+        if self._input is not None and self._segmentation is not None:
+            self._input.follow()
+            self._segmentation.look()
+
+    def _check_parameters(self, changes: Sequence[Parameter[Any]]) -> SetParametersResult:
+        try:
+            self._check({change.name: change.value for change in changes})
+        except InputError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _check(self, changes: dict[str, Any]) -> None:
+        for row in SEGMENT_NODE:
+            if row.name in changes:
+                row.check(changes[row.name])
+                if row.when == 'configure' and self._segmenter is not None:
+                    raise InputError(f'{row.name} is {parameters.CONSTRAINTS[row.when]}')
+        if self._segmenter is not None:
+            settings = Settings.of(parameters.values(self, SEGMENT_NODE) | changes)
+            _check_for_weights(settings, self._segmenter)
+
+    def _apply_parameters(self, changes: Sequence[Parameter[Any]]) -> None:
+        live = {row.name for row in SEGMENT_NODE if row.when == 'live'}
+        if self._segmentation is not None and any(change.name in live for change in changes):
+            self._segmentation.change(Settings.of(parameters.values(self, SEGMENT_NODE)))
+
+
+def _check_for_weights(settings: Settings, segmenter: Segmenter) -> None:
+    """Raise InputError for settings that the weights cannot follow."""
+    weights = segmenter.weights
+    weights.classes.rows(settings.extract.classes)
+    if weights.model.queries == 'learned' and settings.num_queries not in (
+            0, weights.model.num_queries):
+        raise InputError(f'num_queries is {settings.num_queries}, but these weights have '
+                         f'{weights.model.num_queries} learned queries: set it to 0')
+
+
+def _facts(values: dict[str, Any], segmenter: Segmenter) -> str:
+    weights = segmenter.weights
+    return (f'{values["weights"]}: {weights.model.backbone}, {len(weights.classes)} classes, '
+            f'voxels of {100 * weights.voxel_size:g} cm, {segmenter.num_queries} queries, '
+            f'on {segmenter.device} in {values["precision"]}')
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the node until it is told to end."""
+    run_node(SegmentNode, args, start=SegmentNode.autostart, stop=SegmentNode.close)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,129 @@
+"""From the newest cloud to the outputs, in one thread beside the executor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+import math
+import threading
+import time
+
+from mask3d_core.segmenter import Segmenter
+from mask3d_ros.answer import Answer, answer
+from mask3d_ros.error_log import ErrorLog
+from mask3d_ros.outputs import Output
+from mask3d_ros.parameters import Settings
+from mask3d_ros.worker import Newest, Worker
+from rclpy.impl.rcutils_logger import RcutilsLogger
+from sensor_msgs.msg import PointCloud2
+
+
+class Segmentation:
+    """
+    Answers the newest cloud, as long as someone listens.
+
+    Every method but `close` returns at once. A cloud that arrives while nobody listens waits; it
+    is answered when the first subscriber comes. An output that nobody listens to is not built; it
+    is built from the last answer when its first subscriber comes.
+
+    Parameters
+    ----------
+    segmenter : Segmenter
+    settings : Settings
+    outputs : sequence of Output
+    logger
+    alive : callable
+        Whether the process may still publish.
+
+    """
+
+    def __init__(self, segmenter: Segmenter, settings: Settings, outputs: Sequence[Output],
+                 logger: RcutilsLogger, alive: Callable[[], bool]) -> None:
+        self._segmenter = segmenter
+        self._settings = settings
+        self._outputs = outputs
+        self._logger = logger
+        self._alive = alive
+        self._errors = ErrorLog(logger)
+        self._newest: Newest[PointCloud2] = Newest()
+        self._answer: Answer | None = None
+        self._active = False
+        self._activation = 0
+        self._next_start = 0.0
+        self._lock = threading.Lock()
+        self._worker = Worker(self._due_in, self._work)
+
+    def submit(self, cloud: PointCloud2) -> None:
+        """Hand over a cloud; it replaces one that still waits."""
+        self._newest.put(cloud)
+        self._worker.wake()
+
+    def change(self, settings: Settings) -> None:
+        """Use other settings from the next cloud on, and answer the last one again."""
+        with self._lock:
+            self._settings = settings
+            if self._answer is not None:
+                self._newest.put_if_empty(self._answer.cloud)
+        self._worker.wake()
+
+    def look(self) -> None:
+        """Look for new subscribers; to be called now and then."""
+        self._worker.wake()
+
+    def resume(self) -> None:
+        """Start to answer."""
+        self._active = True
+
+    def pause(self) -> None:
+        """Forget the clouds and stop answering; a cloud in work is finished for nobody."""
+        with self._lock:
+            self._active = False
+            self._activation += 1
+            self._answer = None
+            self._newest.clear()
+
+    def close(self) -> None:
+        """End the thread; waits for the cloud in work."""
+        self.pause()
+        self._worker.stop()
+
+    def _due_in(self) -> float:
+        current = self._answer
+        if not self._active:
+            return math.inf
+        if current is not None and any(output.lacks(current) for output in self._outputs):
+            return 0.0
+        if self._newest and any(output.wanted() for output in self._outputs):
+            return self._next_start - time.monotonic()
+        return math.inf
+
+    def _work(self) -> None:
+        if self._newest and self._next_start <= time.monotonic():
+            self._next_start = time.monotonic() + self._settings.min_seconds
+            self._errors.survive(self._answer_newest)
+        current = self._answer
+        for output in self._outputs:
+            if current is not None and output.lacks(current) and self._alive():
+                self._errors.survive(partial(output.send, current))
+
+    def _answer_newest(self) -> None:
+        start = time.perf_counter()
+        with self._lock:
+            activation = self._activation
+            cloud, dropped = self._newest.take()
+        if cloud is None:
+            return
+        found = answer(cloud, self._segmenter, self._settings)
+        with self._lock:
+            if activation != self._activation:
+                return
+            self._answer = found
+        self._errors.forget()
+        self._logger.info(_summary(found, time.perf_counter() - start, dropped))
+
+
+def _summary(found: Answer, seconds: float, dropped: int) -> str:
+    stages = ', '.join(f'{name} {1000 * time:.0f}' for name, time in found.seconds.items())
+    late = f'; {dropped} older clouds were dropped' if dropped else ''
+    return (f'{found.instances.num_points} points: {len(found.instances)} instances in '
+            f'{1000 * seconds:.0f} ms ({stages}){late}')

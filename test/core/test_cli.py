@@ -1,0 +1,198 @@
+"""The command line as a user meets it: real processes, messages and exit status."""
+
+from dataclasses import fields
+import json
+import os
+from pathlib import Path
+import re
+import subprocess
+import sys
+import time
+
+from mask3d_core.checkpoint import save_weights, untrained_weights
+from mask3d_core.classes import load_classes
+from mask3d_core.cli import build_parser, COMMANDS, main
+from mask3d_core.extract import ExtractSettings
+from mask3d_core.model.config import ModelConfig
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def mask3d(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own."""
+    path = os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')])
+    return subprocess.run(
+        [sys.executable, '-m', 'mask3d_core', *map(str, arguments)], capture_output=True,
+        text=True, timeout=120, env=os.environ | {'PYTHONPATH': path} | variables)
+
+
+@pytest.fixture(scope='module')
+def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the weights of a small untrained model."""
+    classes = load_classes('scannet20').without(['wall', 'floor'])
+    config = ModelConfig(backbone='Res16UNet14A', hidden_dim=16, feedforward_dim=32, num_heads=2,
+                         num_queries=8)
+    path = tmp_path_factory.mktemp('weights') / 'small.weights'
+    save_weights(path, untrained_weights(config, classes, voxel_size=0.05))
+    return path
+
+
+@pytest.fixture(scope='module')
+def scan_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a room of two boxes on a floor, with colours."""
+    random = np.random.default_rng(0)
+    floor = random.uniform((0, 0, 0), (3, 3, 0.02), (3000, 3))
+    boxes = [random.uniform(low, low + 0.6, (1000, 3)) for low in (np.zeros(3), np.full(3, 2.0))]
+    xyz = np.concatenate([floor, *boxes]).astype(np.float32)
+    path = tmp_path_factory.mktemp('scan') / 'room.npz'
+    np.savez(path, xyz=xyz, color=random.integers(0, 255, xyz.shape).astype(np.uint8))
+    return path
+
+
+def test_help_is_fast_and_needs_no_torch(tmp_path: Path) -> None:
+    (tmp_path / 'torch.py').write_text('raise ImportError("help must not load torch")')
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    mask3d('--help')  # writes the byte code
+    began = time.perf_counter()
+
+    done = mask3d('--help', PYTHONPATH=path)
+
+    assert time.perf_counter() - began < 0.5
+    assert done.returncode == 0, done.stderr
+    assert all(command in done.stdout for command in COMMANDS)
+    for command in COMMANDS:
+        done = mask3d(command, '--help', PYTHONPATH=path)
+        assert done.returncode == 0, done.stderr
+        assert f'\n  mask3d {command}' in done.stdout, 'help teaches with an example'
+
+
+def test_help_tells_the_defaults_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(['segment', '--help'])
+    text = ' '.join(capsys.readouterr().out.split())
+    told = {'overlap_threshold': 'keep all', 'classes': 'all', 'all_classes': None}
+    for setting in fields(ExtractSettings):
+        option = '--' + setting.name.replace('_', '-')
+        default = told.get(setting.name, str(setting.default))
+        found = re.search(rf' {option} (?:(?! --).)*?\(default: ([^)]*)\)', text)
+        assert option in text
+        if default is not None:
+            assert found and found[1] == default, setting.name
+
+
+def test_the_settings_of_the_command_are_those_of_the_library() -> None:
+    options = build_parser().parse_args([
+        'segment', 'x.ply', '-o', 'out', '--score-threshold', '0.5', '--classes',
+        'chair, shower curtain'])
+
+    assert (options.score_threshold, options.top_k) == (0.5, None)
+    assert options.classes == ('chair', 'shower curtain')
+    assert {setting.name for setting in fields(ExtractSettings)} <= set(vars(options))
+
+
+@pytest.mark.parametrize('arguments', [
+    [], ['fly'], ['segment'], ['segment', 'x.ply'], ['convert', 'only.ckpt'],
+    ['segment', 'x.ply', '-o', 'out', '--top-k', 'many'], ['info', 'x.ply', '--nonsense']])
+def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
+    done = mask3d(*arguments)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith('usage: mask3d')
+    assert done.stdout == ''
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (['segment', 'none.ply', '-o', 'out'], 'none.ply'),
+    (['segment', 'none.ply', '-o', 'out', '--dbscan-eps', '-1'], 'expected dbscan_eps'),
+    (['info', 'none.ply'], 'none.ply'),
+    (['info', 'none.weights'], 'there is no weights file none.weights'),
+    (['convert', 'none.ckpt', 'out.weights'], 'there is no file none.ckpt')])
+def test_failure_is_one_sentence_and_1(arguments: list[str], message: str,
+                                       capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 1
+
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith('mask3d: ') and message in last
+
+
+def test_failure_is_1_for_the_shell() -> None:
+    done = mask3d('info', 'none.ply')
+
+    assert done.returncode == 1
+    assert done.stderr == 'mask3d: none.ply: no such file\n'
+
+
+def test_segment_writes_its_four_files(weights_file: Path, scan_file: Path, tmp_path: Path
+                                       ) -> None:
+    out = tmp_path / 'deep' / 'found'
+
+    done = mask3d('segment', scan_file, '-o', out, '--weights', weights_file, '--num-queries', '6',
+                  '--device', 'cpu', '--top-k', '10')
+
+    assert done.returncode == 0, done.stderr
+    assert {file.name for file in out.iterdir()} == {
+        'room.ply', 'room.png', 'instances.npz', 'instances.json'}
+    found = json.loads((out / 'instances.json').read_text())
+    arrays = np.load(out / 'instances.npz')
+    assert found['points'] == 5000 == len(arrays['point_instance'])
+    assert len(found['instances']) == len(arrays['score'])
+    assert f'{len(arrays["score"])} instances' in done.stdout
+    assert 'untrained' in done.stdout
+    assert 'unet' in done.stdout and 'together' in done.stdout
+    assert 'segmenting 5000 points on cpu' in done.stderr
+
+
+def test_weights_that_need_colour_say_so(weights_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / 'gray.npz'
+    np.savez(path, xyz=np.random.default_rng(0).uniform(0, 1, (100, 3)))
+
+    done = mask3d('segment', path, '-o', tmp_path / 'out', '--weights', weights_file)
+
+    assert done.returncode == 1
+    assert 'colo' in done.stderr.splitlines()[-1]
+    assert 'Traceback' not in done.stderr
+
+
+def test_info_knows_weights_and_scans(weights_file: Path, scan_file: Path) -> None:
+    weights, scan = mask3d('info', weights_file), mask3d('info', scan_file)
+
+    assert 'Res16UNet14A' in weights.stdout
+    assert re.search(r'classes +18: cabinet, bed, chair', weights.stdout)
+    assert re.search(r'trained +no', weights.stdout)
+    assert re.search(r'points +5000\n', scan.stdout)
+    assert re.search(r'size +3.00 x 3.00 x 2.6', scan.stdout)
+
+
+def test_info_lists_the_topics_of_a_bag(shared_data: Path) -> None:
+    pytest.importorskip('rosbags')
+    done = mask3d('info', shared_data / 'bags' / 'kinect_tabletop_ros2_mcap_zstd')
+
+    assert done.returncode == 0, done.stderr
+    assert '/camera/depth_registered/points (1 clouds)' in done.stdout
+    assert '233301 and 73899 without a position' in done.stdout
+
+
+def test_doctor_names_the_device() -> None:
+    done = mask3d('doctor', CUDA_VISIBLE_DEVICES='')
+
+    assert done.returncode == 0, done.stderr
+    assert re.search(r'^torch +\d', done.stdout, re.MULTILINE)
+    assert re.search(r'^device +cpu$', done.stdout, re.MULTILINE)
+    assert re.search(r'^why not cuda +\w', done.stdout, re.MULTILINE)
+
+
+def test_output_may_be_cut_off(weights_file: Path) -> None:
+    command = f'"{sys.executable}" -m mask3d_core info "{weights_file}" | true; '
+    done = subprocess.run(
+        ['bash', '-c', command + 'echo ${PIPESTATUS[0]}'], capture_output=True, text=True,
+        env=os.environ | {'PYTHONPATH': str(ROOT)}, timeout=60)
+
+    assert 'Traceback' not in done.stderr
+    assert 'Exception' not in done.stderr
+
+
+def test_version_is_that_of_the_package() -> None:
+    assert f'<version>{mask3d("--version").stdout.split()[1]}</version>' in (
+        ROOT / 'package.xml').read_text()

@@ -1,0 +1,37 @@
+"""The demo, as `make demo` runs it, on a scan of its own size and on one that is not there."""
+
+from pathlib import Path
+import subprocess
+import sys
+
+from mask3d_core.files import read_scan
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, '-m', 'mask3d_ros.demo', *arguments],
+                          capture_output=True, text=True, timeout=150, check=False)
+
+
+def test_the_demo(tmp_path: Path) -> None:
+    done = run('--output', str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 'untrained' in done.stdout.splitlines()[0]
+    assert 'box centre' in done.stdout and 'read' in done.stdout
+    labelled = read_scan(tmp_path / 'instances.ply')
+    assert labelled.color is not None and len(labelled) > 1000
+    assert (tmp_path / 'instances.png').read_bytes().startswith(b'\x89PNG')
+
+
+def test_a_missing_scan_is_one_sentence(tmp_path: Path) -> None:
+    done = run('--output', str(tmp_path), '--scan', '/nowhere.ply')
+    assert done.returncode == 1
+    assert done.stderr.startswith('error: /nowhere.ply: no such file')
+    assert 'Traceback' not in done.stderr
+
+
+def test_broken_weights_show_the_log_of_the_node(tmp_path: Path) -> None:
+    weights = tmp_path / 'broken.weights'
+    weights.write_bytes(b'nothing')
+    done = run('--output', str(tmp_path), '--weights', str(weights), '--timeout', '10')
+    assert done.returncode == 1
+    assert 'broken.weights' in done.stderr and 'Traceback' not in done.stderr

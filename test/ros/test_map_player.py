@@ -1,0 +1,76 @@
+"""map_player: files and bags, latched and in their own timing; and a real bag through the node."""
+
+from pathlib import Path
+
+from mask3d_core.files import read_scan
+from mask3d_ros.msg import InstanceArray
+from mask3d_ros.node_process import NodeProcess
+import numpy as np
+import pytest
+from ros_client import Client
+from sensor_msgs.msg import PointCloud2
+
+
+@pytest.fixture
+def scan_file(tmp_path: Path) -> Path:
+    path = tmp_path / 'scan.npz'
+    random = np.random.default_rng(0)
+    np.savez(path, xyz=random.normal(size=(200, 3)), color=random.random((200, 3)))
+    return path
+
+
+def test_a_file_is_latched_once(client: Client, scan_file: Path, tmp_path: Path) -> None:
+    with NodeProcess('map_player', tmp_path / 'log', {'file': str(scan_file)}) as player:
+        client.wait(lambda: 'stays latched' in player.text(), player)
+        got = client.receive('cloud_map', PointCloud2)
+        client.wait(lambda: got, player)
+        assert (got[0].width, got[0].height, got[0].header.frame_id) == (200, 1, 'map')
+        assert got[0].header.stamp.sec > 1_000_000_000
+        client.spin(0.3)
+        assert len(got) == 1
+        assert player.stop() == 0
+
+
+def test_a_file_repeats_at_a_rate(client: Client, scan_file: Path, tmp_path: Path) -> None:
+    parameters = {'file': str(scan_file), 'rate': 20.0, 'loop': True, 'frame_id': 'odom'}
+    with NodeProcess('map_player', tmp_path / 'log', parameters) as player:
+        got = client.receive('cloud_map', PointCloud2)
+        client.wait(lambda: len(got) >= 5, player)
+        times = [one.header.stamp.sec + 1e-9 * one.header.stamp.nanosec for one in got]
+        assert min(np.diff(times)) > 0.02 and np.median(np.diff(times)) == pytest.approx(
+            0.05, abs=0.03)
+        assert {one.header.frame_id for one in got} == {'odom'}
+
+
+@pytest.mark.parametrize(('parameters', 'words'), [
+    ({}, 'parameter file is empty'), ({'file': '/nowhere.ply'}, '/nowhere.ply: no such file')])
+def test_a_file_it_cannot_read_ends_it_with_one_sentence(
+        tmp_path: Path, parameters: dict[str, str], words: str) -> None:
+    with NodeProcess('map_player', tmp_path / 'log', parameters) as player:
+        assert player.wait(60) == 1
+        assert words in player.text() and 'Traceback' not in player.text()
+
+
+def test_a_real_bag_through_the_node(
+        client: Client, shared_data: Path, weights: Path, tmp_path: Path) -> None:
+    pytest.importorskip('rosbags')
+    bag = shared_data / 'bags' / 'kinect_tabletop_ros2_mcap_zstd'
+    found = client.receive('segment_node/instances', InstanceArray)
+    labelled = client.receive('segment_node/cloud', PointCloud2)
+    parameters = {'weights': str(weights), 'num_queries': 5}
+    names = {'points': 'cloud_map'}
+    with (NodeProcess('map_player', tmp_path / 'player.log', {'file': str(bag)}) as player,
+          NodeProcess('segment_node', tmp_path / 'node.log', parameters, names) as node):
+        client.wait(lambda: found and labelled, node)
+        played = client.receive('cloud_map', PointCloud2)
+        client.wait(lambda: played, player)
+        assert node.stop() == 0 and player.stop() == 0
+    cloud = played[0]
+    assert (cloud.point_step, cloud.height) == (32, 480), 'the recorded message, as it was'
+    assert found[0].header == cloud.header and labelled[0].header == cloud.header
+    assert found[0].cloud_size == cloud.width * cloud.height
+    assert (labelled[0].height, labelled[0].width) == (cloud.height, cloud.width)
+    finite = set(read_scan(bag).kept.tolist())
+    assert found[0].instances
+    for instance in found[0].instances:
+        assert set(instance.point_indices) <= finite

@@ -1,0 +1,41 @@
+"""Markers: one box and one label for each instance, and nothing left from before."""
+
+from itertools import pairwise
+
+from mask3d_ros.markers import EDGES, marker_array
+import numpy as np
+import pytest
+from tiny_answer import tiny_answer
+from visualization_msgs.msg import Marker
+
+
+def test_all_old_markers_go_first() -> None:
+    first, *others = marker_array(tiny_answer()).markers
+    assert first.action == Marker.DELETEALL and first.header.frame_id == 'map'
+    assert [marker.action for marker in others] == [Marker.ADD] * 4
+    assert {marker.header.frame_id for marker in others} == {'map'}
+    assert [(marker.ns, marker.id) for marker in others] == [
+        ('boxes', 1), ('boxes', 2), ('labels', 1), ('labels', 2)]
+
+
+def test_a_box_has_twelve_edges_of_its_size() -> None:
+    box = marker_array(tiny_answer()).markers[1]
+    assert box.type == Marker.LINE_LIST and len(box.points) == 24
+    ends = np.array([(end.x, end.y, end.z) for end in box.points])
+    lengths = np.linalg.norm(ends[::2] - ends[1::2], axis=1)
+    np.testing.assert_allclose(sorted(lengths), sorted([0.8, 0.1, 0.6] * 4))
+    np.testing.assert_allclose(np.abs(ends).max(axis=0), [0.4, 0.05, 0.3])
+    assert box.pose.position.x == 1.5
+    assert box.pose.orientation.z == pytest.approx(np.sin(np.pi / 8))
+
+
+def test_a_label_stands_above_its_box() -> None:
+    answer = tiny_answer()
+    label = marker_array(answer).markers[3]
+    assert label.type == Marker.TEXT_VIEW_FACING and label.text == 'chair 0.90'
+    assert label.pose.position.z > 1.7 + 0.3
+
+
+def test_edges_join_corners_once() -> None:
+    assert len(EDGES) == 12
+    assert all(one < other for one, other in pairwise(EDGES))

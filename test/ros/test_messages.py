@@ -1,0 +1,49 @@
+"""InstanceArray: what is in it, and that nothing is lost on the way back."""
+
+from mask3d_core.colors import instance_color
+from mask3d_ros.messages import instance_array, instances_from
+from mask3d_ros.msg import InstanceArray
+import numpy as np
+import pytest
+from rclpy.serialization import deserialize_message, serialize_message
+from tiny_answer import BOX, OVERLAP, tiny_answer
+
+
+def test_values_of_an_instance() -> None:
+    message = instance_array(tiny_answer())
+    assert message.header.frame_id == 'map' and message.header.stamp.sec == 7
+    assert message.cloud_size == 10
+    chair, table = message.instances
+    assert (chair.id, chair.class_id, chair.class_name) == (1, 5, 'chair')
+    assert chair.score == pytest.approx(0.9)
+    assert list(chair.point_indices) == BOX and chair.num_points == 3
+    assert list(table.point_indices) == OVERLAP
+    assert (chair.box_size.x, chair.box_size.y, chair.box_size.z) == (0.8, 0.1, 0.6)
+    position = chair.box_pose.position
+    assert (position.x, position.y, position.z) == (1.5, 1.6, 1.7)
+    # a quarter turn about z is the quaternion (0, 0, sin 45, cos 45); here it is an eighth
+    assert chair.box_pose.orientation.z == pytest.approx(np.sin(np.pi / 8))
+    assert chair.box_pose.orientation.w == pytest.approx(np.cos(np.pi / 8))
+    color = (chair.color.r, chair.color.g, chair.color.b)
+    assert color == pytest.approx(np.array(instance_color(0)) / 255)
+    assert list(message.stage_names) == ['read', 'unet']
+    assert list(message.stage_seconds) == [0.25, 0.5]
+
+
+def test_there_and_back() -> None:
+    answer = tiny_answer()
+    sent = serialize_message(instance_array(answer))
+    back = instances_from(deserialize_message(sent, InstanceArray), answer.scan)
+    for name in ('masks', 'num_points', 'class_id'):
+        np.testing.assert_array_equal(getattr(back, name), getattr(answer.instances, name))
+    for name in ('score', 'centroid', 'box_center', 'box_size', 'upright_center', 'upright_size',
+                 'upright_yaw'):
+        np.testing.assert_allclose(getattr(back, name), getattr(answer.instances, name),
+                                   rtol=1e-6, atol=1e-6, err_msg=name)
+    assert back.class_names == answer.instances.class_names
+
+
+def test_no_instances() -> None:
+    answer = tiny_answer()
+    nothing = InstanceArray(header=answer.cloud.header, cloud_size=10)
+    assert len(instances_from(nothing, answer.scan)) == 0

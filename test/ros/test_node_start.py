@@ -1,0 +1,83 @@
+"""Starting and ending the node: weights it cannot use, parameters it cannot take, signals."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mask3d_ros.msg import InstanceArray
+from mask3d_ros.node_process import NodeProcess
+import pytest
+from ros_client import Client, hall, room
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    path = tmp_path / 'broken.weights'
+    path.write_bytes(b'PK not a weights file')
+    return path
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[NodeProcess]:
+    """Return a node that was started with weights that do not exist."""
+    parameters = {'weights': str(tmp_path / 'missing.weights'), 'dbscan_eps': 0.5}
+    with NodeProcess('segment_node', tmp_path / 'node.log', parameters) as process:
+        yield process
+
+
+def test_weights_that_cannot_be_used_leave_it_unconfigured(
+        node: NodeProcess, client: Client, weights: Path, broken: Path) -> None:
+    client.wait(lambda: '[ERROR]' in node.text(), node)
+    assert 'missing.weights' in node.text()
+    assert client.state(node) == 'unconfigured'
+
+    assert client.set_parameters(node, weights=str(broken)).successful
+    assert not client.change_state(node, 'configure')
+    assert 'broken.weights' in node.text() and client.state(node) == 'unconfigured'
+
+    assert client.set_parameters(node, weights='').successful
+    assert not client.change_state(node, 'configure')
+    assert 'parameter weights is empty' in node.text()
+
+    assert client.set_parameters(node, weights=str(weights), classes=['unicorn']).successful
+    assert not client.change_state(node, 'configure')
+    assert "unknown class 'unicorn'" in node.text()
+    assert 'Traceback' not in node.text()
+
+    assert client.set_parameters(node, classes=['']).successful
+    assert client.change_state(node, 'configure') and client.state(node) == 'inactive'
+    assert client.change_state(node, 'activate')
+    got = client.receive('segment_node/instances', InstanceArray)
+    client.publisher().publish(room(stamp=1))
+    client.wait(lambda: got, node)
+
+    # Shut down while a cloud is in work: it ends in order, and the process can be ended, too.
+    client.publisher().publish(hall(stamp=2))
+    client.spin(0.1)
+    assert client.change_state(node, 'shutdown') and client.state(node) == 'finalized'
+    assert node.stop() == 0, node.text()
+
+
+def test_interrupted_while_busy_it_ends_in_order(
+        client: Client, weights: Path, tmp_path: Path) -> None:
+    pinned = 'qos_overrides./points.subscription.durability'
+    parameters = {'weights': str(weights), pinned: 'volatile'}
+    with NodeProcess('segment_node', tmp_path / 'node.log', parameters) as node:
+        got = client.receive('segment_node/instances', InstanceArray)
+        publisher = client.publisher('latched')
+        publisher.publish(room(stamp=1))
+        client.wait(lambda: publisher.get_subscription_count() > 0, node)
+        client.spin(0.5)
+        assert not got, 'a volatile subscription, as pinned, misses what was latched before'
+        publisher.publish(hall(stamp=2))
+        client.spin(0.2)
+        assert node.stop() == 0, node.text()
+        assert 'Traceback' not in node.text()
+
+
+@pytest.mark.parametrize(('name', 'value', 'words'), [
+    ('score_threshold', 2.0, 'out of range'), ('min_points', 'many', 'min_points')])
+def test_a_parameter_out_of_place_is_one_sentence(
+        tmp_path: Path, name: str, value: object, words: str) -> None:
+    with NodeProcess('segment_node', tmp_path / 'node.log', {name: value}) as node:
+        assert node.wait(60) == 1
+        assert words in node.text() and 'Traceback' not in node.text()

@@ -1,0 +1,120 @@
+"""The floors of the architecture: imports go down or stay, never up, never in a circle."""
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+import subprocess
+import sys
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+FLOORS = {
+    'mask3d_core': {
+        0: 'classes errors instances scan',
+        1: 'boxes cells cluster colors cutaway draw device files raster '
+           'regions sparse view',
+        2: 'model voxels',
+        3: 'checkpoint convert doctor extract inert_pickle original_names original_settings',
+        4: 'segmenter',
+        6: '__main__ arithmetic bench bench_clustering cli commands',
+    },
+    'mask3d_ros': {
+        5: 'answer cloud_input clouds error_log markers messages msg node_process outputs '
+           'parameters process qos segmentation worker',
+        6: 'demo map_player segment_node',
+    },
+}
+FLOOR_OF = {f'{package}.{name}': floor for package, floors in FLOORS.items()
+            for floor, names in floors.items() for name in names.split()}
+WITHOUT_TORCH = [*FLOORS['mask3d_core'][0].split(), 'files', 'draw']
+RUN_TIME = {'numpy', 'PIL', 'scipy', 'torch'}
+"""What `pip install .` brings; everything else is imported where it is used."""
+
+
+def modules(package: str) -> dict[str, Path]:
+    """Return the name and file of every module of a package, without the package itself."""
+    found = {}
+    for path in sorted((ROOT / package).rglob('*.py')):
+        parts = path.relative_to(ROOT).with_suffix('').parts
+        found['.'.join(parts[:-1] if parts[-1] == '__init__' else parts)] = path
+    del found[package]
+    return found
+
+
+MODULES = modules('mask3d_core') | modules('mask3d_ros')
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Yield the full name of everything that is imported, `from a import b` as a.b or a."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f'line {node.lineno}: a relative import'
+            for alias in node.names:
+                name = f'{node.module}.{alias.name}'
+                yield name if name in MODULES else str(node.module)
+
+
+def imported(module: str) -> set[str]:
+    """Return what a module imports, wherever in it."""
+    return set(imports(ast.parse(MODULES[module].read_text())))
+
+
+def part(module: str) -> str:
+    """Return the part of the floor plan a module belongs to: mask3d_core.files of .files.ply."""
+    return '.'.join(module.split('.')[:2])
+
+
+def test_every_module_has_a_floor() -> None:
+    assert {part(module) for module in MODULES} - set(FLOOR_OF) == set()
+
+
+def test_the_floor_plan_names_only_what_exists() -> None:
+    generated = {'mask3d_ros.msg'}
+    assert set(FLOOR_OF) - {part(module) for module in MODULES} - generated == set()
+
+
+@pytest.mark.parametrize('module', MODULES)
+def test_imports_go_down(module: str) -> None:
+    floor = FLOOR_OF[part(module)]
+    up = [name for name in imported(module) if FLOOR_OF.get(part(name), -1) > floor]
+    assert up == []
+
+
+@pytest.mark.parametrize('module', modules('mask3d_core'))
+def test_the_core_knows_nothing_of_ros(module: str) -> None:
+    roots = {name.split('.')[0] for name in imported(module)}
+    assert {root for root in roots if root in ('mask3d_ros', 'rclpy') or 'msgs' in root} == set()
+
+
+@pytest.mark.parametrize('module', [name for name in MODULES if '.sparse' in name])
+def test_sparse_imports_torch_only(module: str) -> None:
+    others = {part(name) for name in imported(module)} & set(FLOOR_OF)
+    assert others <= {'mask3d_core.sparse', 'mask3d_core.errors'}
+    assert not {name.split('.')[0] for name in imported(module)} & {'numpy', 'scipy'}
+
+
+@pytest.mark.parametrize('module', modules('mask3d_core'))
+def test_other_libraries_are_imported_where_they_are_used(module: str) -> None:
+    tree = ast.parse(MODULES[module].read_text())
+    at_once = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    roots = {name.split('.')[0] for node in at_once for name in imports(node)}
+    assert roots - set(sys.stdlib_module_names) - RUN_TIME <= {'mask3d_core'}
+
+
+def test_no_circles() -> None:
+    graph = {module: imported(module) & set(MODULES) - {module} for module in MODULES}
+    list(TopologicalSorter(graph).static_order())  # raises CycleError, with the circle
+
+
+def test_floor_0_files_and_draw_work_without_torch() -> None:
+    light = [module for module in MODULES
+             if part(module).removeprefix('mask3d_core.') in WITHOUT_TORCH]
+    code = f"import sys; sys.modules['torch'] = None; import mask3d_core, {', '.join(light)}"
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, check=False,
+                          stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stderr

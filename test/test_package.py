@@ -1,0 +1,138 @@
+"""The facts of the package agree wherever they have to stand twice."""
+
+import ast
+import os
+from pathlib import Path
+import re
+import shutil
+import subprocess
+import sys
+from xml.etree import ElementTree
+import zipfile
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ElementTree.parse(ROOT / 'package.xml').getroot()
+CMAKE = (ROOT / 'CMakeLists.txt').read_text()
+LAUNCH = ROOT / 'launch' / 'segment.launch.py'
+
+
+def texts(pattern: str) -> set[str]:
+    """Return the texts of the elements of package.xml whose tags match a pattern."""
+    return {str(element.text) for element in PACKAGE if re.fullmatch(pattern, element.tag)}
+
+
+def requirements(name: str) -> set[str]:
+    """Return the names in one of the requirement files, without versions."""
+    lines = (ROOT / 'requirements' / f'{name}.txt').read_text().splitlines()
+    return {re.split(r'[=; ]', line)[0].replace('_', '-') for line in lines
+            if line and not line.startswith('#')}
+
+
+def ros_packages(path: Path) -> set[str]:
+    """Return the ROS packages that a Python file imports."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)]
+    ours = r'(\w+_(?:msgs|srvs|interfaces)|ament_index_python|launch\w*|rclpy)\b.*'
+    return {match[1] for name in names if (match := re.fullmatch(ours, name))}
+
+
+def test_the_changelog_tells_of_this_version() -> None:
+    version = PACKAGE.findtext('version')
+    headings = re.findall(r'^(\d+\.\d+\.\d+) .*\n-+$', (ROOT / 'CHANGELOG.rst').read_text(), re.M)
+    assert headings[0] == version
+
+
+def test_the_licence_is_the_one_we_name() -> None:
+    assert PACKAGE.findtext('license') == 'Apache-2.0'
+    text = (ROOT / 'LICENSE').read_text()
+    assert 'Apache License' in text and 'Version 2.0, January 2004' in text
+    assert 'END OF TERMS AND CONDITIONS' in text
+
+
+def test_every_message_is_generated() -> None:
+    listed = re.findall(r'msg/\w+\.msg', CMAKE)
+    assert sorted(listed) == sorted(f'msg/{path.name}' for path in ROOT.glob('msg/*.msg'))
+
+
+def test_every_field_of_a_message_is_explained() -> None:
+    for path in ROOT.glob('msg/*.msg'):
+        groups = re.split(r'\n\s*\n', path.read_text().strip())
+        fields = [group for group in groups if re.search(r'^\w', group, re.M)]
+        plain = [group for group in fields if not group.startswith('#')]
+        assert plain in ([], ['Instance[] instances']), path.name
+
+
+def test_every_script_is_installed_and_can_be_started() -> None:
+    scripts = sorted((ROOT / 'scripts').iterdir())
+    assert sorted(re.findall(r'scripts/\w+', CMAKE)) == [f'scripts/{p.name}' for p in scripts]
+    for path in scripts:
+        assert path.read_text().startswith('#!/usr/bin/env python3\n')
+        assert os.access(path, os.X_OK)
+
+
+def test_package_xml_names_every_ros_package_we_import() -> None:
+    files = [*(ROOT / 'mask3d_ros').rglob('*.py'), LAUNCH]
+    used = set().union(*map(ros_packages, files))
+    assert used - texts(r'(exec_)?depend') == set()
+
+
+def test_the_wheels_hold_every_ros_package_we_need() -> None:
+    from_source = {'launch', 'launch_ros', 'rviz2', 'rosidl_default_runtime', 'ament_index_python'}
+    needed = {name for name in texts(r'(exec_)?depend') if not name.startswith('python3-')}
+    wheels = {name.removeprefix('ros-').removeprefix('kilted-').replace('-', '_')
+              for name in requirements('ros')}
+    assert needed - from_source - wheels <= {'rcl_interfaces', 'builtin_interfaces'}
+
+
+def test_everything_installed_is_pinned() -> None:
+    pins = requirements('pins')
+    assert (requirements('ros') | requirements('development')) - pins == set()
+
+
+def test_the_launch_file_names_only_what_exists() -> None:
+    source = LAUNCH.read_text()
+    compile(source, str(LAUNCH), 'exec')
+    files = re.findall(r"'(\w+\.(?:yaml|rviz))'", source)
+    assert sorted(files) == ['segment.rviz', 'segment.yaml']
+    assert all((ROOT / 'config' / name).is_file() for name in files)
+    ours = re.findall(r"package='mask3d_ros', executable='(\w+)'", source)
+    assert ours == ['segment_node'] and (ROOT / 'scripts' / ours[0]).is_file()
+
+
+def run(*command: str, cwd: Path) -> None:
+    """Run Python with arguments; fail the test with its output if it fails."""
+    done = subprocess.run([sys.executable, *command], cwd=cwd, text=True, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.fixture(scope='module')
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """Return the wheel of the source archive, made from a copy: building leaves files behind."""
+    source = tmp_path_factory.mktemp('source') / 'mask3d_ros'
+    left = shutil.ignore_patterns('.*', '__pycache__', 'build', 'out', '*.egg-info')
+    shutil.copytree(ROOT, source, ignore=left)
+    run('setup.py', '-q', 'sdist', '-d', 'archive', cwd=source)
+    archive = next(source.glob('archive/*.tar.gz'))
+    run('-m', 'pip', 'wheel', '--no-deps', '--no-build-isolation', '-q', str(archive), cwd=source)
+    return zipfile.ZipFile(next(source.glob('*.whl')))
+
+
+def test_the_wheel_holds_every_source_and_data_file(wheel: zipfile.ZipFile) -> None:
+    wanted = {path.relative_to(ROOT).as_posix() for package in ('mask3d_core', 'mask3d_ros')
+              for path in (ROOT / package).rglob('*')
+              if path.is_file() and path.suffix != '.pyc'}
+    assert {name for name in wheel.namelist() if '.dist-info/' not in name} == wanted
+
+
+def test_the_wheel_knows_its_facts(wheel: zipfile.ZipFile) -> None:
+    folder = next(name.split('/')[0] for name in wheel.namelist() if '.dist-info/' in name)
+    metadata = wheel.read(f'{folder}/METADATA').decode()
+    assert f'Version: {PACKAGE.findtext("version")}\n' in metadata
+    assert 'Requires-Python: >=3.10\n' in metadata
+    base = re.findall(r'^Requires-Dist: ([\w.>=-]+)$', metadata, re.M)
+    assert sorted(base) == ['numpy', 'pillow', 'scipy', 'torch>=2.4']
+    assert 'mask3d = mask3d_core.cli:main' in wheel.read(f'{folder}/entry_points.txt').decode()
