@@ -2,7 +2,7 @@
 Packaging for `pip install`: the library and the command `mask3d`, without ROS.
 
 On a robot colcon builds with CMakeLists.txt instead. The metadata stands here and not in
-pyproject.toml because the setuptools of Ubuntu 22.04 (Humble, JetPack 6) cannot read it there.
+pyproject.toml because the setuptools of Ubuntu 22.04 (JetPack 6) cannot read it there.
 """
 
 from pathlib import Path

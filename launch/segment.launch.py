@@ -63,12 +63,12 @@ def generate_launch_description() -> LaunchDescription:
     """Return the arguments and what they start."""
     return LaunchDescription([
         *declare_arguments(),
-        OpaqueFunction(function=segment_node),
-        Node(
+        Node(  # first: where there is no rviz2, launch ends here, before it has started anything
             package='rviz2', executable='rviz2', namespace=LaunchConfiguration('namespace'),
             arguments=['-d', PathJoinSubstitution([*CONFIG, 'segment.rviz'])],
             remappings=[('/points', LaunchConfiguration('cloud')),
                         ('/segment_node/cloud', [LaunchConfiguration('name'), '/cloud']),
                         ('/segment_node/markers', [LaunchConfiguration('name'), '/markers'])],
             condition=IfCondition(LaunchConfiguration('rviz'))),
+        OpaqueFunction(function=segment_node),
     ])

@@ -10,10 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-SIDES_PER_EPS = 2 * np.sqrt(3)
-"""Two points of one cube are then at most eps / 2 apart, and touching cubes always within eps."""
-FINEST = 2.0 ** 40
-"""Cubes along one axis beyond which their floating-point numbers are no longer exact."""
+SIDE = (1 - 1e-5) / np.sqrt(3)
+"""Of a cube for eps 1: the points in it are within eps, with a margin for rounding."""
+CROWDED = 6
+"""
+Points per cube of half that side from which on it is the better one: touching cubes are then
+within eps too, so fewer points have to be compared. With fewer points, fewer cubes are better.
+"""
+FINEST = 2.0 ** 30
+"""Cubes along one axis beyond which rounding a point into one errs by more than the margin."""
 SLACK = 1e-6
 """Relative: trees are asked a little too far, then the exact distance decides."""
 CHUNK = 1 << 21
@@ -70,8 +75,11 @@ def gather_cells(points: NDArray[np.floating], eps: float) -> Cells:
         raise InputError(f'expected at least one finite point, [V, 3], got {list(xyz.shape)}')
     if not 0 < eps < np.inf:
         raise InputError(f'expected a positive eps in metres, got {eps:g}')
-    cell = _cell_of_point(xyz, eps / SIDES_PER_EPS)
+    cell = _cell_of_point(xyz, eps * SIDE / 2)
     count = int(cell.max()) + 1
+    if len(xyz) < CROWDED * count:
+        cell = _cell_of_point(xyz, eps * SIDE)
+        count = int(cell.max()) + 1
     if count <= 1 << 16:
         cell = cell.astype(np.uint16)
     sorted_xyz = xyz[np.argsort(cell, kind='stable')]

@@ -249,7 +249,12 @@ def untrained_weights(config: ModelConfig, classes: ClassTable, voxel_size: floa
                    {}, 'Apache-2.0', state)
 
 
-def demo_weights(seed: int = 0) -> Weights:
-    """Make the untrained weights of the demo: full size, ScanNet's classes. Print `UNTRAINED`."""
+def demo_weights(seed: int = 2) -> Weights:
+    """
+    Make untrained weights of full size with ScanNet's classes; whoever uses them says `UNTRAINED`.
+
+    Without training all queries see nearly the same mask; the default seed is one whose mask
+    covers most of a scan, so that there is something to look at.
+    """
     classes = load_classes('scannet20').without(['wall', 'floor'])
     return untrained_weights(ModelConfig(num_classes=len(classes)), classes, seed=seed)

@@ -62,14 +62,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as in `mask3d info … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (InputError, OSError) as error:
-        print(f'mask3d: {error}', file=sys.stderr)
-        return 1
+    except InputError as error:
+        return _failed(str(error))
+    except OSError as error:
+        return _failed(f'{error.filename}: {error.strerror}' if error.filename else str(error))
     except MemoryError:
-        print('mask3d: the memory of this machine is not enough: give a smaller scan',
-              file=sys.stderr)
-        return 1
+        return _failed('the memory of this machine is not enough: give a smaller scan')
     except KeyboardInterrupt:
-        print('mask3d: interrupted', file=sys.stderr)
-        return 1
+        return _failed('interrupted')
     return 0
+
+
+def _failed(sentence: str) -> int:
+    print(f'mask3d: {sentence}', file=sys.stderr)
+    return 1

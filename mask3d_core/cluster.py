@@ -9,8 +9,6 @@ masks of a scan. The result equals scikit-learn's, labels included.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from mask3d_core.cells import box_bounds, boxes, Cells, CHUNK, every_pair, gather_cells
 from mask3d_core.cores import core_rows, with_borders
 from mask3d_core.errors import InputError
@@ -92,82 +90,101 @@ def cluster_rows(centers: NDArray[np.floating], masks: list[NDArray[np.int64]], 
 def _components(cells: Cells, masks: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
     """Label the rows of each mask by component of its eps-graph, numbered by first row."""
     labels = []
-    for rows, component in zip(masks, _touching(cells, masks), strict=True):
-        if component.max() > 0:
-            component = _merge_exactly(cells, members_of(cells, rows), component)
-        labels.append(_numbered_by_first(component[cells.cell[rows]]))
+    at_once = max(1, CHUNK // max(len(cells.sure), len(cells.maybe), cells.count))
+    for first in range(0, len(masks), at_once):
+        batch = masks[first:first + at_once]
+        component = _merge_exactly(cells, batch, _merge_surely(cells, batch))
+        labels += [_numbered_by_first(part[cells.cell[rows]])
+                   for part, rows in zip(component, batch, strict=True)]
     return labels
 
 
-def _touching(cells: Cells, masks: list[NDArray[np.int64]]) -> Iterator[NDArray[np.int64]]:
-    """Yield for each mask the components its cells surely form, -1 for cells without: [C]."""
-    at_once = max(1, CHUNK // max(len(cells.sure), cells.count))
-    for first in range(0, len(masks), at_once):
-        batch = masks[first:first + at_once]
-        active = np.zeros((len(batch), cells.count), bool)
-        for row, rows in zip(active, batch, strict=True):
-            row[cells.cell[rows]] = True
-        a, b = cells.sure.T
-        mask, edge = np.nonzero(active[:, a] & active[:, b])
-        base = mask * cells.count
-        edges = np.stack([base + a[edge], base + b[edge]], axis=1)
-        component = _graph_components(edges, active.size).reshape(active.shape)
-        for row, present in zip(component, active, strict=True):
-            yield np.where(present, row - row.min(where=present, initial=active.size), -1)
+def _merge_surely(cells: Cells, masks: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Return the components the cells of each mask surely form, [B, C]; -1 for absent cells."""
+    active = np.zeros((len(masks), cells.count), bool)
+    for row, rows in zip(active, masks, strict=True):
+        row[cells.cell[rows]] = True
+    a, b = cells.sure.T
+    mask, edge = np.nonzero(active[:, a] & active[:, b])
+    number = np.cumsum(active).reshape(active.shape) - 1
+    edges = np.stack([number[mask, a[edge]], number[mask, b[edge]]], axis=1)
+    component = np.full(active.shape, -1)
+    component[active] = _graph_components(edges, int(active.sum()))
+    return component
 
 
-def _merge_exactly(cells: Cells, members: Members, component: NDArray[np.int64],
+def _merge_exactly(cells: Cells, masks: list[NDArray[np.int64]], component: NDArray[np.int64],
                    ) -> NDArray[np.int64]:
     """
-    Join components wherever two of their points are within eps, by asking the points.
+    Join components of a mask [B, C] wherever two of their points are within eps.
 
-    Of each pair of components the closest cells are asked first, then four times as many, and so
-    on: components that do touch are known after a few cells, and what they settle is not asked.
+    Each component first asks the cell that is closest to one of its own, then four times as many,
+    and so on: those that do touch are joined after few questions, and what that settles is not
+    asked.
     """
-    pairs, near, far = _open_pairs(cells, members, component)
+    largest = component.max(axis=1, keepdims=True)
+    split = np.flatnonzero(((component != largest) & (component >= 0)).any(axis=1))
+    if not len(split):
+        return component
+    members = members_of(cells, [masks[mask] for mask in split])
+    pairs, near, far = _open_pairs(cells, members, component[split])
+    joint = component[split].reshape(-1)
     asked = 1
     while True:
-        sides = np.sort(component[pairs], axis=1)
+        sides = joint[pairs]
         open_ = sides[:, 0] != sides[:, 1]
         pairs, near, far, sides = pairs[open_], near[open_], far[open_], sides[open_]
         if not len(pairs):
-            return component
-        key = sides[:, 0] * (component.max() + 1) + sides[:, 1]
-        ranked = np.lexsort((near, key))
-        first = np.flatnonzero(np.diff(key[ranked], prepend=-1))
-        place = np.arange(len(ranked)) - np.repeat(first, np.diff(first, append=len(ranked)))
-        ask = ranked[place < asked]
-        joined = _any_within(cells, members, pairs[ask], far[ask])
-        component = _joined(component, sides[ask[joined]])
+            break
+        ask = _closest(sides, near, asked)
+        within = _any_within(cells, members, pairs[ask], far[ask])
+        joint = _joined(joint, sides[ask[within]])
         rest = np.ones(len(pairs), bool)
         rest[ask] = False
         pairs, near, far = pairs[rest], near[rest], far[rest]
         asked *= 4
+    component[split] = joint.reshape(len(split), -1)
+    return component
+
+
+def _closest(sides: NDArray[np.int64], near: NDArray[np.float64], number: int,
+             ) -> NDArray[np.int64]:
+    """Return which pairs are among the `number` closest of the component on either side."""
+    owner = sides.T.reshape(-1)
+    ranked = np.lexsort((np.tile(near, 2), owner))
+    first = np.flatnonzero(np.diff(owner[ranked], prepend=-1))
+    place = np.arange(len(ranked)) - np.repeat(first, np.diff(first, append=len(ranked)))
+    return np.unique(ranked[place < number] % len(near))
 
 
 def _open_pairs(cells: Cells, members: Members, component: NDArray[np.int64],
                 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the cell pairs that may join two components, and bounds of their distances."""
-    a, b = component[cells.maybe[:, 0]], component[cells.maybe[:, 1]]
-    pairs = cells.maybe[(a != b) & (a >= 0) & (b >= 0)]
-    low, high = _boxes(cells, members)
-    near, far = box_bounds(low[pairs[:, 0]], high[pairs[:, 0]], low[pairs[:, 1]],
-                           high[pairs[:, 1]])
+    """Return the pairs of parts that may join components [B, C], and bounds of their distances."""
+    a, b = cells.maybe.T
+    active = component >= 0
+    mask, edge = np.nonzero(active[:, a] & active[:, b])
+    pairs = cells.maybe[edge] + (mask * cells.count)[:, None]
+    sides = component.reshape(-1)[pairs]
+    pairs = pairs[sides[:, 0] != sides[:, 1]]
+    low, high = _part_boxes(cells, members)
+    a, b = pairs.T
+    near, far = box_bounds(low[a], high[a], low[b], high[b])
     close = near <= cells.limit
     return pairs[close], near[close], far[close]
 
 
-def _boxes(cells: Cells, members: Members) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the boxes of each cell's members: lowest and highest corner, two [C, 3]."""
+def _part_boxes(cells: Cells, members: Members,
+                ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the boxes of each part's members: lowest and highest corner, two [B * C, 3]."""
     active = members.count > 0
-    low, high = np.zeros((2, cells.count, 3))
+    low, high = np.zeros((2, len(active), 3))
     low[active], high[active] = boxes(cells.xyz[members.rows], members.start[active])
     return low, high
 
 
 def _any_within(cells: Cells, members: Members, pairs: NDArray[np.int64],
                 far: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell for each pair of cells whether some of their members are within eps: [E] bool."""
+    """Tell for each pair of parts whether some of their members are within eps: [E] bool."""
     within = far <= cells.limit
     large = members.count[pairs].prod(axis=1) > CHUNK
     for one in np.flatnonzero(~within & large):
@@ -183,8 +200,12 @@ def _any_within(cells: Cells, members: Members, pairs: NDArray[np.int64],
 
 
 def _joined(component: NDArray[np.int64], links: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Renumber components [C] after linking pairs of them [E, 2]; -1 stays."""
-    new = _graph_components(links, int(component.max()) + 1)
+    """Renumber components after linking pairs of them [E, 2]; -1 stays."""
+    linked, ends = np.unique(links, return_inverse=True)
+    _, first, group = np.unique(_graph_components(ends.reshape(-1, 2), len(linked)),
+                                return_index=True, return_inverse=True)
+    new = np.arange(component.max() + 1)
+    new[linked] = linked[first[group]]
     return np.where(component < 0, -1, new[component])
 
 
@@ -198,6 +219,7 @@ def _numbered_by_first(component: NDArray[np.int64]) -> NDArray[np.int64]:
     """Renumber the components of points by their first point."""
     if not len(component) or (component == component[0]).all():
         return np.zeros(len(component), np.int64)
+    component = component - component.min()
     first = np.full(component.max() + 1, len(component))
     first[component[::-1]] = np.arange(len(component))[::-1]
     rank = np.empty(len(first), np.int64)

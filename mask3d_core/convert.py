@@ -188,7 +188,7 @@ def _config(original: Mapping[str, torch.Tensor], settings: OriginalSettings,
         on_segments=settings.choose('masks on segments', options.on_segments,
                                     'model.train_on_segments', False),
         levels=settings.read_levels())
-    if config.hidden_dim % config.num_heads:
+    if config.num_heads < 1 or config.hidden_dim % config.num_heads:
         raise InputError(f'{config.num_heads} attention heads do not divide the '
                          f'{config.hidden_dim} channels: give --num-heads')
     if config.in_channels != 3:

@@ -13,7 +13,7 @@ NOISE = -1
 
 def core_rows(cells: Cells, rows: NDArray[np.int64], min_points: int) -> NDArray[np.int64]:
     """Return the rows that have at least `min_points` of the rows within eps, ascending."""
-    members = members_of(cells, rows)
+    members = members_of(cells, [rows])
     return np.sort(members.rows[_is_core(cells, members, min_points)])
 
 

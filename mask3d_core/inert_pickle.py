@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from io import BytesIO
 import math
 from pathlib import Path
 import pickle
@@ -155,8 +156,8 @@ class InertCheckpoint:
             if self._archive.getinfo(entries[0]).file_size > MAX_PICKLE:
                 raise pickle.UnpicklingError('its object part is absurdly large')
             self._check_byte_order()
-            with self._archive.open(entries[0]) as file:
-                self.content = _InertUnpickler(file).load()  # type: ignore[arg-type]
+            pickled = BytesIO(self._archive.read(entries[0]))
+            self.content = _InertUnpickler(pickled).load()
         except _BROKEN as error:
             raise InputError(f'{self.path.name} is no checkpoint that can be read: {error}; '
                              'download it again') from error

@@ -13,14 +13,16 @@ from scipy.spatial import cKDTree
 @dataclass(frozen=True, eq=False)
 class Members:
     """
-    The chosen points of a scan, sorted by cell.
+    The points of B masks, sorted by mask, then cell.
+
+    A part is what one mask has of one cell: number mask * C + cell.
 
     Attributes
     ----------
     rows : [n] int64
-        Their rows, ascending inside a cell.
-    start, count : [C] int64
-        Range of each cell in `rows`.
+        Ascending inside a part.
+    start, count : [B * C] int64
+        Range of each part in `rows`.
 
     """
 
@@ -29,11 +31,13 @@ class Members:
     count: NDArray[np.int64]
 
 
-def members_of(cells: Cells, rows: NDArray[np.int64]) -> Members:
-    """Sort some rows by cell; they come ascending."""
-    cell = cells.cell[rows]
-    count = np.bincount(cell, minlength=cells.count)
-    return Members(rows[np.argsort(cell, kind='stable')], np.cumsum(count) - count, count)
+def members_of(cells: Cells, masks: list[NDArray[np.int64]]) -> Members:
+    """Sort the rows of B >= 1 masks by cell; they come ascending."""
+    cell = [cells.cell[rows] for rows in masks]
+    count = np.concatenate([np.bincount(part, minlength=cells.count) for part in cell])
+    rows = np.concatenate([rows[np.argsort(part, kind='stable')]
+                           for rows, part in zip(masks, cell, strict=True)])
+    return Members(rows, np.cumsum(count) - count, count)
 
 
 def are_neighbours(cells: Cells, i: NDArray[np.int64], j: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -58,7 +58,8 @@ class Segmenter:
         The facts of the model; `state` is dropped once the model has it.
     device : torch.device
     num_queries : int
-        May be changed between scans, unless the queries are learned.
+        May be changed between scans, unless the queries are learned; None asks for the number
+        used in training.
 
     """
 
@@ -73,11 +74,27 @@ class Segmenter:
         self.weights = replace(weights, state={})
         self.device = device
         self.precision = precision
-        self.num_queries = num_queries or weights.model.num_queries
+        self.num_queries = num_queries
         self.voxelization = Voxelization(
             weights.voxel_size, weights.voxel_color,
             weights.color_mean if weights.uses_color else None,
             weights.color_std if weights.uses_color else None)
+
+    @property
+    def num_queries(self) -> int:
+        """Return how many objects are looked for."""
+        return self._num_queries
+
+    @num_queries.setter
+    def num_queries(self, count: int | None) -> None:
+        trained = self.weights.model.num_queries
+        count = trained if count is None else count
+        if count < 1:
+            raise InputError(f'expected at least 1 query, got {count}')
+        if self.weights.model.queries == 'learned' and count != trained:
+            raise InputError(f'these weights have {trained} learned queries: their number cannot '
+                             f'be changed to {count}')
+        self._num_queries = count
 
     def segment(self, scan: Scan, settings: ExtractSettings | None = None) -> Instances:
         """
@@ -152,7 +169,7 @@ def _out_of_memory(num_voxels: int) -> Iterator[None]:
         yield
     except (MemoryError, RuntimeError) as error:
         text = str(error)
-        if not (isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        if not (isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError))
                 or 'allocate memory' in text):
             raise
         if torch.cuda.is_available():

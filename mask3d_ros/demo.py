@@ -31,8 +31,8 @@ TOPICS = {'cloud_map': PointCloud2, 'segment_node/instances': InstanceArray,
           'segment_node/markers': MarkerArray, 'segment_node/cloud': PointCloud2}
 LOG_TAIL = 3000
 """Characters of a node's log to show when something went wrong."""
-UNTRAINED = ('No trained weights were given (--weights FILE): these are untrained, so boxes, classes '
-             'and scores mean nothing.')
+UNTRAINED = ('No trained weights were given (--weights FILE): these are untrained, so boxes, '
+             'classes and scores mean nothing.')
 UNTRAINED_SETTINGS = {'top_k': -1, 'min_points': 800, 'dbscan_eps': 0.2, 'overlap_threshold': 0.5}
 """What untrained weights find is noise: its larger pieces are enough to look at."""
 
@@ -130,6 +130,8 @@ def _receive(namespace: str, processes: Sequence[NodeProcess], timeout: float) -
                 if process.exit_status is not None:
                     raise InputError(f'{process.module} ended with status '
                                      f'{process.exit_status}:\n{_tail(process)}')
+                if '[ERROR]' in process.text():
+                    raise InputError(f'{process.module} reports an error:\n{_tail(process)}')
             if time.monotonic() > deadline:
                 missing = ', '.join(topic for topic in TOPICS if topic not in messages)
                 raise InputError(f'nothing came on {missing} within {timeout:g} s:\n'

@@ -20,10 +20,23 @@ class Logger(Protocol):
 
 
 class ErrorLog:
-    """Logs errors; a message that repeats is logged again only after `REPEAT_SECONDS`."""
+    """
+    Logs errors; a message that repeats is logged again only after `REPEAT_SECONDS`.
 
-    def __init__(self, logger: Logger, clock: Callable[[], float] = time.monotonic) -> None:
+    Parameters
+    ----------
+    logger : Logger
+    alive : callable
+        Whether ROS still runs: when it shuts down, everything that uses it fails, as it should.
+    clock : callable
+        Seconds.
+
+    """
+
+    def __init__(self, logger: Logger, alive: Callable[[], bool],
+                 clock: Callable[[], float] = time.monotonic) -> None:
         self._logger = logger
+        self._alive = alive
         self._clock = clock
         self._last = ''
         self._last_time = 0.0
@@ -43,7 +56,8 @@ class ErrorLog:
             self.log(str(error))
             return False
         except Exception:  # noqa: BLE001
-            self.log('unexpected error, please report it:\n' + traceback.format_exc())
+            if self._alive():
+                self.log('unexpected error, please report it:\n' + traceback.format_exc())
             return False
         return True
 

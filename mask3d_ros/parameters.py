@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import math
 from typing import Any, Literal
 
+from mask3d_core.checkpoint import Weights
 from mask3d_core.errors import InputError
 from mask3d_core.extract import ExtractSettings
 from mask3d_ros.qos import INPUT_QOS
@@ -109,6 +110,14 @@ class Settings:
             overlap_threshold=None if overlap >= 1 else overlap,
             classes=tuple(name for name in values['classes'] if name))
         return cls(extract, values['num_queries'], 1 / rate if rate else 0.0)
+
+    def check_for(self, weights: Weights) -> None:
+        """Raise InputError for settings that some weights cannot follow."""
+        weights.classes.rows(self.extract.classes)
+        trained = weights.model.num_queries
+        if weights.model.queries == 'learned' and self.num_queries not in (0, trained):
+            raise InputError(f'num_queries is {self.num_queries}, but these weights have '
+                             f'{trained} learned queries: expected 0 or {trained}')
 
 
 def declare(node: Node, table: Iterable[Row]) -> None:

@@ -97,7 +97,7 @@ class SegmentNode(LifecycleNode):
 
     def _transition(self, action: Callable[[], None]) -> bool:
         """Do something whose exceptions rclpy would swallow."""
-        return ErrorLog(self.get_logger()).survive(action)
+        return ErrorLog(self.get_logger(), self.context.ok).survive(action)
 
     def _load(self) -> None:
         values = parameters.values(self, SEGMENT_NODE)
@@ -107,7 +107,7 @@ class SegmentNode(LifecycleNode):
                              'set it, then configure the node')
         segmenter = load_segmenter(Path(values['weights']).expanduser(), values['device'],
                                    values['precision'])
-        _check_for_weights(settings, segmenter)
+        settings.check_for(segmenter.weights)
         self._segmenter = segmenter
         self._outputs = create_outputs(self)
         self._segmentation = Segmentation(segmenter, settings, self._outputs, self.get_logger(),
@@ -164,22 +164,12 @@ class SegmentNode(LifecycleNode):
                     raise InputError(f'{row.name} is {parameters.CONSTRAINTS[row.when]}')
         if self._segmenter is not None:
             settings = Settings.of(parameters.values(self, SEGMENT_NODE) | changes)
-            _check_for_weights(settings, self._segmenter)
+            settings.check_for(self._segmenter.weights)
 
     def _apply_parameters(self, changes: Sequence[Parameter[Any]]) -> None:
         live = {row.name for row in SEGMENT_NODE if row.when == 'live'}
         if self._segmentation is not None and any(change.name in live for change in changes):
             self._segmentation.change(Settings.of(parameters.values(self, SEGMENT_NODE)))
-
-
-def _check_for_weights(settings: Settings, segmenter: Segmenter) -> None:
-    """Raise InputError for settings that the weights cannot follow."""
-    weights = segmenter.weights
-    weights.classes.rows(settings.extract.classes)
-    if weights.model.queries == 'learned' and settings.num_queries not in (
-            0, weights.model.num_queries):
-        raise InputError(f'num_queries is {settings.num_queries}, but these weights have '
-                         f'{weights.model.num_queries} learned queries: set it to 0')
 
 
 def _facts(values: dict[str, Any], segmenter: Segmenter) -> str:

@@ -33,7 +33,7 @@ class Segmentation:
     outputs : sequence of Output
     logger
     alive : callable
-        Whether the process may still publish.
+        Whether ROS still runs.
 
     """
 
@@ -44,9 +44,10 @@ class Segmentation:
         self._outputs = outputs
         self._logger = logger
         self._alive = alive
-        self._errors = ErrorLog(logger)
+        self._errors = ErrorLog(logger, alive)
         self._newest: Newest[PointCloud2] = Newest()
         self._answer: Answer | None = None
+        self._again = False
         self._active = False
         self._activation = 0
         self._next_start = 0.0
@@ -62,8 +63,7 @@ class Segmentation:
         """Use other settings from the next cloud on, and answer the last one again."""
         with self._lock:
             self._settings = settings
-            if self._answer is not None:
-                self._newest.put_if_empty(self._answer.cloud)
+            self._again = True
         self._worker.wake()
 
     def look(self) -> None:
@@ -80,6 +80,7 @@ class Segmentation:
             self._active = False
             self._activation += 1
             self._answer = None
+            self._again = False
             self._newest.clear()
 
     def close(self) -> None:
@@ -89,31 +90,38 @@ class Segmentation:
 
     def _due_in(self) -> float:
         current = self._answer
-        if not self._active:
+        if not (self._active and self._alive()):
             return math.inf
         if current is not None and any(output.lacks(current) for output in self._outputs):
             return 0.0
-        if self._newest and any(output.wanted() for output in self._outputs):
+        if self._has_cloud() and any(output.wanted() for output in self._outputs):
             return self._next_start - time.monotonic()
         return math.inf
 
+    def _has_cloud(self) -> bool:
+        """Return whether a cloud waits, or the last one is to be answered by other settings."""
+        return bool(self._newest) or (self._again and self._answer is not None)
+
     def _work(self) -> None:
-        if self._newest and self._next_start <= time.monotonic():
+        if self._has_cloud() and self._next_start <= time.monotonic():
             self._next_start = time.monotonic() + self._settings.min_seconds
             self._errors.survive(self._answer_newest)
         current = self._answer
         for output in self._outputs:
-            if current is not None and output.lacks(current) and self._alive():
+            if current is not None and output.lacks(current):
                 self._errors.survive(partial(output.send, current))
 
     def _answer_newest(self) -> None:
         start = time.perf_counter()
         with self._lock:
-            activation = self._activation
+            activation, settings = self._activation, self._settings
             cloud, dropped = self._newest.take()
+            if cloud is None and self._again and self._answer is not None:
+                cloud = self._answer.cloud
+            self._again = False
         if cloud is None:
             return
-        found = answer(cloud, self._segmenter, self._settings)
+        found = answer(cloud, self._segmenter, settings)
         with self._lock:
             if activation != self._activation:
                 return

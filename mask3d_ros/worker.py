@@ -24,11 +24,6 @@ class Newest(Generic[Item]):
             self._replaced += self._item is not None
             self._item = item
 
-    def put_if_empty(self, item: Item) -> None:
-        """Store an item unless a newer one waits already."""
-        with self._lock:
-            self._item = self._item or item
-
     def take(self) -> tuple[Item | None, int]:
         """Return the item, if any, and how many were dropped since the last call."""
         with self._lock:

@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = {
     'mask3d_core': {
         0: 'classes errors instances scan',
-        1: 'boxes cells cluster colors cutaway draw device files raster '
-           'regions sparse view',
+        1: 'boxes cells cluster colors cores cutaway draw device files neighbours '
+           'raster regions sparse view',
         2: 'model voxels',
         3: 'checkpoint convert doctor extract inert_pickle original_names original_settings',
         4: 'segmenter',

@@ -4,34 +4,65 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+import sys
+
+from mask3d_core.commands.arguments import add_model_arguments, count
+from mask3d_core.errors import InputError
 
 SUMMARY = 'measure how long each stage takes'
 DESCRIPTION = """\
-Measure how long each stage takes on some scans: the median time of voxels, pyramid,
-U-Net, decoder, instances and clustering, the peak memory, the arithmetic, and the
-floor: that arithmetic at the rate of torch's own matrix product in the same run.
+Measure how long each stage takes on some scans: the median seconds of voxels, pyramid,
+U-Net, decoder, clustering and instances, the peak memory, the arithmetic, and the floor:
+that arithmetic at the rate of torch's own matrix product, measured in the same run.
 """
 EXAMPLES = """\
 example:
   mask3d bench room.ply
-  mask3d bench room.ply office.pcd --device cuda --json bench.json
+  mask3d bench room.ply office.pcd --device cuda --precision bfloat16 --json bench.json
+  mask3d bench room.ply --clustering
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('files', type=Path, nargs='+', metavar='FILE',
-                        help='scans, or rooms with voxels (.npz with coords)')
-    parser.add_argument('--device', default='auto', metavar='D',
-                        help='auto, cpu, cuda or cuda:1 (default: auto)')
+                        help='scans: .ply, .pcd, .npz, .mcap, .db3 or the folder of a bag')
+    add_model_arguments(parser)
+    parser.add_argument('--repeats', type=count, default=5, metavar='R',
+                        help='runs of which the median is taken (default: 5)')
     parser.add_argument('--json', type=Path, metavar='OUT', help='also write the numbers here')
     parser.add_argument('--clustering', action='store_true',
-                        help='also compare the clustering with scikit-learn')
+                        help='also compare the clustering with scikit-learn, on 100 masks as a '
+                             'room gives them; takes minutes on large scans')
 
 
 def run(options: argparse.Namespace) -> None:
     """Measure and print a table."""
-    from mask3d_core.bench import run_bench
+    from mask3d_core.bench import run_bench, write_json
 
-    run_bench(options.files, device=options.device, json_path=options.json,
-              clustering=options.clustering)
+    measurements = run_bench(options.files, options.device, options.precision, options.weights,
+                             options.num_queries, options.repeats)
+    if options.json is not None:
+        write_json(options.json, measurements)
+    if options.clustering:
+        for file in options.files:
+            _compare_clustering(file)
+
+
+def _compare_clustering(file: Path) -> None:
+    from mask3d_core.bench_clustering import measure_clustering, room_masks
+    from mask3d_core.files import read_scan
+    from mask3d_core.voxels import Voxelization, voxelize
+
+    print(f'mask3d: clustering {file} …', file=sys.stderr, flush=True)
+    centers = voxelize(read_scan(file), Voxelization(color_mean=None, color_std=None)
+                       ).centers.numpy()
+    try:
+        times = measure_clustering(centers, room_masks(centers))
+    except ImportError as error:
+        raise InputError('comparing with scikit-learn needs it: pip install scikit-learn'
+                         ) from error
+    print(f'{file.stem}: {times.masks} masks of {times.mask_voxels} voxels together, '
+          f'{times.clusters} clusters: {times.seconds:.3f} s, scikit-learn '
+          f'{times.scikit_seconds:.3f} s, {times.ratio:.0f} times faster, labels '
+          f'{"equal" if times.equal else "DIFFERENT"}')

@@ -7,6 +7,9 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
+from mask3d_core.commands.arguments import count
+from mask3d_core.errors import InputError
+
 if TYPE_CHECKING:
     from mask3d_core.convert import ConversionReport
 
@@ -33,10 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--voxel-size', type=float, metavar='METRES')
     parser.add_argument('--masks', choices=('points', 'segments'),
                         help='whether masks are predicted on points or on superpoints')
-    parser.add_argument('--num-heads', type=int, metavar='H', help='attention heads')
-    parser.add_argument('--num-rounds', type=int, metavar='R',
+    parser.add_argument('--num-heads', type=count, metavar='H', help='attention heads')
+    parser.add_argument('--num-rounds', type=count, metavar='R',
                         help='how often the decoder goes through the levels')
-    parser.add_argument('--num-queries', type=int, metavar='Q',
+    parser.add_argument('--num-queries', type=count, metavar='Q',
                         help='queries to use by default')
     parser.add_argument('--color-mean', type=float, nargs=3, metavar=('R', 'G', 'B'),
                         help='mean colour of the training data, 0..1')
@@ -50,7 +53,10 @@ def run(options: argparse.Namespace) -> None:
     from mask3d_core.checkpoint import save_weights
     from mask3d_core.convert import convert_checkpoint, ConvertOptions
 
-    print(f'reading {options.original}', file=sys.stderr)
+    if options.out.exists() and options.original.exists() and options.out.samefile(
+            options.original):
+        raise InputError(f'{options.out} is the checkpoint itself: give another file to write')
+    print(f'mask3d: reading {options.original} …', file=sys.stderr, flush=True)
     weights, report = convert_checkpoint(options.original, ConvertOptions(
         classes=options.classes, voxel_size=options.voxel_size, num_heads=options.num_heads,
         num_rounds=options.num_rounds, num_queries=options.num_queries,

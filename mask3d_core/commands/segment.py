@@ -7,6 +7,9 @@ from pathlib import Path
 import sys
 from typing import Any, TYPE_CHECKING
 
+from mask3d_core.commands.arguments import add_model_arguments, count
+from mask3d_core.errors import InputError
+
 if TYPE_CHECKING:
     from mask3d_core.instances import Instances
     from mask3d_core.segmenter import Segmenter
@@ -36,16 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='.ply, .pcd, .npz, .mcap, .db3, or the folder of a bag')
     parser.add_argument('-o', '--out', type=Path, metavar='DIR', required=True,
                         help='folder for the results; made when missing')
-    parser.add_argument('--weights', type=Path, metavar='W',
-                        help='weights file (default: untrained weights, to try the way through)')
     parser.add_argument('--topic', help='of a bag: its PointCloud2 topic, if it has several')
-    parser.add_argument('--num-queries', type=int, metavar='Q',
-                        help='most objects looked for; fewer is faster (default: as trained)')
-    parser.add_argument('--device', default='auto', metavar='D',
-                        help='auto, cpu, cuda or cuda:1 (default: auto)')
-    parser.add_argument('--precision', default='float32',
-                        choices=('float32', 'bfloat16', 'float16'),
-                        help='of the arithmetic (default: float32)')
+    add_model_arguments(parser)
     _add_settings(parser.add_argument_group('which instances to keep'))
 
 
@@ -64,7 +59,7 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--dbscan-eps', type=float, metavar='METRES',
                        help='split a mask where its parts are further apart than this; '
                             '0: never (default: 0.95)')
-    group.add_argument('--dbscan-min-points', type=int, metavar='N',
+    group.add_argument('--dbscan-min-points', type=count, metavar='N',
                        help='neighbours that make a voxel more than noise (default: 1)')
     group.add_argument('--overlap-threshold', type=float, metavar='O',
                        help='drop what covers more than this part of a better instance, 0..1 '
@@ -94,18 +89,26 @@ def run(options: argparse.Namespace) -> None:
     settings = ExtractSettings(**_given_settings(options))
     _say(f'reading {options.file}')
     scan = read_scan(options.file, options.topic)
+    folder, name = options.out, options.file.stem
+    _make_folder(folder)
     segmenter = _segmenter(options)
     _say(f'segmenting {len(scan)} points on {segmenter.device}')
     instances = segmenter.segment(scan, settings)
-    _say(f'writing to {options.out}')
-    folder, name = options.out, options.file.stem
-    folder.mkdir(parents=True, exist_ok=True)
+    _say(f'writing to {folder}')
     write_labelled_ply(folder / f'{name}.ply', scan, instances)
     write_instances_npz(folder / 'instances.npz', instances)
     write_instances_json(folder / 'instances.json', instances)
     draw_side_by_side(folder / f'{name}.png', scan, instances, options.file.name)
     _print_table(instances)
     _print_times(instances)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder before anything takes time."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(f'{folder} is a file or inside one: give a folder with -o') from error
 
 
 def _given_settings(options: argparse.Namespace) -> dict[str, Any]:

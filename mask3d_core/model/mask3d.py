@@ -126,9 +126,7 @@ class Mask3D(nn.Module):
     def _seeds(self, scan: Voxels, count: int) -> Tensor:
         """Choose the voxels the queries start at: [Q]."""
         if self.config.queries == 'learned':
-            if count != self.config.num_queries:
-                raise InputError(f'these weights have {self.config.num_queries} learned queries; '
-                                 f'their number cannot be changed to {count}')
+            assert count == self.config.num_queries, 'learned queries cannot be added or removed'
             return scan.coords.new_zeros(0)  # learned queries start nowhere
         return farthest_points(scan.coords, count)
 
@@ -194,8 +192,8 @@ def _predictions(logits: Tensor, embeddings: Tensor, scenes: list[Scene]) -> lis
 
 def _segments(scan: Voxels) -> Tensor:
     if scan.segment is None:
-        raise InputError('these weights work on segments, but the scan has none: give every point '
-                         'a segment id')
+        raise InputError('these weights predict masks on segments, but the scan has none: give every '
+                         'point a segment id, or convert the weights with --masks points')
     return scan.segment
 
 

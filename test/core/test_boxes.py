@@ -34,6 +34,13 @@ def test_box_along_the_axes_of_a_square_is_not_turned() -> None:
     np.testing.assert_allclose(box.size, (0.4, 0.4))
 
 
+def test_of_equal_rectangles_the_one_turned_least() -> None:
+    corner = np.radians(np.arange(8) * 45 + 22.5)
+    assert smallest_rectangle(np.cos(corner), np.sin(corner)).yaw == pytest.approx(0, abs=1e-12)
+    corner = np.radians([90, 210, 330])
+    assert smallest_rectangle(np.cos(corner), np.sin(corner)).yaw == pytest.approx(0, abs=1e-12)
+
+
 def test_one_point() -> None:
     box = smallest_rectangle(np.array([3.0]), np.array([4.0]))
     assert (box.center, box.size, box.yaw) == ((3, 4), (0, 0), 0)

@@ -55,11 +55,13 @@ def test_help_is_fast_and_needs_no_torch(tmp_path: Path) -> None:
     (tmp_path / 'torch.py').write_text('raise ImportError("help must not load torch")')
     path = os.pathsep.join([str(tmp_path), str(ROOT)])
     mask3d('--help')  # writes the byte code
-    began = time.perf_counter()
+    times = []
+    for _ in range(3):  # a busy machine may slow one of them
+        began = time.perf_counter()
+        done = mask3d('--help', PYTHONPATH=path)
+        times.append(time.perf_counter() - began)
 
-    done = mask3d('--help', PYTHONPATH=path)
-
-    assert time.perf_counter() - began < 0.5
+    assert min(times) < 0.5
     assert done.returncode == 0, done.stderr
     assert all(command in done.stdout for command in COMMANDS)
     for command in COMMANDS:
@@ -94,7 +96,8 @@ def test_the_settings_of_the_command_are_those_of_the_library() -> None:
 
 @pytest.mark.parametrize('arguments', [
     [], ['fly'], ['segment'], ['segment', 'x.ply'], ['convert', 'only.ckpt'],
-    ['segment', 'x.ply', '-o', 'out', '--top-k', 'many'], ['info', 'x.ply', '--nonsense']])
+    ['segment', 'x.ply', '-o', 'out', '--top-k', 'many'], ['bench', 'x.ply', '--repeats', '0'],
+    ['segment', 'x.ply', '-o', 'out', '--num-queries', '-3'], ['info', 'x.ply', '--nonsense']])
 def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     done = mask3d(*arguments)
 
@@ -115,6 +118,21 @@ def test_failure_is_one_sentence_and_1(arguments: list[str], message: str,
 
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith('mask3d: ') and message in last
+
+
+def test_a_file_in_place_of_the_folder_is_refused_before_anything_takes_time(
+        scan_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['segment', str(scan_file), '-o', str(scan_file)]) == 1
+
+    assert 'is a file or inside one: give a folder with -o' in capsys.readouterr().err
+
+
+def test_a_file_that_may_not_be_written_is_named(scan_file: Path, weights_file: Path,
+                                                 capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['bench', str(scan_file), '--weights', str(weights_file), '--repeats', '1',
+                 '--json', str(scan_file / 'x.json')]) == 1
+
+    assert capsys.readouterr().err.splitlines()[-1].startswith('mask3d: cannot write ')
 
 
 def test_failure_is_1_for_the_shell() -> None:
@@ -153,6 +171,18 @@ def test_weights_that_need_colour_say_so(weights_file: Path, tmp_path: Path) -> 
     assert done.returncode == 1
     assert 'colo' in done.stderr.splitlines()[-1]
     assert 'Traceback' not in done.stderr
+
+
+def test_bench_measures_and_compares(weights_file: Path, scan_file: Path, tmp_path: Path) -> None:
+    pytest.importorskip('sklearn')
+    done = mask3d('bench', scan_file, '--weights', weights_file, '--repeats', '1', '--clustering',
+                  '--json', tmp_path / 'bench.json')
+
+    assert done.returncode == 0, done.stderr
+    assert re.search(r'^room +\d', done.stdout, re.MULTILINE)
+    assert re.search(r'room: 100 masks .* times faster, labels equal', done.stdout)
+    measured = json.loads((tmp_path / 'bench.json').read_text())['measurements']
+    assert [row['points'] for row in measured] == [5000]
 
 
 def test_info_knows_weights_and_scans(weights_file: Path, scan_file: Path) -> None:

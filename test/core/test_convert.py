@@ -10,6 +10,7 @@ import re
 import sys
 from types import ModuleType
 from typing import Any
+import zipfile
 
 from conftest import SHARED
 from mask3d_core.checkpoint import load_weights, save_weights, Weights
@@ -22,6 +23,7 @@ from mask3d_core.convert import (
     ConvertOptions,
 )
 from mask3d_core.errors import InputError
+from mask3d_core.inert_pickle import entries, InertCheckpoint
 from mask3d_core.model import Mask3D
 from mask3d_core.model.config import BACKBONES, ModelConfig
 from mask3d_core.original_names import infer_config
@@ -198,6 +200,8 @@ def test_the_command_prints_the_report(original: State, config: dict[str, Any], 
     assert 'attention heads: 2 (from the checkpoint: model.num_heads)' in lines
     assert '3 dropped, none missing, none left over' in lines[-1]
     assert not load_weights(tmp_path / 'out.weights').model.on_segments
+    assert main(['convert', str(path), str(path)]) == 1
+    assert 'is the checkpoint itself' in capsys.readouterr().err
 
 
 def test_a_checkpoint_without_configuration_says_what_was_assumed(original: State,
@@ -376,3 +380,25 @@ def test_broken_and_foreign_files_are_refused(original: State, tmp_path: Path) -
         convert_checkpoint(path)
     with pytest.raises(InputError, match='there is no file'):
         convert_checkpoint(tmp_path / 'none.ckpt')
+
+
+def test_no_damage_gets_past_the_errors(tmp_path: Path) -> None:
+    whole = tmp_path / 'whole.ckpt'
+    lightning(whole, {'a': torch.ones(3)}, {'model': {'num_heads': 2, 'hlevels': [0, 1]}})
+    with zipfile.ZipFile(whole) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    pickled = next(name for name in parts if name.endswith('data.pkl'))
+    random, path, refused = np.random.default_rng(0), tmp_path / 'bad.ckpt', 0
+    for _ in range(300):
+        content = bytearray(parts[pickled])
+        for place in random.integers(0, len(content), 3):
+            content[place] = random.integers(0, 256)
+        with zipfile.ZipFile(path, 'w') as archive:
+            for name, part in (parts | {pickled: bytes(content)}).items():
+                archive.writestr(name, part)
+        try:
+            checkpoint = InertCheckpoint(path)
+            checkpoint.tensor(entries(entries(checkpoint.content).get('state_dict')).get('model.a'))
+        except InputError:
+            refused += 1
+    assert 100 < refused

@@ -1,5 +1,6 @@
 """Scan in, instances out."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,17 @@ def test_unknown_devices_and_precisions_are_errors(weights: Weights) -> None:
         load_segmenter(weights, 'cpu', 'int8')
 
 
+def test_number_of_queries_is_checked(weights: Weights) -> None:
+    segmenter = load_segmenter(weights, 'cpu', num_queries=5)
+    with pytest.raises(InputError, match='at least 1 query, got 0'):
+        segmenter.num_queries = 0
+    segmenter.num_queries = None
+    assert segmenter.num_queries == SMALL.num_queries
+    learned = untrained_weights(replace(SMALL, queries='learned'), CLASSES)
+    with pytest.raises(InputError, match='20 learned queries'):
+        load_segmenter(learned, 'cpu', num_queries=19)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA GPU')
 def test_cuda_agrees_with_the_cpu(weights: Weights, segmenter: Segmenter, room: Any,
                                   ) -> None:
@@ -131,5 +143,3 @@ def test_full_network_on_a_real_scan(shared_data: Path) -> None:
     segmenter = load_segmenter(untrained_weights(ModelConfig(), CLASSES), 'cpu')
     instances = segmenter.segment(scan, ExtractSettings(top_k=10))
     assert instances.num_points == scan.input_size
-
-

@@ -32,6 +32,6 @@ def test_a_missing_scan_is_one_sentence(tmp_path: Path) -> None:
 def test_broken_weights_show_the_log_of_the_node(tmp_path: Path) -> None:
     weights = tmp_path / 'broken.weights'
     weights.write_bytes(b'nothing')
-    done = run('--output', str(tmp_path), '--weights', str(weights), '--timeout', '10')
+    done = run('--output', str(tmp_path), '--weights', str(weights))
     assert done.returncode == 1
     assert 'broken.weights' in done.stderr and 'Traceback' not in done.stderr

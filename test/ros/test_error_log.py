@@ -11,6 +11,7 @@ class Recorder:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.now = 0.0
+        self.alive = True
 
     def error(self, message: str) -> None:
         self.lines.append(message)
@@ -23,7 +24,7 @@ def recorder() -> Recorder:
 
 @pytest.fixture
 def log(recorder: Recorder) -> ErrorLog:
-    return ErrorLog(recorder, lambda: recorder.now)
+    return ErrorLog(recorder, lambda: recorder.alive, lambda: recorder.now)
 
 
 def refuse() -> None:
@@ -63,6 +64,13 @@ def test_a_defect_comes_with_its_traceback(log: ErrorLog, recorder: Recorder) ->
     assert not log.survive(lambda: {}['missing'])
     assert 'unexpected error' in recorder.lines[0] and 'KeyError' in recorder.lines[0]
     assert 'test_error_log.py' in recorder.lines[0]
+
+
+def test_what_fails_because_ros_shuts_down_is_no_defect(
+        log: ErrorLog, recorder: Recorder) -> None:
+    recorder.alive = False
+    assert not log.survive(lambda: {}['missing'])
+    assert recorder.lines == []
 
 
 @pytest.mark.parametrize('end', [KeyboardInterrupt, SystemExit])

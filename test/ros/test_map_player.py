@@ -1,13 +1,17 @@
 """map_player: files and bags, latched and in their own timing; and a real bag through the node."""
 
 from pathlib import Path
+import time
 
 from mask3d_core.files import read_scan
+from mask3d_ros.map_player import LOOP_SECONDS
 from mask3d_ros.msg import InstanceArray
 from mask3d_ros.node_process import NodeProcess
+from mask3d_ros.qos import latched
 import numpy as np
 import pytest
-from ros_client import Client
+from rclpy.serialization import serialize_message
+from ros_client import Client, room
 from sensor_msgs.msg import PointCloud2
 
 
@@ -40,6 +44,42 @@ def test_a_file_repeats_at_a_rate(client: Client, scan_file: Path, tmp_path: Pat
         assert min(np.diff(times)) > 0.02 and np.median(np.diff(times)) == pytest.approx(
             0.05, abs=0.03)
         assert {one.header.frame_id for one in got} == {'odom'}
+
+
+def write_bag(path: Path, seconds: list[float]) -> None:
+    """Write a bag of one small cloud for each stamp."""
+    from rosbags.rosbag2 import Writer
+    from rosbags.typesys import get_typestore, Stores
+
+    types = get_typestore(Stores.LATEST)
+    with Writer(path, version=9) as bag:
+        connection = bag.add_connection('/map', 'sensor_msgs/msg/PointCloud2', typestore=types)
+        for second in seconds:
+            message = room(points=100)
+            message.header.stamp.sec = int(second)
+            message.header.stamp.nanosec = round(second % 1 * 1e9)
+            bag.write(connection, round(second * 1e9), serialize_message(message))
+
+
+def test_a_bag_plays_in_its_own_timing_again_and_again(client: Client, tmp_path: Path) -> None:
+    pytest.importorskip('rosbags')
+    write_bag(tmp_path / 'bag', [10.0, 10.5, 11.5])
+    arrived: list[tuple[float, float]] = []
+
+    def receive(message: PointCloud2) -> None:
+        stamp = message.header.stamp.sec + 1e-9 * message.header.stamp.nanosec
+        arrived.append((stamp, time.monotonic()))
+
+    client.node.create_subscription(PointCloud2, 'cloud_map', receive, latched())
+    parameters = {'file': str(tmp_path / 'bag'), 'topic': '/map', 'loop': True}
+    with NodeProcess('map_player', tmp_path / 'log', parameters) as player:
+        client.wait(lambda: len(arrived) >= 8, player)
+    stamps, times = np.array(arrived).T
+    assert set(stamps) == {10.0, 10.5, 11.5}
+    waits = {(one, other): wait for one, other, wait in zip(stamps, stamps[1:], np.diff(times))}
+    for (one, other), wait in waits.items():
+        expected = other - one if other > one else LOOP_SECONDS
+        assert wait == pytest.approx(expected, abs=0.35), (one, other)
 
 
 @pytest.mark.parametrize(('parameters', 'words'), [

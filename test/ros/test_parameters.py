@@ -1,10 +1,14 @@
 """The table of parameters, its file, and the settings made of it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mask3d_core.checkpoint import untrained_weights
+from mask3d_core.classes import ClassTable
 from mask3d_core.errors import InputError
 from mask3d_core.extract import ExtractSettings
+from mask3d_core.model import ModelConfig
 from mask3d_ros.parameters import Row, SEGMENT_NODE, Settings
 import pytest
 import yaml
@@ -22,6 +26,15 @@ def test_the_file_equals_the_table() -> None:
     assert file == {'/**': {'ros__parameters': values()}}
     for name, value in file['/**']['ros__parameters'].items():
         assert type(value) is type(ROWS[name].default), f'{name}: ROS would refuse the type'
+
+
+def test_rviz_shows_what_the_node_publishes_and_gets_it_late() -> None:
+    displays = yaml.safe_load((ROOT / 'config' / 'segment.rviz').read_text())[
+        'Visualization Manager']['Displays']
+    topics = {display['Topic']['Value']: display['Topic'] for display in displays
+              if 'Topic' in display}
+    assert topics.keys() == {'/segment_node/cloud', '/segment_node/markers', '/points'}
+    assert {topic['Durability Policy'] for topic in topics.values()} == {'Transient Local'}
 
 
 def test_the_documentation_names_every_parameter_with_its_default() -> None:
@@ -56,6 +69,19 @@ def test_each_explains_itself() -> None:
     assert ROWS['autostart'].descriptor().read_only
     assert 'one of auto, reliable' in ROWS['input_qos'].descriptor().additional_constraints
     assert 'clean up' in ROWS['weights'].descriptor().additional_constraints
+
+
+def test_settings_are_checked_for_the_weights() -> None:
+    classes = ClassTable((1, 2), ('chair', 'table'), ((0, 0, 0), (255, 255, 255)))
+    shape = ModelConfig('Res16UNet14A', num_classes=2, num_queries=10, num_rounds=1)
+    sampled = untrained_weights(shape, classes)
+    Settings.of(values(classes=['table'], num_queries=30)).check_for(sampled)
+    with pytest.raises(InputError, match="unknown class 'unicorn'.*chair, table"):
+        Settings.of(values(classes=['unicorn'])).check_for(sampled)
+    learned = untrained_weights(replace(shape, queries='learned'), classes)
+    Settings.of(values(num_queries=10)).check_for(learned)
+    with pytest.raises(InputError, match='10 learned queries: expected 0 or 10'):
+        Settings.of(values(num_queries=30)).check_for(learned)
 
 
 @pytest.mark.parametrize(('row', 'value', 'words'), [

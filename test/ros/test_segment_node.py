@@ -1,9 +1,12 @@
 """The node in its own process, over Fast DDS: what arrives, and what it survives."""
 
 from collections.abc import Callable, Iterator
+import math
 from pathlib import Path
 import re
+import time
 
+from mask3d_core.device import BYTES_PER_MASK, free_memory
 from mask3d_ros.clouds import LABELLED
 from mask3d_ros.msg import InstanceArray
 from mask3d_ros.node_process import NodeProcess
@@ -11,6 +14,7 @@ import numpy as np
 import pytest
 from ros_client import Client, cloud, hall, room
 from sensor_msgs.msg import PointCloud2
+import torch
 from visualization_msgs.msg import Marker, MarkerArray
 
 OUTPUTS = {'instances': InstanceArray, 'markers': MarkerArray, 'cloud': PointCloud2}
@@ -32,7 +36,8 @@ def _as_new(node: NodeProcess, client: Client) -> None:
     if client.state(node) == 'active':
         assert client.change_state(node, 'deactivate')
     assert client.change_state(node, 'cleanup')
-    defaults = {'score_threshold': 0.0, 'top_k': 100, 'classes': [''], 'input_qos': 'auto'}
+    defaults = {'score_threshold': 0.0, 'top_k': 100, 'classes': [''], 'max_rate': 0.0,
+                'num_queries': 0}
     assert client.set_parameters(node, **defaults).successful
     assert client.change_state(node, 'configure')
     assert client.change_state(node, 'activate')
@@ -217,6 +222,24 @@ def test_bad_clouds_get_one_error_and_the_node_lives_on(
     assert stamps(got) == [3]
 
 
+def test_too_many_voxels_for_the_memory(node: NodeProcess, client: Client) -> None:
+    queries = 10_000
+    free = free_memory(torch.device('cpu'))
+    if free is None:
+        pytest.skip('this machine does not say how much memory is free')
+    side = math.ceil((1.5 * free / (BYTES_PER_MASK * queries)) ** (1 / 3))
+    grid = np.stack(np.meshgrid(*[np.arange(side) / 10] * 3), axis=-1).reshape(-1, 3)
+    got = client.receive('segment_node/instances', InstanceArray)
+    assert client.set_parameters(node, num_queries=queries).successful
+    publisher = client.publisher()
+    publisher.publish(at(grid))
+    client.wait(lambda: 'too many voxels' in node.text(), node)
+    assert client.set_parameters(node, num_queries=0).successful
+    publisher.publish(room(stamp=2))
+    client.wait(lambda: got, node)
+    assert stamps(got) == [2]
+
+
 def test_parameters_explain_themselves(node: NodeProcess, client: Client) -> None:
     threshold, weights = client.describe(node, ['score_threshold', 'weights'])
     assert 'below this score' in threshold.description
@@ -248,6 +271,30 @@ def test_changes_come_together_or_not_at_all(node: NodeProcess, client: Client) 
     assert client.set_parameters(node, score_threshold=1.0, max_rate=0.0).successful
     client.wait(lambda: len(got) > 1, node)
     assert stamps(got) == [1, 1] and not got[1].instances, 'the last cloud is answered again'
+
+
+def test_changes_while_busy_are_for_the_newest_cloud(node: NodeProcess, client: Client) -> None:
+    got = client.receive('segment_node/instances', InstanceArray)
+    publisher = client.publisher()
+    publisher.publish(room(stamp=1))
+    client.wait(lambda: got, node)
+    publisher.publish(hall(stamp=2))
+    client.spin(0.2)
+    assert client.set_parameters(node, score_threshold=1.0).successful
+    client.wait(lambda: len(got) > 2, node)
+    assert stamps(got) == [1, 2, 2] and not got[2].instances
+
+
+def test_max_rate_leaves_time_for_others(node: NodeProcess, client: Client) -> None:
+    got = client.receive('segment_node/instances', InstanceArray)
+    publisher = client.publisher()
+    assert client.set_parameters(node, max_rate=1.0).successful
+    start = time.monotonic()
+    for stamp in range(1, 11):
+        publisher.publish(room(stamp))
+        client.spin(0.1)
+    client.wait(lambda: 10 in stamps(got), node)
+    assert len(got) <= 1 + (time.monotonic() - start) / 1.0
 
 
 def test_kept_classes_only(node: NodeProcess, client: Client) -> None:

@@ -27,13 +27,12 @@ def test_newest_wins_and_the_others_are_counted() -> None:
     assert slot.take() == (None, 0)
 
 
-def test_put_if_empty_never_replaces_a_newer_item() -> None:
+def test_clear_forgets_the_count_too() -> None:
     slot: Newest[str] = Newest()
-    slot.put('newer')
-    slot.put_if_empty('older')
-    assert slot.take() == ('newer', 0)
-    slot.put_if_empty('older')
-    assert slot.take() == ('older', 0)
+    slot.put('first')
+    slot.put('second')
+    slot.clear()
+    assert slot.take() == (None, 0)
 
 
 def test_works_when_woken_and_only_if_something_is_due() -> None:
