@@ -17,7 +17,7 @@ from mask3d_core.model import Mask3D, Prediction
 from mask3d_core.model.layers import fold_batch_norms
 from mask3d_core.scan import Scan
 from mask3d_core.sparse import build_pyramid
-from mask3d_core.voxels import batch_coords, Voxelization, Voxels, voxelize
+from mask3d_core.voxels import batch_coords, Voxelization, voxelize, Voxels
 import torch
 
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from mask3d_core.model.config import BACKBONES, ModelConfig
 from mask3d_core.model.layers import (
-    BLOCK_NORM_MOMENTUM, DownConv, NeighborConv, PointConv, StemConv, UpConv)
+    BLOCK_NORM_MOMENTUM,
+    DownConv,
+    NeighborConv,
+    PointConv,
+    StemConv,
+    UpConv,
+)
 from mask3d_core.sparse import Level, Pyramid
 import torch
 from torch import nn, Tensor

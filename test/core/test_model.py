@@ -10,7 +10,7 @@ from mask3d_core.model.positions import FourierPositions
 from mask3d_core.model.queries import farthest_points
 from mask3d_core.scan import Scan
 from mask3d_core.sparse import build_pyramid
-from mask3d_core.voxels import batch_coords, Voxelization, Voxels, voxelize
+from mask3d_core.voxels import batch_coords, Voxelization, voxelize, Voxels
 import numpy as np
 import pytest
 import torch

@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mask3d_core import ExtractSettings, InputError, load_segmenter, Scan, Segmenter
 from mask3d_core import device as devices
+from mask3d_core import ExtractSettings, InputError, load_segmenter, Scan, Segmenter
 from mask3d_core.checkpoint import save_weights, untrained_weights, Weights
 from mask3d_core.classes import load_classes
 from mask3d_core.model import ModelConfig
