@@ -19,6 +19,7 @@ Metres, seconds, radians, colours 0..1, z up.
 from __future__ import annotations
 
 from importlib import import_module, metadata
+import os
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 
 __all__ = ['ClassTable', 'ExtractSettings', 'InputError', 'Instances', 'load_classes',
            'load_segmenter', 'load_weights', 'save_weights', 'Scan', 'Segmenter', 'Weights']
+
+# torch asks for huge pages if told so before it first needs memory; clearing small ones took a
+# tenth of the network's time (docs/benchmarks.md).
+os.environ.setdefault('THP_MEM_ALLOC_ENABLE', '1')
 
 # Imported on first use: reading scans and results needs no torch.
 _HOME = {

@@ -1,4 +1,4 @@
-"""How much arithmetic a scan needs: the multiplications and additions that nobody can leave out."""
+"""How much arithmetic a scan needs: multiplications and additions nobody can leave out."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def unet_arithmetic(config: ModelConfig, pyramid: Pyramid) -> float:
 
 
 def decoder_arithmetic(config: ModelConfig, pyramid: Pyramid, num_queries: int) -> float:
-    """Return the operations the decoder spends on voxels, as this program computes it, in GFLOP."""
+    """Return the operations our decoder spends on voxels, in GFLOP."""
     width, finest = config.hidden_dim, BACKBONES[config.backbone][0][-1]
     widths = [BACKBONES[config.backbone][0][3], *BACKBONES[config.backbone][0][4:]]
     voxels = len(pyramid.levels[0])

@@ -15,7 +15,7 @@ class Instances:
     Object instances of one cloud, best score first.
 
     Masks may overlap; `point_instance` gives each point to its best instance.
-    Indices are rows of the input cloud, so a consumer never needs to know which points were dropped.
+    Indices are rows of the input cloud: a consumer never needs to know which points were dropped.
 
     Attributes
     ----------

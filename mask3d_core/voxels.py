@@ -158,11 +158,12 @@ def _majority(segment: NDArray[np.int64], inverse: NDArray[np.int64]) -> NDArray
 
 
 def _renumber(segment: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number the segments that occur 0..S-1, in the order of their ids."""
+    """Return the segments numbered 0..S-1, in the order of their ids."""
     return np.unique(segment, return_inverse=True)[1]
 
 
-def _features(color: NDArray[np.floating] | None, count: int, voxelization: Voxelization) -> Tensor:
+def _features(color: NDArray[np.floating] | None, count: int, voxelization: Voxelization,
+              ) -> Tensor:
     if voxelization.color_mean is None or color is None:
         return torch.ones(count, 1)
     normal = (color - np.asarray(voxelization.color_mean)) / np.asarray(voxelization.color_std)

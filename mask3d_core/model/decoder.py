@@ -110,8 +110,9 @@ class FeedForward(nn.Module):
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, width))
-        for layer in (self.layers[0], self.layers[2]):
-            nn.init.xavier_uniform_(layer.weight)
+        for parameter in self.layers.parameters():
+            if parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter)
         self.norm = nn.LayerNorm(width)
 
     def forward(self, queries: Tensor) -> Tensor:
@@ -137,7 +138,8 @@ class DecoderLayer(nn.Module):
         keys, values = attention.key, attention.value
         placed = product(features + memory.positions, keys.weight, keys.bias)
         valued = product(features, values.weight, values.bias)
-        return tuple(attention.heads(rows[None]).contiguous() for rows in (placed, valued))
+        return (attention.heads(placed[None]).contiguous(),
+                attention.heads(valued[None]).contiguous())
 
     def forward(self, queries: Tensor, positions: Tensor,
                 memories: list[tuple[Tensor, Tensor]], masked: list[Tensor]) -> Tensor:

@@ -62,7 +62,7 @@ class NeighborConv(ConvNorm):
 
     volume = 27
 
-    def forward(self, features: Tensor, level: Level,  # type: ignore[override]
+    def forward(self, features: Tensor, level: Level,
                 residual: Tensor | None = None) -> Tensor:
         """Convolve, normalise, add the residual, rectify: [V, C] -> [V, D]."""
         if self.norm is None:
@@ -117,6 +117,7 @@ class StemConv(ConvNorm):
     """
 
     volume = 125
+    offsets: Tensor
 
     def __init__(self, channels_in: int, channels: int) -> None:
         super().__init__(channels_in, channels)

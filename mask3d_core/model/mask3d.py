@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from mask3d_core.errors import InputError
 from mask3d_core.model.config import ModelConfig
@@ -121,7 +122,8 @@ class Mask3D(nn.Module):
             masked = [attention_mask(memory.mask_features, embedding)
                       for memory, embedding in zip(memories, embeddings.detach())]
             queries = layer(queries, positions, prepared, masked)
-        return [*steps, _predictions(*self.head(queries), scenes)]
+        logits, embeddings = self.head(queries)
+        return [*steps, _predictions(logits, embeddings, scenes)]
 
     def _seeds(self, scan: Voxels, count: int) -> Tensor:
         """Choose the voxels the queries start at: [Q]."""
@@ -173,12 +175,13 @@ class Mask3D(nn.Module):
         return self.queries(torch.stack([scene.encodings for scene in scenes]),
                             torch.stack([scene.features for scene in scenes]))
 
-    def _steps(self, scenes: list[Scene]) -> Iterator[tuple[DecoderLayer, KeysValues, list[Memory]]]:
+    def _steps(self, scenes: list[Scene],
+               ) -> Iterator[tuple[DecoderLayer, KeysValues, list[Memory]]]:
         """Yield the refinement steps; with shared rounds a level's keys are computed once."""
         prepared: list[KeysValues] = []
         for turn in range(self.config.num_rounds):
             if turn == 0 or not self.config.shared_rounds:
-                layers = self.rounds[turn]
+                layers = cast(Iterable[DecoderLayer], self.rounds[turn])
                 prepared = [[layer.prepare(scene.memories[place]) for scene in scenes]
                             for place, layer in enumerate(layers)]
             for place, layer in enumerate(layers):
@@ -192,8 +195,8 @@ def _predictions(logits: Tensor, embeddings: Tensor, scenes: list[Scene]) -> lis
 
 def _segments(scan: Voxels) -> Tensor:
     if scan.segment is None:
-        raise InputError('these weights predict masks on segments, but the scan has none: give every '
-                         'point a segment id, or convert the weights with --masks points')
+        raise InputError('these weights predict masks on segments, but the scan has none: give '
+                         'every point a segment id, or convert the weights with --masks points')
     return scan.segment
 
 

@@ -25,7 +25,7 @@ def cell_shift(coords: Tensor) -> Tensor:
 
 def cell_keys(coords: Tensor, shift: Tensor | int) -> tuple[Tensor, list[int]]:
     """
-    Number cells (scan, x, y, z) by mixed radix, z fastest.
+    Return the numbers of cells (scan, x, y, z) by mixed radix, z fastest.
 
     Returns
     -------

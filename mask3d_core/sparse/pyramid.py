@@ -16,8 +16,8 @@ BLOCK_ROWS = 1024
 """
 Rows of a level that are convolved together.
 
-Fewer rows need fewer offsets between them (less arithmetic on empty neighbours), more rows multiply
-faster; measured in docs/benchmarks.md.
+Fewer rows need fewer offsets between them (less arithmetic on empty neighbours), more rows
+multiply faster; measured in docs/benchmarks.md.
 """
 
 
