@@ -25,7 +25,8 @@ def product(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Ten
     if features.is_cuda or rows < FEW_ROWS or not torch.backends.mkldnn.is_available():
         return functional.linear(features, weight, bias)
     image = features.view(1, rows, 1, channels).permute(0, 3, 1, 2)  # channels last: no copy
-    result = functional.conv2d(image, weight.view(*weight.shape, 1, 1), bias)
+    # Dilation means nothing to a kernel of one, but without it one thread gets the slow product.
+    result = functional.conv2d(image, weight.view(*weight.shape, 1, 1), bias, dilation=2)
     return result.permute(0, 2, 3, 1).reshape(rows, len(weight))
 
 
@@ -64,7 +65,7 @@ def sparse_conv(features: Tensor, weight: Tensor, level: Level, bias: Tensor | N
 def _convolve(features: Tensor, weight: Tensor, level: Level, bias: Tensor | None = None,
               residual: Tensor | None = None, relu: bool = False) -> Tensor:
     gather = _Gather(features, level)
-    result = features.new_empty(len(level), len(weight))
+    result = _rows_followed_by_zeros(features, len(level), len(weight))
     for block in level.blocks:
         part = product(gather(block), _block_weight(weight, block), bias)
         if residual is not None:
@@ -82,12 +83,35 @@ def _block_weight(weight: Tensor, block: Block) -> Tensor:
     return weight.reshape(len(weight), -1)
 
 
+def _rows_followed_by_zeros(like: Tensor, rows: int, channels: int) -> Tensor:
+    """Return an uninitialised [rows, channels] whose memory goes on with a row of zeros."""
+    longer = like.new_empty(rows + 1, channels)
+    longer[rows] = 0
+    return longer[:rows]
+
+
+def _followed_by_zeros(features: Tensor) -> Tensor:
+    """
+    Return [V + 1, C] whose last row is zero.
+
+    Costs nothing where the memory behind the features happens to hold that row: looked at, not
+    believed. A copy of the finest features took longer than gathering them.
+    """
+    rows, channels = features.shape
+    memory = features.untyped_storage().nbytes() // features.element_size()
+    if features.is_contiguous() and memory >= features.storage_offset() + features.numel() + channels:
+        longer = features.as_strided((rows + 1, channels), (channels, 1))
+        if not longer[rows].any():
+            return longer
+    return functional.pad(features, (0, 0, 0, 1))
+
+
 class _Gather:
     """Gathers the neighbours of one block after another into the same buffer."""
 
     def __init__(self, features: Tensor, level: Level) -> None:
         self.channels = features.shape[1]
-        self.padded = functional.pad(features, (0, 0, 0, 1))  # the last row is "no neighbour"
+        self.padded = _followed_by_zeros(features)  # the last row is "no neighbour"
         longest = max(len(block.neighbors) for block in level.blocks)
         self.buffer = features.new_empty(longest, self.channels)
 
