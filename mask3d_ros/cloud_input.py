@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 from mask3d_ros import qos
 from mask3d_ros.qos import Offer, OVERRIDABLE
 from rcl_interfaces.msg import ParameterDescriptor
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
-from rclpy.subscription import Subscription
+from rclpy.subscription import Subscription, SubscriptionEventCallbacks
 from sensor_msgs.msg import PointCloud2
 
 POINT_CLOUD = 'sensor_msgs/msg/PointCloud2'
-REMEMBERED = 16
-"""Source times that tell a cloud received twice, by two subscriptions, from a new one."""
+REMEMBERED = 2
+"""Clouds that tell one received twice, by two subscriptions, from a new one: Humble's rclpy does
+not give callbacks the time of publication, so they are compared."""
 
 
 def declare_overrides(node: Node, topic: str) -> None:
@@ -68,7 +68,7 @@ class CloudInput:
             if (value := node.get_parameter(_override_name(node, topic, kind.name)).value)
             is not None}
         self._subscriptions: dict[Offer, Subscription[PointCloud2]] = {}
-        self._source_times: deque[int] = deque(maxlen=REMEMBERED)
+        self._unpaired: deque[tuple[Offer, PointCloud2]] = deque(maxlen=REMEMBERED)
         self.follow()
 
     @property
@@ -87,7 +87,7 @@ class CloudInput:
         by_offer = {(p.reliability, p.durability): p for p in profiles}
         for offer in by_offer.keys() - self._subscriptions.keys():
             self._subscriptions[offer] = self._node.create_subscription(
-                PointCloud2, self._topic, self._on_cloud, by_offer[offer],
+                PointCloud2, self._topic, partial(self._on_cloud, offer), by_offer[offer],
                 event_callbacks=self._events())
         for offer in self._subscriptions.keys() - by_offer.keys():
             self._node.destroy_subscription(self._subscriptions.pop(offer))
@@ -107,9 +107,11 @@ class CloudInput:
                 for info in self._node.get_publishers_info_by_topic(self._topic)
                 if info.topic_type == POINT_CLOUD]
 
-    def _on_cloud(self, message: PointCloud2, info: Any) -> None:
-        source_time = info['source_timestamp']
-        if source_time in self._source_times:
-            return
-        self._source_times.append(source_time)
-        self._receive(message)
+    def _on_cloud(self, offer: Offer, cloud: PointCloud2) -> None:
+        """Hand a cloud on, unless another subscription has brought the same one before."""
+        for pair in self._unpaired:
+            if pair[0] != offer and pair[1] == cloud:
+                self._unpaired.remove(pair)
+                return
+        self._unpaired.append((offer, cloud))
+        self._receive(cloud)

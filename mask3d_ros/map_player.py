@@ -17,8 +17,7 @@ from mask3d_ros.parameters import Row
 from mask3d_ros.process import run_node
 from mask3d_ros.qos import latched, overridable
 import numpy as np
-from rclpy.clock import Clock
-from rclpy.clock_type import ClockType
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.timer import Timer
 from sensor_msgs.msg import PointCloud2, PointField

@@ -16,9 +16,9 @@ from mask3d_ros.outputs import create_outputs, Output
 from mask3d_ros.parameters import SEGMENT_NODE, Settings
 from mask3d_ros.process import run_node
 from mask3d_ros.segmentation import Segmentation
+from mask3d_ros.transitions import refuse_impossible_transitions
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.clock import Clock
-from rclpy.clock_type import ClockType
+from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState
 from rclpy.lifecycle.node import TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -39,6 +39,7 @@ class SegmentNode(LifecycleNode):
 
     def __init__(self) -> None:
         super().__init__('segment_node')
+        refuse_impossible_transitions(self)
         parameters.declare(self, SEGMENT_NODE)
         declare_overrides(self, INPUT)
         self._segmenter: Segmenter | None = None
@@ -48,8 +49,7 @@ class SegmentNode(LifecycleNode):
         # A steady clock looks for subscribers even while simulated time stands still.
         self._timer = self.create_timer(LOOK_SECONDS, self._look,
                                         clock=Clock(clock_type=ClockType.STEADY_TIME))
-        self.add_on_set_parameters_callback(self._check_parameters)
-        self.add_post_set_parameters_callback(self._apply_parameters)
+        self.add_on_set_parameters_callback(self._change_parameters)
 
     def autostart(self) -> None:
         """Configure and activate, if the parameter says so."""
@@ -149,27 +149,24 @@ class SegmentNode(LifecycleNode):
             self._input.follow()
             self._segmentation.look()
 
-    def _check_parameters(self, changes: Sequence[Parameter[Any]]) -> SetParametersResult:
+    def _change_parameters(self, changes: Sequence[Parameter[Any]]) -> SetParametersResult:
+        """Refuse changes, or apply them: all that comes after this is that rclpy stores them."""
         try:
-            self._check({change.name: change.value for change in changes})
+            self._change({change.name: change.value for change in changes})
         except InputError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 
-    def _check(self, changes: dict[str, Any]) -> None:
-        for row in SEGMENT_NODE:
-            if row.name in changes:
-                row.check(changes[row.name])
-                if row.when == 'configure' and self._segmenter is not None:
-                    raise InputError(f'{row.name} is {parameters.CONSTRAINTS[row.when]}')
-        if self._segmenter is not None:
+    def _change(self, changes: dict[str, Any]) -> None:
+        rows = [row for row in SEGMENT_NODE if row.name in changes]
+        for row in rows:
+            row.check(changes[row.name])
+            if row.when == 'configure' and self._segmenter is not None:
+                raise InputError(f'{row.name} is {parameters.CONSTRAINTS[row.when]}')
+        if self._segmenter is not None and self._segmentation is not None and rows:
             settings = Settings.of(parameters.values(self, SEGMENT_NODE) | changes)
             settings.check_for(self._segmenter.weights)
-
-    def _apply_parameters(self, changes: Sequence[Parameter[Any]]) -> None:
-        live = {row.name for row in SEGMENT_NODE if row.when == 'live'}
-        if self._segmentation is not None and any(change.name in live for change in changes):
-            self._segmentation.change(Settings.of(parameters.values(self, SEGMENT_NODE)))
+            self._segmentation.change(settings)
 
 
 def _facts(values: dict[str, Any], segmenter: Segmenter) -> str:

@@ -91,9 +91,11 @@ class Client:
         return self.call(process, DescribeParameters, 'segment_node/describe_parameters',
                          DescribeParameters.Request(names=names)).descriptors
 
-    def change_state(self, process: NodeProcess, transition: str) -> bool:
-        """Ask for a transition by its label; return whether it succeeded."""
-        request = ChangeState.Request(transition=Transition(label=transition))
+    def change_state(self, process: NodeProcess, transition: str | int) -> bool:
+        """Ask for a transition by its label or its id; return whether it succeeded."""
+        wanted = (Transition(label=transition) if isinstance(transition, str)
+                  else Transition(id=transition))
+        request = ChangeState.Request(transition=wanted)
         return self.call(process, ChangeState, 'segment_node/change_state', request).success
 
     def state(self, process: NodeProcess) -> str:

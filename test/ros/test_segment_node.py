@@ -6,6 +6,7 @@ from pathlib import Path
 import re
 import time
 
+from lifecycle_msgs.msg import Transition
 from mask3d_core.device import BYTES_PER_MASK, free_memory
 from mask3d_ros.clouds import LABELLED
 from mask3d_ros.msg import InstanceArray
@@ -140,6 +141,17 @@ def test_auto_takes_what_is_offered(node: NodeProcess, client: Client, first: st
     publisher.publish(room(stamp=3))
     client.wait(lambda: 3 in stamps(got), node)
     assert stamps(got) == [1, 2, 3], 'a cloud received by two subscriptions is answered once'
+
+
+def test_a_cloud_published_again_is_answered_again(node: NodeProcess, client: Client) -> None:
+    got = client.receive('segment_node/instances', InstanceArray)
+    publishers = client.publisher('latched'), client.publisher('reliable')
+    for count in (1, 2):
+        client.wait(lambda: all(p.get_subscription_count() > 0 for p in publishers), node)
+        publishers[0].publish(room(stamp=1))
+        client.wait(lambda count=count: len(got) >= count, node)
+        client.spin(0.5)
+        assert stamps(got) == [1] * count, 'it comes by two subscriptions, and is one cloud'
 
 
 def test_a_cloud_latched_before_the_node_came_is_taken(node: NodeProcess, client: Client) -> None:
@@ -331,7 +343,8 @@ def test_transitions_in_any_order_while_busy(node: NodeProcess, client: Client) 
     assert client.change_state(node, 'deactivate')
     assert client.change_state(node, 'cleanup')
     assert client.state(node) == 'unconfigured'
-    assert not client.change_state(node, 'activate'), 'unconfigured nodes cannot be activated'
+    for impossible in ('activate', Transition.TRANSITION_ACTIVATE):
+        assert not client.change_state(node, impossible), 'only configured nodes can be activated'
     assert client.change_state(node, 'configure')
     assert client.change_state(node, 'cleanup')
     assert client.change_state(node, 'configure')
