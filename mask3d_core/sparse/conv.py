@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from mask3d_core.sparse.pyramid import Block, Level
+from mask3d_core.sparse.threads import share
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -22,12 +24,31 @@ def product(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Ten
     (docs/benchmarks.md). Same sums, same gradients.
     """
     rows, channels = features.shape
-    if features.is_cuda or rows < FEW_ROWS or not torch.backends.mkldnn.is_available():
+    if not _worth_onednn(features):
         return functional.linear(features, weight, bias)
     image = features.view(1, rows, 1, channels).permute(0, 3, 1, 2)  # channels last: no copy
     # Dilation means nothing to a kernel of one, but without it one thread gets the slow product.
     result = functional.conv2d(image, weight.view(*weight.shape, 1, 1), bias, dilation=2)
     return result.permute(0, 2, 3, 1).reshape(rows, len(weight))
+
+
+def product_over_rows(left: Tensor, right: Tensor) -> Tensor:
+    """
+    Sum the products of rows, as the gradient of a weight does: [M, D], [M, C] -> [D, C].
+
+    As for `product`, oneDNN is faster: the rows are the channels of a transposed 1 x 1
+    convolution, with `right` as its weights, as it lies in memory.
+    """
+    rows, channels = left.shape
+    if not _worth_onednn(left):
+        return left.t() @ right
+    image = left.t().contiguous().view(1, 1, channels, rows).permute(0, 3, 1, 2)
+    result = functional.conv_transpose2d(image, right.view(*right.shape, 1, 1))
+    return result.permute(0, 2, 3, 1).reshape(channels, -1)
+
+
+def _worth_onednn(rows: Tensor) -> bool:
+    return not rows.is_cuda and len(rows) >= FEW_ROWS and torch.backends.mkldnn.is_available()
 
 
 def sparse_conv(features: Tensor, weight: Tensor, level: Level, bias: Tensor | None = None,
@@ -64,15 +85,23 @@ def sparse_conv(features: Tensor, weight: Tensor, level: Level, bias: Tensor | N
 
 def _convolve(features: Tensor, weight: Tensor, level: Level, bias: Tensor | None = None,
               residual: Tensor | None = None, relu: bool = False) -> Tensor:
-    gather = _Gather(features, level)
+    padded = _followed_by_zeros(features)
     result = _rows_followed_by_zeros(features, len(level), len(weight))
-    for block in level.blocks:
-        part = product(gather(block), _block_weight(weight, block), bias)
-        if residual is not None:
-            part += residual[block.start:block.stop]
-        if relu:
-            part.relu_()
-        result[block.start:block.stop] = part
+
+    def convolve(numbers: Iterable[int]) -> None:
+        gather = _Gather(padded, level)
+        for block in map(level.blocks.__getitem__, numbers):
+            part = product(gather(block), _block_weight(weight, block), bias)
+            if residual is not None:
+                part += residual[block.start:block.stop]
+            if relu:
+                part.relu_()
+            result[block.start:block.stop] = part
+
+    if features.is_cuda:
+        convolve(range(len(level.blocks)))
+    else:
+        share(convolve, len(level.blocks))
     return result
 
 
@@ -99,7 +128,8 @@ def _followed_by_zeros(features: Tensor) -> Tensor:
     """
     rows, channels = features.shape
     memory = features.untyped_storage().nbytes() // features.element_size()
-    if features.is_contiguous() and memory >= features.storage_offset() + features.numel() + channels:
+    end = features.storage_offset() + (rows + 1) * channels
+    if features.is_contiguous() and memory >= end:
         longer = features.as_strided((rows + 1, channels), (channels, 1))
         if not longer[rows].any():
             return longer
@@ -107,13 +137,17 @@ def _followed_by_zeros(features: Tensor) -> Tensor:
 
 
 class _Gather:
-    """Gathers the neighbours of one block after another into the same buffer."""
+    """
+    Gathers the neighbours of one block after another into the same buffer.
 
-    def __init__(self, features: Tensor, level: Level) -> None:
-        self.channels = features.shape[1]
-        self.padded = _followed_by_zeros(features)  # the last row is "no neighbour"
+    `padded` is [V + 1, C]; its last row, of zeros, is "no neighbour".
+    """
+
+    def __init__(self, padded: Tensor, level: Level) -> None:
+        self.channels = padded.shape[1]
+        self.padded = padded
         longest = max(len(block.neighbors) for block in level.blocks)
-        self.buffer = features.new_empty(longest, self.channels)
+        self.buffer = padded.new_empty(longest, self.channels)
 
     def __call__(self, block: Block) -> Tensor:
         """Return [rows, n * C]; valid until the next call."""
@@ -132,27 +166,29 @@ class _SparseConv(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, None]:
+        """
+        Convolve the gradient with the mirrored weights.
+
+        v is the neighbour of u at offset k exactly if u is that of v at -k. So the gathered
+        gradients serve twice: times the weights they are the gradient of the features, times the
+        features that of the weights.
+        """
         features, weight = ctx.saved_tensors
-        grad = grad.contiguous()
-        grad_features = grad_weight = None
-        if ctx.needs_input_grad[0]:
-            # v is the neighbour of u at offset k exactly if u is that of v at -k
-            mirrored = weight.flip(1).permute(2, 1, 0).contiguous()
-            grad_features = _convolve(grad, mirrored, ctx.level)
-        if ctx.needs_input_grad[1]:
-            grad_weight = _weight_gradient(features, grad, weight, ctx.level)
+        mirrored = weight.flip(1).permute(2, 1, 0).contiguous()  # [C, 27, D]
+        grad_mirrored = torch.zeros_like(mirrored, dtype=torch.promote_types(
+            weight.dtype, torch.float32))
+        grad_features = torch.empty_like(features) if ctx.needs_input_grad[0] else None
+        gather = _Gather(_followed_by_zeros(grad.contiguous()), ctx.level)
+        for block in ctx.level.blocks:
+            gathered, rows = gather(block), slice(block.start, block.stop)
+            if grad_features is not None:
+                grad_features[rows] = product(gathered, _block_weight(mirrored, block))
+            part = product_over_rows(features[rows], gathered)
+            part = part.unflatten(1, (-1, grad.shape[1]))
+            if block.offsets is None:
+                grad_mirrored += part
+            else:
+                grad_mirrored.index_add_(1, block.offsets, part.to(grad_mirrored.dtype))
+        grad_weight = grad_mirrored.permute(2, 1, 0).flip(1).to(weight.dtype)
         return grad_features, grad_weight, None
-
-
-def _weight_gradient(features: Tensor, grad: Tensor, weight: Tensor, level: Level) -> Tensor:
-    gather = _Gather(features, level)
-    result = torch.zeros_like(weight)
-    for block in level.blocks:
-        part = grad[block.start:block.stop].t() @ gather(block)  # [D, rows] @ [rows, n * C]
-        part = part.view(len(weight), -1, weight.shape[2])
-        if block.offsets is None:
-            result += part
-        else:
-            result.index_add_(1, block.offsets, part)
-    return result

@@ -1,0 +1,52 @@
+"""Whole pieces of work for each thread, instead of every operation cut in pieces for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+import os
+from threading import Barrier
+
+import torch
+
+
+def share(work: Callable[[Iterator[int]], None], count: int) -> None:
+    """
+    Let each of torch's threads call `work` with the numbers 0..count - 1 it gets hold of.
+
+    Inside, torch computes with one thread and without gradients. The threads meet once, at the
+    end, and not after every operation: where another program wants a core, the network loses
+    that share of its speed and not nine tenths of it (docs/benchmarks.md).
+    """
+    threads = min(torch.get_num_threads(), count)
+    numbers = iter(range(count))  # `next` on it is atomic
+    if threads == 1:
+        work(numbers)
+        return
+    inference = torch.is_inference_mode_enabled()
+
+    def join_in() -> None:
+        with torch.inference_mode(inference), torch.no_grad():
+            work(numbers)
+
+    pool = _pool(os.getpid(), torch.get_num_threads())
+    for part in [pool.submit(join_in) for _ in range(threads)]:
+        part.result()
+
+
+@cache
+def _pool(process: int, threads: int) -> ThreadPoolExecutor:
+    """Return the threads of a process (a fork has none of its parent's)."""
+    started = Barrier(threads)
+    pool = ThreadPoolExecutor(threads, 'sparse', _compute_alone)
+    for task in [pool.submit(started.wait) for _ in range(threads)]:
+        task.result()
+    torch.set_num_threads(threads)  # `_compute_alone` also set what threads to come begin with
+    return pool
+
+
+def _compute_alone() -> None:
+    """Give this thread, and no other, operations of one thread."""
+    torch.get_num_threads()  # a thread's first question sets it to the common number
+    torch.set_num_threads(1)

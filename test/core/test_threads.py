@@ -1,0 +1,57 @@
+"""Work shared among threads."""
+
+from collections.abc import Iterator
+import threading
+
+from mask3d_core.sparse.threads import share
+import pytest
+import torch
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """Let torch have two threads for a test."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_every_number_once(two_threads: None) -> None:
+    done = []
+    share(lambda numbers: done.extend(numbers), 1000)
+    assert sorted(done) == list(range(1000))
+
+
+def test_two_threads_work_at_the_same_time(two_threads: None) -> None:
+    both = threading.Barrier(2, timeout=20)
+    share(lambda numbers: [both.wait() for _ in numbers], 2)  # one alone would wait for ever
+
+
+def test_inside_torch_has_one_thread_and_outside_all(two_threads: None) -> None:
+    inside = []
+    share(lambda numbers: inside.extend(torch.get_num_threads() for _ in numbers), 8)
+    assert set(inside) == {1}
+    assert torch.get_num_threads() == 2
+    later: list[int] = []
+    thread = threading.Thread(target=lambda: later.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    assert later == [2]
+
+
+def test_modes_go_along(two_threads: None) -> None:
+    modes = []
+    with torch.inference_mode():
+        share(lambda numbers: modes.extend(torch.is_inference_mode_enabled() for _ in numbers), 4)
+    share(lambda numbers: modes.extend(torch.is_grad_enabled() for _ in numbers), 4)
+    assert modes == [True] * 4 + [False] * 4
+
+
+def test_errors_come_out(two_threads: None) -> None:
+    def fail(numbers: Iterator[int]) -> None:
+        for number in numbers:
+            raise ValueError(f'number {number}')
+
+    with pytest.raises(ValueError, match='number'):
+        share(fail, 10)
