@@ -4,11 +4,12 @@
 PYTHON ?= $(shell test -x .venv/bin/python && echo .venv/bin/python || echo python3)
 IN_VENV = . .venv/ros.sh &&
 
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo test test-slow lint clean
 
 help:
 	@echo "make demo    segment the bundled scan with real ROS 2 nodes; results in out/demo"
 	@echo "make test    lint, types and all tests"
+	@echo "make test-slow   the tests that take minutes: a model that learns two rooms by heart"
 	@echo "make lint    lint and types only"
 	@echo "make setup   the environment alone: .venv with PyTorch, ROS 2 and our messages"
 	@echo "make clean   remove .venv and everything else that was made"
@@ -26,6 +27,9 @@ demo: setup
 
 test: lint
 	@$(IN_VENV) python -m pytest
+
+test-slow: setup
+	@$(IN_VENV) python -m pytest -m slow
 
 lint: setup
 	@$(IN_VENV) ruff check .

@@ -28,11 +28,12 @@ setup(
     license_files=['LICENSE'],
     python_requires='>=3.10',
     packages=find_packages(include=['mask3d_core', 'mask3d_core.*', 'mask3d_ros', 'mask3d_ros.*']),
-    package_data={'mask3d_core': ['classes/*.tsv', 'py.typed']},
+    package_data={'mask3d_core': ['classes/*.tsv', 'classes/*.txt', 'py.typed']},
     entry_points={'console_scripts': ['mask3d = mask3d_core.cli:main']},
-    install_requires=['numpy', 'pillow', 'scipy', 'torch>=2.4'],
+    install_requires=['numpy', 'pillow>=10.1', 'scipy', 'torch>=2.4'],
     extras_require={
         'bags': ['rosbags'],
         'test': ['hypothesis', 'pytest', 'rosbags', 'scikit-learn'],
+        'train': ['lightning-fabric>=2.4', 'pyyaml', 'tensorboard'],
     },
 )

@@ -10,6 +10,7 @@ import resource
 import statistics
 import sys
 import time
+from typing import Any
 
 from mask3d_core.arithmetic import decoder_arithmetic, unet_arithmetic
 from mask3d_core.checkpoint import demo_weights
@@ -71,6 +72,11 @@ class Measurement:
     def ratio(self) -> float:
         """How many times the floor the network takes."""
         return self.network_seconds / self.floor_seconds
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, with the figures derived from them."""
+        return asdict(self) | {'network_seconds': self.network_seconds,
+                               'floor_seconds': self.floor_seconds, 'ratio': self.ratio}
 
 
 def run_bench(files: Sequence[Path], device: str = 'auto', precision: str = 'float32',
@@ -153,12 +159,11 @@ def peak_bytes(device: torch.device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def write_json(path: Path, measurements: Sequence[Measurement]) -> None:
-    """Write measurements with the figures derived from them."""
-    rows = [asdict(m) | {'network_seconds': m.network_seconds, 'floor_seconds': m.floor_seconds,
-                         'ratio': m.ratio} for m in measurements]
+def write_json(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write measurements, as their `to_dict` returns them."""
     try:
-        path.write_text(json.dumps({'torch': torch.__version__, 'measurements': rows}, indent=1))
+        path.write_text(json.dumps({'torch': torch.__version__, 'measurements': list(rows)},
+                                   indent=1))
     except OSError as error:
         raise InputError(f'cannot write {path}: {error.strerror}') from error
 

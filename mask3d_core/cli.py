@@ -8,11 +8,11 @@ import os
 import sys
 
 import mask3d_core
-from mask3d_core.commands import bench, convert, doctor, info, segment
+from mask3d_core.commands import bench, convert, doctor, evaluate, info, prepare, segment, train
 from mask3d_core.errors import InputError
 
 COMMANDS = {'segment': segment, 'convert': convert, 'info': info, 'bench': bench,
-            'doctor': doctor}
+            'prepare': prepare, 'train': train, 'evaluate': evaluate, 'doctor': doctor}
 EPILOG = """\
 start here:
   mask3d doctor                          what is installed, which device will be used
@@ -55,7 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit status: 0 done, 1 failed. Wrong usage exits with 2 by SystemExit.
 
     """
-    options = build_parser().parse_args(arguments)
+    parser = build_parser()
+    options, others = parser.parse_known_args(arguments)
+    if others and 'keys' not in options:
+        parser.error(f'unrecognized arguments: {" ".join(others)}')
+    options.keys = others  # of a configuration: `mask3d train` reads them
     try:
         options.run(options)
         sys.stdout.flush()

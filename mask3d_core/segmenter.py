@@ -17,7 +17,9 @@ from mask3d_core.model import Mask3D, Prediction
 from mask3d_core.model.layers import fold_batch_norms
 from mask3d_core.scan import Scan
 from mask3d_core.sparse import build_pyramid
+from mask3d_core.superpoints import find_superpoints
 from mask3d_core.voxels import batch_coords, Voxelization, voxelize, Voxels
+import numpy as np
 import torch
 
 
@@ -100,11 +102,13 @@ class Segmenter:
         """
         Find the instances of a scan.
 
+        Weights trained on segments get superpoints where the scan has no segments.
+
         Returns
         -------
         Instances
-            `seconds` has the time of each stage: voxels, pyramid, unet, decoder, clustering,
-            instances.
+            `seconds` has the time of each stage: voxels, superpoints (if needed), pyramid, unet,
+            decoder, clustering, instances.
 
         Raises
         ------
@@ -113,15 +117,27 @@ class Segmenter:
 
         """
         watch = Stopwatch(self.device)
+        scan = self._with_color(scan)
         with watch.stage('voxels'):
             voxels = voxelize(scan, self.voxelization)
         if not self.weights.model.on_segments:
             voxels = replace(voxels, segment=None)
         check_memory(self.device, len(voxels), self.num_queries)
         with _out_of_memory(len(voxels)):
+            if self.weights.model.on_segments and scan.segment is None:
+                with watch.stage('superpoints'):
+                    scan = replace(scan, segment=find_superpoints(scan, self.voxelization.size))
+                    voxels = voxelize(scan, self.voxelization)
             prediction = self.predict(voxels, watch)
             instances = extract(prediction, voxels, scan, self.weights.classes, settings)
         return replace(instances, seconds=watch.seconds | dict(instances.seconds))
+
+    def _with_color(self, scan: Scan) -> Scan:
+        """Give a scan without colour the mean one, if the weights have learned to do without."""
+        if scan.color is not None or not self.weights.trained.get('color_drop'):
+            return scan
+        mean = np.asarray(self.weights.color_mean, np.float32)
+        return replace(scan, color=np.broadcast_to(mean, (len(scan), 3)))
 
     @torch.inference_mode()
     def predict(self, voxels: Voxels, watch: Stopwatch | None = None) -> Prediction:

@@ -14,16 +14,17 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = {
     'mask3d_core': {
         0: 'classes errors instances scan',
-        1: 'boxes cells cluster colors cores cutaway draw device files neighbours '
-           'raster regions sparse view',
-        2: 'model voxels',
+        1: 'boxes cells cluster colors cores cutaway draw device files graph_segmentation '
+           'neighbours normals raster regions sparse view',
+        2: 'model superpoints voxels',
         3: 'checkpoint convert doctor extract inert_pickle original_names original_settings',
         4: 'segmenter',
-        6: '__main__ arithmetic bench bench_clustering cli commands',
+        5: 'evaluation training',
+        6: '__main__ arithmetic bench bench_clustering bench_training cli commands',
     },
     'mask3d_ros': {
         5: 'answer cloud_input clouds error_log markers messages msg node_process outputs '
-           'parameters process qos segmentation worker',
+           'parameters process qos segmentation transitions worker',
         6: 'demo map_player segment_node',
     },
 }

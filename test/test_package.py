@@ -17,6 +17,13 @@ PACKAGE = ElementTree.parse(ROOT / 'package.xml').getroot()
 CMAKE = (ROOT / 'CMakeLists.txt').read_text()
 LAUNCH = ROOT / 'launch' / 'segment.launch.py'
 
+NOT_IN_HUMBLE = {
+    'rclpy.clock_type', 'rclpy.event_handler', 'rclpy.experimental', 'rclpy.parameter_client',
+    'rclpy.parameter_event_handler', 'add_post_set_parameters_callback',
+    'add_pre_set_parameters_callback', 'BEST_AVAILABLE', 'MessageInfo', 'TimerInfo',
+    'received_timestamp', 'source_timestamp'}
+"""Of rclpy, what its oldest version we promise to work with lacks: no wheels to test with."""
+
 
 def texts(pattern: str) -> set[str]:
     """Return the texts of the elements of package.xml whose tags match a pattern."""
@@ -37,6 +44,17 @@ def ros_packages(path: Path) -> set[str]:
     names += [str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)]
     ours = r'(\w+_(?:msgs|srvs|interfaces)|ament_index_python|launch\w*|rclpy)\b.*'
     return {match[1] for name in names if (match := re.fullmatch(ours, name))}
+
+
+def words(path: Path) -> set[str]:
+    """Return the modules, names and texts in a Python file."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            found.update(alias.name for alias in node.names)
+        fields = (getattr(node, field, None) for field in ('module', 'id', 'attr', 'value'))
+        found.update(text for text in fields if isinstance(text, str))
+    return found
 
 
 def test_the_changelog_tells_of_this_version() -> None:
@@ -77,6 +95,11 @@ def test_package_xml_names_every_ros_package_we_import() -> None:
     files = [*(ROOT / 'mask3d_ros').rglob('*.py'), LAUNCH]
     used = set().union(*map(ros_packages, files))
     assert used - texts(r'(exec_)?depend') == set()
+
+
+def test_nothing_of_rclpy_is_used_that_humble_lacks() -> None:
+    files = [*(ROOT / 'mask3d_ros').rglob('*.py'), LAUNCH]
+    assert set().union(*map(words, files)) & NOT_IN_HUMBLE == set()
 
 
 def test_the_wheels_hold_every_ros_package_we_need() -> None:
@@ -134,5 +157,5 @@ def test_the_wheel_knows_its_facts(wheel: zipfile.ZipFile) -> None:
     assert f'Version: {PACKAGE.findtext("version")}\n' in metadata
     assert 'Requires-Python: >=3.10\n' in metadata
     base = re.findall(r'^Requires-Dist: ([\w.>=-]+)$', metadata, re.M)
-    assert sorted(base) == ['numpy', 'pillow', 'scipy', 'torch>=2.4']
+    assert sorted(base) == ['numpy', 'pillow>=10.1', 'scipy', 'torch>=2.4']
     assert 'mask3d = mask3d_core.cli:main' in wheel.read(f'{folder}/entry_points.txt').decode()

@@ -6,12 +6,14 @@ import argparse
 from pathlib import Path
 
 
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `load_segmenter` takes."""
+def add_model_arguments(parser: argparse.ArgumentParser,
+                        weights: str = 'untrained weights, to try the way through',
+                        num_queries: str = 'as trained') -> None:
+    """Declare what `load_segmenter` takes; `weights` and `num_queries` name the defaults."""
     parser.add_argument('--weights', type=Path, metavar='W',
-                        help='weights file (default: untrained weights, to try the way through)')
+                        help=f'weights file (default: {weights})')
     parser.add_argument('--num-queries', type=count, metavar='Q',
-                        help='most objects looked for; fewer is faster (default: as trained)')
+                        help=f'most objects looked for; fewer is faster (default: {num_queries})')
     parser.add_argument('--device', default='auto', metavar='D',
                         help='auto, cpu, cuda or cuda:1 (default: auto)')
     parser.add_argument('--precision', default='float32',

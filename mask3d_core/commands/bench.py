@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+import statistics
 import sys
+import time
 
 from mask3d_core.commands.arguments import add_model_arguments, count
 from mask3d_core.errors import InputError
@@ -20,6 +22,8 @@ example:
   mask3d bench room.ply
   mask3d bench room.ply office.pcd --device cuda --precision bfloat16 --json bench.json
   mask3d bench room.ply --clustering
+  mask3d bench room.ply --superpoints
+  mask3d bench room.ply --train
 """
 
 
@@ -34,19 +38,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--clustering', action='store_true',
                         help='also compare the clustering with scikit-learn, on 100 masks as a '
                              'room gives them; takes minutes on large scans')
+    parser.add_argument('--superpoints', action='store_true',
+                        help='also measure how long it takes to make superpoints of 2 cm voxels')
+    parser.add_argument('--train', action='store_true',
+                        help='measure training steps instead, with 20 instances cut out of the '
+                             'scan: the seconds of the fastest, and its floor, three passes of '
+                             'the U-Net')
+    parser.add_argument('--recompute', action='store_true',
+                        help='with --train: keep less of the U-Net in memory and compute it twice')
 
 
 def run(options: argparse.Namespace) -> None:
     """Measure and print a table."""
     from mask3d_core.bench import run_bench, write_json
+    from mask3d_core.bench_training import run_training_bench, StepSettings
 
-    measurements = run_bench(options.files, options.device, options.precision, options.weights,
-                             options.num_queries, options.repeats)
+    if options.train:
+        settings = StepSettings(options.precision, options.num_queries, options.recompute)
+        rows = [m.to_dict() for m in run_training_bench(
+            options.files, settings, options.device, options.weights, options.repeats)]
+    else:
+        rows = [m.to_dict() for m in run_bench(
+            options.files, options.device, options.precision, options.weights,
+            options.num_queries, options.repeats)]
     if options.json is not None:
-        write_json(options.json, measurements)
+        write_json(options.json, rows)
     if options.clustering:
         for file in options.files:
             _compare_clustering(file)
+    if options.superpoints:
+        for file in options.files:
+            _measure_superpoints(file, options.repeats)
 
 
 def _compare_clustering(file: Path) -> None:
@@ -66,3 +88,17 @@ def _compare_clustering(file: Path) -> None:
           f'{times.clusters} clusters: {times.seconds:.3f} s, scikit-learn '
           f'{times.scikit_seconds:.3f} s, {times.ratio:.0f} times faster, labels '
           f'{"equal" if times.equal else "DIFFERENT"}')
+
+
+def _measure_superpoints(file: Path, repeats: int) -> None:
+    from mask3d_core.files import read_scan
+    from mask3d_core.superpoints import find_superpoints
+
+    scan = read_scan(file)
+    seconds = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        superpoint = find_superpoints(scan)
+        seconds.append(time.perf_counter() - began)
+    print(f'{file.stem}: {superpoint.max() + 1} superpoints of {len(scan)} points: '
+          f'{statistics.median(seconds):.3f} s')

@@ -59,16 +59,34 @@ def read_ply(path: FilePath) -> Scan:
 
     """
     with reading(path) as content:
-        encoding, elements, start = _header(content)
-        for element in elements:
-            if element.name == 'vertex':
-                require_axes(p.name for p in element.properties)
-            read = _text_rows if encoding == 'ascii' else _binary_rows
-            columns, start = read(content, start, element)
-            if element.name == 'vertex':
-                return scan_from_columns(columns)
-        raise InputError('expected an element vertex, got: '
-                         + (', '.join(e.name for e in elements) or 'no elements'))
+        return scan_from_columns(_vertex_columns(content))
+
+
+def read_vertices(path: FilePath) -> dict[str, NDArray]:
+    """
+    Read all properties of the vertices of a .ply file that are single numbers: each [N].
+
+    Raises
+    ------
+    InputError
+        With the name of the file, for a broken header, no x, y, z, and data that is cut.
+
+    """
+    with reading(path) as content:
+        return _vertex_columns(content)
+
+
+def _vertex_columns(content: bytes) -> dict[str, NDArray]:
+    encoding, elements, start = _header(content)
+    for element in elements:
+        if element.name == 'vertex':
+            require_axes(p.name for p in element.properties)
+        read = _text_rows if encoding == 'ascii' else _binary_rows
+        columns, start = read(content, start, element)
+        if element.name == 'vertex':
+            return columns
+    raise InputError('expected an element vertex, got: '
+                     + (', '.join(e.name for e in elements) or 'no elements'))
 
 
 def write_ply(path: FilePath, points: NDArray, comment: str = '') -> None:
@@ -89,14 +107,19 @@ def write_ply(path: FilePath, points: NDArray, comment: str = '') -> None:
         If the file cannot be written.
 
     """
+    with naming(path):
+        Path(os.fspath(path)).write_bytes(ply_bytes(points, comment))
+
+
+def ply_bytes(points: NDArray, comment: str = '') -> bytes:
+    """Return what `write_ply` writes."""
     little = points.astype(points.dtype.newbyteorder('<'))
     assert little.dtype.names is not None
     header = ['ply', 'format binary_little_endian 1.0',
               *([f'comment {comment}'] if comment else []), f'element vertex {len(points)}',
               *(f'property {NAMES[little.dtype[name].str[1:]]} {name}'
                 for name in little.dtype.names), 'end_header', '']
-    with naming(path):
-        Path(os.fspath(path)).write_bytes('\n'.join(header).encode() + little.tobytes())
+    return '\n'.join(header).encode() + little.tobytes()
 
 
 def _header(content: bytes) -> tuple[str, list[Element], int]:

@@ -14,14 +14,18 @@ from mask3d_core.scan import Scan
 import numpy as np
 from numpy.typing import NDArray
 
+SCAN_COLORS = ('scan_red', 'scan_green', 'scan_blue')
+"""The colours of the scan itself, in a file where red, green, blue show its instances."""
+
 
 def write_labelled_ply(path: FilePath, scan: Scan, instances: Instances) -> None:
     """
     Write the points of a scan, painted by instance, as binary .ply.
 
     Properties of each finite point: x, y, z as in the scan; red, green, blue: the colour of its
-    best instance, or its own colour faded to grey; label: class id, 0 for none; instance: 1 +
-    index of its best instance, 0 for none; score: of that instance, 0 for none.
+    best instance, or its own colour faded to grey; scan_red, scan_green, scan_blue: its own
+    colour, when the scan has any; label: class id, 0 for none; instance: 1 + index of its best
+    instance, 0 for none; score: of that instance, 0 for none. `read_labelled` reads it back.
 
     Raises
     ------
@@ -34,11 +38,14 @@ def write_labelled_ply(path: FilePath, scan: Scan, instances: Instances) -> None
     axis = scan.xyz.dtype.str[1:]
     points = np.zeros(len(scan), [
         ('x', axis), ('y', axis), ('z', axis), ('red', 'u1'), ('green', 'u1'), ('blue', 'u1'),
-        ('label', 'u4'), ('instance', 'u4'), ('score', 'f4')])
+        ('label', 'u4'), ('instance', 'u4'), ('score', 'f4'),
+        *([] if scan.color is None else [(name, 'u1') for name in SCAN_COLORS])])
     paint = paint_instances(scan, best)
     for place in range(3):
         points['xyz'[place]] = scan.xyz[:, place]
         points[('red', 'green', 'blue')[place]] = paint[:, place]
+        if scan.color is not None:
+            points[SCAN_COLORS[place]] = np.rint(255 * scan.color[:, place])
     points['label'][assigned] = instances.class_id[best[assigned]]
     points['instance'] = best + 1
     points['score'][assigned] = instances.score[best[assigned]]

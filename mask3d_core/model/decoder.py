@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import math
 
 from mask3d_core.model.config import ModelConfig
-from mask3d_core.sparse import product
+from mask3d_core.sparse import product, select_rows
 import torch
 from torch import nn, Tensor
 from torch.nn.functional import scaled_dot_product_attention
@@ -38,15 +38,15 @@ class Attention(nn.Module):
         Parameters
         ----------
         queries : [B, Q, D]
-        keys, values : [B, heads, V, D / heads]
-            `heads(key(x))` and `heads(value(x))`.
+        keys, values : [B, V, D]
+            `key(x)` and `value(x)`.
         masked : [Q, V] bool, optional
             True where a query must not look (eq. 3).
 
         """
         mask = None if masked is None else torch.where(masked, -torch.inf, 0.).to(queries.dtype)
         attended = scaled_dot_product_attention(
-            self.heads(self.query(queries)), keys, values, mask)
+            self.heads(self.query(queries)), self.heads(keys), self.heads(values), mask)
         return self.out(attended.transpose(-2, -3).flatten(-2))
 
 
@@ -72,6 +72,33 @@ class Memory:
     mask_features: Tensor
 
 
+@dataclass(frozen=True)
+class Sight:
+    """
+    A level as one layer's queries see it.
+
+    Attributes
+    ----------
+    keys, values : [V_l, D]
+    mask_features : [V_l, D]
+        As in `Memory`.
+
+    """
+
+    keys: Tensor
+    values: Tensor
+    mask_features: Tensor
+
+    def sample(self, size: int, generator: torch.Generator | None) -> Sight:
+        """Draw `size` voxels (paper, Sec. III-C); all of them when there are no more."""
+        count = len(self.keys)
+        if count <= size:
+            return self
+        rows = torch.randperm(count, generator=generator)[:size].to(self.keys.device)
+        return Sight(select_rows(self.keys, rows), select_rows(self.values, rows),
+                     self.mask_features.index_select(0, rows))
+
+
 class CrossAttention(nn.Module):
     """Queries look at the voxels inside their own mask (eq. 2, 3)."""
 
@@ -80,11 +107,11 @@ class CrossAttention(nn.Module):
         self.attention = Attention(width, num_heads)
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, queries: Tensor, positions: Tensor,
-                memories: list[tuple[Tensor, Tensor]], masked: list[Tensor]) -> Tensor:
+    def forward(self, queries: Tensor, positions: Tensor, seen: list[Sight],
+                masked: list[Tensor]) -> Tensor:
         """Refine [B, Q, D]; keys, values and mask [Q, V_l] of each scan by itself."""
-        attended = [self.attention(query[None], keys, values, mask)
-                    for query, (keys, values), mask in zip(queries + positions, memories, masked)]
+        attended = [self.attention(query[None], sight.keys[None], sight.values[None], mask)
+                    for query, sight, mask in zip(queries + positions, seen, masked)]
         return self.norm(queries + torch.cat(attended))
 
 
@@ -99,9 +126,8 @@ class SelfAttention(nn.Module):
     def forward(self, queries: Tensor, positions: Tensor) -> Tensor:
         """Refine [B, Q, D]."""
         attention, placed = self.attention, queries + positions
-        keys = attention.heads(attention.key(placed))
-        values = attention.heads(attention.value(queries))
-        return self.norm(queries + attention(placed, keys, values))
+        attended = attention(placed, attention.key(placed), attention.value(queries))
+        return self.norm(queries + attended)
 
 
 class FeedForward(nn.Module):
@@ -131,20 +157,18 @@ class DecoderLayer(nn.Module):
         self.own = SelfAttention(width, config.num_heads)
         self.feed_forward = FeedForward(width, config.feedforward_dim)
 
-    def prepare(self, memory: Memory) -> tuple[Tensor, Tensor]:
-        """Return keys and values of a level: [1, heads, V_l, D / heads] each."""
+    def prepare(self, memory: Memory) -> Sight:
+        """Compute keys and values of a level."""
         attention = self.cross.attention
         features = product(memory.features, self.squeeze.weight, self.squeeze.bias)
         keys, values = attention.key, attention.value
-        placed = product(features + memory.positions, keys.weight, keys.bias)
-        valued = product(features, values.weight, values.bias)
-        return (attention.heads(placed[None]).contiguous(),
-                attention.heads(valued[None]).contiguous())
+        return Sight(product(features + memory.positions, keys.weight, keys.bias),
+                     product(features, values.weight, values.bias), memory.mask_features)
 
-    def forward(self, queries: Tensor, positions: Tensor,
-                memories: list[tuple[Tensor, Tensor]], masked: list[Tensor]) -> Tensor:
+    def forward(self, queries: Tensor, positions: Tensor, seen: list[Sight],
+                masked: list[Tensor]) -> Tensor:
         """Refine [B, Q, D]."""
-        queries = self.cross(queries, positions, memories, masked)
+        queries = self.cross(queries, positions, seen, masked)
         queries = self.own(queries, positions)
         return self.feed_forward(queries)
 

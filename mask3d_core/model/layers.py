@@ -150,6 +150,26 @@ def _stem_offsets() -> Tensor:
     return index.where((offset.abs() <= 2).all(-1), torch.tensor(125))
 
 
+class KeptStatistics:
+    """
+    A context in which batch norms normalise by their batch, but do not learn its statistics.
+
+    For features that are computed a second time: the first time has counted already.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.norms = [norm for norm in module.modules() if isinstance(norm, nn.BatchNorm1d)]
+
+    def __enter__(self) -> None:
+        self.before = [(norm.momentum, norm.num_batches_tracked) for norm in self.norms]
+        for norm, (_, count) in zip(self.norms, self.before):
+            norm.momentum, norm.num_batches_tracked = 0., None if count is None else count.clone()
+
+    def __exit__(self, *_: object) -> None:
+        for norm, (momentum, count) in zip(self.norms, self.before):
+            norm.momentum, norm.num_batches_tracked = momentum, count
+
+
 def fold_batch_norms(model: nn.Module) -> None:
     """Fold every batch norm of an evaluated model into its convolution (architecture, 3)."""
     for module in model.modules():

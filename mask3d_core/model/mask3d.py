@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import cast, NamedTuple
 
 from mask3d_core.errors import InputError
 from mask3d_core.model.config import ModelConfig
-from mask3d_core.model.decoder import attention_mask, DecoderLayer, MaskHead, Memory
+from mask3d_core.model.decoder import attention_mask, DecoderLayer, MaskHead, Memory, Sight
 from mask3d_core.model.positions import FourierPositions
 from mask3d_core.model.queries import farthest_points, Queries
 from mask3d_core.model.unet import UNet
@@ -17,8 +17,12 @@ from mask3d_core.voxels import Voxels
 import torch
 from torch import nn, Tensor
 
-KeysValues = list[tuple[Tensor, Tensor]]
-"""Of one level: keys and values of each scan."""
+SAMPLE_SIZES = (200, 800, 3200, 12800, 51200)
+"""
+Most voxels a query looks at while training, per level, coarse to fine (paper, Sec. III-C).
+
+Each refinement step draws anew; at test time a query looks at all voxels.
+"""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,33 @@ class Prediction:
 
     class_logits: Tensor
     mask_logits: Tensor
+
+
+class StepPrediction(NamedTuple):
+    """
+    What the queries of one scan say at one refinement step, for training.
+
+    The masks of all steps together are large, and the loss needs few of them: they are kept as
+    the two factors whose product they are (eq. 1).
+
+    Attributes
+    ----------
+    class_logits : [Q, K + 1]
+    embeddings : [Q, D]
+        Mask embeddings of the queries.
+    mask_features : [V, D], or [S, D] for a model on segments
+        Of the scan; the same tensor in all steps.
+
+    """
+
+    class_logits: Tensor
+    embeddings: Tensor
+    mask_features: Tensor
+
+    @property
+    def mask_logits(self) -> Tensor:
+        """Multiply the factors: [V, Q] or [S, Q]."""
+        return product(self.mask_features, self.embeddings)
 
 
 @dataclass(frozen=True)
@@ -82,7 +113,8 @@ class Mask3D(nn.Module):
 
     def forward(self, scans: Sequence[Voxels], pyramid: Pyramid, num_queries: int | None = None,
                 seeds: Sequence[Tensor] | None = None, every_step: bool = False,
-                ) -> list[list[Prediction]]:
+                generator: torch.Generator | None = None,
+                ) -> list[list[Prediction]] | list[list[StepPrediction]]:
         """
         Segment a batch of scans.
 
@@ -96,7 +128,9 @@ class Mask3D(nn.Module):
         seeds : B tensors [Q], optional
             Voxels the queries start at, instead of farthest point sampling.
         every_step : bool
-            Also return what the queries say before each refinement step.
+            Return a `StepPrediction` of each step instead of the last step's `Prediction`.
+        generator : torch.Generator, optional
+            On the CPU; draws the voxels queries look at while training (`SAMPLE_SIZES`).
 
         Returns
         -------
@@ -104,26 +138,36 @@ class Mask3D(nn.Module):
 
         """
         levels = self.unet(torch.cat([scan.features for scan in scans])[pyramid.order], pyramid)
-        return self.decode(levels, scans, pyramid, num_queries, seeds, every_step)
+        with torch.autocast(levels[-1].device.type, enabled=False):  # masks are thresholded
+            exact = [level.to(self.mask_projection.weight.dtype) for level in levels]
+            if every_step:
+                return self.refine(exact, scans, pyramid, num_queries, seeds, generator)
+            return self.decode(exact, scans, pyramid, num_queries, seeds)
 
     def decode(self, levels: list[Tensor], scans: Sequence[Voxels], pyramid: Pyramid,
                num_queries: int | None = None, seeds: Sequence[Tensor] | None = None,
-               every_step: bool = False) -> list[list[Prediction]]:
-        """Turn the U-Net's features into predictions; arguments as of `forward`."""
+               ) -> list[list[Prediction]]:
+        """Turn the U-Net's features into the last predictions; arguments as of `forward`."""
+        last = self.refine(levels, scans, pyramid, num_queries, seeds)[-1]
+        return [[Prediction(step.class_logits, step.mask_logits) for step in last]]
+
+    def refine(self, levels: list[Tensor], scans: Sequence[Voxels], pyramid: Pyramid,
+               num_queries: int | None = None, seeds: Sequence[Tensor] | None = None,
+               generator: torch.Generator | None = None) -> list[list[StepPrediction]]:
+        """Turn the U-Net's features into what is predicted before and after every step."""
         if seeds is None:
             seeds = [self._seeds(scan, num_queries or self.config.num_queries) for scan in scans]
         scenes = self._scenes(levels, scans, pyramid, seeds)
         queries, positions = self._initial_queries(scenes)
         steps = []
-        for layer, prepared, memories in self._steps(scenes):
-            logits, embeddings = self.head(queries)
-            if every_step:
-                steps.append(_predictions(logits, embeddings, scenes))
-            masked = [attention_mask(memory.mask_features, embedding)
-                      for memory, embedding in zip(memories, embeddings.detach())]
-            queries = layer(queries, positions, prepared, masked)
-        logits, embeddings = self.head(queries)
-        return [*steps, _predictions(logits, embeddings, scenes)]
+        for layer, seen, size in self._steps(scenes):
+            steps.append(self._step(queries, scenes))
+            if self.training:
+                seen = [sight.sample(size, generator) for sight in seen]
+            masked = [attention_mask(sight.mask_features, step.embeddings.detach())
+                      for sight, step in zip(seen, steps[-1])]
+            queries = layer(queries, positions, seen, masked)
+        return [*steps, self._step(queries, scenes)]
 
     def _seeds(self, scan: Voxels, count: int) -> Tensor:
         """Choose the voxels the queries start at: [Q]."""
@@ -175,22 +219,25 @@ class Mask3D(nn.Module):
         return self.queries(torch.stack([scene.encodings for scene in scenes]),
                             torch.stack([scene.features for scene in scenes]))
 
-    def _steps(self, scenes: list[Scene],
-               ) -> Iterator[tuple[DecoderLayer, KeysValues, list[Memory]]]:
-        """Yield the refinement steps; with shared rounds a level's keys are computed once."""
-        prepared: list[KeysValues] = []
+    def _steps(self, scenes: list[Scene]) -> Iterator[tuple[DecoderLayer, list[Sight], int]]:
+        """
+        Yield each step's layer, what the queries of each scan see, and how much to sample.
+
+        With shared rounds a level's keys are computed once.
+        """
+        prepared: list[list[Sight]] = []
         for turn in range(self.config.num_rounds):
             if turn == 0 or not self.config.shared_rounds:
                 layers = cast(Iterable[DecoderLayer], self.rounds[turn])
                 prepared = [[layer.prepare(scene.memories[place]) for scene in scenes]
                             for place, layer in enumerate(layers)]
-            for place, layer in enumerate(layers):
-                yield layer, prepared[place], [scene.memories[place] for scene in scenes]
+            for layer, seen, level in zip(layers, prepared, self.config.levels):
+                yield layer, seen, SAMPLE_SIZES[level]
 
-
-def _predictions(logits: Tensor, embeddings: Tensor, scenes: list[Scene]) -> list[Prediction]:
-    return [Prediction(classes, product(scene.mask_features, embedding))
-            for classes, embedding, scene in zip(logits, embeddings, scenes)]
+    def _step(self, queries: Tensor, scenes: list[Scene]) -> list[StepPrediction]:
+        """Return what the queries of each scan say."""
+        return [StepPrediction(classes, embedding, scene.mask_features)
+                for classes, embedding, scene in zip(*self.head(queries), scenes)]
 
 
 def _segments(scan: Voxels) -> Tensor:

@@ -11,8 +11,17 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
+from torch.nn.grad import conv2d_weight
 
 FEW_ROWS = 64
+FEW_NUMBERS = 20480
+"""Torch multiplies images up to this size by itself, slower than it multiplies matrices."""
+
+PARTS = 16
+"""
+Sums over blocks are made in so many parts, however many threads there are: the order of the
+additions, and with it every bit of the gradients, is then the same on any number of them.
+"""
 
 
 def product(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -23,32 +32,39 @@ def product(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Ten
     vectors of any processor; torch's own matrix product was 2.3 times slower on an AMD EPYC
     (docs/benchmarks.md). Same sums, same gradients.
     """
-    rows, channels = features.shape
     if not _worth_onednn(features):
         return functional.linear(features, weight, bias)
-    image = features.view(1, rows, 1, channels).permute(0, 3, 1, 2)  # channels last: no copy
     # Dilation means nothing to a kernel of one, but without it one thread gets the slow product.
-    result = functional.conv2d(image, weight.view(*weight.shape, 1, 1), bias, dilation=2)
-    return result.permute(0, 2, 3, 1).reshape(rows, len(weight))
+    result = functional.conv2d(_image(features), weight[..., None, None], bias, dilation=2)
+    return _rows(result)
 
 
-def product_over_rows(left: Tensor, right: Tensor) -> Tensor:
-    """
-    Sum the products of rows, as the gradient of a weight does: [M, D], [M, C] -> [D, C].
+def _product_back(grad: Tensor, matrix: Tensor) -> Tensor:
+    """Multiply with a matrix as it lies in memory: [M, C] x [C, D] -> [M, D]."""
+    if not _worth_onednn(grad):
+        return grad @ matrix
+    return _rows(functional.conv_transpose2d(_image(grad), matrix[..., None, None], dilation=2))
 
-    As for `product`, oneDNN is faster: the rows are the channels of a transposed 1 x 1
-    convolution, with `right` as its weights, as it lies in memory.
-    """
-    rows, channels = left.shape
-    if not _worth_onednn(left):
-        return left.t() @ right
-    image = left.t().contiguous().view(1, 1, channels, rows).permute(0, 3, 1, 2)
-    result = functional.conv_transpose2d(image, right.view(*right.shape, 1, 1))
-    return result.permute(0, 2, 3, 1).reshape(channels, -1)
+
+def product_over_rows(grad: Tensor, features: Tensor) -> Tensor:
+    """Sum the products of rows, as the gradient of a weight does: [M, D], [M, C] -> [D, C]."""
+    if not _worth_onednn(grad) or features.numel() <= FEW_NUMBERS:
+        return grad.t() @ features
+    size = (grad.shape[1], features.shape[1], 1, 1)
+    return conv2d_weight(_image(features), size, _image(grad), dilation=2)[..., 0, 0]
 
 
 def _worth_onednn(rows: Tensor) -> bool:
     return not rows.is_cuda and len(rows) >= FEW_ROWS and torch.backends.mkldnn.is_available()
+
+
+def _image(rows: Tensor) -> Tensor:
+    """View rows as an image whose channels come last: no copy."""
+    return rows[None, :, None].permute(0, 3, 1, 2)
+
+
+def _rows(image: Tensor) -> Tensor:
+    return image.permute(0, 2, 3, 1).reshape(image.shape[2], image.shape[1])
 
 
 def sparse_conv(features: Tensor, weight: Tensor, level: Level, bias: Tensor | None = None,
@@ -75,6 +91,9 @@ def sparse_conv(features: Tensor, weight: Tensor, level: Level, bias: Tensor | N
     [V, D]
 
     """
+    if torch.is_autocast_enabled(features.device.type):  # as torch does for its own products
+        lower = torch.get_autocast_dtype(features.device.type)
+        features, weight = features.to(lower), weight.to(lower)
     if torch.is_grad_enabled() and (features.requires_grad or weight.requires_grad):
         result = _SparseConv.apply(features, weight, level)
         result = result if bias is None else result + bias
@@ -175,20 +194,31 @@ class _SparseConv(torch.autograd.Function):
         features that of the weights.
         """
         features, weight = ctx.saved_tensors
-        mirrored = weight.flip(1).permute(2, 1, 0).contiguous()  # [C, 27, D]
-        grad_mirrored = torch.zeros_like(mirrored, dtype=torch.promote_types(
-            weight.dtype, torch.float32))
+        blocks = ctx.level.blocks
+        padded = _followed_by_zeros(grad.contiguous())
+        by_offset = weight.transpose(0, 1).contiguous()  # [27, D, C]
+        every = torch.arange(len(by_offset), device=weight.device)
         grad_features = torch.empty_like(features) if ctx.needs_input_grad[0] else None
-        gather = _Gather(_followed_by_zeros(grad.contiguous()), ctx.level)
-        for block in ctx.level.blocks:
-            gathered, rows = gather(block), slice(block.start, block.stop)
-            if grad_features is not None:
-                grad_features[rows] = product(gathered, _block_weight(mirrored, block))
-            part = product_over_rows(features[rows], gathered)
-            part = part.unflatten(1, (-1, grad.shape[1]))
-            if block.offsets is None:
-                grad_mirrored += part
-            else:
-                grad_mirrored.index_add_(1, block.offsets, part.to(grad_mirrored.dtype))
-        grad_weight = grad_mirrored.permute(2, 1, 0).flip(1).to(weight.dtype)
-        return grad_features, grad_weight, None
+        num_parts = 1 if features.is_cuda else min(PARTS, len(blocks))
+        wide = torch.promote_types(weight.dtype, torch.float32)
+        totals = torch.zeros(num_parts, *by_offset.shape, dtype=wide, device=weight.device)
+
+        def convolve(numbers: Iterable[int]) -> None:
+            gather = _Gather(padded, ctx.level)
+            for number in numbers:
+                for block in blocks[number::num_parts]:
+                    offsets = every if block.offsets is None else block.offsets
+                    mirrored = len(every) - 1 - offsets
+                    gathered, rows = gather(block), slice(block.start, block.stop)
+                    if grad_features is not None:
+                        matrix = by_offset.index_select(0, mirrored).flatten(0, 1)
+                        grad_features[rows] = _product_back(gathered, matrix)
+                    part = product_over_rows(gathered, features[rows]).to(wide)
+                    totals[number].index_add_(0, mirrored, part.view(-1, *by_offset.shape[1:]))
+
+        if features.is_cuda:
+            convolve(range(num_parts))
+        else:
+            share(convolve, num_parts)
+        grad_weight = totals.sum(0) if num_parts > 1 else totals[0]
+        return grad_features, grad_weight.transpose(0, 1).to(weight.dtype).contiguous(), None

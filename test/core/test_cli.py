@@ -176,13 +176,26 @@ def test_weights_that_need_colour_say_so(weights_file: Path, tmp_path: Path) -> 
 def test_bench_measures_and_compares(weights_file: Path, scan_file: Path, tmp_path: Path) -> None:
     pytest.importorskip('sklearn')
     done = mask3d('bench', scan_file, '--weights', weights_file, '--repeats', '1', '--clustering',
-                  '--json', tmp_path / 'bench.json')
+                  '--superpoints', '--json', tmp_path / 'bench.json')
 
     assert done.returncode == 0, done.stderr
     assert re.search(r'^room +\d', done.stdout, re.MULTILINE)
     assert re.search(r'room: 100 masks .* times faster, labels equal', done.stdout)
+    assert re.search(r'room: \d+ superpoints of 5000 points: 0\.\d+ s', done.stdout)
     measured = json.loads((tmp_path / 'bench.json').read_text())['measurements']
     assert [row['points'] for row in measured] == [5000]
+
+
+@pytest.mark.parametrize('options', [(), ('--recompute', '--precision', 'bfloat16')])
+def test_bench_measures_a_training_step(weights_file: Path, scan_file: Path, tmp_path: Path,
+                                        options: tuple[str, ...]) -> None:
+    report = tmp_path / 'train.json'
+    assert main(['bench', str(scan_file), '--train', '--weights', str(weights_file),
+                 '--repeats', '1', '--json', str(report), *options]) == 0
+    row, = json.loads(report.read_text())['measurements']
+    assert row['total_seconds'] == pytest.approx(sum(row['seconds'].values()))
+    assert min(row['seconds'].values()) > 0 and set(row['seconds']) == {
+        'pyramid', 'forward', 'losses', 'backward'}
 
 
 def test_info_knows_weights_and_scans(weights_file: Path, scan_file: Path) -> None:

@@ -1,12 +1,9 @@
 """The network computes what the original Mask3D computes, with the original's weights."""
 
-from collections.abc import Callable
-import importlib.util
 from typing import Any, NamedTuple
 
-from conftest import SHARED
-from mask3d_core.convert import convert_state, infer_config
-from mask3d_core.model import Mask3D, Prediction
+from golden_model import golden_model, golden_scans, golden_seeds
+from mask3d_core.model import Mask3D, StepPrediction
 from mask3d_core.model.layers import fold_batch_norms
 from mask3d_core.sparse import build_pyramid, Pyramid
 from mask3d_core.sparse.grid import cell_shift
@@ -28,48 +25,8 @@ class Run(NamedTuple):
     scans: list[Voxels]
     pyramid: Pyramid
     levels: list[torch.Tensor]
-    steps: list[list[Prediction]]
+    steps: list[list[StepPrediction]]
     seen: dict[str, list[Any]]
-
-
-def original_tensor() -> Callable[[str, list[int]], np.ndarray]:
-    """Return the function that makes the original's weights from their names."""
-    path = SHARED / 'golden' / 'weights.py'
-    if not path.exists():
-        pytest.skip('golden/weights.py is not at hand: set MASK3D_SHARED')
-    spec = importlib.util.spec_from_file_location('golden_weights', path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.tensor_for
-
-
-def golden_model(facts: dict[str, Any]) -> Mask3D:
-    """Build our model with the original's weights of a case."""
-    make = original_tensor()
-    original = {name: torch.from_numpy(np.array(make(name, shape)))
-                for name, (_, shape) in facts['state_shapes'].items()}
-    settings = facts['config']
-    config = infer_config(
-        {name: tuple(tensor.shape) for name, tensor in original.items()},
-        num_heads=settings['num_heads'], num_rounds=settings['num_decoders'],
-        num_queries=settings['num_queries'], on_segments=settings['train_on_segments'])
-    model = Mask3D(config)
-    model.load_state_dict(convert_state(original, config))
-    return model.eval()
-
-
-def golden_scans(case: Any) -> list[Voxels]:
-    """Take the voxels of a case as they are, in the original's order."""
-    scans = []
-    for number in range(int(case['coords'][:, 0].max()) + 1):
-        rows = case['coords'][:, 0] == number
-        coords = torch.from_numpy(case['coords'][rows, 1:]).long()
-        segment = torch.from_numpy(case[f'seg_b{number}']).long()
-        scans.append(Voxels(coords, torch.from_numpy(case['feats'][rows]),
-                            torch.from_numpy(case['raw'][rows]), np.zeros(3),
-                            torch.arange(len(coords)), segment))
-    return scans
 
 
 def observe(model: Mask3D) -> dict[str, list[Any]]:
@@ -95,13 +52,10 @@ def run(request: pytest.FixtureRequest, golden: Any, golden_json: Any) -> Run:
     case, model = golden(request.param), golden_model(golden_json(request.param))
     seen, scans = observe(model), golden_scans(case)
     pyramid = build_pyramid(batch_coords(scans))
-    seeds = None
-    if 'fps_idx' in case:
-        seeds = [torch.from_numpy(rows).long() for rows in case['fps_idx']]
     with torch.no_grad():
         features = torch.cat([scan.features for scan in scans])[pyramid.order]
         levels = model.unet(features, pyramid)
-        steps = model.decode(levels, scans, pyramid, seeds=seeds, every_step=True)
+        steps = model.refine(levels, scans, pyramid, seeds=golden_seeds(case))
     return Run(case, scans, pyramid, levels, steps, seen)
 
 

@@ -9,6 +9,7 @@ from mask3d_core import ExtractSettings, InputError, load_segmenter, Scan, Segme
 from mask3d_core.checkpoint import save_weights, untrained_weights, Weights
 from mask3d_core.classes import load_classes
 from mask3d_core.model import ModelConfig
+from mask3d_core.superpoints import find_superpoints
 import numpy as np
 import pytest
 import torch
@@ -55,6 +56,23 @@ def test_instances_of_a_room(segmenter: Segmenter, room: Any) -> None:
         np.testing.assert_allclose(instances.box_size[index], np.ptp(points, 0), atol=1e-6)
         np.testing.assert_allclose(instances.centroid[index], points.mean(0), atol=1e-5)
         assert instances.name(index) in CLASSES.names
+
+
+def test_superpoints_where_the_weights_want_segments(room: Any) -> None:
+    weights = untrained_weights(replace(SMALL, on_segments=True), CLASSES, voxel_size=0.05,
+                                seed=16)  # one whose masks are neither empty nor everything
+    segmenter = load_segmenter(weights, 'cpu')
+    scan = Scan.from_points(*room)
+    superpoint = find_superpoints(scan, 0.05)
+
+    found = segmenter.segment(scan, ExtractSettings(dbscan_eps=0))
+    given = segmenter.segment(replace(scan, segment=superpoint), ExtractSettings(dbscan_eps=0))
+
+    assert found.seconds['superpoints'] > 0 and 'superpoints' not in given.seconds
+    np.testing.assert_array_equal(found.masks, given.masks)
+    share = [np.bincount(superpoint, found.mask(index)[scan.kept]) / np.bincount(superpoint)
+             for index in range(len(found))]
+    assert set(np.unique(share)) == {0, 1}, 'a superpoint is in a mask or not'
 
 
 def test_same_scan_twice_and_shuffled(segmenter: Segmenter, room: Any) -> None:

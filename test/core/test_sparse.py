@@ -3,7 +3,14 @@
 import itertools
 
 from mask3d_core.errors import InputError
-from mask3d_core.sparse import build_pyramid, place_rows, product, select_rows, sparse_conv
+from mask3d_core.sparse import (
+    build_pyramid,
+    place_rows,
+    product,
+    product_over_rows,
+    select_rows,
+    sparse_conv,
+)
 from mask3d_core.sparse.grid import Grid
 from mask3d_core.sparse.pyramid import Pyramid
 import pytest
@@ -161,3 +168,40 @@ def test_product_gradients() -> None:
     features = torch.randn(70, 3, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(product, (features, weight))
+
+
+@pytest.mark.parametrize('rows, columns', [(1, 3), (63, 400), (64, 400), (3000, 24)])
+def test_product_over_rows_is_a_matrix_product(rows: int, columns: int) -> None:
+    left, right = torch.randn(rows, 10), torch.randn(rows, columns)
+    torch.testing.assert_close(product_over_rows(left, right), left.t() @ right,
+                               atol=1e-4, rtol=1e-5)
+
+
+@pytest.mark.parametrize('channels_in, channels', [(5, 7), (40, 24)])
+def test_gradients_of_many_blocks_are_those_of_the_definition(channels_in: int,
+                                                              channels: int) -> None:
+    level = build_pyramid(random_coords(4000, 14, 2)).levels[0]
+    assert len(level.blocks) > 2
+    features = torch.randn(len(level), channels_in, requires_grad=True)
+    weight = torch.randn(channels, 27, channels_in, requires_grad=True)
+    grad = torch.randn(len(level), channels)
+    ours = torch.autograd.grad(sparse_conv(features, weight, level), (features, weight), grad)
+    dense = dense_conv(features, weight, level.coords)
+    for part, wanted in zip(ours, torch.autograd.grad(dense, (features, weight), grad)):
+        torch.testing.assert_close(part, wanted, atol=2e-3, rtol=1e-4)
+
+
+def test_gradients_do_not_depend_on_the_number_of_threads() -> None:
+    level = build_pyramid(random_coords(4000, 14)).levels[0]
+    features = torch.randn(len(level), 40, requires_grad=True)
+    weight = torch.randn(24, 27, 40, requires_grad=True)
+    threads, gradients = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            loss = sparse_conv(features, weight, level).square().sum()
+            gradients.append(torch.autograd.grad(loss, (features, weight)))
+    finally:
+        torch.set_num_threads(threads)
+    for more in gradients[1:]:
+        assert all(torch.equal(one, two) for one, two in zip(gradients[0], more))

@@ -1,0 +1,262 @@
+"""`mask3d evaluate`: how good predictions are, as the benchmarks measure it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+import sys
+from typing import TYPE_CHECKING
+
+from mask3d_core.commands.arguments import add_model_arguments, count
+from mask3d_core.errors import InputError
+
+if TYPE_CHECKING:
+    from mask3d_core.evaluation import Evaluation, Protocol, Truth
+    from mask3d_core.evaluation.report import Cost
+    from mask3d_core.instances import Instances
+    from mask3d_core.segmenter import Segmenter
+    from mask3d_core.training.dataset import Dataset
+
+SUMMARY = 'measure how good predictions are, as the benchmarks do'
+DESCRIPTION = """\
+Measure average precision (AP, AP50, AP25) as ScanNet's evaluator does: of weights on a
+prepared data set, or of stored predictions. Prints a table; into DIR go
+
+  scores.json     all scores, seconds of each stage, peak memory
+  curves.png      precision-recall curves at IoU 0.5
+
+S3DIS adds mean precision and recall, ScanNet200 head, common and tail.
+"""
+EXAMPLES = """\
+example:
+  mask3d evaluate scannet/ --weights scannet.weights -o scores
+  mask3d evaluate s3dis/ --weights area5.weights --split validation --export submission
+  mask3d evaluate scannet/ --predictions found/
+  mask3d evaluate --predictions found/ --ground-truth gt/ --classes scannet20
+  mask3d evaluate --benchmark 100
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('dataset', type=Path, nargs='?', metavar='DATASET',
+                        help='folder that `mask3d prepare` wrote')
+    parser.add_argument('--split', default='validation', metavar='NAME',
+                        help='which scans of the data set (default: validation)')
+    parser.add_argument('--fold', metavar='NAME',
+                        help='validate on this fold of the data set (S3DIS: Area_5)')
+    parser.add_argument('-o', '--out', type=Path, metavar='DIR', default=Path('evaluation'),
+                        help='folder for scores and curves; made when missing '
+                             '(default: evaluation)')
+    parser.add_argument('--export', type=Path, metavar='DIR',
+                        help="also write the predictions in ScanNet's submission format")
+    parser.add_argument('--save', type=Path, metavar='DIR',
+                        help='also write what the weights predict as NAME.npz, for --predictions')
+    stored = parser.add_argument_group('stored predictions instead of weights')
+    stored.add_argument('--predictions', type=Path, metavar='DIR',
+                        help='NAME/instances.npz as `mask3d segment -o NAME` writes it, NAME.npz, '
+                             'or NAME.txt of a submission')
+    stored.add_argument('--ground-truth', type=Path, metavar='DIR',
+                        help='NAME.txt as ScanNet has it (1000 x class + instance + 1 a point), '
+                             'or labelled NAME.npz or NAME.ply; in place of DATASET')
+    stored.add_argument('--classes', choices=('scannet20', 'scannet200', 's3dis', 'stpls3d'),
+                        help='what the ids in --ground-truth mean')
+    add_model_arguments(parser, weights='none; needed unless there are --predictions',
+                        num_queries='150; STPLS3D: 160; S3DIS: 100; your own: as trained')
+    _add_protocol(parser.add_argument_group(
+        'how to evaluate; by default as the benchmark and the original do'))
+    parser.add_argument('--benchmark', type=count, metavar='SCANS',
+                        help='only measure how fast evaluating is, on made-up scans of 150,000 '
+                             'points with 100 predictions each')
+    parser.set_defaults(wrong_usage=parser.error)
+
+
+def _add_protocol(group: argparse._ArgumentGroup) -> None:
+    group.add_argument('--min-region', type=count, metavar='N',
+                       help='points of the smallest object that counts (default: 100; STPLS3D: '
+                            '10)')
+    group.add_argument('--top-k', type=int, metavar='K',
+                       help='predictions a scan, by class probability; -1: as many as masks '
+                            '(default: 500; ScanNet200, STPLS3D: 750; S3DIS: -1)')
+    group.add_argument('--dbscan-eps', type=float, metavar='METRES',
+                       help='split a mask where its parts are further apart than this; 0: never '
+                            '(default: 0.95; S3DIS: 0.6; STPLS3D: 14)')
+    group.add_argument('--confidence', type=float, metavar='S',
+                       help='report precision and recall of instances with at least this score '
+                            '(default: only for S3DIS, 0.8)')
+    group.add_argument('--leftovers', metavar='CLASS',
+                       help='count the points that no mask covers as one more prediction of this '
+                            'class; the original does so with ceiling')
+
+
+def run(options: argparse.Namespace) -> None:
+    """Evaluate, print a table, write scores and curves."""
+    _check_usage(options)
+    if options.benchmark is not None:
+        _benchmark(options.benchmark)
+        return
+    for folder in (options.out, options.export, options.save):
+        if folder is not None:
+            _make_folder(folder)
+    if options.ground_truth is not None:
+        _evaluate_folders(options)
+    else:
+        _evaluate_dataset(options)
+
+
+def _check_usage(options: argparse.Namespace) -> None:
+    """Exit with status 2 unless there is one source of truth, and one of predictions."""
+    if options.benchmark is not None:
+        return
+    if (options.dataset is None) == (options.ground_truth is None):
+        options.wrong_usage('expected either a DATASET or --ground-truth')
+    if (options.weights is None) == (options.predictions is None):
+        options.wrong_usage('expected either --weights or --predictions')
+    if options.ground_truth is not None:
+        if options.predictions is None:
+            options.wrong_usage('--ground-truth goes with --predictions; to evaluate weights give '
+                                'a DATASET')
+        if options.classes is None:
+            options.wrong_usage('--ground-truth needs --classes')
+    if options.save is not None and options.weights is None:
+        options.wrong_usage('--save goes with --weights')
+    if options.ground_truth is None and options.classes is not None:
+        options.wrong_usage('--classes goes with --ground-truth; a DATASET has its own')
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder before anything takes time."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(f'{folder} is a file or inside one: give a folder') from error
+
+
+def _evaluate_folders(options: argparse.Namespace) -> None:
+    from mask3d_core.classes import load_classes
+    from mask3d_core.evaluation import Evaluation, find_protocol
+    from mask3d_core.evaluation.stored import find_truth, read_truth
+
+    classes = load_classes(options.classes)
+    evaluation = Evaluation(classes, _protocol(find_protocol(options.classes), options),
+                            options.leftovers)
+    files = find_truth(options.ground_truth)
+    _add_stored(options, list(files), evaluation, lambda name: read_truth(files[name], classes))
+    _report(options, evaluation, {'ground_truth': str(options.ground_truth),
+                                  'predictions': str(options.predictions)})
+
+
+def _evaluate_dataset(options: argparse.Namespace) -> None:
+    from mask3d_core.evaluation import Evaluation, find_protocol
+    from mask3d_core.training.dataset import Dataset
+
+    dataset = Dataset.open(options.dataset)
+    if options.fold is not None:
+        dataset = dataset.fold(options.fold)
+    names = dataset.split(options.split)
+    protocol = replace(find_protocol(dataset.name, dataset.background),
+                       min_region=dataset.min_region_size)
+    evaluation = Evaluation(dataset.classes, _protocol(protocol, options), options.leftovers)
+    about = {'dataset': str(options.dataset), 'split': options.split}
+    if options.predictions is not None:
+        from mask3d_core.evaluation.segmented import block_truth
+
+        _add_stored(options, names, evaluation,
+                    lambda name: block_truth(dataset, dataset.read(name)))
+        _report(options, evaluation, about | {'predictions': str(options.predictions)})
+    else:
+        cost = _add_segmented(options, dataset, names, evaluation)
+        _report(options, evaluation, about | {'weights': str(options.weights)}, cost)
+
+
+def _protocol(protocol: Protocol, options: argparse.Namespace) -> Protocol:
+    """Return a protocol with what was given on the command line."""
+    names = ('min_region', 'confidence', 'top_k', 'dbscan_eps', 'num_queries')
+    return replace(protocol, **{name: getattr(options, name) for name in names
+                                if getattr(options, name) is not None})
+
+
+def _add_stored(options: argparse.Namespace, names: list[str], evaluation: Evaluation,
+                read: Callable[[str], Truth]) -> None:
+    from mask3d_core.evaluation.export import export_scene
+    from mask3d_core.evaluation.predictions import read_predictions
+    from mask3d_core.evaluation.stored import check_complete, find_predictions
+    from mask3d_core.files.source import naming
+
+    files = find_predictions(options.predictions)
+    check_complete(names, files)
+    for number, name in enumerate(names, start=1):
+        _say(f'{number}/{len(names)} {name}')
+        found = read_predictions(files[name])
+        with naming(files[name]):
+            evaluation.add(found, read(name))
+        if options.export is not None:
+            export_scene(options.export, name, found)
+
+
+def _add_segmented(options: argparse.Namespace, dataset: Dataset, names: Sequence[str],
+                   evaluation: Evaluation) -> Cost:
+    from mask3d_core.bench import peak_bytes, reset_peak
+    from mask3d_core.evaluation.export import export_scene
+    from mask3d_core.evaluation.report import measure_cost
+    from mask3d_core.evaluation.segmented import segment_split
+    from mask3d_core.files.results import write_instances_npz
+
+    _say('loading the weights')
+    segmenter = _segmenter(options, evaluation.protocol)
+    done = 0
+
+    def progress(name: str, instances: Instances) -> None:
+        nonlocal done
+        done += 1
+        _say(f'{done}/{len(names)} {name}: {len(instances)} predictions, '
+             f'{sum(instances.seconds.values()):.2f} s')
+        if options.save is not None:
+            write_instances_npz(options.save / f'{name}.npz', instances)
+        if options.export is not None:
+            export_scene(options.export, name, instances)
+
+    reset_peak(segmenter.device)
+    seconds = segment_split(segmenter, dataset, names, evaluation, on_scan=progress)
+    return measure_cost(seconds, peak_bytes(segmenter.device), str(segmenter.device))
+
+
+def _segmenter(options: argparse.Namespace, protocol: Protocol) -> Segmenter:
+    """Load the weights, with the benchmark's number of queries where it can be chosen."""
+    from mask3d_core.segmenter import load_segmenter
+
+    segmenter = load_segmenter(options.weights, options.device, options.precision,
+                               options.num_queries)
+    if segmenter.weights.model.queries != 'learned':
+        segmenter.num_queries = protocol.num_queries
+    return segmenter
+
+
+def _report(options: argparse.Namespace, evaluation: Evaluation, about: dict[str, str],
+            cost: Cost | None = None) -> None:
+    from mask3d_core.evaluation.curves import draw_curves
+    from mask3d_core.evaluation.report import format_cost, format_table, write_scores_json
+
+    scores = evaluation.scores()
+    print(format_table(scores))
+    if cost is not None:
+        print(format_cost(cost))
+    write_scores_json(options.out / 'scores.json', scores, about, cost)
+    draw_curves(options.out / 'curves.png', scores)
+    _say(f'wrote {options.out / "scores.json"} and curves.png')
+
+
+def _benchmark(scans: int) -> None:
+    from mask3d_core.evaluation.benchmark import measure_evaluation
+
+    timing = measure_evaluation(scans)
+    print(f'{scans} scans of 150,000 points with 100 predictions each: overlaps '
+          f'{timing.overlaps:.2f} s, scores {timing.scores:.2f} s; '
+          f'{1e3 * (timing.overlaps + timing.scores) / scans:.1f} ms a scan')
+
+
+def _say(stage: str) -> None:
+    """Show what is going on; results go to stdout, this to stderr."""
+    print(f'mask3d: {stage}', file=sys.stderr, flush=True)

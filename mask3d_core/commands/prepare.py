@@ -1,0 +1,169 @@
+"""`mask3d prepare`: make data sets to train on."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+import sys
+from typing import Any, TYPE_CHECKING
+
+from mask3d_core.commands.arguments import count
+from mask3d_core.errors import InputError
+
+if TYPE_CHECKING:
+    from mask3d_core.training.dataset import Dataset
+
+SUMMARY = 'make a data set to train on, and check it'
+DESCRIPTION = """\
+Read labelled scans once and write what training reads many times: the folder OUT
+with dataset.json and scans/NAME.npz. What is done is not done again, so an
+interrupted call can be repeated. Damaged and missing files are named and left out;
+the exit status is then 1.
+"""
+EXAMPLES = """\
+examples:
+  mask3d prepare scannet /data/ScanNet data/scannet --workers 8
+  mask3d prepare s3dis /data/Stanford3dDataset_v1.2_Aligned_Version data/s3dis
+  mask3d prepare bag office.mcap --topic /rtabmap/cloud_map to_label
+  mask3d prepare folder labelled data/ours --classes ours.tsv --validation 0.2
+  mask3d prepare check data/ours
+
+Each has its own help: mask3d prepare folder --help
+"""
+LAYOUTS = {
+    'scannet': 'ScanNet v2, 20 classes: RAW/scans/scene0000_00/scene0000_00_vh_clean_2.ply …',
+    'scannet200': 'ScanNet v2, 200 classes: the same files',
+    's3dis': 'S3DIS: RAW/Area_1/office_1/Annotations/chair_1.txt …',
+    'stpls3d': 'STPLS3D: RAW/Synthetic_v3_InstanceSegmentation/1_points_GTv3.txt …',
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare one command for each kind of raw data."""
+    kinds = parser.add_subparsers(metavar='KIND', required=True, dest='kind')
+    for name, layout in LAYOUTS.items():
+        command = _command(kinds, name, layout, _run_benchmark)
+        command.add_argument('raw', type=Path, metavar='RAW', help='the data set as downloaded')
+        _add_target(command)
+    _add_bag(_command(kinds, 'bag', 'a recorded map -> a .ply to label', _run_bag))
+    _add_folder(_command(kinds, 'folder', 'your own labelled scans', _run_folder))
+    check = _command(kinds, 'check', 'say what is wrong with a prepared data set', _run_check)
+    check.add_argument('data', type=Path, metavar='OUT', help='folder with dataset.json')
+
+
+def _command(kinds: Any, name: str, summary: str, prepare: Any) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = kinds.add_parser(name, help=summary, description=summary)
+    command.set_defaults(prepare=prepare)
+    return command
+
+
+def _add_target(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('out', type=Path, metavar='OUT', help='folder to write to')
+    parser.add_argument('--workers', type=count, metavar='N', default=os.cpu_count() or 1,
+                        help='processes (default: as many as there are cores)')
+
+
+def _add_bag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('bag', type=Path, metavar='BAG', help='.mcap, .db3, or folder of a bag')
+    parser.add_argument('out', type=Path, metavar='OUT', help='folder to write NAME.ply to')
+    parser.add_argument('--topic', help='its PointCloud2 topic, if it has several; '
+                                        'the last cloud is taken')
+    parser.add_argument('--name', help='of the scan (default: that of the bag)')
+
+
+def _add_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('raw', type=Path, metavar='PLYS',
+                        help='folder of .ply files with label and instance at each vertex')
+    _add_target(parser)
+    parser.add_argument('--classes', required=True, metavar='TABLE',
+                        help='.tsv file with the columns id and name (and red, green, blue); or '
+                             + ', '.join(('scannet20', 'scannet200', 's3dis', 'stpls3d')))
+    parser.add_argument('--background', metavar='NAMES', default='', type=_names,
+                        help='classes that are no objects, with commas between: "wall,floor"')
+    parser.add_argument('--validation', metavar='V', default=0.2, type=_validation,
+                        help='part of the scans to measure on, or their names with commas '
+                             'between (default: 0.2)')
+    parser.add_argument('--voxel-size', type=float, default=0.02, metavar='METRES',
+                        help='to suggest for training (default: 0.02)')
+    parser.add_argument('--name', help='of the data set (default: that of OUT)')
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(',') if name.strip())
+
+
+def _validation(text: str) -> float | tuple[str, ...]:
+    try:
+        part = float(text)
+    except ValueError:
+        return _names(text)
+    if not 0 <= part < 1:
+        raise argparse.ArgumentTypeError(f'expected a part from 0 to below 1, got {text}')
+    return part
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prepare data of some kind, or check it."""
+    options.prepare(options)
+
+
+def _run_benchmark(options: argparse.Namespace) -> None:
+    from mask3d_core.training.benchmarks import BENCHMARKS
+    from mask3d_core.training.prepare import prepare
+
+    benchmark = BENCHMARKS[options.kind]
+    data = benchmark.dataset(options.kind, options.out)
+    sources = benchmark.sources(options.raw, data.classes)
+    _print_dataset(prepare(data, sources, options.workers, _say))
+
+
+def _run_folder(options: argparse.Namespace) -> None:
+    from mask3d_core.training.dataset import Dataset
+    from mask3d_core.training.prepare import prepare
+    from mask3d_core.training.prepare_own import folder_sources, read_class_table
+
+    classes = read_class_table(options.classes)
+    classes.rows(options.background)
+    if not options.voxel_size > 0:
+        raise InputError(f'expected --voxel-size in metres, above 0, got {options.voxel_size:g}')
+    data = Dataset(options.out, options.name or options.out.resolve().name, classes,
+                   options.background, voxel_size=options.voxel_size)
+    sources = folder_sources(options.raw, classes, options.validation)
+    _print_dataset(prepare(data, sources, options.workers, _say))
+
+
+def _run_bag(options: argparse.Namespace) -> None:
+    from mask3d_core.training.prepare_own import extract_map
+
+    print(f'wrote {extract_map(options.bag, options.topic, options.out, options.name)}')
+
+
+def _run_check(options: argparse.Namespace) -> None:
+    from mask3d_core.training.check import check_dataset
+    from mask3d_core.training.dataset import Dataset
+
+    data = Dataset.open(options.data)
+    errors = warnings = 0
+    for finding in check_dataset(data):
+        print(finding, flush=True)
+        errors += finding.serious
+        warnings += not finding.serious
+    if errors:
+        raise InputError(f'{options.data}: {errors} errors, {warnings} warnings, see above')
+    print(f'{options.data}: {len(data.scans)} scans, no errors, {warnings} warnings')
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _print_dataset(data: Dataset) -> None:
+    for split, names in data.splits.items():
+        points = sum(data.scans[name].points for name in names)
+        print(f'{split:10}  {len(names):5} scans  {points / 1e6:8.1f} million points')
+    mean, std = (', '.join(f'{value:.4f}' for value in values)
+                 for values in (data.color_mean, data.color_std))
+    print(f'colour      mean {mean}; deviation {std}')
+    print(f'segments    {"in all scans" if data.on_segments else "not in all scans"}')
+    print(f'wrote {data.folder}; look for mistakes with: mask3d prepare check {data.folder}')

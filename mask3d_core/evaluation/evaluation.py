@@ -1,0 +1,72 @@
+"""Evaluate one scan after another."""
+
+from __future__ import annotations
+
+from mask3d_core.classes import ClassTable
+from mask3d_core.errors import InputError
+from mask3d_core.evaluation.overlaps import measure_overlaps, Overlaps
+from mask3d_core.evaluation.precision_recall import count_painted, Counts
+from mask3d_core.evaluation.predictions import Found
+from mask3d_core.evaluation.protocol import Protocol
+from mask3d_core.evaluation.scores import compute_scores, Scores
+from mask3d_core.evaluation.truth import Truth
+import numpy as np
+
+
+class Evaluation:
+    """
+    Scores of the scans added so far; of a scan only counts are kept, not its points.
+
+    Parameters
+    ----------
+    classes : ClassTable
+        Of the data set; those in the background of the protocol are not evaluated.
+    protocol : Protocol
+    leftovers : str, optional
+        For precision and recall: count the points that no mask covers as one more prediction of
+        this class, as the original does with 'ceiling'.
+
+    Raises
+    ------
+    InputError
+        If nothing is left to evaluate, or `leftovers` is no class.
+
+    """
+
+    def __init__(self, classes: ClassTable, protocol: Protocol,
+                 leftovers: str | None = None) -> None:
+        self.classes = classes.without(protocol.background)
+        self.protocol = protocol
+        if not len(self.classes):
+            raise InputError('expected a class to evaluate, but all are background: '
+                             + ', '.join(classes.names))
+        self._leftovers = (None if leftovers is None else
+                           self.classes.ids[self.classes.rows([leftovers])[0]])
+        self._class_ids = np.array(self.classes.ids, np.int64)
+        self._overlaps: list[Overlaps] = []
+        self._counts: list[Counts] = []
+
+    def add(self, found: Found, truth: Truth) -> None:
+        """
+        Add one scan.
+
+        Raises
+        ------
+        InputError
+            If predictions and truth are of different clouds.
+
+        """
+        self._overlaps.append(measure_overlaps(found, truth, self._class_ids))
+        if self.protocol.confidence is not None:
+            self._counts.append(count_painted(found, truth, self._class_ids,
+                                              self.protocol.confidence, self._leftovers))
+
+    def merge(self, other: Evaluation) -> None:
+        """Add the scans of another evaluation of the same classes, as of another process."""
+        assert other.classes == self.classes and other.protocol == self.protocol
+        self._overlaps += other._overlaps
+        self._counts += other._counts
+
+    def scores(self) -> Scores:
+        """Return the scores of all scans added so far."""
+        return compute_scores(self._overlaps, self._counts, self.classes, self.protocol)

@@ -1,0 +1,109 @@
+"""What was found in a scan, as far as an evaluation looks at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+import zlib
+
+from mask3d_core.errors import InputError
+from mask3d_core.files.source import naming
+from mask3d_core.instances import Instances
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """
+    Masks with class and score, in the order in which they are matched: best score first.
+
+    `Instances` have the same fields and can stand in its place.
+
+    Attributes
+    ----------
+    masks : [P, ceil(N / 8)] uint8
+        Packed bits over the N points of the cloud (`numpy.packbits` order).
+    num_points : int
+        N.
+    class_id : [P] int32
+    score : [P] float
+
+    """
+
+    masks: NDArray[np.uint8]
+    num_points: int
+    class_id: NDArray[np.int32]
+    score: NDArray[np.floating]
+
+
+Found = Instances | Predictions
+
+
+def read_predictions(path: Path) -> Predictions:
+    """
+    Read what `mask3d segment` writes (.npz), or a scene of a benchmark submission (.txt).
+
+    Raises
+    ------
+    InputError
+        With the name of the file, if it or a mask it names is missing or broken.
+
+    """
+    with naming(path):
+        return _read_npz(path) if path.suffix.lower() == '.npz' else _read_submission(path)
+
+
+def _read_npz(path: Path) -> Predictions:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            missing = {'masks', 'num_points', 'class_id', 'score'} - set(archive)
+            if missing:
+                raise InputError(f'expected what `mask3d segment` writes, got an archive without '
+                                 f'{min(missing)!r}')
+            found = Predictions(archive['masks'], int(archive['num_points']),
+                                archive['class_id'], archive['score'])
+    except InputError:
+        raise
+    except (AttributeError, BadZipFile, EOFError, TypeError, ValueError, zlib.error) as error:
+        raise InputError(f'not a readable .npz archive: {error}') from error
+    count = len(found.score)
+    expected = (count, (found.num_points + 7) // 8)
+    if found.masks.shape != expected or len(found.class_id) != count:
+        raise InputError(f'expected {count} packed masks and classes over {found.num_points} '
+                         f'points, got masks of shape {list(found.masks.shape)} and '
+                         f'{len(found.class_id)} classes')
+    return found
+
+
+def _read_submission(path: Path) -> Predictions:
+    masks: list[NDArray[np.uint8]] = []
+    classes: list[int] = []
+    scores: list[float] = []
+    num_points = 0
+    for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), start=1):
+        try:
+            name, class_id, score = line.split()
+            classes.append(int(class_id))
+            scores.append(float(score))
+        except ValueError as error:
+            raise InputError(f'line {number}: expected a mask file, a class id and a score, got '
+                             f'{line!r}') from error
+        mask = read_numbers(path.parent / name) != 0
+        if masks and len(mask) != num_points:
+            raise InputError(f'line {number}: {name} has {len(mask)} points, the masks before it '
+                             f'have {num_points}')
+        num_points = len(mask)
+        masks.append(np.packbits(mask))
+    packed = np.stack(masks) if masks else np.zeros((0, 0), np.uint8)
+    return Predictions(packed, num_points, np.array(classes, np.int32), np.array(scores))
+
+
+def read_numbers(path: Path) -> NDArray[np.int64]:
+    """Read a file of one integer a line; raise InputError, with its name, for anything else."""
+    with naming(path):
+        try:
+            return np.array(path.read_bytes().split(), np.int64)
+        except (OverflowError, ValueError) as error:
+            raise InputError(f'expected one integer a line: {error}') from error

@@ -1,0 +1,84 @@
+"""What each benchmark evaluates, and with which settings the original answers it."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, field, replace
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from mask3d_core.evaluation.average_precision import MIN_REGION
+
+if TYPE_CHECKING:
+    from mask3d_core.extract import ExtractSettings
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """
+    How a data set is evaluated.
+
+    Attributes
+    ----------
+    background : tuple of str
+        Classes without instances, which are not evaluated.
+    min_region : int
+        Points below which neither a prediction nor an object counts.
+    groups : dict of str to tuple of str
+        Names of classes over which means are taken beside the mean over all.
+    confidence : float or None
+        Lowest score for precision and recall (S3DIS); None: they are not reported.
+    top_k, dbscan_eps, num_queries
+        What the original's validation scripts give the model; None: as trained.
+
+    """
+
+    background: tuple[str, ...] = ()
+    min_region: int = MIN_REGION
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    confidence: float | None = None
+    top_k: int = 500
+    dbscan_eps: float = 0.95
+    num_queries: int | None = None
+
+    def settings(self) -> ExtractSettings:
+        """Return the settings with which predictions are made for this benchmark."""
+        from mask3d_core.extract import ExtractSettings
+
+        return ExtractSettings(top_k=self.top_k, dbscan_eps=self.dbscan_eps, all_classes=True)
+
+
+def find_protocol(name: str, background: tuple[str, ...] | None = None) -> Protocol:
+    """
+    Return the protocol of a data set.
+
+    Parameters
+    ----------
+    name : str
+        'scannet' or 'scannet20', 'scannet200', 's3dis', 'stpls3d'; any other is evaluated as
+        ScanNet, but with all its classes.
+    background : tuple of str, optional
+        Classes without instances; those of the benchmark by default.
+
+    """
+    protocol = _benchmark(name)
+    return protocol if background is None else replace(protocol, background=background)
+
+
+def _benchmark(name: str) -> Protocol:
+    if name in ('scannet', 'scannet20'):
+        return Protocol(('wall', 'floor'), num_queries=150)
+    if name == 'scannet200':
+        return Protocol(('wall', 'floor'), groups=_scannet200_groups(), top_k=750, num_queries=150)
+    if name == 's3dis':
+        return Protocol(confidence=0.8, top_k=-1, dbscan_eps=0.6, num_queries=100)
+    if name == 'stpls3d':
+        return Protocol(min_region=10, top_k=750, dbscan_eps=14.0, num_queries=160)
+    return Protocol()
+
+
+def _scannet200_groups() -> dict[str, tuple[str, ...]]:
+    table = resources.files('mask3d_core') / 'classes' / 'scannet200.tsv'
+    rows = list(csv.DictReader(table.read_text().splitlines(), delimiter='\t'))
+    return {split: tuple(row['name'] for row in rows if row['split'] == split)
+            for split in ('head', 'common', 'tail')}

@@ -1,0 +1,98 @@
+"""Evaluations to read: a table for people, JSON for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from mask3d_core.evaluation.scores import AP_NAMES, RATE_NAMES, Scores
+from mask3d_core.files.source import naming
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Cost:
+    """
+    What segmenting the scans took.
+
+    Attributes
+    ----------
+    median, p95 : dict of str to float
+        Seconds of each stage, and of all 'together', over the scans.
+    peak_bytes : int
+        Largest memory of the process, or of the GPU.
+    device : str
+
+    """
+
+    median: dict[str, float]
+    p95: dict[str, float]
+    peak_bytes: int
+    device: str
+
+
+def measure_cost(seconds: Sequence[Mapping[str, float]], peak_bytes: int, device: str) -> Cost:
+    """Summarize the `Instances.seconds` of one or more scans."""
+    runs = [{**run, 'together': sum(run.values())} for run in seconds]
+    stages = {stage: [run[stage] for run in runs] for stage in runs[0]}
+    return Cost({stage: float(np.median(times)) for stage, times in stages.items()},
+                {stage: float(np.percentile(times, 95)) for stage, times in stages.items()},
+                peak_bytes, device)
+
+
+def format_table(scores: Scores) -> str:
+    """Return scores as lines of text, in percent; '-' where there is nothing to find."""
+    rates = scores.rates is not None
+    lines = [_line('percent', 'objects', [*AP_NAMES, *(RATE_NAMES if rates else ())])]
+    for row, name in enumerate(scores.classes.names):
+        values = [*scores.ap[row], *(scores.rates[row] if scores.rates is not None else ())]
+        lines.append(_line(name, str(scores.objects[row]), _percent(values)))
+    known = int(np.count_nonzero(~np.isnan(scores.ap[:, 0])))
+    mean = [*scores.mean_ap, *(scores.mean_rates if scores.mean_rates is not None else ())]
+    lines += ['-' * len(lines[0]),
+              _line(f'mean of {known} classes', str(scores.objects.sum()), _percent(mean))]
+    for name, ap in scores.groups.items():
+        lines.append(_line(f'mean of {name}', '', _percent(ap)))
+    lines.append(_line('class-agnostic', '', _percent(scores.agnostic)))
+    return '\n'.join(lines)
+
+
+def format_cost(cost: Cost) -> str:
+    """Return what the scans took as lines of text."""
+    stages = ', '.join(f'{stage} {cost.median[stage]:.3f} / {cost.p95[stage]:.3f}'
+                       for stage in cost.median)
+    return (f'seconds a scan on {cost.device}, median / 95th percentile: {stages}\n'
+            f'peak memory: {cost.peak_bytes / 1e6:.0f} MB')
+
+
+def write_scores_json(path: Path, scores: Scores, about: Mapping[str, Any],
+                      cost: Cost | None = None) -> None:
+    """
+    Write scores, 0..1 with null for NaN, and what they are about.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+
+    """
+    content: dict[str, Any] = {**about, **scores.to_dict()}
+    if cost is not None:
+        content['seconds'] = {stage: {'median': round(cost.median[stage], 6),
+                                      'p95': round(cost.p95[stage], 6)} for stage in cost.median}
+        content |= {'peak_bytes': cost.peak_bytes, 'device': cost.device}
+    with naming(path):
+        path.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
+
+
+def _line(name: str, objects: str, values: Sequence[str]) -> str:
+    return f'{name:24} {objects:>8} ' + ' '.join(f'{value:>9}' for value in values)
+
+
+def _percent(values: Sequence[float] | NDArray[np.float64]) -> list[str]:
+    return ['-' if math.isnan(value) else f'{100 * value:.1f}' for value in values]

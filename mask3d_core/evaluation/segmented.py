@@ -1,0 +1,76 @@
+"""Evaluate weights on a prepared data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from mask3d_core.classes import ClassTable
+from mask3d_core.errors import InputError
+from mask3d_core.evaluation.evaluation import Evaluation
+from mask3d_core.evaluation.truth import Truth, truth_of
+from mask3d_core.extract import ExtractSettings
+from mask3d_core.instances import Instances
+from mask3d_core.segmenter import Segmenter
+from mask3d_core.training.dataset import Dataset, inner_points
+from mask3d_core.training.labels import LabelledScan
+
+
+def segment_split(segmenter: Segmenter, dataset: Dataset, names: Sequence[str],
+                  evaluation: Evaluation, settings: ExtractSettings | None = None,
+                  on_scan: Callable[[str, Instances], None] | None = None,
+                  ) -> list[Mapping[str, float]]:
+    """
+    Segment scans of a data set and add them to an evaluation.
+
+    Parameters
+    ----------
+    segmenter : Segmenter
+    dataset : Dataset
+    names : sequence of str
+        Its scans, as `Dataset.split` gives them.
+    evaluation : Evaluation
+    settings : ExtractSettings, optional
+        Those of the evaluation's protocol by default.
+    on_scan : function of name and Instances, optional
+        Called after each scan.
+
+    Returns
+    -------
+    list of mapping of str to float
+        Seconds of each stage, one per scan.
+
+    Raises
+    ------
+    InputError
+        If weights and data set disagree about classes, or a scan does not suit the weights.
+
+    """
+    check_classes(segmenter.weights.classes, dataset.classes)
+    settings = settings or evaluation.protocol.settings()
+    seconds = []
+    for name in names:
+        labelled = dataset.read(name)
+        instances = segmenter.segment(labelled.scan, settings)
+        evaluation.add(instances, block_truth(dataset, labelled))
+        seconds.append(instances.seconds)
+        if on_scan is not None:
+            on_scan(name, instances)
+    return seconds
+
+
+def block_truth(dataset: Dataset, labelled: LabelledScan) -> Truth:
+    """Return the objects of a scan of a data set; of a block, those of its inner part."""
+    facts = dataset.scans.get(labelled.name)
+    return truth_of(labelled, None if facts is None else inner_points(labelled, facts))
+
+
+def check_classes(known: ClassTable, wanted: ClassTable) -> None:
+    """Raise InputError if an id means one class to the weights and another to the data set."""
+    names = dict(zip(known.ids, known.names))
+    for class_id, name in zip(wanted.ids, wanted.names):
+        if names.get(class_id, name) != name:
+            raise InputError(f'class {class_id} is {name!r} in the data set, but '
+                             f'{names[class_id]!r} to the weights: evaluate weights trained on '
+                             'these classes')
+    if not set(known.ids) & set(wanted.ids):
+        raise InputError('weights and data set have no class in common')

@@ -1,0 +1,132 @@
+"""What is really in a scan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mask3d_core.classes import ClassTable
+from mask3d_core.errors import InputError
+from mask3d_core.evaluation.predictions import read_numbers
+from mask3d_core.files.source import naming
+from mask3d_core.training.labels import LabelledScan
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+VOID = -1
+"""A point of no object: what a prediction covers of it speaks neither for nor against it."""
+OUTSIDE = -2
+"""A point that is not evaluated at all, as those outside the core of a block."""
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """
+    The objects of one scan.
+
+    Attributes
+    ----------
+    object : [N] int64
+        For each point of the input cloud the row of its object, `VOID` or `OUTSIDE`.
+    class_id : [T] int64
+        Class of each object.
+
+    """
+
+    object: NDArray[np.int64]
+    class_id: NDArray[np.int64]
+
+
+def make_truth(label: ArrayLike, instance: ArrayLike, inside: ArrayLike | None = None) -> Truth:
+    """
+    Make the objects of a scan from what its points are labelled with.
+
+    An object is a class and an instance together; objects are ordered by class, then instance.
+
+    Parameters
+    ----------
+    label : [N] integer
+        Class id; negative: none.
+    instance : [N] integer
+        Negative: none.
+    inside : [N] bool, optional
+        Points that are evaluated; all by default.
+
+    Raises
+    ------
+    InputError
+        If the arrays do not go together.
+
+    """
+    labels, instances = np.asarray(label), np.asarray(instance)
+    if labels.ndim != 1 or labels.shape != instances.shape:
+        raise InputError(f'expected a label and an instance per point, got shapes '
+                         f'{list(labels.shape)} and {list(instances.shape)}')
+    labels, instances = labels.astype(np.int64), instances.astype(np.int64)
+    known = (labels >= 0) & (instances >= 0)
+    rows = np.full(len(labels), VOID, np.int64)
+    base = int(instances.max(initial=0)) + 1
+    keys, rows[known] = np.unique((labels * base + instances)[known], return_inverse=True)
+    if inside is not None:
+        rows[~np.asarray(inside, bool)] = OUTSIDE
+    return Truth(rows, keys // base)
+
+
+def truth_of(labelled: LabelledScan, inside: NDArray[np.bool_] | None = None) -> Truth:
+    """
+    Make the objects of a labelled scan, over the points of its input cloud.
+
+    Parameters
+    ----------
+    labelled : LabelledScan
+    inside : [N] bool, optional
+        Points of the scan that are evaluated; all by default.
+
+    """
+    scan = labelled.scan
+    truth = make_truth(labelled.label, labelled.instance, inside)
+    rows = np.full(scan.input_size, OUTSIDE, np.int64)
+    rows[scan.kept] = truth.object
+    return Truth(rows, truth.class_id)
+
+
+def read_scannet_truth(path: Path, classes: ClassTable) -> Truth:
+    """
+    Read ground truth as ScanNet's evaluator does: per point 1000 x class + instance + 1.
+
+    Numbers below 1000 are void. Where a class table has a class 0 (S3DIS), class + 1 stands in the
+    files, as in those the original Mask3D prepares.
+
+    Raises
+    ------
+    InputError
+        With the name of the file, for anything but one such number a line.
+
+    """
+    numbers = read_numbers(path)
+    with naming(path):
+        if len(numbers) and numbers.min() < 0:
+            raise InputError(f'expected 1000 x class + instance + 1, got {numbers.min()}')
+    label = np.where(numbers < 1000, -1, numbers // 1000 - (1 if 0 in classes.ids else 0))
+    return make_truth(label, numbers % 1000)
+
+
+def write_scannet_truth(path: Path, label: NDArray[np.integer], instance: NDArray[np.integer],
+                        classes: ClassTable) -> None:
+    """
+    Write ground truth for ScanNet's evaluator; undone by `read_scannet_truth`.
+
+    Raises
+    ------
+    InputError
+        If an instance id is above 998, for which the format has no room.
+
+    """
+    with naming(path):
+        if len(instance) and instance.max() > 998:
+            raise InputError(f'expected instance ids up to 998, got {instance.max()}: number the '
+                             'instances of the scan anew')
+        label = label.astype(np.int64) + (1 if 0 in classes.ids else 0)
+        known = (label > 0) & (instance >= 0)
+        numbers = np.where(known, 1000 * label + instance + 1, 0)
+        path.write_text('\n'.join(map(str, numbers.tolist())) + '\n', encoding='ascii')

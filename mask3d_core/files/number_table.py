@@ -1,0 +1,129 @@
+"""Big tables of numbers as text, a row a line: damaged lines are named, the others read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mask3d_core.errors import InputError
+from mask3d_core.files.source import FilePath, naming
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK = 1 << 22
+"""Bytes read at once; a data set's largest file has half a gigabyte."""
+MOST_DAMAGED = 0.01
+"""Part of the lines; beyond it this is another kind of file."""
+BLANK = bytes(32 if byte <= 32 or byte == ord(',') else byte for byte in range(256))
+NUMBER = b'0123456789+-.eEnaifNAIF \n'
+
+
+@dataclass
+class TableLines:
+    """
+    What became of the lines of a table; filled while it is read.
+
+    Attributes
+    ----------
+    read : int
+        Lines that gave a row.
+    repaired : list of int
+        Numbers, from 1, of lines with a control character, which was taken for a blank.
+    dropped : list of int
+        Numbers of lines that hold no row.
+
+    """
+
+    read: int = 0
+    repaired: list[int] = field(default_factory=list)
+    dropped: list[int] = field(default_factory=list)
+
+    def notes(self) -> list[str]:
+        """Say what was wrong, if anything was."""
+        return [f'{fate} {_listed(lines)}' for fate, lines in (
+            ('a control character taken for a blank in', self.repaired),
+            ('dropped as damaged:', self.dropped)) if lines]
+
+
+def _listed(lines: list[int]) -> str:
+    shown = ', '.join(map(str, lines[:5])) + (', …' if len(lines) > 5 else '')
+    return f'line {shown}' if len(lines) == 1 else f'{len(lines)} lines ({shown})'
+
+
+def read_number_table(path: FilePath, width: int, lines: TableLines) -> Iterator[NDArray]:
+    """
+    Read a table of numbers with blanks or commas between them.
+
+    Parameters
+    ----------
+    path : path
+    width : int
+        Numbers of each row. Empty lines are skipped.
+    lines : TableLines
+        Told what became of each line.
+
+    Yields
+    ------
+    [R, width] float64
+        The rows of the file in their order, some thousand at a time.
+
+    Raises
+    ------
+    InputError
+        With the name of the file, when it cannot be read or too many lines are damaged.
+
+    """
+    with naming(path):
+        done = 0
+        with Path(path).open('rb') as file:
+            rest = b''
+            while block := file.read(BLOCK):
+                whole, newline, rest = (rest + block).rpartition(b'\n')
+                if newline:
+                    yield _rows(whole, width, done, lines)
+                    done += whole.count(b'\n') + 1
+            yield _rows(rest, width, done, lines)
+        damaged = len(lines.dropped)
+        if damaged > MOST_DAMAGED * (damaged + lines.read):
+            raise InputError(f'{damaged} of {damaged + lines.read} lines are not rows of {width} '
+                             f'numbers, the first is line {lines.dropped[0]}')
+
+
+def _rows(text: bytes, width: int, done: int, lines: TableLines) -> NDArray[np.float64]:
+    """Read whole lines; `done` of the file came before."""
+    content = np.frombuffer(text, np.uint8)
+    ends = np.flatnonzero(content == ord('\n'))
+    plain = (content >= 32) | (content == 10) | (content == 13) | (content == 9)
+    lines.repaired += _line_numbers(np.flatnonzero(~plain), ends, done)
+    words = _words_per_line(np.frombuffer(text.translate(BLANK), np.uint8), ends)
+    kept = words == width
+    if text.translate(None, NUMBER + b',\r\t' + bytes(range(32))):
+        kept &= np.array([_is_row(line) for line in text.split(b'\n')])
+    dropped = np.flatnonzero(~kept & (words > 0))
+    if len(dropped):
+        lines.dropped += (dropped + 1 + done).tolist()
+        every = text.split(b'\n')
+        text = b'\n'.join(every[line] for line in np.flatnonzero(kept))
+    lines.read += int(kept.sum())
+    values = np.fromstring(text.translate(BLANK).decode(), sep=' ')
+    return values.reshape(-1, width)
+
+
+def _line_numbers(places: NDArray[np.int64], ends: NDArray[np.int64], done: int) -> list[int]:
+    return (np.unique(np.searchsorted(ends, places)) + 1 + done).tolist()
+
+
+def _words_per_line(content: NDArray[np.uint8], ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    inside = content != 32
+    starts = np.flatnonzero(inside & ~np.concatenate([[False], inside[:-1]])[:len(inside)])
+    return np.bincount(np.searchsorted(ends, starts), minlength=len(ends) + 1)
+
+
+def _is_row(line: bytes) -> bool:
+    try:
+        for word in line.translate(BLANK).split():
+            float(word)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,119 @@
+"""Surface normals: of a point cloud from each point's neighbours, of a mesh from its faces."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK = 1 << 13
+"""Points worked on at once: their neighbours stay in the processor's cache."""
+
+
+def neighbour_normals(xyz: NDArray[np.floating], neighbours: NDArray[np.integer],
+                      ) -> NDArray[np.float64]:
+    """
+    Fit a plane to each point's neighbours: the direction in which they spread least.
+
+    Parameters
+    ----------
+    xyz : [N, 3] float
+        Metres.
+    neighbours : [N, n] integer
+        Rows of the neighbours of each point.
+
+    Returns
+    -------
+    [N, 3] float64
+        Unit vectors. Their sign means nothing; neighbours on one line or in one point fit many
+        planes, and get any of the directions.
+
+    """
+    columns = np.ascontiguousarray(xyz.T, np.float64)
+    normals = np.empty((len(neighbours), 3))
+    for first in range(0, len(neighbours), BLOCK):
+        part = slice(first, first + BLOCK)
+        normals[part] = _least_spread(_scatter(columns[:, neighbours[part]]))
+    return normals
+
+
+def vertex_normals(vertices: NDArray[np.floating], faces: NDArray[np.integer],
+                   ) -> NDArray[np.float32]:
+    """
+    Average the unit normals of the faces around each vertex of a mesh.
+
+    As ScanNet's segmentator does it, to the last bit: a running mean in single precision, in the
+    order of the faces. Faces count alike, whatever their size, and the mean is not scaled to unit
+    length, so that vertices on a crease differ a little from everything.
+
+    Parameters
+    ----------
+    vertices : [N, 3] float
+        Metres.
+    faces : [F, 3] integer
+        Rows of the corners of triangles. Degenerate ones count as zero.
+
+    Returns
+    -------
+    [N, 3] float32
+
+    """
+    first, second, third = vertices.astype(np.float32)[faces].transpose(1, 2, 0)
+    normal = _cross(second - first, third - first)              # [3, F]
+    length = np.sqrt(normal[0] * normal[0] + normal[1] * normal[1] + normal[2] * normal[2])
+    normal = (normal / np.where(length > 0, length, 1)).T
+    mean = np.zeros((len(vertices), 3), np.float32)
+    corner = faces.reshape(-1)
+    for turn, places in enumerate(_turns(corner)):
+        share = np.float32(1) / np.float32(turn + 1)
+        at = corner[places]
+        mean[at] = share * normal[places // 3] + (1 - share) * mean[at]
+    return mean
+
+
+def _turns(values: NDArray[np.integer]) -> list[NDArray[np.int64]]:
+    """Return where each value occurs first, where it occurs for the second time, and so on."""
+    order = np.argsort(values, kind='stable')
+    ranked = values[order]
+    turn = np.arange(len(ranked)) - np.searchsorted(ranked, ranked)
+    return np.split(order[np.argsort(turn, kind='stable')], np.cumsum(np.bincount(turn))[:-1])
+
+
+def _scatter(points: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Return xx, yy, zz, xy, xz, yz about the mean, of unit trace: [3, N, n] -> six [N]."""
+    x, y, z = points - points.mean(axis=2, keepdims=True)
+    moments = [np.einsum('ij,ij->i', a, b)
+               for a, b in ((x, x), (y, y), (z, z), (x, y), (x, z), (y, z))]
+    trace = moments[0] + moments[1] + moments[2]
+    trace[trace == 0] = 1
+    return [moment / trace for moment in moments]
+
+
+def _least_spread(moments: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """
+    Return the eigenvectors of the smallest eigenvalues of symmetric 3 x 3 matrices: [N, 3].
+
+    The eigenvalue comes from the cosine of a third of an angle (Smith 1961); its vector is
+    perpendicular to all rows of A - eigenvalue, so the largest of their cross products.
+    """
+    xx, yy, zz, xy, xz, yz = moments
+    mean = (xx + yy + zz) / 3
+    a, b, c = xx - mean, yy - mean, zz - mean
+    radius = np.sqrt((a * a + b * b + c * c + 2 * (xy * xy + xz * xz + yz * yz)) / 6)
+    half = (a * (b * c - yz * yz) - xy * (xy * c - yz * xz) + xz * (xy * yz - b * xz)) / 2
+    cosine = half / np.where(radius > 0, radius, 1) ** 3
+    angle = np.arccos(np.clip(cosine, -1, 1)) / 3
+    least = 2 * radius * np.cos(angle + 2 * np.pi / 3)          # about the mean
+    rows = [np.stack(row) for row in ((a - least, xy, xz), (xy, b - least, yz),
+                                      (xz, yz, c - least))]
+    products = np.stack([_cross(rows[i], rows[j]) for i, j in ((0, 1), (0, 2), (1, 2))])
+    length = (products ** 2).sum(axis=1)                        # [3, N]
+    best = length.argmax(axis=0)
+    each = np.arange(len(best))
+    vector, size = products[best, :, each], np.sqrt(length[best, each])[:, None]
+    return np.where(size > 1e-15, vector / np.maximum(size, 1e-300), (0, 0, 1))
+
+
+def _cross(u: NDArray[np.floating], v: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the cross products of vectors [3, N]."""
+    return np.stack([u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2],
+                     u[0] * v[1] - u[1] * v[0]])

@@ -1,0 +1,1 @@
+"""Training: from labelled scans to a weights file."""

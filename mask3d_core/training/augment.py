@@ -1,0 +1,216 @@
+"""Augmentation: a scan as it might have been as well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+import math
+
+from mask3d_core.errors import InputError
+from mask3d_core.training.elastic import elastic_distortion
+from mask3d_core.training.labels import byte_color, LabelledScan
+import numpy as np
+from numpy.typing import NDArray
+
+CROP_TRIES = 100
+LEVELS = np.arange(256, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class AugmentationConfig:
+    """
+    How scans are varied; the defaults are the original's.
+
+    Attributes
+    ----------
+    crop_length : float
+        Edge of the square of the floor plan that is cut out, metres; 0: whole scans.
+    crop_min_points : int
+        Fewest points of a crop; a scan without such a place is taken whole.
+    shift : bool
+        Centre the scan and move it by up to half its size: positions carry no information.
+    flip : float
+        Probability to mirror x, and to mirror y.
+    elastic : float
+        Probability of elastic distortion.
+    elastic_granularity, elastic_magnitude : floats
+        Of each elastic distortion, one after the other: wave length and size, metres.
+    scale : float
+        Each axis is scaled by 1 - scale to 1 + scale.
+    yaw, tilt : float
+        Largest rotation about z, and about y and x, radians.
+    contrast, brightness : float
+        Largest relative change.
+    color_shift : float
+        Largest change of red, of green and of blue, of 0..255.
+    color_drop : float
+        Probability to take all colour away: so one set of weights serves maps without colour.
+
+    """
+
+    crop_length: float = 0.0
+    crop_min_points: int = 20000
+    shift: bool = True
+    flip: float = 0.5
+    elastic: float = 0.95
+    elastic_granularity: tuple[float, ...] = (0.2, 0.8)
+    elastic_magnitude: tuple[float, ...] = (0.4, 1.6)
+    scale: float = 0.1
+    yaw: float = math.pi
+    tilt: float = math.pi / 24
+    contrast: float = 0.2
+    brightness: float = 0.2
+    color_shift: float = 20.0
+    color_drop: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ('flip', 'elastic', 'color_drop'):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f'expected {name} as a probability, 0..1, got '
+                                 f'{getattr(self, name)!r}')
+        for name in ('crop_length', 'yaw', 'tilt', 'contrast', 'brightness', 'color_shift'):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InputError(f'expected {name} of 0 or more, got {getattr(self, name)!r}')
+        if not 0 <= self.scale < 1:
+            raise InputError(f'expected scale from 0 to below 1, got {self.scale!r}')
+        waves, sizes = self.elastic_granularity, self.elastic_magnitude
+        if len(waves) != len(sizes) or min((*waves, *sizes), default=1) <= 0:
+            raise InputError(
+                'expected elastic_granularity and elastic_magnitude of the same length, metres '
+                f'above 0, got {waves} and {sizes}')
+
+
+def augment(labelled: LabelledScan, rng: np.random.Generator, config: AugmentationConfig,
+            neutral: tuple[float, float, float] = (0.5, 0.5, 0.5)) -> LabelledScan:
+    """
+    Vary a scan; the same generator state gives the same scan.
+
+    Parameters
+    ----------
+    labelled : LabelledScan
+    rng : Generator
+    config : AugmentationConfig
+    neutral : 3 floats
+        What a dropped colour becomes, 0..1: the mean of the training data, zero for the network.
+
+    """
+    if config.crop_length:
+        labelled = random_crop(labelled, rng, config.crop_length, config.crop_min_points)
+    if config.shift:
+        labelled = random_shift(labelled, rng)
+    labelled = random_flip(labelled, rng, config.flip)
+    if rng.random() < config.elastic:
+        for step in zip(config.elastic_granularity, config.elastic_magnitude):
+            labelled = random_elastic(labelled, rng, *step)
+    labelled = random_scale(labelled, rng, config.scale)
+    labelled = random_rotation(labelled, rng, config.yaw, config.tilt)
+    labelled = random_contrast(labelled, rng, config.contrast, config.brightness)
+    labelled = random_color_shift(labelled, rng, config.color_shift)
+    return random_color_drop(labelled, rng, config.color_drop, neutral)
+
+
+def random_crop(labelled: LabelledScan, rng: np.random.Generator, length: float,
+                min_points: int) -> LabelledScan:
+    """
+    Cut a square column out of the middle half of a scan, as DepthContrast's RandomCuboid.
+
+    A scan that has no such column of `min_points` points after 100 tries stays whole.
+    """
+    if len(labelled) < min_points:
+        return labelled
+    x, y = labelled.scan.xyz[:, 0], labelled.scan.xyz[:, 1]
+    low, high = np.array([x.min(), y.min()]), np.array([x.max(), y.max()])
+    for _ in range(CROP_TRIES):
+        left, front = (low + high) / 2 + rng.uniform(-0.25, 0.25, 2) * (high - low) - length / 2
+        inside = (x >= left) & (x <= left + length) & (y >= front) & (y <= front + length)
+        if np.count_nonzero(inside) >= min_points:
+            return labelled.take(np.flatnonzero(inside))
+    return labelled
+
+
+def random_shift(labelled: LabelledScan, rng: np.random.Generator) -> LabelledScan:
+    """Centre a scan, then move it by up to half of its extent on each axis."""
+    xyz = labelled.scan.xyz
+    centered = xyz - xyz.mean(0, np.float64).astype(xyz.dtype)
+    shift = rng.uniform(centered.min(0), centered.max(0)) / 2
+    return _at(labelled, centered + shift.astype(xyz.dtype))
+
+
+def random_flip(labelled: LabelledScan, rng: np.random.Generator, probability: float,
+                ) -> LabelledScan:
+    """Mirror x, and mirror y: each becomes its largest value minus itself."""
+    xyz = labelled.scan.xyz.copy()
+    for axis in np.flatnonzero(rng.random(2) < probability):
+        xyz[:, axis] = xyz[:, axis].max() - xyz[:, axis]
+    return _at(labelled, xyz)
+
+
+def random_elastic(labelled: LabelledScan, rng: np.random.Generator, granularity: float,
+                   magnitude: float) -> LabelledScan:
+    """Bend a scan, as `elastic_distortion` does."""
+    return _at(labelled, elastic_distortion(labelled.scan.xyz, rng, granularity, magnitude))
+
+
+def random_scale(labelled: LabelledScan, rng: np.random.Generator, limit: float) -> LabelledScan:
+    """Stretch each axis on its own by 1 - limit to 1 + limit."""
+    factors = rng.uniform(1 - limit, 1 + limit, 3)
+    return _at(labelled, labelled.scan.xyz * factors.astype(labelled.scan.xyz.dtype))
+
+
+def random_rotation(labelled: LabelledScan, rng: np.random.Generator, yaw: float, tilt: float,
+                    ) -> LabelledScan:
+    """Turn a scan around its mean: about z by up to `yaw`, then y and x by up to `tilt`."""
+    about_z, about_y, about_x = rng.uniform(-1, 1, 3) * (yaw, tilt, tilt)
+    turn = rotation(0, about_x) @ rotation(1, about_y) @ rotation(2, about_z)
+    xyz = labelled.scan.xyz
+    mean = xyz.mean(0, np.float64).astype(xyz.dtype)
+    return _at(labelled, (xyz - mean) @ turn.T.astype(xyz.dtype) + mean)
+
+
+def rotation(axis: int, angle: float) -> NDArray[np.float64]:
+    """Return the matrix that turns by an angle, radians, about x, y or z (0, 1, 2)."""
+    first, second = (axis + 1) % 3, (axis + 2) % 3
+    matrix = np.eye(3)
+    matrix[[first, second], [first, second]] = math.cos(angle)
+    matrix[second, first] = math.sin(angle)
+    matrix[first, second] = -math.sin(angle)
+    return matrix
+
+
+def random_contrast(labelled: LabelledScan, rng: np.random.Generator, contrast: float,
+                    brightness: float) -> LabelledScan:
+    """Multiply all colours by 1 +- contrast, then add +- brightness times white."""
+    gain, offset = rng.uniform(-1, 1, 2) * (contrast, brightness) + (1, 0)
+    return _mapped(labelled, [LEVELS * np.float32(gain) + np.float32(255 * offset)] * 3)
+
+
+def random_color_shift(labelled: LabelledScan, rng: np.random.Generator, limit: float,
+                       ) -> LabelledScan:
+    """Add up to +- limit, of 0..255, to red, to green and to blue."""
+    return _mapped(labelled, [LEVELS + np.float32(shift)
+                              for shift in rng.uniform(-limit, limit, 3)])
+
+
+def random_color_drop(labelled: LabelledScan, rng: np.random.Generator, probability: float,
+                      neutral: tuple[float, float, float]) -> LabelledScan:
+    """Give all points one colour, or leave them all alone."""
+    color = labelled.scan.color
+    if rng.random() >= probability or color is None:
+        return labelled
+    plain = np.broadcast_to(np.array(neutral, np.float32), color.shape)
+    return replace(labelled, scan=replace(labelled.scan, color=plain))
+
+
+def _at(labelled: LabelledScan, xyz: NDArray[np.floating]) -> LabelledScan:
+    return replace(labelled, scan=replace(labelled.scan, xyz=xyz))
+
+
+def _mapped(labelled: LabelledScan, tables: list[NDArray[np.float32]]) -> LabelledScan:
+    """Send each channel of 0..255 through a table, cut to whole levels as images of bytes are."""
+    if labelled.scan.color is None:
+        return labelled
+    levels = byte_color(labelled.scan.color)
+    color = np.empty(levels.shape, np.float32)
+    for channel, table in enumerate(tables):
+        unit = np.floor(np.clip(table, 0, 255)) / np.float32(255)
+        color[:, channel] = unit[levels[:, channel]]
+    return replace(labelled, scan=replace(labelled.scan, color=color))

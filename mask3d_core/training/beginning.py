@@ -1,0 +1,122 @@
+"""What a run begins with: its scans, its order, its model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mask3d_core.checkpoint import load_weights, untrained_weights, Weights
+from mask3d_core.errors import InputError
+from mask3d_core.training.batches import Order, Recipe, Samples
+from mask3d_core.training.config import TrainConfig
+from mask3d_core.training.dataset import Dataset
+from mask3d_core.voxels import Voxelization
+
+CLASS_HEAD = 'head.classes.'
+"""Tensors that belong to the classes, not to what was learned about shapes."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """
+    What a run learns from and is measured by.
+
+    Attributes
+    ----------
+    dataset : Dataset
+    training, validation : tuple of str
+        Names of scans.
+
+    """
+
+    dataset: Dataset
+    training: tuple[str, ...]
+    validation: tuple[str, ...]
+
+    @classmethod
+    def open(cls, config: TrainConfig) -> Material:
+        """Find the scans of a configuration; raise InputError when they are not there."""
+        if not config.data:
+            raise InputError('no data set is given: set --data to a folder that `mask3d prepare` '
+                             'made')
+        dataset = Dataset.open(config.data)
+        dataset = dataset.fold(config.fold) if config.fold else dataset
+        training = [name for split in config.train_splits for name in dataset.split(split)]
+        split = config.validation_split
+        return cls(dataset, tuple(training), tuple(dataset.split(split)) if split else ())
+
+    def samples(self, config: TrainConfig) -> Samples:
+        """Return the training scans as the network wants them."""
+        data = self.dataset
+        background = tuple(data.classes.ids[row] for row in data.classes.rows(data.background))
+        colors = (data.color_mean, data.color_std) if config.use_color else (None, None)
+        recipe = Recipe(config.seed, Voxelization(config.voxel_size, config.voxel_color, *colors),
+                        config.augmentation, data.objects, background, config.model.on_segments,
+                        config.batch_voxels)
+        return Samples(data, self.training, recipe)
+
+    def order(self, config: TrainConfig, rank: int = 0, processes: int = 1) -> Order:
+        """Return the order of the training scans, from the first step, for one process."""
+        if config.batch_size % processes:
+            raise InputError(f'batch_size {config.batch_size} cannot be shared by {processes} '
+                             'processes: give a multiple')
+        if len(self.training) < config.batch_size:
+            raise InputError(f'{len(self.training)} training scans are fewer than a batch_size of '
+                             f'{config.batch_size}: lower it')
+        return Order(config.seed, len(self.training), config.batch_size, config.epochs,
+                     rank=rank, processes=processes)
+
+
+def first_weights(config: TrainConfig, material: Material, command: str) -> Weights:
+    """
+    Return what the run begins with: random weights, or those of `start_weights`.
+
+    Of weights for other classes all is taken but the class head.
+
+    Raises
+    ------
+    InputError
+        When the weights are of another kind of model.
+
+    """
+    dataset = material.dataset
+    model = replace(config.model, num_classes=len(dataset.objects),
+                    in_channels=3 if config.use_color else 1)
+    fresh = untrained_weights(model, dataset.objects, config.voxel_size, config.seed)
+    fresh = replace(fresh, voxel_color=config.voxel_color, color_mean=dataset.color_mean,
+                    color_std=dataset.color_std, licence=config.licence,
+                    trained=_training_facts(config, material, command))
+    if not config.start_weights:
+        return fresh
+    start = load_weights(config.start_weights)
+    _check_model(start, fresh)
+    state = dict(start.state)
+    if start.classes.ids != fresh.classes.ids:
+        state |= {name: tensor for name, tensor in fresh.state.items()
+                  if name.startswith(CLASS_HEAD)}
+    return replace(fresh, state=state)
+
+
+def _check_model(start: Weights, fresh: Weights) -> None:
+    theirs, ours = start.model.to_dict(), fresh.model.to_dict()
+    for key, value in theirs.items():
+        if key != 'num_classes' and value != ours[key]:
+            hint = 'use_color' if key == 'in_channels' else f'model.{key}'
+            raise InputError(f'start_weights have {key} {value}, this configuration {ours[key]}: '
+                             f'change {hint}')
+
+
+def _training_facts(config: TrainConfig, material: Material, command: str) -> dict[str, Any]:
+    """Return what a weights file says about its training."""
+    import platform
+
+    import mask3d_core
+    import numpy as np
+    import torch
+
+    return {'data': material.dataset.name, 'splits': list(config.train_splits),
+            'fold': config.fold, 'scans': len(material.training), 'command': command,
+            'seed': config.seed, 'epochs': config.epochs, 'start_weights': config.start_weights,
+            'color_drop': config.augmentation.color_drop if config.use_color else 0.0,
+            'versions': {'mask3d': mask3d_core.__version__, 'torch': str(torch.__version__),
+                         'numpy': np.__version__, 'python': platform.python_version()}}

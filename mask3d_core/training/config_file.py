@@ -1,0 +1,201 @@
+"""Settings from a YAML file and from `--key value`: every key and every type is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, is_dataclass, replace
+import difflib
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints, TypeVar, Union
+
+from mask3d_core.errors import InputError
+
+T = TypeVar('T')
+Tree = dict[str, Any]
+"""Values by key; a section is a tree of its own."""
+
+
+class Word(str):
+    """A value as it was typed; what it means depends on the type of its key."""
+
+
+def read_tree(path: Path) -> Tree:
+    """Read a YAML file; raise InputError when it is none, or no table of keys."""
+    yaml = _yaml()
+    try:
+        tree = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f'the configuration {path} cannot be read: {error}') from error
+    if not isinstance(tree, dict):
+        raise InputError(f'expected `key: value` lines in {path}, got {type(tree).__name__}')
+    return tree
+
+
+def tree_text(tree: Tree) -> str:
+    """Return a tree as YAML."""
+    return str(_yaml().safe_dump(tree, sort_keys=False))
+
+
+def to_tree(settings: Any) -> Tree:
+    """Return every value of a dataclass, tuples as lists."""
+    return _plain(asdict(settings))
+
+
+def parse_keys(arguments: Sequence[str]) -> Tree:
+    """
+    Read `--key value`, `--section.key value` and `--key=value`; values as in YAML.
+
+    Raises
+    ------
+    InputError
+        When a value is missing or stands alone, or a key is given twice.
+
+    """
+    tree: Tree = {}
+    given: set[str] = set()
+    words = iter(arguments)
+    for word in words:
+        if not word.startswith('--'):
+            raise InputError(f'expected --key before {word!r}')
+        key, equals, text = word[2:].partition('=')
+        value = text if equals else next(words, None)
+        if value is None or not equals and value.startswith('--'):
+            raise InputError(f'--{key} has no value: give `--{key} VALUE`')
+        if key in given:
+            raise InputError(f'--{key} is given twice')
+        given.add(key)
+        *sections, last = key.replace('-', '_').split('.')
+        branch = tree
+        for section in sections:
+            branch = branch.setdefault(section, {})
+        branch[last] = Word(value)
+    return tree
+
+
+def change(settings: T, tree: Tree, where: str) -> T:
+    """
+    Return settings with the values of a tree.
+
+    Parameters
+    ----------
+    settings : dataclass
+        Its fields are plain values, tuples of them, or dataclasses of such fields.
+    tree : mapping
+    where : str
+        Where the values came from, for the message.
+
+    Raises
+    ------
+    InputError
+        For an unknown key, with the nearest known one; for a value of the wrong type.
+
+    """
+    return _change(settings, tree, where, '', known_keys(type(settings)))
+
+
+def known_keys(kind: type, prefix: str = '') -> list[str]:
+    """Return every key of a dataclass, those of sections with a dot."""
+    hints, keys = get_type_hints(kind), []
+    for field in fields(kind):
+        if is_dataclass(hints[field.name]):
+            keys += known_keys(hints[field.name], f'{prefix}{field.name}.')
+        else:
+            keys.append(prefix + field.name)
+    return keys
+
+
+def _change(settings: T, tree: Tree, where: str, prefix: str, known: list[str]) -> T:
+    hints = get_type_hints(type(settings))
+    values = {}
+    for key, value in tree.items():
+        name = f'{prefix}{key}'
+        if key not in hints:
+            raise InputError(f'unknown key {name!r} in {where}' + nearest(name, known))
+        hint = hints[key]
+        if isinstance(hint, type) and is_dataclass(hint):
+            if not isinstance(value, Mapping):
+                raise InputError(f'{name} in {where} is a section: expected keys below it, such '
+                                 f'as {known_keys(hint, f"{name}.")[0]}, got {value!r}')
+            values[key] = _change(getattr(settings, key), dict(value), where, f'{name}.', known)
+        else:
+            try:
+                values[key] = _convert(value, hint)
+            except (TypeError, ValueError) as error:
+                raise InputError(f'{name} in {where} is {value!r}: expected '
+                                 f'{describe(hint)}') from error
+    return replace(settings, **values)  # type: ignore[type-var]
+
+
+def nearest(key: str, known: Sequence[str]) -> str:
+    """Say which known key was probably meant: '; did you mean …?'."""
+    close = difflib.get_close_matches(key, known, 1, 0.5)
+    last = key.split('.')[-1]
+    close = close or [name for name in known if name.split('.')[-1] == last]
+    close = close or difflib.get_close_matches(
+        last, [name.split('.')[-1] for name in known], 1, 0.3)
+    return f'; the nearest key is {close[0]!r}' if close else ''
+
+
+def _convert(value: Any, hint: Any) -> Any:
+    """Return a value as its type wants it; raise TypeError or ValueError when it cannot be."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if isinstance(value, Word) and origin is not tuple and hint is not str:
+        value = _meaning(value)
+    if origin in (Union, UnionType):
+        if value is None and type(None) in inner:
+            return None
+        return _convert(value, next(kind for kind in inner if kind is not type(None)))
+    if origin is tuple:
+        return _convert_tuple(value, inner)
+    if hint is float and isinstance(value, (int, float, str)) and not isinstance(value, bool):
+        return float(value)  # YAML 1.1 reads 1e-4 as text
+    if not isinstance(value, hint) or hint is int and isinstance(value, bool):
+        raise TypeError
+    return str(value) if hint is str else value
+
+
+def _meaning(word: Word) -> Any:
+    """Return what YAML makes of a word."""
+    yaml = _yaml()
+    try:
+        return yaml.safe_load(word)
+    except yaml.YAMLError as error:
+        raise ValueError from error
+
+
+def _convert_tuple(value: Any, inner: tuple[Any, ...]) -> tuple[Any, ...]:
+    if isinstance(value, Word):
+        parts = value.split(',')
+        value = _meaning(value) if value.startswith('[') else [Word(p.strip()) for p in parts]
+    values = list(value) if isinstance(value, (list, tuple)) else [value]
+    kinds = [inner[0]] * len(values) if inner[-1] is Ellipsis else list(inner)
+    if len(values) != len(kinds):
+        raise ValueError
+    return tuple(map(_convert, values, kinds))
+
+
+def describe(hint: Any) -> str:
+    """Return the words for a type: 'a whole number'."""
+    words = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 'text'}
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return ' or '.join('nothing' if kind is type(None) else describe(kind) for kind in inner)
+    if origin is tuple:
+        count = 'a list' if inner[-1] is Ellipsis else f'{len(inner)} in a list'
+        return f'{count}, each {describe(inner[0])}'
+    return words.get(hint, str(hint))
+
+
+def _yaml() -> Any:
+    try:
+        import yaml
+    except ImportError as error:
+        raise InputError('reading configurations needs PyYAML: pip install pyyaml') from error
+    return yaml
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, tuple) else value

@@ -1,0 +1,237 @@
+"""Labelled scans: what a model learns from and is measured by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+import zlib
+
+from mask3d_core.errors import InputError
+from mask3d_core.files.columns import scan_from_columns
+from mask3d_core.files.ply import ply_bytes, read_vertices
+from mask3d_core.files.results import SCAN_COLORS
+from mask3d_core.files.source import FilePath, naming
+from mask3d_core.files.target import writing
+from mask3d_core.scan import Scan
+import numpy as np
+from numpy.typing import NDArray
+
+NONE = -1
+COLORS = ('red', 'green', 'blue')
+INT32 = np.iinfo(np.int32)
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledScan:
+    """
+    The finite points of a scan, and what each of them is.
+
+    Attributes
+    ----------
+    scan : Scan
+    label : [N] int32
+        Id of the point's class in the class table; -1: unlabelled, or of a class that is not in
+        the table.
+    instance : [N] int32
+        Id of the point's instance, any number from 0; -1: none. An instance whose label is -1
+        teaches what is an object, but not which class it is of.
+    name : str
+
+    """
+
+    scan: Scan
+    label: NDArray[np.int32]
+    instance: NDArray[np.int32]
+    name: str
+
+    def __len__(self) -> int:
+        return len(self.scan)
+
+    @classmethod
+    def from_columns(cls, columns: Mapping[str, NDArray], name: str) -> LabelledScan:
+        """
+        Check and keep the points of a cloud that are finite.
+
+        Parameters
+        ----------
+        columns : mapping of str to array
+            `xyz`; optional `color`, `segment` as for `Scan.from_points`; optional `label` and
+            `instance`, [M] integers, -1 for all points when absent.
+        name : str
+
+        Raises
+        ------
+        InputError
+            As `Scan.from_points`, or for labels of another length or type.
+
+        """
+        scan = Scan.from_points(columns['xyz'], columns.get('color'), columns.get('segment'))
+        label, instance = (_ids(columns.get(key), key, scan) for key in ('label', 'instance'))
+        return cls(scan, label, instance, name)
+
+    def take(self, rows: NDArray) -> LabelledScan:
+        """Return some of the points: row numbers or a mask [N]."""
+        scan = self.scan
+        part = replace(
+            scan, xyz=scan.xyz[rows], color=None if scan.color is None else scan.color[rows],
+            segment=None if scan.segment is None else scan.segment[rows], kept=scan.kept[rows])
+        return replace(self, scan=part, label=self.label[rows], instance=self.instance[rows])
+
+
+def _ids(values: NDArray | None, key: str, scan: Scan) -> NDArray[np.int32]:
+    if values is None:
+        return np.full(len(scan), NONE, np.int32)
+    if values.shape != (scan.input_size,) or values.dtype.kind not in 'iu':
+        raise InputError(f'expected {key} as {scan.input_size} integers, got {values.dtype.name} '
+                         f'of shape {list(values.shape)}')
+    if values.size and (values.min() < NONE or values.max() > INT32.max):
+        raise InputError(f'expected {key} from -1 to {INT32.max}, got {values.min()} to '
+                         f'{values.max()}')
+    return values.astype(np.int32, copy=False)[scan.kept]
+
+
+def read_labelled(path: FilePath) -> LabelledScan:
+    """
+    Read a labelled scan; its name is that of the file without the suffix.
+
+    .npz: the arrays xyz [N, 3] float, color [N, 3] uint8 (optional), label and instance [N]
+    integer with -1 for none, segment [N] integer (optional).
+
+    .ply: vertices with x, y, z, red, green, blue (optional), and integers, also written as float:
+    `label`: class id; `instance`: 0 for none; `segment` (optional). A point without an instance
+    whose label is 0 has no label; nor has one whose label is negative. Files of `mask3d segment`
+    are painted: their colours are scan_red, scan_green, scan_blue. Names may carry the prefix
+    `scalar_` that CloudCompare puts there.
+
+    Raises
+    ------
+    InputError
+        With the name of the file: not readable, or not labelled.
+
+    """
+    file = Path(path)
+    with naming(file):
+        suffix = file.suffix.lower()
+        if suffix not in ('.npz', '.ply'):
+            raise InputError('expected a labelled scan as .npz or .ply')
+        if not file.is_file():
+            raise InputError('no such file')
+        if suffix == '.npz':
+            return LabelledScan.from_columns(_npz_columns(file), file.stem)
+    columns = read_vertices(file)
+    with naming(file):
+        return _from_vertices(columns, file.stem)
+
+
+def _npz_columns(path: Path) -> dict[str, NDArray]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            columns = dict(archive)
+    except (BadZipFile, EOFError, NotImplementedError, TypeError, ValueError,
+            zlib.error) as error:
+        raise InputError(f'not a readable .npz archive: {error}') from error
+    missing = [key for key in ('xyz', 'label', 'instance') if key not in columns]
+    if missing:
+        raise InputError(f'expected the array {missing[0]!r}, got: {", ".join(columns)}')
+    return columns
+
+
+def _from_vertices(vertices: dict[str, NDArray], name: str) -> LabelledScan:
+    columns = {key.lower().removeprefix('scalar_'): column for key, column in vertices.items()}
+    missing = [key for key in ('label', 'instance') if key not in columns]
+    if missing:
+        raise InputError(f'expected the vertex property {missing[0]!r}, got: '
+                         + ', '.join(vertices))
+    label, instance = (_whole_numbers(columns[key], key) for key in ('label', 'instance'))
+    label[(label < 0) | ((label == 0) & (instance <= 0))] = NONE
+    if 'segment' in columns:
+        columns['segment'] = _whole_numbers(columns['segment'], 'segment')
+    scan = scan_from_columns(_with_scan_colors(columns))
+    return LabelledScan(scan, label[scan.kept].astype(np.int32),
+                        (np.maximum(instance, 0) - 1)[scan.kept].astype(np.int32), name)
+
+
+def _with_scan_colors(columns: dict[str, NDArray]) -> dict[str, NDArray]:
+    """Undo the paint of `mask3d segment`: train on it and the colours give the answer away."""
+    if not set(SCAN_COLORS) <= set(columns):
+        if 'score' not in columns:
+            return columns
+        return {key: column for key, column in columns.items() if key not in COLORS}
+    own = {plain: columns[scan].astype(np.uint8) for plain, scan in zip(COLORS, SCAN_COLORS)}
+    return columns | own
+
+
+def _whole_numbers(column: NDArray, key: str) -> NDArray[np.int64]:
+    """Read ids that may be stored as float; NaN, CloudCompare's "not set", is none."""
+    values = np.where(np.isnan(column), 0, column) if column.dtype.kind == 'f' else column
+    if values.size and (values.min() < INT32.min or values.max() > INT32.max):
+        raise InputError(f'expected {key} as numbers up to {INT32.max}, got {values.max():g}')
+    whole = values.astype(np.int64)
+    fractions = np.flatnonzero(whole != values)
+    if len(fractions):
+        raise InputError(f'expected {key} as whole numbers, got {values[fractions[0]]:g}: was the '
+                         'cloud resampled or interpolated after labelling?')
+    return whole
+
+
+def write_labelled(path: FilePath, labelled: LabelledScan) -> None:
+    """
+    Write a labelled scan as .npz or .ply, as `read_labelled` reads it; whole or not at all.
+
+    An .npz keeps positions as float32. A .ply cannot hold label 0 without an instance, so own
+    class tables begin with id 1.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix == '.npz':
+        with writing(path) as file:
+            np.savez(file, allow_pickle=False, **_columns(labelled))
+    elif suffix == '.ply':
+        with writing(path) as file:
+            file.write(ply_bytes(_vertices(labelled), 'label: class id; instance: 0 none'))
+    else:
+        raise InputError(f'{path}: expected a name that ends with .npz or .ply')
+
+
+def _columns(labelled: LabelledScan) -> dict[str, Any]:
+    scan = labelled.scan
+    columns: dict[str, Any] = {'xyz': scan.xyz.astype(np.float32), 'label': labelled.label,
+                               'instance': labelled.instance}
+    if scan.color is not None:
+        columns['color'] = byte_color(scan.color)
+    if scan.segment is not None:
+        columns['segment'] = np.unique(scan.segment, return_inverse=True)[1].astype(np.int32)
+    return columns
+
+
+def byte_color(color: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return colours 0..1 as 0..255."""
+    return np.rint(color * np.float32(255)).astype(np.uint8)
+
+
+def _vertices(labelled: LabelledScan) -> NDArray:
+    scan = labelled.scan
+    axis = scan.xyz.dtype.str[1:]
+    fields = [(name, axis) for name in 'xyz']
+    fields += [] if scan.color is None else [(name, 'u1') for name in COLORS]
+    fields += [('label', 'i4'), ('instance', 'i4')]
+    fields += [] if scan.segment is None else [('segment', 'i4')]
+    points = np.empty(len(scan), fields)
+    for place in range(3):
+        points['xyz'[place]] = scan.xyz[:, place]
+        if scan.color is not None:
+            points[COLORS[place]] = byte_color(scan.color[:, place])
+    points['instance'] = labelled.instance + 1
+    points['label'] = np.where(labelled.instance < 0, np.maximum(labelled.label, 0),
+                               labelled.label)
+    if scan.segment is not None:
+        points['segment'] = scan.segment
+    return points

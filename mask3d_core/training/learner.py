@@ -1,0 +1,170 @@
+"""What learns: the model, its optimizer and its schedule, on one or many devices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import math
+import os
+from typing import Any, cast, TYPE_CHECKING
+
+from mask3d_core.errors import InputError
+from mask3d_core.model import Mask3D
+from mask3d_core.training.batches import Batch
+from mask3d_core.training.config import PRECISIONS, TrainConfig
+from mask3d_core.training.losses import compute_loss
+from mask3d_core.training.norms import share_batch_norms
+from mask3d_core.training.run_folder import State
+import torch
+from torch import nn, Tensor
+from torch.optim.lr_scheduler import OneCycleLR
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+def make_fabric(config: TrainConfig) -> Fabric:
+    """
+    Return Fabric for the devices of a configuration; torchrun and SLURM say themselves how many.
+
+    Raises
+    ------
+    InputError
+        When Fabric is not installed, or the devices are not there.
+
+    """
+    try:
+        from lightning_fabric import Fabric
+    except ImportError as error:
+        raise InputError('training needs Lightning Fabric: pip install "mask3d_ros[train]"'
+                         ) from error
+    device = config.device
+    if device == 'auto':
+        device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    devices, machines = _launched() or (config.devices, config.machines)
+    present = torch.cuda.device_count() if device == 'cuda' else os.cpu_count() or 1
+    if device == 'cuda' and (present == 0 or devices > present):
+        raise InputError(f'{max(devices, 1)} GPUs are wanted, torch sees {present} (mask3d doctor '
+                         'says why): set --devices, or --device cpu')
+    if device == 'cpu' and config.precision == 'float16':
+        raise InputError('float16 needs a GPU: use --precision bfloat16 or float32')
+    devices = devices or (present if device == 'cuda' else 1)
+    return Fabric(accelerator=device, devices=devices, num_nodes=machines,
+                  precision=PRECISIONS[config.precision],  # type: ignore[arg-type]
+                  strategy='ddp' if devices * machines > 1 else 'auto')
+
+
+def _launched() -> tuple[int, int] | None:
+    """Return the processes of each machine and the machines when torchrun or srun started us."""
+    for total, machines, sign in (('WORLD_SIZE', 'GROUP_WORLD_SIZE', 'TORCHELASTIC_RUN_ID'),
+                                  ('SLURM_NTASKS', 'SLURM_NNODES', 'SLURM_PROCID')):
+        if sign in os.environ and total in os.environ:
+            count = int(os.environ.get(machines, 1))
+            return int(os.environ[total]) // count, count
+    return None
+
+
+class Forward(nn.Module):
+    """From a batch to its loss; all of it runs inside Fabric's precision."""
+
+    def __init__(self, model: Mask3D) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Batch, class_share: float, generator: torch.Generator,
+                ) -> tuple[Tensor, Tensor]:
+        """
+        Predict and compare.
+
+        Parameters
+        ----------
+        batch : Batch
+        class_share : float
+            Weight of this batch's class loss in that of the whole step.
+        generator : torch.Generator
+            Draws the voxels the queries look at.
+
+        Returns
+        -------
+        total : []
+        terms : [4]
+            The total, and class, mask and dice loss of the final prediction, without gradients.
+
+        """
+        steps = self.model(batch.voxels, batch.pyramid, every_step=True, generator=generator)
+        loss = compute_loss(steps, batch.targets, class_share=class_share)
+        total = loss.total
+        if not any(len(targets) for targets in batch.targets):
+            # nothing compares masks, but all processes wait for a gradient of every weight
+            total = total + 0 * sum(step.mask_logits[:1].sum() for scans in steps
+                                    for step in scans)
+        terms = loss.terms
+        return total, torch.stack([total.detach(), terms['class'], terms['mask'],
+                                   terms['dice']])
+
+
+class Learner:
+    """
+    Model, optimizer and schedule as one.
+
+    Attributes
+    ----------
+    model : Mask3D
+    forward : Forward
+        As Fabric wants it called.
+    optimizer, schedule
+        AdamW and one cycle (Smith and Topin, 2019; paper, Sec. IV).
+    rate : float
+        Learning rate of the last step.
+
+    """
+
+    def __init__(self, fabric: Fabric, model: Mask3D, config: TrainConfig, num_steps: int) -> None:
+        self.fabric, self.model = fabric, model
+        model.train()
+        model.unet.recompute = config.checkpoint_activations
+        if fabric.world_size > 1:
+            share_batch_norms(model)
+        optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate,
+                                      weight_decay=config.weight_decay)
+        self.schedule = OneCycleLR(optimizer, config.learning_rate, num_steps)
+        self.forward, self.optimizer = fabric.setup(Forward(model), optimizer)
+        self.rate = 0.0
+        self.exact = config.precision != 'float16'
+        self.largest_norm = config.gradient_clip or math.inf
+
+    def update(self, names: Sequence[str]) -> float:
+        """
+        Change the weights by the gradients gathered so far; return the gradients' norm.
+
+        Raises
+        ------
+        InputError
+            When a gradient is not finite. In float16 that is expected now and then, and the step
+            is left out.
+
+        """
+        clipped = self.fabric.clip_gradients(self.forward, self.optimizer,
+                                             max_norm=self.largest_norm, error_if_nonfinite=False)
+        norm = float(cast(Tensor, clipped))
+        if self.exact and not math.isfinite(norm):
+            raise InputError(f'the gradient is {norm} after the scans {", ".join(names)}: look at '
+                             'them, or lower --learning_rate, or set --gradient_clip 1')
+        self.rate = float(self.schedule.get_last_lr()[0])
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.schedule.step()
+        return norm
+
+    def state(self) -> State:
+        """Return what changes from step to step."""
+        precision: Any = self.fabric.strategy.precision
+        return {'model': self.model.state_dict(), 'optimizer': self.optimizer.state_dict(),
+                'schedule': self.schedule.state_dict(), 'precision': precision.state_dict()}
+
+    def load_state(self, state: State) -> None:
+        """Undo `state`."""
+        precision: Any = self.fabric.strategy.precision
+        self.model.load_state_dict(state['model'])
+        self.optimizer.load_state_dict(state['optimizer'])
+        self.schedule.load_state_dict(state['schedule'])
+        precision.load_state_dict(state['precision'])

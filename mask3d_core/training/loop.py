@@ -1,0 +1,123 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+import time
+from typing import TYPE_CHECKING
+
+from mask3d_core.errors import InputError
+from mask3d_core.model import Mask3D
+from mask3d_core.training.batches import Batch, load_samples
+from mask3d_core.training.beginning import first_weights, Material
+from mask3d_core.training.config import TrainConfig
+from mask3d_core.training.learner import Learner, make_fabric
+from mask3d_core.training.records import Records, Run
+from mask3d_core.training.run_folder import open_run, State
+from mask3d_core.training.sharing import share_out
+from mask3d_core.training.stop import stop_request, StopRequest
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+class Stopped(InputError):
+    """The run was asked to stop; its state is saved."""
+
+
+def train(config: TrainConfig, resume: bool = False, command: str = '') -> None:
+    """
+    Train a model, from the first step or from where a run was stopped.
+
+    What a step sees depends on the seed and the step alone: neither on the number of workers nor
+    on where the run was stopped.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    resume : bool
+        Go on with the run in the folder of the configuration, if there is one.
+    command : str
+        Goes into the weights file.
+
+    Raises
+    ------
+    InputError
+        For anything the user can change; `Stopped` when a signal ended the run.
+
+    """
+    material = Material.open(config)
+    fabric = make_fabric(config)
+    fabric.launch()
+    state = _open_together(fabric, config, resume)
+    weights = first_weights(config, material, command)
+    model = Mask3D(weights.model)
+    model.load_state_dict(weights.state)
+    order = material.order(config, fabric.global_rank, fabric.world_size)
+    learner = Learner(fabric, model, config, order.num_steps)
+    if state is not None:
+        learner.load_state(state['learner'])
+        order = replace(order, begin=state['step'])
+    run = Run(config, material, order, weights)
+    with stop_request() as stop:
+        _run(run, learner, Records(run, learner, state), stop)
+
+
+def _run(run: Run, learner: Learner, records: Records, stop: StopRequest) -> None:
+    """Do the steps of a run."""
+    config, fabric, order = run.config, learner.fabric, run.order
+    loader = load_samples(run.material.samples(config), order, config.workers,
+                          pin=fabric.device.type == 'cuda')
+    ended = time.perf_counter()
+    for step, samples in enumerate(loader, order.begin):
+        waiting = time.perf_counter() - ended
+        share = share_out(fabric, samples, config.batch_voxels, config.model.num_queries,
+                          bool(stop.name))
+        if share.stop:
+            records.save(step)
+            raise Stopped(f'stopped by {stop.name or "another process"} after step {step} of '
+                          f'{order.num_steps}: go on with the same command and --resume')
+        terms = torch.zeros(4, device=fabric.device)
+        for number, (chosen, class_share) in enumerate(zip(share.batches, share.class_shares)):
+            batch = Batch(chosen, fabric.device)
+            more = number + 1 < len(share.batches)  # gradients are added up until the last
+            with fabric.no_backward_sync(learner.forward, enabled=more):
+                total, parts = learner.forward(
+                    batch, class_share, _draws(config.seed, step, fabric.global_rank, number))
+                if not torch.isfinite(total):
+                    raise InputError(f'the loss is {float(parts[0])} at step {step}, with the '
+                                     f'scans {", ".join(batch.names)}: look at them, or lower '
+                                     '--learning_rate, or set --gradient_clip 1')
+                fabric.backward(total * fabric.world_size)  # DDP takes the mean
+            terms += parts
+        norm = learner.update([sample.name for sample in samples])
+        done = step + 1
+        records.add(done, samples, terms, norm, waiting)
+        if done % order.steps_per_epoch == 0:
+            records.end_epoch(done)
+        elif config.save_every and done % config.save_every == 0:
+            records.save(done)
+        ended = time.perf_counter()
+    records.close()
+
+
+def _draws(*place: int) -> torch.Generator:
+    """Return the random numbers of a place in the run: seed, step, process, batch."""
+    seed = int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0] >> 1)
+    return torch.Generator().manual_seed(seed)
+
+
+def _open_together(fabric: Fabric, config: TrainConfig, resume: bool) -> State | None:
+    """Open the folder of the run in one process, for all."""
+    answer: tuple[State | None, str] = None, ''
+    if fabric.is_global_zero:
+        try:
+            answer = open_run(config, resume), ''
+        except InputError as error:
+            answer = None, str(error)
+    state, fault = fabric.broadcast(answer)
+    if fault:
+        raise InputError(fault)
+    return state

@@ -1,0 +1,76 @@
+"""Mask losses of many queries at once, without keeping the masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mask3d_core.sparse import product, product_over_rows
+from mask3d_core.training.matching import row_pieces
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+
+class MaskLosses(torch.autograd.Function):
+    """
+    Binary cross entropy and dice loss of masks that are given by their factors.
+
+    Mask logits are the product of mask features and embeddings; backwards they are computed
+    again, a piece at a time.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, embeddings: Tensor, members: Tensor,
+                answered: Tensor) -> tuple[Tensor, Tensor]:
+        """
+        Compute both losses.
+
+        Parameters
+        ----------
+        features : [V, D]
+        embeddings : [P, D]
+        members : [V, T] 0 or 1
+        answered : [P] int64
+            The instance each embedding answers for.
+
+        Returns
+        -------
+        entropy, dice : [P]
+            Binary cross entropy, averaged over the voxels; dice loss (Milletari et al., 2016).
+
+        """
+        entropy, extent, common = (features.new_zeros(len(embeddings)) for _ in range(3))
+        for rows in row_pieces(len(features), len(embeddings), features.device):
+            logits = product(features[rows], embeddings)
+            inside = members[rows].index_select(1, answered)
+            entropy += functional.binary_cross_entropy_with_logits(
+                logits, inside, reduction='none').sum(0)
+            probabilities = logits.sigmoid_()
+            extent += probabilities.sum(0)
+            common += probabilities.mul_(inside).sum(0)
+        overlap = 2 * common + 1
+        extent += members.sum(0)[answered] + 1
+        ctx.save_for_backward(features, embeddings, members, answered, overlap, extent)
+        return entropy / len(features), 1 - overlap / extent
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_entropy: Tensor, grad_dice: Tensor,
+                 ) -> tuple[Tensor, Tensor, None, None]:
+        """Compute the gradients of the logits piece by piece, and pass them on to the factors."""
+        features, embeddings, members, answered, overlap, extent = ctx.saved_tensors
+        per_voxel = grad_entropy / len(features)
+        # d (1 - overlap / extent) / d p = overlap / extent^2 - 2 t / extent
+        outside, within = grad_dice * overlap / extent.square(), -2 * grad_dice / extent
+        grad_features = torch.empty_like(features)
+        grad_embeddings = torch.zeros_like(embeddings)
+        for rows in row_pieces(len(features), len(embeddings), features.device):
+            inside = members[rows].index_select(1, answered)
+            probabilities = product(features[rows], embeddings).sigmoid_()
+            grad = probabilities * (1 - probabilities)
+            grad *= torch.addcmul(outside, inside, within)
+            grad.addcmul_(probabilities.sub_(inside), per_voxel)
+            grad_features[rows] = product(grad, embeddings.t())
+            grad_embeddings += product_over_rows(grad, features[rows])
+        return grad_features, grad_embeddings, None, None

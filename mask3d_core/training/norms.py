@@ -1,0 +1,71 @@
+"""Batch norm over the scans of all processes, on GPUs and on CPUs (torch's own needs GPUs)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import distributed, nn, Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+
+class _Normalize(torch.autograd.Function):
+    """Normalise [V, C] by the mean and variance over the rows of all processes."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, eps: float,
+                ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        variance, mean = (part.double() for part in
+                          torch.var_mean(features.float(), 0, correction=0))
+        rows = mean.new_full((1,), len(features))
+        sums = torch.cat([mean * rows, (variance + mean.square()) * rows, rows])
+        distributed.all_reduce(sums)
+        mean, square = (sums[:-1] / sums[-1]).view(2, -1)
+        variance = (square - mean.square()).clamp(min=0)
+        mean, variance, count = mean.float(), variance.float(), sums[-1]
+        ctx.save_for_backward(features, weight, mean, (variance + eps).rsqrt(), count)
+        ctx.mark_non_differentiable(mean, variance, count)
+        result = functional.batch_norm(features, mean, variance, weight, bias, eps=eps)
+        return result, mean, variance, count
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+        features, weight, mean, inverse_std, count = ctx.saved_tensors
+        normal = (features.float() - mean) * inverse_std
+        grad_bias, grad_weight = grad.float().sum(0), (grad * normal).sum(0)
+        sums = torch.stack([grad_bias, grad_weight])
+        distributed.all_reduce(sums)
+        mean_bias, mean_weight = sums / count.float()
+        grad_features = (grad - mean_bias - normal * mean_weight) * (weight * inverse_std)
+        return grad_features.to(features.dtype), grad_weight, grad_bias, None
+
+
+class SharedBatchNorm(nn.BatchNorm1d):
+    """BatchNorm1d whose statistics are, while training, over the rows of all processes."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Normalise [V, C]; every process must call it equally often."""
+        if not self.training:
+            return super().forward(features)
+        assert self.running_mean is not None and self.running_var is not None
+        assert self.momentum is not None
+        result, mean, variance, count = _Normalize.apply(
+            features, self.weight, self.bias, self.eps)
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * (count / (count - 1)).float(), self.momentum)
+            if self.num_batches_tracked is not None:  # as while activations are computed again
+                self.num_batches_tracked += 1
+        return result
+
+
+def share_batch_norms(model: nn.Module) -> None:
+    """Replace every BatchNorm1d by one over all processes; names and values stay."""
+    for module in list(model.modules()):
+        for name, norm in list(module.named_children()):
+            if type(norm) is nn.BatchNorm1d:
+                shared = SharedBatchNorm(norm.num_features, norm.eps, norm.momentum)
+                shared.load_state_dict(norm.state_dict())
+                setattr(module, name, shared)

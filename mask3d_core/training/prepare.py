@@ -1,0 +1,204 @@
+"""Prepare a data set: read every raw scan once, and write what training reads many times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import as_completed, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from functools import partial
+import json
+import multiprocessing
+from pathlib import Path
+import signal
+import time
+from typing import Any
+
+from mask3d_core.errors import InputError
+from mask3d_core.files.raw_scan import RawScan, RawSource
+from mask3d_core.files.target import writing
+from mask3d_core.training.dataset import color_statistics, Dataset, ScanFacts, SPLITS
+from mask3d_core.training.labels import LabelledScan, NONE, write_labelled
+import numpy as np
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """
+    What became of a source.
+
+    Attributes
+    ----------
+    source : str
+    scans : mapping of name to ScanFacts
+        What it gave; empty when it failed.
+    notes : strings
+        What was odd but could be mended.
+    error : str
+        Why it failed; empty when it did not.
+
+    """
+
+    source: str
+    scans: dict[str, ScanFacts]
+    notes: tuple[str, ...] = ()
+    error: str = ''
+
+
+def prepare(data: Dataset, sources: Sequence[RawSource], workers: int, say: Say) -> Dataset:
+    """
+    Write the scans of a data set and its dataset.json.
+
+    What an earlier call did is not done again, as long as the raw files are the same. Every file
+    is there whole or not at all.
+
+    Parameters
+    ----------
+    data : Dataset
+        With its folder, name, classes and suggestions; splits, folds, scans and colours follow
+        from the sources.
+    sources : sequence of RawSource
+    workers : int
+        Processes.
+    say : callable
+        Told of each source, and of everything that is wrong.
+
+    Raises
+    ------
+    InputError
+        After all is done, when a source failed; what could be read is there. At once, when the
+        folder holds another data set.
+
+    """
+    _check_folder(data)
+    for folder in ('scans', 'facts'):
+        (data.folder / folder).mkdir(parents=True, exist_ok=True)
+    outcomes = {}
+    begin = time.monotonic()
+    for outcome in _outcomes(data, sources, workers):
+        outcomes[outcome.source] = outcome
+        say(_progress(outcome, len(outcomes), len(sources), time.monotonic() - begin))
+    done = _assemble(data, [(source, outcomes[source.name]) for source in sources])
+    done.save()
+    failed = [outcome for outcome in outcomes.values() if outcome.error]
+    if failed:
+        raise InputError(f'{len(failed)} of {len(sources)} could not be prepared, they are named '
+                         f'above; the other {len(done.scans)} scans are in {data.folder}')
+    return done
+
+
+def _check_folder(data: Dataset) -> None:
+    if (data.folder / 'dataset.json').exists():
+        there = Dataset.open(data.folder)
+        if there.name != data.name:
+            raise InputError(f'{data.folder} holds the data set {there.name!r}: give another '
+                             f'folder for {data.name!r}')
+
+
+def _outcomes(data: Dataset, sources: Sequence[RawSource], workers: int) -> Iterator[Outcome]:
+    """Do one source after another, or several at once; as they come."""
+    task = partial(prepare_source, data)
+    if workers == 1 or len(sources) < 2:
+        yield from map(task, sources)
+        return
+    # Forked processes inherit locks of threads they do not have; spawned ones start clean.
+    pool = ProcessPoolExecutor(min(workers, len(sources)),
+                               multiprocessing.get_context('spawn'), _ignore_interrupt)
+    try:
+        for future in as_completed([pool.submit(task, source) for source in sources]):
+            yield future.result()
+    except BrokenProcessPool as error:
+        raise InputError('a worker was killed, probably for want of memory: run the same again '
+                         'with fewer --workers, what is done stays') from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _ignore_interrupt() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def prepare_source(data: Dataset, source: RawSource) -> Outcome:
+    """Read a source and write its scans, unless that is done; never raise for damaged input."""
+    facts_file = data.folder / 'facts' / f'{source.name}.json'
+    state = _state(data, source)
+    done = _done(data, facts_file, state)
+    if done is not None:
+        return replace(done, source=source.name)
+    try:
+        scans: dict[str, ScanFacts] = {}
+        notes: list[str] = []
+        for raw in source.read():
+            labelled = _labelled(raw, data.classes.ids)
+            write_labelled(data.path(raw.name), labelled)
+            scans[raw.name] = ScanFacts.of(labelled, raw.inner)
+            notes += raw.notes
+        with writing(facts_file) as file:
+            content = {'state': state, 'notes': notes,
+                       'scans': {name: facts.to_dict() for name, facts in scans.items()}}
+            file.write(json.dumps(content).encode())
+    except (InputError, OSError) as error:
+        return Outcome(source.name, {}, (), str(error))
+    except MemoryError:
+        return Outcome(source.name, {}, (), 'does not fit into memory: give fewer --workers')
+    return Outcome(source.name, scans, tuple(notes))
+
+
+def _state(data: Dataset, source: RawSource) -> list[Any]:
+    """Return what the result depends on: when it changes, the work is done again."""
+    files = [(file.name, file.stat().st_size, file.stat().st_mtime_ns)
+             if file.exists() else (file.name, 0, 0) for file in source.files]
+    return [list(data.classes.ids), [list(file) for file in files]]
+
+
+def _done(data: Dataset, facts_file: Path, state: list[Any]) -> Outcome | None:
+    try:
+        content = json.loads(facts_file.read_bytes())
+        scans = {name: ScanFacts.from_dict(facts) for name, facts in content['scans'].items()}
+        notes = tuple(content['notes'])
+        same = content['state'] == state
+    except (FileNotFoundError, KeyError, TypeError, ValueError):
+        return None
+    whole = same and bool(scans) and all(data.path(name).is_file() for name in scans)
+    return Outcome('', scans, notes) if whole else None
+
+
+def _labelled(raw: RawScan, ids: tuple[int, ...]) -> LabelledScan:
+    """Check a raw scan; labels of classes that are not in the table become -1."""
+    try:
+        labelled = LabelledScan.from_columns(raw.columns, raw.name)
+    except InputError as error:
+        raise InputError(f'{raw.name}: {error}') from error
+    known = np.isin(labelled.label, ids)
+    return replace(labelled, label=np.where(known, labelled.label, NONE).astype(np.int32))
+
+
+def _progress(outcome: Outcome, done: int, total: int, seconds: float) -> str:
+    points = sum(facts.points for facts in outcome.scans.values())
+    left = seconds / done * (total - done)
+    head = f'[{done:{len(str(total))}}/{total}] {outcome.source}'
+    fate = f'FAILED: {outcome.error}' if outcome.error else f'{points} points'
+    more = ''.join(f'; {note}' for note in outcome.notes)
+    return f'{head}  {fate}{more}' + (f'  ({_duration(left)} left)' if done < total else '')
+
+
+def _duration(seconds: float) -> str:
+    return f'{seconds:.0f} s' if seconds < 100 else f'{seconds / 60:.0f} min'
+
+
+def _assemble(data: Dataset, outcomes: Sequence[tuple[RawSource, Outcome]]) -> Dataset:
+    """Put the facts together, in the order of the sources."""
+    splits: dict[str, list[str]] = {split: [] for split in SPLITS}
+    folds: dict[str, list[str]] = {}
+    scans = {}
+    for source, outcome in outcomes:
+        splits[source.split] += outcome.scans
+        if source.fold:
+            folds.setdefault(source.fold, []).extend(outcome.scans)
+        scans.update(outcome.scans)
+    mean, std = color_statistics(scans[name] for name in splits['train'])
+    return replace(data, splits={name: tuple(names) for name, names in splits.items()},
+                   folds={name: tuple(names) for name, names in folds.items()},
+                   scans=scans, color_mean=mean, color_std=std)

@@ -1,0 +1,170 @@
+"""What a run writes down: logs, states, weights, scores, pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+from mask3d_core.checkpoint import save_weights, Weights
+from mask3d_core.training.batches import Order, Sample
+from mask3d_core.training.beginning import Material
+from mask3d_core.training.config import TrainConfig
+from mask3d_core.training.learner import Learner
+from mask3d_core.training.progress import Progress
+from mask3d_core.training.run_folder import BEST, LAST, RunFolder, save_state, STATE, State
+from mask3d_core.training.validation import picture_path, score_values, validate
+import torch
+from torch import Tensor
+
+MEASURE = 'AP50'
+"""The best weights are the best by this, as the original's."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """
+    What stays the same through a run.
+
+    Attributes
+    ----------
+    config : TrainConfig
+    material : Material
+    order : Order
+        From the first step to do.
+    weights : Weights
+        The facts of the files to be written; their state is that of the beginning.
+
+    """
+
+    config: TrainConfig
+    material: Material
+    order: Order
+    weights: Weights
+
+
+class Records:
+    """
+    Keeps the records of a run; every process calls it, the first one writes.
+
+    Parameters
+    ----------
+    run : Run
+    learner : Learner
+    state : mapping or None
+        Of a run that goes on.
+
+    """
+
+    def __init__(self, run: Run, learner: Learner, state: State | None) -> None:
+        self.run, self.learner, self.fabric = run, learner, learner.fabric
+        self.path = Path(run.config.output)
+        begin, steps = run.order.begin, run.order.num_steps
+        self.scores: dict[str, float] = {} if state is None else dict(state['scores'])
+        self.best = -1.0 if state is None else float(state['best'])
+        self.cropped: set[str] = set()
+        self.writes = self.fabric.is_global_zero
+        if self.writes:
+            self.folder = RunFolder(self.path, begin)
+            self.progress = Progress(begin, steps, run.order.steps_per_epoch)
+            self.progress.say(f'{len(run.material.training)} scans, steps {begin} to {steps}, '
+                              f'{self.fabric.world_size} x {self.fabric.device}; results go to '
+                              f'{self.path}')
+
+    def add(self, done: int, samples: Sequence[Sample], terms: Tensor, norm: float,
+            waiting: float) -> None:
+        """
+        Log a step.
+
+        Parameters
+        ----------
+        done : int
+            Steps done, this one included.
+        samples : sequence of Sample
+            This process's.
+        terms : [4]
+            This process's share of the total, and of class, mask and dice loss at the end.
+        norm : float
+            Of the gradient.
+        waiting : float
+            Seconds this process waited for its samples.
+
+        """
+        loss, *parts = cast(Tensor, self.fabric.all_reduce(terms, reduce_op='sum')).tolist()
+        if not self.writes:
+            return
+        self._report_cropped(samples)
+        rate = self.learner.rate
+        self.progress.show(done, loss, rate, waiting)
+        if done % self.run.config.log_every == 0:
+            self.folder.log(done, {
+                'epoch': done / self.run.order.steps_per_epoch, 'loss': loss,
+                **dict(zip(('class', 'mask', 'dice'), parts)), 'gradient_norm': norm,
+                'learning_rate': rate, 'voxels': sum(len(sample.voxels) for sample in samples),
+                'seconds': self.progress.seconds, 'waiting': waiting,
+                'gigabytes': _peak_memory(self.fabric.device)})
+
+    def end_epoch(self, done: int) -> None:
+        """Measure if it is time to, and save."""
+        epoch, config = done // self.run.order.steps_per_epoch, self.run.config
+        if self.run.material.validation and (
+                epoch % config.validate_every == 0 or done == self.run.order.num_steps):
+            self._measure(done, epoch)
+        self.save(done)
+
+    def save(self, done: int) -> None:
+        """Save the state and the last weights; a run goes on from here."""
+        if self.writes:
+            save_weights(self.path / LAST, self.weights(done))
+            save_state(self.path / STATE, {
+                'step': done, 'learner': self.learner.state(), 'scores': self.scores,
+                'best': self.best})
+        self.fabric.barrier()
+
+    def weights(self, done: int) -> Weights:
+        """Return the weights as they are now."""
+        facts: Mapping[str, Any] = {**self.run.weights.trained, 'steps': done,
+                                    'scores': dict(self.scores)}
+        return replace(self.run.weights, state=self.learner.model.state_dict(), trained=facts)
+
+    def close(self) -> None:
+        """Finish the files."""
+        if self.writes:
+            self.folder.close()
+            self.progress.say(f'done; the weights are in {self.path / LAST}' + (
+                f', the best by {MEASURE} ({100 * self.best:.1f}) in {self.path / BEST}'
+                if self.best >= 0 else ''))
+
+    def _measure(self, done: int, epoch: int) -> None:
+        config, material = self.run.config, self.run.material
+        scores = validate(self.weights(done), config, material, self.fabric, epoch)
+        self.scores = score_values(scores)
+        better = self.scores[MEASURE] > self.best
+        self.best = max(self.best, self.scores[MEASURE])
+        if not self.writes:
+            return
+        if better:
+            save_weights(self.path / BEST, self.weights(done))
+        self.folder.log_scores(done, {'epoch': epoch, **self.scores})
+        for name in material.validation[:config.pictures]:
+            self.folder.show(done, name, picture_path(config, name, epoch))
+        self.progress.say(f'epoch {epoch}: ' + ', '.join(
+            f'{name} {100 * value:.1f}' for name, value in self.scores.items()))
+
+    def _report_cropped(self, samples: Sequence[Sample]) -> None:
+        """Say once of each scan that it was too large."""
+        for sample in samples:
+            if sample.whole > len(sample.voxels) and sample.name not in self.cropped:
+                self.cropped.add(sample.name)
+                self.progress.say(f'scan {sample.name} has {sample.whole} voxels, batch_voxels is '
+                                  f'{self.run.config.batch_voxels}: it is cropped')
+
+
+def _peak_memory(device: torch.device) -> float:
+    """Return the most memory taken so far, of the GPU or of the process, GB."""
+    if device.type == 'cuda':
+        return torch.cuda.max_memory_allocated(device) / 1e9
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9

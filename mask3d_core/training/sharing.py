@@ -1,0 +1,99 @@
+"""How a step's scans are shared out: over processes, and one after another on each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mask3d_core.training.batches import Sample
+from mask3d_core.training.losses import PAPER
+from mask3d_core.training.targets import IGNORED
+import torch
+from torch import distributed
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+@dataclass(frozen=True)
+class Share:
+    """
+    What one process does in a step.
+
+    Attributes
+    ----------
+    batches : lists of samples
+        Each list goes through the network at once; all processes have equally many.
+    class_shares : list of float
+        What each batch's class loss, a mean, weighs in that of the whole step: together with the
+        other processes' they are 1.
+    stop : bool
+        Whether any process was asked to stop.
+
+    """
+
+    batches: list[list[Sample]]
+    class_shares: list[float]
+    stop: bool
+
+
+def share_out(fabric: Fabric, samples: Sequence[Sample], budget: int, num_queries: int,
+              stop: bool) -> Share:
+    """
+    Agree with the other processes on a step; `samples` are those of this one.
+
+    The loss of a step is that of all its scans together, however they are shared out: mask and
+    dice losses are sums over scans, and the class losses are weighed.
+    """
+    sizes = [len(sample.voxels) for sample in samples]
+    weights = [class_weight(sample, num_queries) for sample in samples]
+    count, total = len(pack(sizes, budget)), sum(weights)
+    if fabric.world_size > 1:
+        own = torch.tensor([count, total, stop], dtype=torch.float64, device=fabric.device)
+        gathered = [torch.empty_like(own) for _ in range(fabric.world_size)]
+        distributed.all_gather(gathered, own)
+        counts, totals, stops = torch.stack(gathered, 1).tolist()
+        count, total, stop = int(max(counts)), sum(totals), any(stops)
+    batches = pack(sizes, budget, count)
+    return Share([[samples[index] for index in batch] for batch in batches],
+                 [sum(weights[index] for index in batch) / (total or 1) for batch in batches],
+                 stop)
+
+
+def pack(sizes: Sequence[int], budget: int, at_least: int = 1) -> list[list[int]]:
+    """
+    Split scans, in their order, into batches of at most `budget` voxels.
+
+    Parameters
+    ----------
+    sizes : B integers
+        Voxels of each scan; one above the budget goes alone.
+    budget : int
+        0: no bound.
+    at_least : int
+        Number of batches other processes need; at most B.
+
+    Returns
+    -------
+    Lists of indices, none of them empty.
+
+    """
+    batches: list[list[int]] = []
+    room = 0
+    for index, size in enumerate(sizes):
+        left = len(sizes) - index
+        if not batches or 0 < budget and size > room or left <= at_least - len(batches):
+            batches.append([])
+            room = budget
+        batches[-1].append(index)
+        room -= size
+    return batches
+
+
+def class_weight(sample: Sample, num_queries: int) -> float:
+    """Return the denominator of a scan's class loss: 1 per matched query, less per other."""
+    targets = sample.targets
+    matched = min(len(targets), num_queries)
+    known = float((targets.class_row != IGNORED).sum()) * matched / max(len(targets), 1)
+    return known + PAPER.no_object * (num_queries - matched)

@@ -1,0 +1,313 @@
+"""The training loop: what it learns, writes, shares out, and how it ends on a broken scan."""
+
+from collections.abc import Iterator
+import csv
+from dataclasses import replace
+import os
+from pathlib import Path
+import subprocess
+import sys
+
+from mask3d_core.checkpoint import load_weights, Weights
+from mask3d_core.errors import InputError
+from mask3d_core.model import Mask3D
+from mask3d_core.segmenter import load_segmenter
+from mask3d_core.training.batches import Batch, crop, load_samples, Order, Sample
+from mask3d_core.training.beginning import first_weights, Material
+from mask3d_core.training.config import load_config, TrainConfig
+from mask3d_core.training.labels import LabelledScan
+from mask3d_core.training.loop import train
+from mask3d_core.training.losses import compute_loss
+from mask3d_core.training.sharing import class_weight, pack
+from mask3d_core.voxels import Voxelization, voxelize
+import numpy as np
+import pytest
+import torch
+import toy_rooms
+from toy_rooms import arguments, make_room, write_dataset
+
+
+@pytest.fixture(scope='module')
+def rooms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp('data') / 'rooms',
+                         [make_room(seed) for seed in range(4)])
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def configure(data: Path, output: Path, *keys: str) -> TrainConfig:
+    return load_config(None, arguments(data, output, *keys))
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with open(path, newline='') as file:
+        return list(csv.DictReader(file))
+
+
+def assert_equal_states(one: Weights, other: Weights) -> None:
+    for name, tensor in one.state.items():
+        assert torch.equal(tensor, other.state[name]), name
+
+
+@pytest.fixture(scope='module')
+def run(rooms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a run of 8 epochs of 2 steps."""
+    output = tmp_path_factory.mktemp('runs') / 'run'
+    train(configure(rooms, output, '--epochs', '8', '--learning_rate', '3e-3', '--log_every', '1',
+                    '--validate_every', '4', '--pictures', '1'), command='mask3d train …')
+    return output
+
+
+def test_the_loss_falls(run: Path) -> None:
+    losses = [float(row['loss']) for row in rows(run / 'log.csv')]
+    assert len(losses) == 16
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_a_run_leaves_what_is_needed(run: Path, rooms: Path) -> None:
+    assert load_config(run / 'config.yaml').output == str(run)
+    assert [row['epoch'] for row in rows(run / 'scores.csv')] == ['4', '8']
+    assert {path.name for path in (run / 'pictures').iterdir()} == {
+        'room0_epoch0004.png', 'room0_epoch0008.png'}
+    assert len(list(run.glob('events.out.tfevents.*'))) == 1
+    assert (run / 'best.weights').exists()
+
+
+def test_the_weights_say_where_they_come_from_and_segment(run: Path) -> None:
+    weights = load_weights(run / 'last.weights')
+    assert weights.classes.names == ('crate', 'bin')
+    assert weights.trained['data'] == 'toy' and weights.trained['steps'] == 16
+    assert weights.trained['command'] == 'mask3d train …'
+    assert 0 <= weights.trained['scores']['AP50'] <= 1
+    scan = make_room(9).scan
+    instances = load_segmenter(weights, 'cpu').segment(scan)
+    assert instances.num_points == len(scan)
+
+
+def test_tensorboard_reads_the_curves(run: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run))
+    events.Reload()
+    assert [event.step for event in events.Scalars('training/loss')] == list(range(1, 17))
+    assert [event.step for event in events.Scalars('validation/AP50')] == [8, 16]
+    assert events.Tags()['images'] == ['room0']
+
+
+def test_a_run_is_not_overwritten_and_resumes_only_as_it_was(run: Path, rooms: Path) -> None:
+    config = configure(rooms, run, '--epochs', '8', '--learning_rate', '3e-3')
+    with pytest.raises(InputError, match='holds a run already'):
+        train(config)
+    with pytest.raises(InputError, match='started with another epochs'):
+        train(replace(config, epochs=9, validate_every=4), resume=True)
+
+
+def test_fine_tuning_takes_all_but_the_class_head(run: Path, rooms: Path, tmp_path: Path) -> None:
+    config = configure(rooms, tmp_path, '--start_weights', str(run / 'last.weights'))
+    material = Material.open(config)
+    start = load_weights(run / 'last.weights')
+    assert_equal_states(start, first_weights(config, material, ''))
+    others = replace(material.dataset.classes, ids=(1, 2, 7))
+    other = replace(material, dataset=replace(material.dataset, classes=others))
+    fresh = first_weights(config, other, '')
+    changed = [name for name in start.state if not torch.equal(start.state[name],
+                                                               fresh.state[name])]
+    assert changed == ['head.classes.weight', 'head.classes.bias']
+    with pytest.raises(InputError, match='hidden_dim 32, this configuration 64'):
+        first_weights(replace(config, model=replace(config.model, hidden_dim=64)), material, '')
+
+
+def test_workers_change_nothing(rooms: Path) -> None:
+    config = configure(rooms, Path('unused'))
+    material = Material.open(config)
+    order = Order(0, 4, 2, 2)
+    alone, together = (list(load_samples(material.samples(config), order, workers, pin=False))
+                       for workers in (0, 2))
+    assert len(alone) == len(together) == 4
+    for samples, others in zip(alone, together):
+        for sample, other in zip(samples, others):
+            assert sample.name == other.name
+            assert torch.equal(sample.voxels.coords, other.voxels.coords)
+            assert torch.equal(sample.voxels.features, other.voxels.features)
+            assert torch.equal(sample.targets.masks, other.targets.masks)
+
+
+def test_an_epoch_shows_every_scan_and_each_another_order() -> None:
+    order = Order(seed=3, num_scans=7, batch_size=2, epochs=2)
+    steps = list(order)
+    assert len(steps) == len(order) == 6
+    first, second = ([index for step in steps[half] for _, index in step]
+                     for half in (slice(3), slice(3, None)))
+    assert len(set(first)) == len(set(second)) == 6 and first != second
+    assert [epoch for step in steps for epoch, _ in step] == [0] * 6 + [1] * 6
+    for begin in range(6):
+        assert list(replace(order, begin=begin)) == steps[begin:]
+    shares = [list(replace(order, rank=rank, processes=2)) for rank in (0, 1)]
+    assert [sorted(a + b) for a, b in zip(*shares)] == [sorted(step) for step in steps]
+
+
+@pytest.mark.parametrize(('sizes', 'budget', 'at_least', 'batches'), [
+    ([5, 5, 5], 0, 1, [[0, 1, 2]]),
+    ([5, 5, 5], 10, 1, [[0, 1], [2]]),
+    ([5, 50, 5], 10, 1, [[0], [1], [2]]),
+    ([5, 5, 5], 0, 2, [[0, 1], [2]]),
+    ([5, 5, 5], 10, 3, [[0], [1], [2]]),
+])
+def test_scans_are_packed_to_the_budget(sizes: list[int], budget: int, at_least: int,
+                                        batches: list[list[int]]) -> None:
+    assert pack(sizes, budget, at_least) == batches
+
+
+def test_the_loss_of_a_batch_is_that_of_its_parts(rooms: Path) -> None:
+    config = configure(rooms, Path('unused'))
+    material = Material.open(config)
+    samples = [material.samples(config)[0, index] for index in range(3)]
+    weights = first_weights(config, material, '')
+    model = Mask3D(weights.model).eval()  # the batch norms of a part see only the part
+    model.load_state_dict(weights.state)
+    shares = [class_weight(sample, 12) for sample in samples]
+
+    def loss(numbers: list[int]) -> float:
+        batch = Batch([samples[number] for number in numbers], torch.device('cpu'))
+        share = sum(shares[number] for number in numbers) / sum(shares)
+        with torch.no_grad():
+            steps = model(batch.voxels, batch.pyramid, every_step=True)
+        return float(compute_loss(steps, batch.targets, class_share=share).total)
+
+    assert loss([0]) + loss([1, 2]) == pytest.approx(loss([0, 1, 2]), rel=1e-5)
+
+
+def test_scans_without_colour_go_with_dropped_colours(rooms: Path, tmp_path: Path) -> None:
+    room = make_room(0)
+    grey = replace(room, scan=replace(room.scan, color=None))
+    data = write_dataset(tmp_path / 'data', [room, replace(grey, name='grey')])
+    config = configure(data, Path('unused'), '--augmentation.color_drop', '0.5')
+    sample = Material.open(config).samples(config)[0, 1]
+    assert sample.name == 'grey'
+    assert sample.voxels.features.shape[1] == 3 and sample.voxels.features.abs().max() < 1e-5
+    config = configure(data, Path('unused'))
+    refused = Material.open(config).samples(config)[0, 1]
+    assert isinstance(refused, InputError) and 'grey' in str(refused)
+
+
+def test_weights_trained_with_dropped_colours_segment_without(rooms: Path) -> None:
+    config = configure(rooms, Path('unused'))
+    weights = first_weights(config, Material.open(config), '')
+    room = make_room(5).scan
+    scan = replace(room, color=None)
+    with pytest.raises(InputError, match='has no colour'):
+        load_segmenter(weights, 'cpu').segment(scan)
+    segmenter = load_segmenter(replace(weights, trained={'color_drop': 0.2}), 'cpu')
+    plain = np.tile(np.asarray(weights.color_mean, np.float32), (len(scan), 1))
+    found, expected, coloured = (segmenter.segment(replace(scan, color=color)).score
+                                 for color in (None, plain, room.color))
+    assert np.array_equal(found, expected) and not np.allclose(found, coloured)
+
+
+def test_a_crop_keeps_whole_columns_up_to_the_budget() -> None:
+    room = make_room(0)
+    voxelization = Voxelization(0.1)
+    voxels = voxelize(room.scan, voxelization)
+    part = crop(room, voxels, 300, np.random.default_rng(0))
+    cropped = voxelize(part.scan, voxelization)
+    assert len(cropped) == 300
+    whole = {tuple(coords) for coords in voxels.coords.tolist()}
+    kept = {tuple(coords) for coords in cropped.coords.tolist()}
+    assert kept < whole
+    assert (part.label == room.label[np.isin(room.scan.kept, part.scan.kept)]).all()
+    columns = {coords[:2] for coords in kept}
+    missing = {coords[:2] for coords in whole - kept} & columns
+    assert len(missing) <= 1  # the last column may be cut
+
+
+def test_a_scan_above_the_budget_is_cropped_and_named(
+        rooms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train(configure(rooms, tmp_path / 'run', '--epochs', '1', '--batch_voxels', '1000',
+                    '--validation_split', '', '--log_every', '1', '--augmentation.scale', '0.5'))
+    assert all(int(row['voxels']) <= 2000 for row in rows(tmp_path / 'run' / 'log.csv'))
+    assert 'voxels, batch_voxels is 1000: it is cropped' in capsys.readouterr().err
+
+
+def test_a_loss_that_is_no_number_names_the_scan(rooms: Path, tmp_path: Path) -> None:
+    config = configure(rooms, tmp_path / 'run', '--batch_size', '1', '--epochs', '1',
+                       '--learning_rate', '1e20')
+    material = Material.open(config)
+    (_, second), = list(material.order(config))[1]  # the first step breaks the weights
+    with pytest.raises(InputError, match=r'the loss is (nan|inf) at step 1, with the scans '
+                       + material.training[second]):
+        train(config)
+    assert not (tmp_path / 'run' / 'last.weights').exists()
+
+
+def test_a_damaged_scan_is_named(tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / 'data', [make_room(0), make_room(1)])
+    (data / 'scans' / 'room1.npz').write_bytes(b'no archive')
+    for workers in ('0', '1'):
+        with pytest.raises(InputError, match=r'^scan room1: .*room1.npz'):
+            train(configure(data, tmp_path / workers, '--workers', workers))
+
+
+@pytest.mark.parametrize(('keys', 'words'), [
+    (['--batch_size', '9'], '4 training scans are fewer than a batch_size of 9'),
+    (['--precision', 'float16'], 'float16 needs a GPU'),
+    (['--device', 'cuda'], 'GPUs are wanted, torch sees 0'),
+    (['--validation_split', 'val'], "no split 'val'"),
+    (['--fold', 'Area_5'], "no fold 'Area_5'"),
+])
+def test_what_cannot_be_trained_is_said(rooms: Path, tmp_path: Path, keys: list[str],
+                                        words: str) -> None:
+    if '--device' in keys and torch.cuda.is_available():
+        pytest.skip('there is a GPU')
+    with pytest.raises(InputError, match=words):
+        train(configure(rooms, tmp_path / 'run', *keys))
+
+
+def test_bfloat16_and_recomputed_activations_train(rooms: Path, tmp_path: Path) -> None:
+    train(configure(rooms, tmp_path / 'run', '--epochs', '1', '--precision', 'bfloat16',
+                    '--checkpoint_activations', 'true', '--gradient_clip', '1',
+                    '--validation_split', '', '--log_every', '1'))
+    assert all(np.isfinite(float(row['loss'])) for row in rows(tmp_path / 'run' / 'log.csv'))
+    state = load_weights(tmp_path / 'run' / 'last.weights').state
+    assert all(tensor.dtype != torch.bfloat16 for tensor in state.values())
+
+
+def with_segments(room: LabelledScan) -> LabelledScan:
+    cells = np.floor(room.scan.xyz / 0.3).astype(np.int64) @ [1, 100, 10000]
+    return replace(room, scan=replace(room.scan, segment=cells))
+
+
+def test_masks_on_segments_train(tmp_path: Path) -> None:
+    keys = ['--epochs', '1', '--model.on_segments', 'true']
+    data = write_dataset(tmp_path / 'all', [with_segments(make_room(0)),
+                                            with_segments(make_room(1))])
+    config = configure(data, tmp_path / 'run', *keys)
+    sample = Material.open(config).samples(config)[0, 0]
+    assert isinstance(sample, Sample) and sample.voxels.segment is not None
+    assert sample.targets.masks.shape[1] == int(sample.voxels.segment.max()) + 1
+    train(config)
+    assert load_weights(tmp_path / 'run' / 'last.weights').model.on_segments
+    data = write_dataset(tmp_path / 'some', [with_segments(make_room(0)), make_room(1)])
+    with pytest.raises(InputError, match='scan room1: .*segments'):
+        train(configure(data, tmp_path / 'other', *keys))
+
+
+def test_two_processes_give_the_result_of_one(rooms: Path, tmp_path: Path) -> None:
+    """Same scans a step, statistics over both: the same numbers but for the order of sums."""
+    keys = ['--epochs', '2', '--validate_every', '2', '--log_every', '1']
+    train(configure(rooms, tmp_path / 'one', *keys))
+    done = subprocess.run(
+        [sys.executable, toy_rooms.__file__, 'train',
+         *arguments(rooms, tmp_path / 'two', *keys, '--devices', '2')],
+        env=os.environ | {'OMP_NUM_THREADS': '1'}, capture_output=True, text=True, check=False,
+        timeout=300)
+    assert done.returncode == 0, done.stderr
+    for one, two in zip(rows(tmp_path / 'one' / 'log.csv'), rows(tmp_path / 'two' / 'log.csv')):
+        for name in ('loss', 'class', 'mask', 'dice', 'gradient_norm'):
+            assert float(two[name]) == pytest.approx(float(one[name]), rel=1e-3), name
+    assert rows(tmp_path / 'one' / 'scores.csv') == rows(tmp_path / 'two' / 'scores.csv')
