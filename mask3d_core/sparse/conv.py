@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from platform import machine
 from typing import Any
 
 from mask3d_core.sparse.pyramid import Block, Level
@@ -12,6 +13,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.nn.grad import conv2d_weight
+
+ONEDNN = torch.backends.mkldnn.is_available() and machine().lower() in ('x86_64', 'amd64')
+"""Whether products go to oneDNN; its advantage has been measured on x86 only."""
 
 FEW_ROWS = 64
 FEW_NUMBERS = 20480
@@ -28,8 +32,8 @@ def product(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Ten
     """
     Multiply rows with a matrix: [M, C] x [D, C] -> [M, D].
 
-    On a CPU it is handed to torch as a 1 x 1 convolution, which oneDNN multiplies with the widest
-    vectors of any processor; torch's own matrix product was 2.3 times slower on an AMD EPYC
+    On an x86 processor it is handed to torch as a 1 x 1 convolution, which oneDNN multiplies with
+    the widest vectors there are; torch's own matrix product was 2.3 times slower on an AMD EPYC
     (docs/benchmarks.md). Same sums, same gradients.
     """
     if not _worth_onednn(features):
@@ -55,7 +59,7 @@ def product_over_rows(grad: Tensor, features: Tensor) -> Tensor:
 
 
 def _worth_onednn(rows: Tensor) -> bool:
-    return not rows.is_cuda and len(rows) >= FEW_ROWS and torch.backends.mkldnn.is_available()
+    return ONEDNN and not rows.is_cuda and len(rows) >= FEW_ROWS
 
 
 def _image(rows: Tensor) -> Tensor:

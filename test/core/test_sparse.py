@@ -5,6 +5,7 @@ import itertools
 from mask3d_core.errors import InputError
 from mask3d_core.sparse import (
     build_pyramid,
+    conv,
     place_rows,
     product,
     product_over_rows,
@@ -162,6 +163,20 @@ def test_product_is_a_matrix_product(rows: int) -> None:
     features, weight, bias = torch.randn(rows, 24), torch.randn(10, 24), torch.randn(10)
     torch.testing.assert_close(product(features, weight, bias), features @ weight.t() + bias,
                                atol=1e-5, rtol=1e-5)
+
+
+def test_without_onednn_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    level = build_pyramid(random_coords(900, 6)).levels[0]
+    results = []
+    for onednn in (conv.ONEDNN, False):
+        monkeypatch.setattr(conv, 'ONEDNN', onednn)
+        features = torch.linspace(-1, 1, 4 * len(level)).view(-1, 4).requires_grad_()
+        weight = torch.linspace(-1, 1, 6 * 27 * 4).view(6, 27, 4).requires_grad_()
+        convolved = sparse_conv(features, weight, level)
+        convolved.square().sum().backward()
+        results.append((convolved, features.grad, weight.grad))
+    for one, two in zip(*results):
+        torch.testing.assert_close(one, two, atol=1e-3, rtol=1e-4)
 
 
 def test_product_gradients() -> None:
