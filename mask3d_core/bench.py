@@ -22,8 +22,8 @@ from mask3d_core.sparse import build_pyramid
 from mask3d_core.voxels import batch_coords, voxelize
 import torch
 
-STAGES = ('voxels', 'pyramid', 'unet', 'decoder', 'clustering', 'instances')
-NETWORK = STAGES[:4]
+STAGES = ('voxels', 'superpoints', 'pyramid', 'unet', 'decoder', 'clustering', 'instances')
+EXTRACTION = STAGES[-2:]
 PRODUCT = (8192, 2048, 96)
 """Rows, inner size and columns of the product whose rate sets the floor."""
 
@@ -38,7 +38,7 @@ class Measurement:
     name : str
     points, voxels, queries : int
     seconds : dict of str to float
-        Median of each stage.
+        Median of each stage; 0 for superpoints where the weights or the scan need none.
     peak_bytes : int
         Largest memory of the process, or of the GPU, while the scan was segmented.
     unet_gflop, decoder_gflop : float
@@ -61,7 +61,7 @@ class Measurement:
     @property
     def network_seconds(self) -> float:
         """From points to prediction, geometry included."""
-        return sum(self.seconds[stage] for stage in NETWORK)
+        return sum(self.seconds[stage] for stage in STAGES if stage not in EXTRACTION)
 
     @property
     def floor_seconds(self) -> float:
@@ -92,7 +92,7 @@ def run_bench(files: Sequence[Path], device: str = 'auto', precision: str = 'flo
     threads = f', {torch.get_num_threads()} threads' if segmenter.device.type == 'cpu' else ''
     print(f'{segmenter.weights.model.backbone}, {segmenter.num_queries} queries, {precision}, '
           f'{segmenter.device}{threads}; median of {repeats} runs, seconds')
-    print(f'{"scan":20} {"voxels":>8} ' + ' '.join(f'{stage:>10}' for stage in STAGES)
+    print(f'{"scan":20} {"voxels":>8} ' + ' '.join(f'{stage:>11}' for stage in STAGES)
           + f' {"network":>8} {"floor":>7} {"ratio":>6} {"GFLOP":>7} {"GFLOP/s":>8} '
           + f'{"peak MB":>8}')
     measurements = []
@@ -118,7 +118,7 @@ def measure(segmenter: Segmenter, scan: Scan, name: str, repeats: int = 5) -> Me
         runs.append(segmenter.segment(scan).seconds)
         rates.append(product_rate(segmenter.device))
     peak = peak_bytes(segmenter.device)
-    seconds = {stage: statistics.median(run[stage] for run in runs) for stage in STAGES}
+    seconds = {stage: statistics.median(run.get(stage, 0.) for run in runs) for stage in STAGES}
     return Measurement(name, scan.input_size, len(voxels), segmenter.num_queries, seconds, peak,
                        unet, decoder, statistics.median(rates))
 
@@ -169,7 +169,7 @@ def write_json(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _row(m: Measurement) -> str:
-    stages = ' '.join(f'{m.seconds[stage]:10.3f}' for stage in STAGES)
+    stages = ' '.join(f'{m.seconds[stage]:11.3f}' for stage in STAGES)
     return (f'{m.name[:20]:20} {m.voxels:8} {stages} {m.network_seconds:8.3f} '
             f'{m.floor_seconds:7.3f} {m.ratio:6.2f} {m.unet_gflop:7.1f} {m.product_rate:8.0f} '
             f'{m.peak_bytes / 1e6:8.0f}')
