@@ -120,8 +120,7 @@ def _open(path: FilePath) -> Iterator[list[Reader]]:
     try:
         from rosbags.rosbag2 import Reader
     except ImportError as error:
-        raise InputError('reading bags needs the package rosbags: '
-                         'pip install mask3d_ros[bags]') from error
+        raise InputError('reading bags needs the package rosbags: pip install rosbags') from error
     with ExitStack() as stack:
         with _damage():
             readers = [stack.enter_context(Reader(file)) for file in _files(Path(path))]

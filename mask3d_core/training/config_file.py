@@ -191,7 +191,8 @@ def _yaml() -> Any:
     try:
         import yaml
     except ImportError as error:
-        raise InputError('reading configurations needs PyYAML: pip install pyyaml') from error
+        raise InputError('training needs PyYAML: pip install pyyaml lightning-fabric tensorboard'
+                         ) from error
     return yaml
 
 

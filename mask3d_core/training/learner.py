@@ -35,8 +35,8 @@ def make_fabric(config: TrainConfig) -> Fabric:
     try:
         from lightning_fabric import Fabric
     except ImportError as error:
-        raise InputError('training needs Lightning Fabric: pip install "mask3d_ros[train]"'
-                         ) from error
+        raise InputError('training needs Lightning Fabric: '
+                         'pip install lightning-fabric tensorboard') from error
     device = config.device
     if device == 'auto':
         device = 'cuda' if torch.cuda.is_available() else 'cpu'

@@ -7,11 +7,11 @@ import csv
 import os
 from pathlib import Path
 import pickle
-import tempfile
 from typing import Any, TYPE_CHECKING
 import zipfile
 
 from mask3d_core.errors import InputError
+from mask3d_core.files.target import writing
 from mask3d_core.training.config import config_text, differences, load_config, TrainConfig
 import torch
 
@@ -110,16 +110,10 @@ def open_run(config: TrainConfig, resume: bool) -> State | None:
 
 def save_state(path: Path, state: State) -> None:
     """Write the state, whole or not at all."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f'.{path.name}.',
-                                     delete=False) as file:
-        try:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+    with writing(path) as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def load_state(path: Path) -> State:
@@ -145,5 +139,5 @@ def _summary_writer(path: Path, step: int) -> SummaryWriter:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise InputError('training needs tensorboard: pip install "mask3d_ros[train]"') from error
+        raise InputError('training needs tensorboard: pip install tensorboard') from error
     return SummaryWriter(str(path), purge_step=step + 1 if step else None)

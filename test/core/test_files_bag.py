@@ -147,5 +147,5 @@ def test_without_rosbags_the_error_says_what_to_install(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = bag(tmp_path / 'bag', 'MCAP', {'/map': 1})
     monkeypatch.setitem(sys.modules, 'rosbags.rosbag2', None)
-    with pytest.raises(InputError, match=r'pip install mask3d_ros\[bags\]'):
+    with pytest.raises(InputError, match=r'pip install rosbags'):
         read_bag(path)
