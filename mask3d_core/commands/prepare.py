@@ -41,7 +41,9 @@ LAYOUTS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare one command for each kind of raw data."""
-    kinds = parser.add_subparsers(metavar='KIND', required=True, dest='kind')
+    parser.add_argument('--check', type=Path, metavar='OUT', help='the same as: check OUT')
+    parser.set_defaults(refuse=parser.error)
+    kinds = parser.add_subparsers(metavar='KIND', dest='kind')
     for name, layout in LAYOUTS.items():
         command = _command(kinds, name, layout, _run_benchmark)
         command.add_argument('raw', type=Path, metavar='RAW', help='the data set as downloaded')
@@ -105,7 +107,12 @@ def _validation(text: str) -> float | tuple[str, ...]:
 
 def run(options: argparse.Namespace) -> None:
     """Prepare data of some kind, or check it."""
-    options.prepare(options)
+    if options.check is not None:
+        _check(options.check)
+    elif options.kind is not None:
+        options.prepare(options)
+    else:
+        options.refuse('expected a KIND of data, or --check OUT')
 
 
 def _run_benchmark(options: argparse.Namespace) -> None:
@@ -140,18 +147,22 @@ def _run_bag(options: argparse.Namespace) -> None:
 
 
 def _run_check(options: argparse.Namespace) -> None:
+    _check(options.data)
+
+
+def _check(folder: Path) -> None:
     from mask3d_core.training.check import check_dataset
     from mask3d_core.training.dataset import Dataset
 
-    data = Dataset.open(options.data)
+    data = Dataset.open(folder)
     errors = warnings = 0
     for finding in check_dataset(data):
         print(finding, flush=True)
         errors += finding.serious
         warnings += not finding.serious
     if errors:
-        raise InputError(f'{options.data}: {errors} errors, {warnings} warnings, see above')
-    print(f'{options.data}: {len(data.scans)} scans, no errors, {warnings} warnings')
+        raise InputError(f'{folder}: {errors} errors, {warnings} warnings, see above')
+    print(f'{folder}: {len(data.scans)} scans, no errors, {warnings} warnings')
 
 
 def _say(line: str) -> None:

@@ -9,6 +9,7 @@ import signal
 from mask3d_core.classes import ClassTable
 from mask3d_core.errors import InputError
 from mask3d_core.sparse import build_pyramid
+from mask3d_core.superpoints import find_superpoints
 from mask3d_core.training.augment import augment, AugmentationConfig
 from mask3d_core.training.dataset import Dataset
 from mask3d_core.training.labels import LabelledScan
@@ -100,6 +101,9 @@ class Recipe:
 
     def make(self, labelled: LabelledScan, turn: Turn) -> Sample:
         """Augment, voxelize and find the targets; the same turn gives the same sample."""
+        if self.on_segments and labelled.scan.segment is None:  # as the Segmenter does
+            segment = find_superpoints(labelled.scan, self.voxelization.size)
+            labelled = replace(labelled, scan=replace(labelled.scan, segment=segment))
         rng = np.random.default_rng([self.seed, *turn])
         neutral = self.voxelization.color_mean or (0.5, 0.5, 0.5)
         labelled = augment(labelled, rng, self.augmentation, neutral)

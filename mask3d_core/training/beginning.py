@@ -43,7 +43,9 @@ class Material:
         dataset = dataset.fold(config.fold) if config.fold else dataset
         training = [name for split in config.train_splits for name in dataset.split(split)]
         split = config.validation_split
-        return cls(dataset, tuple(training), tuple(dataset.split(split)) if split else ())
+        nothing = not split or dataset.splits.get(split) == ()  # one scan alone is trained on
+        measured = () if nothing else dataset.split(split)
+        return cls(dataset, tuple(training), tuple(measured))
 
     def samples(self, config: TrainConfig) -> Samples:
         """Return the training scans as the network wants them."""

@@ -96,7 +96,7 @@ def _check_description(data: Dataset) -> Iterator[Finding]:
     segments = [name for name, facts in data.scans.items() if facts.has_segments]
     if segments and not data.on_segments:
         yield Finding(False, where, f'{len(data.scans) - len(segments)} of {len(data.scans)} '
-                      'scans have no segments: training can use them only if all have')
+                      'scans have no segments: training on segments makes superpoints for them')
 
 
 Problem = tuple[bool, str]

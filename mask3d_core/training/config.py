@@ -61,7 +61,8 @@ class TrainConfig:
         Without `num_classes` and `in_channels`, which follow from the data.
     augmentation : AugmentationConfig
     epochs : int
-        Times every training scan is seen.
+        Times the training scans are gone through; each time what is left over after the last
+        whole batch is left out, another few each time.
     batch_size : int
         Scans per change of the weights, over all GPUs and machines.
     batch_voxels : int

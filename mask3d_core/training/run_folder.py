@@ -89,12 +89,14 @@ def open_run(config: TrainConfig, resume: bool) -> State | None:
         When the folder holds another run, or cannot be used.
 
     """
+    if not config.output:
+        raise InputError('no folder is given for the run: set --output')
     path = Path(config.output)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise InputError(f'output {path} is a file or inside one: give a folder') from error
-    started = (path / CONFIG).exists()
+    started = any((path / name).exists() for name in (STATE, LOG))  # else it failed at once
     if started and not resume:
         raise InputError(f'{path} holds a run already: go on with it by --resume, or give another '
                          'folder with --output')

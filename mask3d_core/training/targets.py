@@ -100,8 +100,8 @@ def _masks(members: list[NDArray[np.int64]], voxels: Voxels, on_segments: bool) 
     if not on_segments:
         columns, width = members, len(voxels)
     elif voxels.segment is None:
-        raise InputError('masks on segments need segments, but the scan has none: add them with '
-                         'mask3d prepare, or train on points')
+        raise InputError('masks on segments need segments, but the scan has none: give it '
+                         'superpoints first, or train on points')
     else:
         segment = voxels.segment.numpy()
         columns, width = [segment[member] for member in members], int(segment.max()) + 1

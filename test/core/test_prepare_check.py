@@ -54,6 +54,8 @@ def test_a_good_data_set_passes(tmp_path: Path, capsys: pytest.CaptureFixture[st
     make(tmp_path)
     assert main(['prepare', 'check', str(tmp_path)]) == 0
     assert capsys.readouterr().out == f'{tmp_path}: 3 scans, no errors, 0 warnings\n'
+    assert main(['prepare', '--check', str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f'{tmp_path}: 3 scans, no errors, 0 warnings\n'
 
 
 def put(key: str, rows: object, value: object) -> Callable[[dict[str, NDArray]], object]:
@@ -134,8 +136,8 @@ def test_the_description_is_checked(tmp_path: Path) -> None:
         'warning: dataset.json: there is no validation scan: nothing will tell how good the '
         'weights are',
         "error: dataset.json: the background 'roof' is not in the class table",
-        'warning: dataset.json: 2 of 3 scans have no segments: training can use them only if all '
-        'have']
+        'warning: dataset.json: 2 of 3 scans have no segments: training on segments makes '
+        'superpoints for them']
 
 
 def test_classes_that_never_occur_are_named(tmp_path: Path) -> None:

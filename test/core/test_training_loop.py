@@ -254,6 +254,7 @@ def test_a_damaged_scan_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(('keys', 'words'), [
+    (['--output', ''], 'no folder is given for the run'),
     (['--batch_size', '9'], '4 training scans are fewer than a batch_size of 9'),
     (['--precision', 'float16'], 'float16 needs a GPU'),
     (['--device', 'cuda'], 'GPUs are wanted, torch sees 0'),
@@ -292,9 +293,18 @@ def test_masks_on_segments_train(tmp_path: Path) -> None:
     assert sample.targets.masks.shape[1] == int(sample.voxels.segment.max()) + 1
     train(config)
     assert load_weights(tmp_path / 'run' / 'last.weights').model.on_segments
-    data = write_dataset(tmp_path / 'some', [with_segments(make_room(0)), make_room(1)])
-    with pytest.raises(InputError, match='scan room1: .*segments'):
-        train(configure(data, tmp_path / 'other', *keys))
+
+
+def test_scans_without_segments_get_superpoints(tmp_path: Path) -> None:
+    rooms = [with_segments(make_room(0)), make_room(1)]
+    config = configure(write_dataset(tmp_path / 'some', rooms), tmp_path / 'run', '--epochs', '1',
+                       '--model.on_segments', 'true')
+    samples = Material.open(config).samples(config)
+    for turn in ((0, 0), (0, 1)):
+        sample = samples[turn]
+        assert isinstance(sample, Sample) and sample.voxels.segment is not None
+        assert sample.targets.masks.shape[1] == int(sample.voxels.segment.max()) + 1 > 1
+    train(config)
 
 
 def test_two_processes_give_the_result_of_one(rooms: Path, tmp_path: Path) -> None:
