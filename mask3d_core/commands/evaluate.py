@@ -32,7 +32,8 @@ S3DIS adds mean precision and recall, ScanNet200 head, common and tail.
 EXAMPLES = """\
 example:
   mask3d evaluate scannet/ --weights scannet.weights -o scores
-  mask3d evaluate s3dis/ --weights area5.weights --split validation --export submission
+  mask3d evaluate s3dis/ --weights area5.weights --fold Area_5
+  mask3d evaluate scannet/ --weights scannet.weights --split test --export submission
   mask3d evaluate scannet/ --predictions found/
   mask3d evaluate --predictions found/ --ground-truth gt/ --classes scannet20
   mask3d evaluate --benchmark 100
