@@ -93,7 +93,7 @@ def without_classes(overlaps: Overlaps) -> Overlaps:
     """
     Return the same as if all had one class, 0, for class-agnostic scores.
 
-    A mask listed under several classes counts once, with its best score.
+    A mask that occurs several times, under one class or more, counts once, with its best score.
     """
     order = np.argsort(-overlaps.score, kind='stable')
     first = order[np.unique(overlaps.mask[order], return_index=True)[1]]
