@@ -11,7 +11,7 @@ from typing import Any
 
 from mask3d_core.arithmetic import unet_arithmetic
 from mask3d_core.bench import peak_bytes, product_rate, reset_peak
-from mask3d_core.checkpoint import demo_weights, load_weights, Weights
+from mask3d_core.checkpoint import demo_weights, load_weights
 from mask3d_core.device import find_device, find_precision
 from mask3d_core.files import read_scan
 from mask3d_core.model import Mask3D
@@ -20,7 +20,7 @@ from mask3d_core.segmenter import Stopwatch
 from mask3d_core.sparse import build_pyramid
 from mask3d_core.training.losses import compute_loss
 from mask3d_core.training.targets import Targets
-from mask3d_core.voxels import batch_coords, Voxelization, voxelize, Voxels
+from mask3d_core.voxels import batch_coords, voxelize, Voxels
 import torch
 
 STAGES = ('pyramid', 'forward', 'losses', 'backward')
@@ -122,7 +122,7 @@ def run_training_bench(files: Sequence[Path], settings: StepSettings, device: st
     measurements = []
     for file in files:
         print(f'mask3d: measuring {file} …', file=sys.stderr, flush=True)
-        voxels = voxelize(read_scan(file), _voxelization(facts)).to(place)
+        voxels = voxelize(read_scan(file), facts.voxelization).to(place)
         measurements.append(measure_training(model, voxels, file.stem, settings, repeats))
         print(_row(measurements[-1]), flush=True)
     return measurements
@@ -144,12 +144,6 @@ def measure_training(model: Mask3D, voxels: Voxels, name: str,
     fastest = min(runs, key=lambda seconds: sum(seconds.values()))
     return TrainingMeasurement(name, len(voxels), fastest, peak_bytes(device), gflop,
                                statistics.median(rates))
-
-
-def _voxelization(weights: Weights) -> Voxelization:
-    return Voxelization(weights.voxel_size, weights.voxel_color,
-                        weights.color_mean if weights.uses_color else None,
-                        weights.color_std if weights.uses_color else None)
 
 
 def room_targets(voxels: Voxels, num_classes: int) -> Targets:

@@ -17,6 +17,7 @@ from mask3d_core.classes import ClassTable, load_classes
 from mask3d_core.errors import InputError
 from mask3d_core.model.config import ModelConfig
 from mask3d_core.model.mask3d import Mask3D
+from mask3d_core.voxels import Voxelization
 import torch
 
 FORMAT: Final = 'mask3d weights'
@@ -82,6 +83,13 @@ class Weights:
     def uses_color(self) -> bool:
         """Whether the model needs coloured clouds."""
         return self.model.in_channels >= 3
+
+    @property
+    def voxelization(self) -> Voxelization:
+        """How the model wants its scans."""
+        return Voxelization(self.voxel_size, self.voxel_color,
+                            self.color_mean if self.uses_color else None,
+                            self.color_std if self.uses_color else None)
 
 
 def save_weights(path: str | Path, weights: Weights) -> None:

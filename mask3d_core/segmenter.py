@@ -18,7 +18,7 @@ from mask3d_core.model.layers import fold_batch_norms
 from mask3d_core.scan import Scan
 from mask3d_core.sparse import build_pyramid
 from mask3d_core.superpoints import find_superpoints
-from mask3d_core.voxels import batch_coords, Voxelization, voxelize, Voxels
+from mask3d_core.voxels import batch_coords, voxelize, Voxels
 import numpy as np
 import torch
 
@@ -77,10 +77,7 @@ class Segmenter:
         self.device = device
         self.precision = precision
         self.num_queries = num_queries
-        self.voxelization = Voxelization(
-            weights.voxel_size, weights.voxel_color,
-            weights.color_mean if weights.uses_color else None,
-            weights.color_std if weights.uses_color else None)
+        self.voxelization = weights.voxelization
 
     @property
     def num_queries(self) -> int:
