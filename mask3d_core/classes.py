@@ -43,7 +43,7 @@ class ClassTable:
         """Return the rows of some classes; raise InputError for a name the table lacks."""
         unknown = [name for name in names if name not in self.names]
         if unknown:
-            raise InputError(f'unknown class {unknown[0]!r}; these weights know: '
+            raise InputError(f'unknown class {unknown[0]!r}; there are: '
                              + ', '.join(self.names))
         return [self.names.index(name) for name in names]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
+import sys
 
 
 def add_model_arguments(parser: argparse.ArgumentParser,
@@ -23,7 +25,46 @@ def add_model_arguments(parser: argparse.ArgumentParser,
 
 def count(text: str) -> int:
     """Read a number of things, 1 or more; argparse turns the error into wrong usage."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f'expected 1 or more, got {number}')
+    return _whole(text, 1, '1 or more')
+
+
+def count_or_none(text: str) -> int:
+    """Read a number of things, 0 or more."""
+    return _whole(text, 0, '0 or more')
+
+
+def count_or_all(text: str) -> int:
+    """Read a number of things, 1 or more, or -1 for all."""
+    if text.strip() == '-1':
+        return -1
+    return _whole(text, 1, '1 or more, or -1 for all')
+
+
+def part(text: str) -> float:
+    """Read a part of one, 0 to 1."""
+    return _number(text, 1.0, 'a number from 0 to 1')
+
+
+def distance(text: str) -> float:
+    """Read a distance in metres, 0 or more."""
+    return _number(text, sys.float_info.max, 'metres, 0 or more')
+
+
+def _whole(text: str, lowest: int, expected: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = lowest - 1
+    if number < lowest:
+        raise argparse.ArgumentTypeError(f'expected {expected}, got {text}')
+    return number
+
+
+def _number(text: str, highest: float, expected: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= highest:
+        raise argparse.ArgumentTypeError(f'expected {expected}, got {text}')
     return number

@@ -9,12 +9,18 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
-from mask3d_core.commands.arguments import add_model_arguments, count
-from mask3d_core.errors import InputError
+from mask3d_core.commands.arguments import (
+    add_model_arguments,
+    count,
+    count_or_all,
+    distance,
+    part,
+)
 
 if TYPE_CHECKING:
     from mask3d_core.evaluation import Evaluation, Protocol, Truth
     from mask3d_core.evaluation.report import Cost
+    from mask3d_core.evaluation.submission import Submit
     from mask3d_core.instances import Instances
     from mask3d_core.segmenter import Segmenter
     from mask3d_core.training.dataset import Dataset
@@ -22,7 +28,8 @@ if TYPE_CHECKING:
 SUMMARY = 'measure how good predictions are, as the benchmarks do'
 DESCRIPTION = """\
 Measure average precision (AP, AP50, AP25) as ScanNet's evaluator does: of weights on a
-prepared data set, or of stored predictions. Prints a table; into DIR go
+prepared data set, or of stored predictions. Prints a table; into DIR (evaluation/
+where the command is run, unless -o names another) go
 
   scores.json     all scores, seconds of each stage, peak memory
   curves.png      precision-recall curves at IoU 0.5
@@ -36,6 +43,7 @@ example:
   mask3d evaluate scannet/ --weights scannet.weights --split test --export submission
   mask3d evaluate scannet/ --predictions found/
   mask3d evaluate --predictions found/ --ground-truth gt/ --classes scannet20
+  mask3d evaluate --predictions found/ --ground-truth labelled/ --classes ours.tsv
   mask3d evaluate --benchmark 100
 """
 
@@ -44,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('dataset', type=Path, nargs='?', metavar='DATASET',
                         help='folder that `mask3d prepare` wrote')
-    parser.add_argument('--split', default='validation', metavar='NAME',
+    parser.add_argument('--split', metavar='NAME',
                         help='which scans of the data set (default: validation)')
     parser.add_argument('--fold', metavar='NAME',
                         help='validate on this fold of the data set (S3DIS: Area_5)')
@@ -52,7 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='folder for scores and curves; made when missing '
                              '(default: evaluation)')
     parser.add_argument('--export', type=Path, metavar='DIR',
-                        help="also write the predictions in ScanNet's submission format")
+                        help='also write the predictions as the benchmark takes them: S3DIS '
+                             'has none; STPLS3D: the inner 50 m of blocks; else as ScanNet')
     parser.add_argument('--save', type=Path, metavar='DIR',
                         help='also write what the weights predict as NAME.npz, for --predictions')
     stored = parser.add_argument_group('stored predictions instead of weights')
@@ -62,8 +71,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     stored.add_argument('--ground-truth', type=Path, metavar='DIR',
                         help='NAME.txt as ScanNet has it (1000 x class + instance + 1 a point), '
                              'or labelled NAME.npz or NAME.ply; in place of DATASET')
-    stored.add_argument('--classes', choices=('scannet20', 'scannet200', 's3dis', 'stpls3d'),
-                        help='what the ids in --ground-truth mean')
+    stored.add_argument('--classes', metavar='TABLE',
+                        help='what the ids in --ground-truth mean: scannet20, scannet200, s3dis, '
+                             'stpls3d, or a .tsv file with the columns id and name; classes that '
+                             'are not in it are not evaluated')
     add_model_arguments(parser, weights='none; needed unless there are --predictions',
                         num_queries='150; STPLS3D: 160; S3DIS: 100; your own: as trained')
     _add_protocol(parser.add_argument_group(
@@ -78,15 +89,15 @@ def _add_protocol(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--min-region', type=count, metavar='N',
                        help='points of the smallest object that counts (default: 100; STPLS3D: '
                             '10)')
-    group.add_argument('--top-k', type=int, metavar='K',
+    group.add_argument('--top-k', type=count_or_all, metavar='K',
                        help='predictions a scan, by class probability; -1: as many as masks '
                             '(default: 500; ScanNet200, STPLS3D: 750; S3DIS: -1)')
-    group.add_argument('--dbscan-eps', type=float, metavar='METRES',
+    group.add_argument('--dbscan-eps', type=distance, metavar='METRES',
                        help='split a mask where its parts are further apart than this; 0: never '
                             '(default: 0.95; S3DIS: 0.6; STPLS3D: 14)')
-    group.add_argument('--confidence', type=float, metavar='S',
-                       help='report precision and recall of instances with at least this score '
-                            '(default: only for S3DIS, 0.8)')
+    group.add_argument('--confidence', type=part, metavar='S',
+                       help='report precision and recall of instances with at least this score, '
+                            '0..1 (default: only for S3DIS, 0.8)')
     group.add_argument('--leftovers', metavar='CLASS',
                        help='count the points that no mask covers as one more prediction of this '
                             'class; the original does so with ceiling')
@@ -94,13 +105,15 @@ def _add_protocol(group: argparse._ArgumentGroup) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Evaluate, print a table, write scores and curves."""
+    from mask3d_core.files.target import check_folder
+
     _check_usage(options)
     if options.benchmark is not None:
         _benchmark(options.benchmark)
         return
     for folder in (options.out, options.export, options.save):
         if folder is not None:
-            _make_folder(folder)
+            check_folder(folder)
     if options.ground_truth is not None:
         _evaluate_folders(options)
     else:
@@ -121,54 +134,65 @@ def _check_usage(options: argparse.Namespace) -> None:
                                 'a DATASET')
         if options.classes is None:
             options.wrong_usage('--ground-truth needs --classes')
-    if options.save is not None and options.weights is None:
-        options.wrong_usage('--save goes with --weights')
     if options.ground_truth is None and options.classes is not None:
         options.wrong_usage('--classes goes with --ground-truth; a DATASET has its own')
+    _check_pairs(options)
 
 
-def _make_folder(folder: Path) -> None:
-    """Make the folder before anything takes time."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(f'{folder} is a file or inside one: give a folder') from error
+def _check_pairs(options: argparse.Namespace) -> None:
+    """Exit with status 2 where an option would be ignored."""
+    for names, partner in ((('split', 'fold'), 'dataset'),
+                           (('save', 'top_k', 'dbscan_eps', 'num_queries'), 'weights')):
+        for name in names:
+            if getattr(options, name) is not None and getattr(options, partner) is None:
+                options.wrong_usage(f'--{name.replace("_", "-")} goes with '
+                                    + ('a DATASET' if partner == 'dataset' else '--weights'))
 
 
 def _evaluate_folders(options: argparse.Namespace) -> None:
-    from mask3d_core.classes import load_classes
     from mask3d_core.evaluation import Evaluation, find_protocol
     from mask3d_core.evaluation.stored import find_truth, read_truth
+    from mask3d_core.evaluation.submission import start_submission
+    from mask3d_core.files.class_table import read_class_table
 
-    classes = load_classes(options.classes)
+    classes = read_class_table(options.classes)
     evaluation = Evaluation(classes, _protocol(find_protocol(options.classes), options),
                             options.leftovers)
+    submit = (None if options.export is None else
+              start_submission(options.export, options.classes))
     files = find_truth(options.ground_truth)
-    _add_stored(options, list(files), evaluation, lambda name: read_truth(files[name], classes))
+    _add_stored(options, list(files), evaluation, lambda name: read_truth(files[name], classes),
+                submit)
     _report(options, evaluation, {'ground_truth': str(options.ground_truth),
                                   'predictions': str(options.predictions)})
 
 
 def _evaluate_dataset(options: argparse.Namespace) -> None:
     from mask3d_core.evaluation import Evaluation, find_protocol
+    from mask3d_core.evaluation.submission import start_submission
     from mask3d_core.training.dataset import Dataset
 
     dataset = Dataset.open(options.dataset)
     if options.fold is not None:
         dataset = dataset.fold(options.fold)
-    names = dataset.split(options.split)
+    split = options.split or 'validation'
+    names = dataset.split(split)
     protocol = replace(find_protocol(dataset.name, dataset.background),
                        min_region=dataset.min_region_size)
     evaluation = Evaluation(dataset.classes, _protocol(protocol, options), options.leftovers)
-    about = {'dataset': str(options.dataset), 'split': options.split}
+    submit = (None if options.export is None else
+              start_submission(options.export, dataset.name, dataset))
+    about = {'dataset': str(options.dataset), 'split': split}
+    if options.fold is not None:
+        about['fold'] = options.fold
     if options.predictions is not None:
         from mask3d_core.evaluation.segmented import block_truth
 
         _add_stored(options, names, evaluation,
-                    lambda name: block_truth(dataset, dataset.read(name)))
+                    lambda name: block_truth(dataset, dataset.read(name)), submit)
         _report(options, evaluation, about | {'predictions': str(options.predictions)})
     else:
-        cost = _add_segmented(options, dataset, names, evaluation)
+        cost = _add_segmented(options, dataset, names, evaluation, submit)
         _report(options, evaluation, about | {'weights': str(options.weights)}, cost)
 
 
@@ -180,27 +204,31 @@ def _protocol(protocol: Protocol, options: argparse.Namespace) -> Protocol:
 
 
 def _add_stored(options: argparse.Namespace, names: list[str], evaluation: Evaluation,
-                read: Callable[[str], Truth]) -> None:
-    from mask3d_core.evaluation.export import export_scene
+                read: Callable[[str], Truth], submit: Submit | None) -> None:
     from mask3d_core.evaluation.predictions import read_predictions
     from mask3d_core.evaluation.stored import check_complete, find_predictions
     from mask3d_core.files.source import naming
 
     files = find_predictions(options.predictions)
     check_complete(names, files)
+    evaluated = set(evaluation.classes.ids)
+    ignored = total = 0
     for number, name in enumerate(names, start=1):
         _say(f'{number}/{len(names)} {name}')
         found = read_predictions(files[name])
+        total += len(found.class_id)
+        ignored += sum(class_id not in evaluated for class_id in found.class_id.tolist())
         with naming(files[name]):
             evaluation.add(found, read(name))
-        if options.export is not None:
-            export_scene(options.export, name, found)
+        if submit is not None:
+            submit(name, found)
+    if ignored:
+        _say(f'{ignored} of {total} predictions are of classes that are not evaluated')
 
 
 def _add_segmented(options: argparse.Namespace, dataset: Dataset, names: Sequence[str],
-                   evaluation: Evaluation) -> Cost:
+                   evaluation: Evaluation, submit: Submit | None) -> Cost:
     from mask3d_core.bench import peak_bytes, reset_peak
-    from mask3d_core.evaluation.export import export_scene
     from mask3d_core.evaluation.report import measure_cost
     from mask3d_core.evaluation.segmented import segment_split
     from mask3d_core.files.results import write_instances_npz
@@ -215,9 +243,10 @@ def _add_segmented(options: argparse.Namespace, dataset: Dataset, names: Sequenc
         _say(f'{done}/{len(names)} {name}: {len(instances)} predictions, '
              f'{sum(instances.seconds.values()):.2f} s')
         if options.save is not None:
+            options.save.mkdir(parents=True, exist_ok=True)
             write_instances_npz(options.save / f'{name}.npz', instances)
-        if options.export is not None:
-            export_scene(options.export, name, instances)
+        if submit is not None:
+            submit(name, instances)
 
     reset_peak(segmenter.device)
     seconds = segment_split(segmenter, dataset, names, evaluation, on_scan=progress)
@@ -241,6 +270,7 @@ def _report(options: argparse.Namespace, evaluation: Evaluation, about: dict[str
     from mask3d_core.evaluation.report import format_cost, format_table, write_scores_json
 
     scores = evaluation.scores()
+    options.out.mkdir(parents=True, exist_ok=True)
     print(format_table(scores))
     if cost is not None:
         print(format_cost(cost))

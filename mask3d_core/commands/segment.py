@@ -7,8 +7,14 @@ from pathlib import Path
 import sys
 from typing import Any, TYPE_CHECKING
 
-from mask3d_core.commands.arguments import add_model_arguments, count
-from mask3d_core.errors import InputError
+from mask3d_core.commands.arguments import (
+    add_model_arguments,
+    count,
+    count_or_all,
+    count_or_none,
+    distance,
+    part,
+)
 
 if TYPE_CHECKING:
     from mask3d_core.instances import Instances
@@ -50,18 +56,18 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
 
     The defaults stand here as text only, so that help needs no torch; a test compares them.
     """
-    group.add_argument('--score-threshold', type=float, metavar='S',
+    group.add_argument('--score-threshold', type=part, metavar='S',
                        help='lowest score, 0..1 (default: 0.0)')
-    group.add_argument('--top-k', type=int, metavar='K',
+    group.add_argument('--top-k', type=count_or_all, metavar='K',
                        help='how many by class probability; -1: as many as masks (default: 100)')
-    group.add_argument('--min-points', type=int, metavar='N',
+    group.add_argument('--min-points', type=count_or_none, metavar='N',
                        help='points of the smallest instance (default: 1)')
-    group.add_argument('--dbscan-eps', type=float, metavar='METRES',
+    group.add_argument('--dbscan-eps', type=distance, metavar='METRES',
                        help='split a mask where its parts are further apart than this; '
                             '0: never (default: 0.95)')
     group.add_argument('--dbscan-min-points', type=count, metavar='N',
                        help='neighbours that make a voxel more than noise (default: 1)')
-    group.add_argument('--overlap-threshold', type=float, metavar='O',
+    group.add_argument('--overlap-threshold', type=part, metavar='O',
                        help='drop what covers more than this part of a better instance, 0..1 '
                             '(default: keep all)')
     group.add_argument('--classes', metavar='NAMES', type=_names,
@@ -85,30 +91,24 @@ def run(options: argparse.Namespace) -> None:
         write_instances_npz,
         write_labelled_ply,
     )
+    from mask3d_core.files.target import check_folder
 
     settings = ExtractSettings(**_given_settings(options))
+    check_folder(options.out)
     _say(f'reading {options.file}')
     scan = read_scan(options.file, options.topic)
     folder, name = options.out, options.file.stem
-    _make_folder(folder)
     segmenter = _segmenter(options)
     _say(f'segmenting {len(scan)} points on {segmenter.device}')
     instances = segmenter.segment(scan, settings)
     _say(f'writing to {folder}')
+    folder.mkdir(parents=True, exist_ok=True)
     write_labelled_ply(folder / f'{name}.ply', scan, instances)
     write_instances_npz(folder / 'instances.npz', instances)
     write_instances_json(folder / 'instances.json', instances)
     draw_side_by_side(folder / f'{name}.png', scan, instances, options.file.name)
     _print_table(instances)
     _print_times(instances)
-
-
-def _make_folder(folder: Path) -> None:
-    """Make the folder before anything takes time."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(f'{folder} is a file or inside one: give a folder with -o') from error
 
 
 def _given_settings(options: argparse.Namespace) -> dict[str, Any]:

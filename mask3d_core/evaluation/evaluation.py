@@ -29,7 +29,7 @@ class Evaluation:
     Raises
     ------
     InputError
-        If nothing is left to evaluate, or `leftovers` is no class.
+        If nothing is left to evaluate, or `leftovers` is no class, or would not count.
 
     """
 
@@ -40,6 +40,9 @@ class Evaluation:
         if not len(self.classes):
             raise InputError('expected a class to evaluate, but all are background: '
                              + ', '.join(classes.names))
+        if leftovers is not None and protocol.confidence is None:
+            raise InputError('leftovers count in precision and recall only: ask for these, too, '
+                             'with --confidence')
         self._leftovers = (None if leftovers is None else
                            self.classes.ids[self.classes.rows([leftovers])[0]])
         self._class_ids = np.array(self.classes.ids, np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from mask3d_core.errors import InputError
@@ -93,11 +94,17 @@ def without_classes(overlaps: Overlaps) -> Overlaps:
     """
     Return the same as if all had one class, 0, for class-agnostic scores.
 
-    A mask that occurs several times, under one class or more, counts once, with its best score.
+    A mask that occurs under several classes counts once, with its best score. One that occurs
+    several times under the same class counts as often, as in the scores by class: where there is
+    one class only, both are the same.
     """
-    order = np.argsort(-overlaps.score, kind='stable')
-    first = order[np.unique(overlaps.mask[order], return_index=True)[1]]
-    kept = first[np.argsort(-overlaps.score[first], kind='stable')]
+    occurrences: Counter[tuple[int, int]] = Counter()
+    best: dict[tuple[int, int], int] = {}
+    for row in np.argsort(-overlaps.score, kind='stable').tolist():
+        mask, class_id = int(overlaps.mask[row]), int(overlaps.class_id[row])
+        best.setdefault((mask, occurrences[mask, class_id]), row)
+        occurrences[mask, class_id] += 1
+    kept = np.sort(np.array(list(best.values()), np.int64))
     return replace(
         overlaps, truth_class=np.zeros_like(overlaps.truth_class),
         class_id=np.zeros(len(kept), np.int64), score=overlaps.score[kept],

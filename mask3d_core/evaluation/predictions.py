@@ -52,7 +52,11 @@ def read_predictions(path: Path) -> Predictions:
 
     """
     with naming(path):
-        return _read_npz(path) if path.suffix.lower() == '.npz' else _read_submission(path)
+        found = _read_npz(path) if path.suffix.lower() == '.npz' else _read_submission(path)
+        if not np.isfinite(found.score).all():
+            raise InputError('expected scores that are numbers, got '
+                             f'{found.score[~np.isfinite(found.score)][0]}')
+        return found
 
 
 def _read_npz(path: Path) -> Predictions:
@@ -74,6 +78,11 @@ def _read_npz(path: Path) -> Predictions:
         raise InputError(f'expected {count} packed masks and classes over {found.num_points} '
                          f'points, got masks of shape {list(found.masks.shape)} and '
                          f'{len(found.class_id)} classes')
+    if not (found.masks.dtype == np.uint8 and found.class_id.dtype.kind in 'iu'
+            and found.score.dtype.kind in 'fiu'):
+        raise InputError('expected masks as packed bytes, class ids as integers and scores as '
+                         f'numbers, got {found.masks.dtype}, {found.class_id.dtype} and '
+                         f'{found.score.dtype}')
     return found
 
 

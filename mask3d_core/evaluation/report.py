@@ -55,7 +55,8 @@ def format_table(scores: Scores) -> str:
     known = int(np.count_nonzero(~np.isnan(scores.ap[:, 0])))
     mean = [*scores.mean_ap, *(scores.mean_rates if scores.mean_rates is not None else ())]
     lines += ['-' * len(lines[0]),
-              _line(f'mean of {known} classes', str(scores.objects.sum()), _percent(mean))]
+              _line(f'mean of {known} class{"" if known == 1 else "es"}',
+                    str(scores.objects.sum()), _percent(mean))]
     for name, ap in scores.groups.items():
         lines.append(_line(f'mean of {name}', '', _percent(ap)))
     lines.append(_line('class-agnostic', '', _percent(scores.agnostic)))

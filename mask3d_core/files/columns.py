@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from mask3d_core.errors import InputError
 from mask3d_core.scan import Scan
@@ -12,8 +13,21 @@ from numpy.typing import NDArray
 AXES = ('x', 'y', 'z')
 PACKED_COLORS = ('rgb', 'rgba')
 SEPARATE_COLORS = (('red', 'green', 'blue'), ('r', 'g', 'b'))
-USED = frozenset((*AXES, *PACKED_COLORS, *SEPARATE_COLORS[0], *SEPARATE_COLORS[1], 'segment'))
+SCAN_COLORS = ('scan_red', 'scan_green', 'scan_blue')
+"""The colours of the scan itself, in a cloud whose colours show its instances."""
+PAINTED = ('label', 'instance', 'score')
+"""What those clouds have in any case: the files of `mask3d segment`."""
+USED = frozenset((*AXES, *PACKED_COLORS, *SEPARATE_COLORS[0], *SEPARATE_COLORS[1], *SCAN_COLORS,
+                  'segment'))
 """Names of the columns that a scan can use; readers skip all others."""
+INT32 = np.iinfo(np.int32)
+Column = TypeVar('Column')
+
+
+def plain_names(columns: Mapping[str, Column]) -> dict[str, Column]:
+    """Return columns in lower case and without `scalar_`, CloudCompare's prefix."""
+    plain = {name.lower().removeprefix('scalar_'): column for name, column in columns.items()}
+    return plain | {name: column for name, column in columns.items() if name in plain}
 
 
 def require_axes(names: Iterable[str]) -> None:
@@ -50,7 +64,32 @@ def scan_from_columns(columns: Mapping[str, NDArray]) -> Scan:
     segment = columns.get('segment')
     return Scan.from_points(
         _side_by_side([columns[axis] for axis in AXES]), _color(columns),
-        None if segment is None else segment.reshape(-1))
+        None if segment is None else _segment_ids(segment.reshape(-1)))
+
+
+def _segment_ids(segment: NDArray) -> NDArray:
+    return whole_numbers(segment, 'segment') if segment.dtype.kind == 'f' else segment
+
+
+def whole_numbers(column: NDArray, name: str) -> NDArray[np.int64]:
+    """
+    Read ids that may be stored as float; NaN, CloudCompare's "not set", is 0.
+
+    Raises
+    ------
+    InputError
+        For fractions, and numbers beyond 32 bits.
+
+    """
+    values = np.where(np.isnan(column), 0, column) if column.dtype.kind == 'f' else column
+    if values.size and (values.min() < INT32.min or values.max() > INT32.max):
+        raise InputError(f'expected {name} as numbers up to {INT32.max}, got {values.max():g}')
+    whole = values.astype(np.int64)
+    fractions = np.flatnonzero(whole != values)
+    if len(fractions):
+        raise InputError(f'expected {name} as whole numbers, got {values[fractions[0]]:g}: was '
+                         'the cloud resampled or interpolated after labelling?')
+    return whole
 
 
 def _side_by_side(columns: list[NDArray]) -> NDArray:
@@ -63,6 +102,10 @@ def _side_by_side(columns: list[NDArray]) -> NDArray:
 
 
 def _color(columns: Mapping[str, NDArray]) -> NDArray | None:
+    if columns.keys() >= set(SCAN_COLORS):
+        return _side_by_side([_bytes(columns[name], name) for name in SCAN_COLORS])
+    if columns.keys() >= set(PAINTED):
+        return None
     for name in PACKED_COLORS:
         if name in columns:
             return _unpack(name, columns[name])
@@ -75,6 +118,14 @@ def _color(columns: Mapping[str, NDArray]) -> NDArray | None:
                                  f'got {", ".join(sorted(types))}')
             return _side_by_side(channels)
     return None
+
+
+def _bytes(column: NDArray, name: str) -> NDArray[np.uint8]:
+    """Return a channel of 0..255 that CloudCompare may have stored as float."""
+    values = whole_numbers(column, name)
+    if values.size and not (0 <= values.min() and values.max() <= 255):
+        raise InputError(f'expected {name} of 0..255, got {values.min()} to {values.max()}')
+    return values.astype(np.uint8)
 
 
 def _unpack(name: str, packed: NDArray) -> NDArray[np.uint8]:

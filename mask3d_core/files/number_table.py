@@ -16,6 +16,8 @@ BLOCK = 1 << 22
 MOST_DAMAGED = 0.01
 """Part of the lines; beyond it this is another kind of file."""
 BLANK = bytes(32 if byte <= 32 or byte == ord(',') else byte for byte in range(256))
+PLAIN = bytes(byte for byte in range(256) if byte >= 32 or byte in b'\t\n\r')
+CONTROL = bytes(byte for byte in range(32) if byte not in b'\t\n\r')
 NUMBER = b'0123456789+-.eEnaifNAIF \n'
 
 
@@ -29,7 +31,8 @@ class TableLines:
     read : int
         Lines that gave a row.
     repaired : list of int
-        Numbers, from 1, of lines with a control character, which was taken for a blank.
+        Numbers, from 1, of lines that make a row once their control characters are taken for
+        blanks or left out.
     dropped : list of int
         Numbers of lines that hold no row.
 
@@ -42,7 +45,7 @@ class TableLines:
     def notes(self) -> list[str]:
         """Say what was wrong, if anything was."""
         return [f'{fate} {_listed(lines)}' for fate, lines in (
-            ('a control character taken for a blank in', self.repaired),
+            ('mended a control character in', self.repaired),
             ('dropped as damaged:', self.dropped)) if lines]
 
 
@@ -92,10 +95,10 @@ def read_number_table(path: FilePath, width: int, lines: TableLines) -> Iterator
 
 def _rows(text: bytes, width: int, done: int, lines: TableLines) -> NDArray[np.float64]:
     """Read whole lines; `done` of the file came before."""
-    content = np.frombuffer(text, np.uint8)
-    ends = np.flatnonzero(content == ord('\n'))
-    plain = (content >= 32) | (content == 10) | (content == 13) | (content == 9)
-    lines.repaired += _line_numbers(np.flatnonzero(~plain), ends, done)
+    odd: list[int] = []
+    if text.translate(None, PLAIN):
+        text, odd = _mended(text, width)
+    ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord('\n'))
     words = _words_per_line(np.frombuffer(text.translate(BLANK), np.uint8), ends)
     kept = words == width
     if text.translate(None, NUMBER + b',\r\t' + bytes(range(32))):
@@ -103,15 +106,28 @@ def _rows(text: bytes, width: int, done: int, lines: TableLines) -> NDArray[np.f
     dropped = np.flatnonzero(~kept & (words > 0))
     if len(dropped):
         lines.dropped += (dropped + 1 + done).tolist()
+        odd = np.setdiff1d(odd, dropped).tolist()
         every = text.split(b'\n')
         text = b'\n'.join(every[line] for line in np.flatnonzero(kept))
+    lines.repaired += [line + 1 + done for line in odd]
     lines.read += int(kept.sum())
     values = np.fromstring(text.translate(BLANK).decode(), sep=' ')
     return values.reshape(-1, width)
 
 
-def _line_numbers(places: NDArray[np.int64], ends: NDArray[np.int64], done: int) -> list[int]:
-    return (np.unique(np.searchsorted(ends, places)) + 1 + done).tolist()
+def _mended(text: bytes, width: int) -> tuple[bytes, list[int]]:
+    """Take control characters for blanks, or leave them out if the line is a row only then."""
+    odd, every = [], text.split(b'\n')
+    for number, line in enumerate(every):
+        if not line.translate(None, PLAIN):
+            continue
+        odd.append(number)
+        closed = line.translate(None, CONTROL)
+        if len(line.translate(BLANK).split()) != width == len(closed.translate(BLANK).split()):
+            every[number] = closed
+        else:
+            every[number] = line.translate(BLANK)
+    return b'\n'.join(every), odd
 
 
 def _words_per_line(content: NDArray[np.uint8], ends: NDArray[np.int64]) -> NDArray[np.int64]:

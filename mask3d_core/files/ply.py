@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 import os
 from pathlib import Path
 
 from mask3d_core.errors import InputError
-from mask3d_core.files.columns import require_axes, scan_from_columns
+from mask3d_core.files.columns import plain_names, require_axes, scan_from_columns
+from mask3d_core.files.ply_rows import binary_rows, Element, Property, text_rows
 from mask3d_core.files.source import FilePath, naming, reading
-from mask3d_core.files.tokens import number_rows
 from mask3d_core.scan import Scan
 import numpy as np
 from numpy.typing import NDArray
@@ -19,30 +18,9 @@ TYPES = {'char': 'i1', 'uchar': 'u1', 'short': 'i2', 'ushort': 'u2', 'int': 'i4'
          'int32': 'i4', 'uint32': 'u4', 'float32': 'f4', 'float64': 'f8'}
 NAMES = {'i1': 'char', 'u1': 'uchar', 'i2': 'short', 'u2': 'ushort', 'i4': 'int', 'u4': 'uint',
          'f4': 'float', 'f8': 'double'}
+CORNERS = ('vertex_indices', 'vertex_index')
+"""What the list of a face's corners is called."""
 ORDERS = {'ascii': '=', 'binary_little_endian': '<', 'binary_big_endian': '>'}
-
-
-@dataclass(frozen=True)
-class Property:
-    """A value of each row of an element, or a list of values where `length` is a type."""
-
-    name: str
-    dtype: np.dtype
-    length: np.dtype | None = None
-
-
-@dataclass(frozen=True)
-class Element:
-    """A table of the file."""
-
-    name: str
-    count: int
-    properties: tuple[Property, ...]
-
-    @property
-    def has_lists(self) -> bool:
-        """Whether rows may differ in length."""
-        return any(p.length is not None for p in self.properties)
 
 
 def read_ply(path: FilePath) -> Scan:
@@ -50,7 +28,8 @@ def read_ply(path: FilePath) -> Scan:
     Read the vertices of a .ply file: ascii or binary, little or big endian.
 
     x, y, z as float or double, metres; colour as red, green, blue (or r, g, b), uchar or float
-    0..1; `segment` (integer), optional. Other properties and elements, like faces, are skipped.
+    0..1; `segment` (whole numbers), optional. Other properties and elements, like faces, are
+    skipped. A file that `mask3d segment` painted gives the colours of the scan itself.
 
     Raises
     ------
@@ -66,6 +45,8 @@ def read_vertices(path: FilePath) -> dict[str, NDArray]:
     """
     Read all properties of the vertices of a .ply file that are single numbers: each [N].
 
+    Names are in lower case and without the prefix `scalar_` that CloudCompare puts there.
+
     Raises
     ------
     InputError
@@ -76,17 +57,53 @@ def read_vertices(path: FilePath) -> dict[str, NDArray]:
         return _vertex_columns(content)
 
 
+def read_faces(path: FilePath) -> NDArray[np.int64] | None:
+    """
+    Read the triangles of a .ply file: the rows of their corners [F, 3], or none.
+
+    Raises
+    ------
+    InputError
+        With the name of the file, for a broken header, data that is cut, faces of more or fewer
+        than three corners, and corners that are no vertices.
+
+    """
+    with reading(path) as content:
+        elements, tables = _tables(content, ('vertex', 'face'))
+        if 'face' not in tables or not elements['face'].count:
+            return None
+        faces = next((tables['face'][name] for name in CORNERS if name in tables['face']), None)
+        if faces is None or faces.ndim != 2 or faces.shape[1] != 3:
+            raise InputError(f'expected triangles, lists {" or ".join(CORNERS)} of 3 vertices '
+                             'each: triangulate the mesh, or leave out its faces')
+        if not (0 <= faces.min() and faces.max() < elements['vertex'].count):
+            raise InputError(f'expected faces of vertices 0..{elements["vertex"].count - 1}, got '
+                             f'{faces.min()}..{faces.max()}')
+        return faces.astype(np.int64)
+
+
 def _vertex_columns(content: bytes) -> dict[str, NDArray]:
+    elements, tables = _tables(content, ('vertex',))
+    return plain_names({p.name: tables['vertex'][p.name] for p in elements['vertex'].properties
+                        if p.length is None})
+
+
+def _tables(content: bytes, wanted: tuple[str, ...],
+            ) -> tuple[dict[str, Element], dict[str, dict[str, NDArray]]]:
+    """Read elements up to the last one wanted; of those that are not there, vertex must be."""
     encoding, elements, start = _header(content)
+    by_name = {element.name: element for element in elements}
+    if 'vertex' not in by_name:
+        raise InputError('expected an element vertex, got: '
+                         + (', '.join(by_name) or 'no elements'))
+    require_axes(plain_names({p.name: p for p in by_name['vertex'].properties}))
+    read = text_rows if encoding == 'ascii' else binary_rows
+    tables: dict[str, dict[str, NDArray]] = {}
     for element in elements:
-        if element.name == 'vertex':
-            require_axes(p.name for p in element.properties)
-        read = _text_rows if encoding == 'ascii' else _binary_rows
-        columns, start = read(content, start, element)
-        if element.name == 'vertex':
-            return columns
-    raise InputError('expected an element vertex, got: '
-                     + (', '.join(e.name for e in elements) or 'no elements'))
+        if set(wanted) & set(by_name) <= set(tables):
+            break
+        tables[element.name], start = read(content, start, element)
+    return by_name, tables
 
 
 def write_ply(path: FilePath, points: NDArray, comment: str = '') -> None:
@@ -165,86 +182,3 @@ def _property(line: str, words: list[str], encoding: str) -> Property:
         case ['list', length, kind, name] if kind in TYPES and TYPES.get(length, 'f')[0] in 'iu':
             return Property(name, np.dtype(order + TYPES[kind]), np.dtype(order + TYPES[length]))
     raise InputError(f'header line not understood: {line!r}')
-
-
-Rows = tuple[dict[str, NDArray], int]
-"""The scalar columns of an element, and where the next element starts."""
-
-
-def _binary_rows(content: bytes, start: int, element: Element) -> Rows:
-    if element.has_lists:
-        return _binary_rows_with_lists(content, start, element)
-    row = np.dtype([(f'{place}', p.dtype) for place, p in enumerate(element.properties)])
-    size = row.itemsize * element.count
-    if len(content) - start < size:
-        raise _cut(element, f'{size} bytes', f'{len(content) - start}')
-    table = np.ndarray((element.count,), row, content, start)
-    return {p.name: table[f'{place}']
-            for place, p in enumerate(element.properties)}, start + size
-
-
-def _binary_rows_with_lists(content: bytes, start: int, element: Element) -> Rows:
-    """Walk row by row: only the rows themselves say how long they are."""
-    columns: dict[str, list] = {p.name: [] for p in element.properties if p.length is None}
-    try:
-        for _ in range(element.count):
-            for p in element.properties:
-                if p.length is None:
-                    columns[p.name].append(np.ndarray((), p.dtype, content, start)[()])
-                    start += p.dtype.itemsize
-                else:
-                    length = int(np.ndarray((), p.length, content, start)[()])
-                    start += p.length.itemsize + max(length, 0) * p.dtype.itemsize
-    except (TypeError, ValueError) as error:  # numpy: the row does not fit into the content
-        raise _cut(element, f'{element.count} rows', 'fewer') from error
-    if start > len(content):
-        raise _cut(element, f'{element.count} rows', 'fewer')
-    return _arrays(columns, element), start
-
-
-def _text_rows(content: bytes, start: int, element: Element) -> Rows:
-    """Read an element of one line per row."""
-    end = start
-    for _ in range(element.count):
-        if end == len(content):
-            break  # cut; a header can announce any number of rows
-        end = content.find(b'\n', end) + 1 or len(content)
-    if element.has_lists:
-        return _text_rows_with_lists(content[start:end], element), end
-    try:
-        table = number_rows(content[start:end], element.count, len(element.properties))
-    except InputError as error:
-        raise InputError(f'element {element.name}: {error}') from error
-    return {p.name: table[:, place].astype(p.dtype)
-            for place, p in enumerate(element.properties)}, end
-
-
-def _text_rows_with_lists(text: bytes, element: Element) -> dict[str, NDArray]:
-    columns: dict[str, list] = {p.name: [] for p in element.properties if p.length is None}
-    lines = text.splitlines()
-    if len(lines) < element.count:
-        raise _cut(element, f'{element.count} lines', f'{len(lines)}')
-    for line in lines:
-        words, place = line.split(), 0
-        try:
-            for p in element.properties:
-                if p.length is None:
-                    columns[p.name].append(float(words[place]))
-                    place += 1
-                else:
-                    place += 1 + int(words[place])
-            if place > len(words):
-                raise IndexError
-        except (IndexError, ValueError) as error:
-            raise InputError(f'element {element.name} has the row {line[:80]!r}, expected '
-                             + ' '.join(p.name for p in element.properties)) from error
-    return _arrays(columns, element)
-
-
-def _arrays(columns: dict[str, list], element: Element) -> dict[str, NDArray]:
-    return {p.name: np.array(columns[p.name], p.dtype)
-            for p in element.properties if p.length is None}
-
-
-def _cut(element: Element, expected: str, got: str) -> InputError:
-    return InputError(f'element {element.name}: expected {expected}, got {got}: the file is cut')

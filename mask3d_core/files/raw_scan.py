@@ -28,6 +28,8 @@ class RawScan:
         What was odd about the files but could be mended.
     inner : 4 floats or None
         Of a block of a bigger scene: smallest x and y, largest x and y of the part that counts.
+    faces : [F, 3] integer or None
+        Triangles between the points, to make superpoints of where there is no `segment`.
 
     """
 
@@ -35,6 +37,7 @@ class RawScan:
     columns: dict[str, NDArray]
     notes: tuple[str, ...] = ()
     inner: tuple[float, float, float, float] | None = None
+    faces: NDArray[np.integer] | None = None
 
 
 @dataclass(frozen=True)

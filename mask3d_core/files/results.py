@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from mask3d_core.colors import instance_of_points, paint_instances
+from mask3d_core.files.columns import SCAN_COLORS
 from mask3d_core.files.ply import write_ply
 from mask3d_core.files.source import FilePath, naming
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
 import numpy as np
 from numpy.typing import NDArray
-
-SCAN_COLORS = ('scan_red', 'scan_green', 'scan_blue')
-"""The colours of the scan itself, in a file where red, green, blue show its instances."""
 
 
 def write_labelled_ply(path: FilePath, scan: Scan, instances: Instances) -> None:

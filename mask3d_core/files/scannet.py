@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mask3d_core.errors import InputError
-from mask3d_core.files.ply import read_vertices
+from mask3d_core.files.ply import read_faces, read_vertices
 from mask3d_core.files.raw_scan import Missing, RawScan, RawSource
 from mask3d_core.files.source import naming
 import numpy as np
@@ -51,7 +51,7 @@ def scannet_sources(raw: Path, ids: str) -> list[RawSource]:
             sources.append(RawSource(f'{folder} ({split})', split, (), missing))
             continue
         for scene in _lines(f'scannet_{split}.txt'):
-            endings = (MESH, SEGMENTS) if split == 'test' else (MESH, SEGMENTS, GROUPS, LABELS)
+            endings = (MESH, SEGMENTS, *(() if split == 'test' else (GROUPS, LABELS)))
             files = tuple(raw / folder / scene / f'{scene}{ending}' for ending in endings)
             sources.append(RawSource(scene, split, files, partial(
                 read_scannet_scan, raw / folder / scene, ids, split != 'test')))
@@ -64,7 +64,8 @@ def read_scannet_scan(folder: Path, ids: str, labelled: bool) -> list[RawScan]:
 
     The class is that of SCENE_vh_clean_2.labels.ply (nyu40 ids), or, for ScanNet200 and without
     that file, that of the instance's category. Instances are the groups of segments in
-    SCENE.aggregation.json. Points of no class have label 0, which no class table has.
+    SCENE.aggregation.json. Points of no class have label 0, which no class table has. Test scans
+    come without segments: those are made of the faces, as ScanNet made the others.
 
     Raises
     ------
@@ -75,7 +76,10 @@ def read_scannet_scan(folder: Path, ids: str, labelled: bool) -> list[RawScan]:
     scene = folder.name
     columns = _mesh(folder / f'{scene}{MESH}')
     count = len(columns['xyz'])
-    columns['segment'] = _segments(folder / f'{scene}{SEGMENTS}', count)
+    segments = folder / f'{scene}{SEGMENTS}'
+    if not labelled and not segments.exists():
+        return [RawScan(scene, columns, faces=_faces(folder / f'{scene}{MESH}'))]
+    columns['segment'] = _segments(segments, count)
     if not labelled:
         return [RawScan(scene, columns)]
     groups, categories = _groups(folder / f'{scene}{GROUPS}', columns['segment'])
@@ -100,6 +104,14 @@ def _mesh(path: Path) -> dict[str, NDArray]:
     return {'xyz': np.stack([vertices[axis].astype(np.float32) for axis in 'xyz'], 1),
             'color': np.stack([vertices[name].astype(np.uint8)
                                for name in ('red', 'green', 'blue')], 1)}
+
+
+def _faces(path: Path) -> NDArray[np.int64]:
+    faces = read_faces(path)
+    if faces is None:
+        raise InputError(f'{path}: expected faces, to make segments of, or the file '
+                         f'{path.parent.name}{SEGMENTS}')
+    return faces
 
 
 def _segments(path: Path, count: int) -> NDArray[np.int64]:

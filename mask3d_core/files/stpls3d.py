@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+import math
 from pathlib import Path
 import re
 
@@ -14,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 FOLDER = 'Synthetic_v3_InstanceSegmentation'
+SPLIT_FOLDERS = ('train', 'validation', 'test')
+"""Where the original wants the scenes sorted into."""
 VALIDATION = (5, 10, 15, 20, 25)
 LAST_LABELLED = 25
 BLOCK = 50.0
@@ -29,7 +32,7 @@ def stpls3d_sources(raw: Path) -> list[RawSource]:
     Parameters
     ----------
     raw : path
-        The folder with the .txt files, or the one around it.
+        The folder with the .txt files, the one around it, or one with train, validation, test.
 
     Raises
     ------
@@ -38,7 +41,8 @@ def stpls3d_sources(raw: Path) -> list[RawSource]:
 
     """
     root = raw / FOLDER if (raw / FOLDER).is_dir() else raw
-    scenes = [(int(match[0]), file) for file in list_folder(root)
+    folders = [root, *(root / split for split in SPLIT_FOLDERS if (root / split).is_dir())]
+    scenes = [(int(match[0]), file) for folder in folders for file in list_folder(folder)
               if file.suffix == '.txt' and (match := re.match(r'\d+', file.name))]
     if not scenes:
         raise InputError(f'{root} is not STPLS3D: expected files like 1_points_GTv3.txt')
@@ -66,7 +70,8 @@ def read_stpls3d_scene(file: Path, labelled: bool, blocks: bool) -> list[RawScan
     Returns
     -------
     list of RawScan
-        x, y, z begin at 0. Points of the ground have label and instance -1.
+        x, y, z begin at 0. Points of the ground have label and instance -1. Blocks are named by
+        the benchmark's number of their square.
 
     Raises
     ------
@@ -91,27 +96,29 @@ def read_stpls3d_scene(file: Path, labelled: bool, blocks: bool) -> list[RawScan
     notes = tuple(lines.notes())
     if not blocks:
         return [RawScan(file.stem, columns, notes)]
-    scans = []
-    for number, (rows, inner) in enumerate(_blocks(columns['xyz'])):
+    scans: list[RawScan] = []
+    for number, rows, inner in _blocks(columns['xyz']):
         part = {key: column[rows] for key, column in columns.items()}
-        scans.append(RawScan(f'{file.stem}_{number}', part, () if number else notes, inner))
+        scans.append(RawScan(f'{file.stem}_{number}', part, () if scans else notes, inner))
     return scans
 
 
 Inner = tuple[float, float, float, float]
 
 
-def _blocks(xyz: NDArray[np.float32]) -> list[tuple[NDArray[np.int64], Inner]]:
-    """Return the rows and the inner square of each block that has points."""
+def _blocks(xyz: NDArray[np.float32]) -> list[tuple[int, NDArray[np.int64], Inner]]:
+    """Return number, rows and inner square of each block that has points."""
     x, y = xyz[:, 0], xyz[:, 1]
+    columns, depth = (max(1, math.ceil(float(axis.max()) / BLOCK)) for axis in (x, y))
     blocks = []
-    for left in np.arange(0, x.max() + 1e-6, BLOCK):
-        column = np.flatnonzero((x >= left - MARGIN) & (x < left + BLOCK + MARGIN))
-        for front in np.arange(0, y.max() + 1e-6, BLOCK):
-            near = column[(y[column] >= front - MARGIN) & (y[column] < front + BLOCK + MARGIN)]
-            inside = ((x[near] >= left) & (x[near] < left + BLOCK)
-                      & (y[near] >= front) & (y[near] < front + BLOCK))
+    for column in range(columns):
+        left, right = BLOCK * column, BLOCK * (column + 1)
+        strip = np.flatnonzero((x >= left - MARGIN) & (x <= right + MARGIN))
+        for place in range(depth):
+            front, back = BLOCK * place, BLOCK * (place + 1)
+            near = strip[(y[strip] >= front - MARGIN) & (y[strip] <= back + MARGIN)]
+            inside = ((x[near] >= left) & (x[near] <= right)
+                      & (y[near] >= front) & (y[near] <= back))
             if np.count_nonzero(inside) >= MIN_POINTS:
-                blocks.append((near, (float(left), float(front), float(left + BLOCK),
-                                      float(front + BLOCK))))
+                blocks.append((depth * column + place, near, (left, front, right, back)))
     return blocks

@@ -9,7 +9,25 @@ from pathlib import Path
 import tempfile
 from typing import BinaryIO
 
+from mask3d_core.errors import InputError
 from mask3d_core.files.source import FilePath, naming
+
+
+def check_folder(folder: Path) -> None:
+    """
+    Look whether a folder can be written to, or made; nothing is made yet.
+
+    Raises
+    ------
+    InputError
+        If it cannot: it is a file, inside one, or not ours to write to.
+
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise InputError(f'{folder} is a file or inside one: give a folder')
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f'{folder} cannot be written to: give another folder')
 
 
 @contextmanager

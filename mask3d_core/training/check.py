@@ -10,6 +10,7 @@ import re
 from mask3d_core.errors import InputError
 from mask3d_core.training.dataset import Dataset
 from mask3d_core.training.labels import byte_color, LabelledScan, NONE
+from mask3d_core.training.upright import doubt_upright
 import numpy as np
 from numpy.typing import NDArray
 
@@ -104,6 +105,8 @@ Problem = tuple[bool, str]
 
 def _check_scan(data: Dataset, labelled: LabelledScan) -> Iterator[Problem]:
     yield from _check_scale(labelled.scan.xyz, data.voxel_size)
+    if doubt := doubt_upright(labelled.scan.xyz):
+        yield False, doubt
     yield from _check_color(labelled, data)
     if labelled.name not in data.splits.get('test', ()):
         yield from _check_labels(labelled, data)
@@ -148,11 +151,15 @@ def _check_labels(labelled: LabelledScan, data: Dataset) -> Iterator[Problem]:
         yield False, 'has no instances'
     ids, sizes = np.unique(instance[inside], return_counts=True)
     if (sizes < TINY).any():
-        yield False, f'instance {_listed(ids[sizes < TINY])} has fewer than {TINY} points'
+        yield False, f'{_instances(ids[sizes < TINY])} has fewer than {TINY} points'
     pairs = np.unique(np.stack([instance[inside], label[inside]], 1), axis=0)
     ids, classes = np.unique(pairs[:, 0], return_counts=True)
     if (classes > 1).any():
-        yield False, f'instance {_listed(ids[classes > 1])} has points of several classes'
+        yield False, f'{_instances(ids[classes > 1])} has points of several classes'
+
+
+def _instances(ids: NDArray) -> str:
+    return f'instance {_listed(ids + 1)} (in the .npz {_listed(ids)})'
 
 
 def _listed(ids: NDArray) -> str:

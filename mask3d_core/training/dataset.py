@@ -201,12 +201,16 @@ class Dataset:
 
 
 def inner_points(labelled: LabelledScan, facts: ScanFacts) -> NDArray[np.bool_]:
-    """Return which points of a block count, as others are the margin: [N]."""
+    """
+    Return which points of a block count, as others are the margin: [N].
+
+    Those on its border count, in the block beside it, too, as the benchmark has it.
+    """
     if facts.inner is None:
         return np.ones(len(labelled), np.bool_)
     x, y = labelled.scan.xyz[:, 0], labelled.scan.xyz[:, 1]
     left, front, right, back = facts.inner
-    return (x >= left) & (x < right) & (y >= front) & (y < back)
+    return (x >= left) & (x <= right) & (y >= front) & (y <= back)
 
 
 def color_statistics(scans: Iterable[ScanFacts]) -> tuple[Triple, Triple]:

@@ -10,9 +10,8 @@ from zipfile import BadZipFile
 import zlib
 
 from mask3d_core.errors import InputError
-from mask3d_core.files.columns import scan_from_columns
+from mask3d_core.files.columns import INT32, scan_from_columns, whole_numbers
 from mask3d_core.files.ply import ply_bytes, read_vertices
-from mask3d_core.files.results import SCAN_COLORS
 from mask3d_core.files.source import FilePath, naming
 from mask3d_core.files.target import writing
 from mask3d_core.scan import Scan
@@ -21,7 +20,6 @@ from numpy.typing import NDArray
 
 NONE = -1
 COLORS = ('red', 'green', 'blue')
-INT32 = np.iinfo(np.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,41 +138,15 @@ def _npz_columns(path: Path) -> dict[str, NDArray]:
 
 
 def _from_vertices(vertices: dict[str, NDArray], name: str) -> LabelledScan:
-    columns = {key.lower().removeprefix('scalar_'): column for key, column in vertices.items()}
-    missing = [key for key in ('label', 'instance') if key not in columns]
+    missing = [key for key in ('label', 'instance') if key not in vertices]
     if missing:
         raise InputError(f'expected the vertex property {missing[0]!r}, got: '
                          + ', '.join(vertices))
-    label, instance = (_whole_numbers(columns[key], key) for key in ('label', 'instance'))
+    label, instance = (whole_numbers(vertices[key], key) for key in ('label', 'instance'))
     label[(label < 0) | ((label == 0) & (instance <= 0))] = NONE
-    if 'segment' in columns:
-        columns['segment'] = _whole_numbers(columns['segment'], 'segment')
-    scan = scan_from_columns(_with_scan_colors(columns))
+    scan = scan_from_columns(vertices)
     return LabelledScan(scan, label[scan.kept].astype(np.int32),
                         (np.maximum(instance, 0) - 1)[scan.kept].astype(np.int32), name)
-
-
-def _with_scan_colors(columns: dict[str, NDArray]) -> dict[str, NDArray]:
-    """Undo the paint of `mask3d segment`: train on it and the colours give the answer away."""
-    if not set(SCAN_COLORS) <= set(columns):
-        if 'score' not in columns:
-            return columns
-        return {key: column for key, column in columns.items() if key not in COLORS}
-    own = {plain: columns[scan].astype(np.uint8) for plain, scan in zip(COLORS, SCAN_COLORS)}
-    return columns | own
-
-
-def _whole_numbers(column: NDArray, key: str) -> NDArray[np.int64]:
-    """Read ids that may be stored as float; NaN, CloudCompare's "not set", is none."""
-    values = np.where(np.isnan(column), 0, column) if column.dtype.kind == 'f' else column
-    if values.size and (values.min() < INT32.min or values.max() > INT32.max):
-        raise InputError(f'expected {key} as numbers up to {INT32.max}, got {values.max():g}')
-    whole = values.astype(np.int64)
-    fractions = np.flatnonzero(whole != values)
-    if len(fractions):
-        raise InputError(f'expected {key} as whole numbers, got {values[fractions[0]]:g}: was the '
-                         'cloud resampled or interpolated after labelling?')
-    return whole
 
 
 def write_labelled(path: FilePath, labelled: LabelledScan) -> None:

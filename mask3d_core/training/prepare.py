@@ -20,6 +20,7 @@ from mask3d_core.files.target import writing
 from mask3d_core.training.dataset import color_statistics, Dataset, ScanFacts, SPLITS
 from mask3d_core.training.labels import LabelledScan, NONE, write_labelled
 import numpy as np
+from numpy.typing import NDArray
 
 Say = Callable[[str], None]
 
@@ -47,7 +48,8 @@ class Outcome:
     error: str = ''
 
 
-def prepare(data: Dataset, sources: Sequence[RawSource], workers: int, say: Say) -> Dataset:
+def prepare(data: Dataset, sources: Sequence[RawSource], workers: int, say: Say,
+            superpoints: bool = False) -> Dataset:
     """
     Write the scans of a data set and its dataset.json.
 
@@ -64,6 +66,9 @@ def prepare(data: Dataset, sources: Sequence[RawSource], workers: int, say: Say)
         Processes.
     say : callable
         Told of each source, and of everything that is wrong.
+    superpoints : bool
+        Whether to make superpoints for scans that bring none, in voxels of `data.voxel_size`. For
+        those that bring faces instead they are made of these in any case.
 
     Raises
     ------
@@ -77,7 +82,8 @@ def prepare(data: Dataset, sources: Sequence[RawSource], workers: int, say: Say)
         (data.folder / folder).mkdir(parents=True, exist_ok=True)
     outcomes = {}
     begin = time.monotonic()
-    for outcome in _outcomes(data, sources, workers):
+    task = partial(prepare_source, data, superpoints=superpoints)
+    for outcome in _outcomes(task, sources, workers):
         outcomes[outcome.source] = outcome
         say(_progress(outcome, len(outcomes), len(sources), time.monotonic() - begin))
     done = _assemble(data, [(source, outcomes[source.name]) for source in sources])
@@ -97,9 +103,9 @@ def _check_folder(data: Dataset) -> None:
                              f'folder for {data.name!r}')
 
 
-def _outcomes(data: Dataset, sources: Sequence[RawSource], workers: int) -> Iterator[Outcome]:
+def _outcomes(task: Callable[[RawSource], Outcome], sources: Sequence[RawSource], workers: int,
+              ) -> Iterator[Outcome]:
     """Do one source after another, or several at once; as they come."""
-    task = partial(prepare_source, data)
     if workers == 1 or len(sources) < 2:
         yield from map(task, sources)
         return
@@ -120,10 +126,10 @@ def _ignore_interrupt() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def prepare_source(data: Dataset, source: RawSource) -> Outcome:
+def prepare_source(data: Dataset, source: RawSource, superpoints: bool = False) -> Outcome:
     """Read a source and write its scans, unless that is done; never raise for damaged input."""
     facts_file = data.folder / 'facts' / f'{source.name}.json'
-    state = _state(data, source)
+    state = _state(data, source, superpoints)
     done = _done(data, facts_file, state)
     if done is not None:
         return replace(done, source=source.name)
@@ -131,10 +137,11 @@ def prepare_source(data: Dataset, source: RawSource) -> Outcome:
         scans: dict[str, ScanFacts] = {}
         notes: list[str] = []
         for raw in source.read():
-            labelled = _labelled(raw, data.classes.ids)
+            labelled, made = _with_superpoints(_labelled(raw, data.classes.ids), raw.faces,
+                                               data.voxel_size if superpoints else None)
             write_labelled(data.path(raw.name), labelled)
             scans[raw.name] = ScanFacts.of(labelled, raw.inner)
-            notes += raw.notes
+            notes += [*raw.notes, *made]
         with writing(facts_file) as file:
             content = {'state': state, 'notes': notes,
                        'scans': {name: facts.to_dict() for name, facts in scans.items()}}
@@ -146,11 +153,12 @@ def prepare_source(data: Dataset, source: RawSource) -> Outcome:
     return Outcome(source.name, scans, tuple(notes))
 
 
-def _state(data: Dataset, source: RawSource) -> list[Any]:
+def _state(data: Dataset, source: RawSource, superpoints: bool) -> list[Any]:
     """Return what the result depends on: when it changes, the work is done again."""
     files = [(file.name, file.stat().st_size, file.stat().st_mtime_ns)
              if file.exists() else (file.name, 0, 0) for file in source.files]
-    return [list(data.classes.ids), [list(file) for file in files]]
+    return [list(data.classes.ids), [list(file) for file in files],
+            data.voxel_size if superpoints else None]
 
 
 def _done(data: Dataset, facts_file: Path, state: list[Any]) -> Outcome | None:
@@ -173,6 +181,24 @@ def _labelled(raw: RawScan, ids: tuple[int, ...]) -> LabelledScan:
         raise InputError(f'{raw.name}: {error}') from error
     known = np.isin(labelled.label, ids)
     return replace(labelled, label=np.where(known, labelled.label, NONE).astype(np.int32))
+
+
+def _with_superpoints(labelled: LabelledScan, faces: NDArray[np.integer] | None,
+                      voxel_size: float | None) -> tuple[LabelledScan, list[str]]:
+    """Make superpoints where there are none: of the faces, or, in voxels of a size, without."""
+    scan = labelled.scan
+    if scan.segment is not None or faces is None and voxel_size is None:
+        return labelled, []
+    # It imports torch, which no other step needs.
+    from mask3d_core.superpoints import find_superpoints, group_mesh
+
+    if faces is not None:
+        segment, origin = group_mesh(scan.xyz, faces), 'the mesh'
+    else:
+        assert voxel_size is not None
+        segment, origin = find_superpoints(scan, voxel_size), 'the points'
+    note = f'{segment.max() + 1} superpoints made from {origin}'
+    return replace(labelled, scan=replace(scan, segment=segment)), [note]
 
 
 def _progress(outcome: Outcome, done: int, total: int, seconds: float) -> str:

@@ -45,10 +45,10 @@ def test_without_rows_and_back() -> None:
     assert objects.colors[0] == (31, 119, 180)
     assert objects.rows(['bed', 'cabinet']) == [1, 0]
     assert ClassTable.from_dict(objects.to_dict()) == objects
-    with pytest.raises(InputError, match="unknown class 'wall'; these weights know: cabinet, "):
+    with pytest.raises(InputError, match="unknown class 'wall'; there are: cabinet, "):
         objects.rows(['bed', 'wall'])
 
 
 def test_an_unknown_table_lists_the_known() -> None:
-    with pytest.raises(InputError, match="'kitti'; there are: s3dis, scannet20, scannet200, stp"):
+    with pytest.raises(InputError, match="'kitti'; there are: .*s3dis, scannet20, scannet200, s"):
         load_classes('kitti')

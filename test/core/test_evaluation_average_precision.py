@@ -193,6 +193,22 @@ def test_class_agnostic() -> None:
     assert evaluate((found, truth)).mean_ap[0] < 1
 
 
+def test_class_agnostic_counts_a_mask_as_often_as_its_class_does() -> None:
+    truth = truth_of((CHAIR, (0, 200)), (CHAIR, (200, 400)))
+    # The second prediction of the same mask is false; it stands above the second chair.
+    found = [(CHAIR, (0, 200), 0.9), (CHAIR, (0, 200), 0.8), (CHAIR, (200, 400), 0.7)]
+    scores = evaluate((predict(*found), truth))
+    # Recall 1 at 2/3, then 1/2 at 1/2, 1/2 at 1, and (0, 1): steps 1/4, 1/4, 1/4, 1/4.
+    assert scores.ap[0, 1] == pytest.approx(0.25 * (2 / 3 + 1 / 2 + 1 + 1))
+    np.testing.assert_array_equal(scores.agnostic, scores.ap[0])
+    # Under a second class the mask is the same query's: it adds nothing.
+    again = evaluate((predict(*found, (TABLE, (0, 200), 0.75), (TABLE, (0, 200), 0.5)), truth))
+    np.testing.assert_array_equal(again.agnostic, scores.agnostic)
+    # Three times under a second class is once more than under the first.
+    more = evaluate((predict(*found, *[(TABLE, (0, 200), 0.75)] * 3), truth))
+    assert more.agnostic[1] < scores.agnostic[1]
+
+
 def test_groups_are_means_over_their_classes() -> None:
     protocol = Protocol(('floor',), groups={'both': ('chair', 'table'), 'one': ('table', 'sofa')})
     truth = truth_of((CHAIR, (0, 200)), (TABLE, (200, 400)))
@@ -294,3 +310,14 @@ def test_scores_are_0_to_1_and_depend_on_the_order_of_scores_only(
     assert ((known >= 0) & (known <= 1 + 1e-12)).all()
     squeezed = [(replace(found, score=found.score ** 3 / 2), truth) for found, truth in drawn]
     np.testing.assert_allclose(evaluate(*squeezed).ap, once.ap, atol=1e-12)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(scenes(), min_size=1, max_size=3))
+def test_with_one_class_the_class_does_not_matter(
+        drawn: list[tuple[Predictions, Truth]]) -> None:
+    one = Evaluation(CLASSES.without(['table', 'floor']), Protocol())
+    for found, truth in drawn:
+        one.add(found, truth)
+    scores = one.scores()
+    np.testing.assert_array_equal(scores.agnostic, scores.ap[0])

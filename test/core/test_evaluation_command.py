@@ -139,12 +139,81 @@ def test_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 'a.npz: expected predictions over the 1499 points' in capsys.readouterr().err
 
 
+def test_folders_of_ones_own_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    truth, found = tmp_path / 'truth', tmp_path / 'found'
+    truth.mkdir()
+    found.mkdir()
+    write_perfect(found, ('a',))
+    write_labelled(truth / 'a.ply', room(0, 'a'))
+    table = tmp_path / 'ours.tsv'
+    table.write_text('id\tname\n5\tstool\n7\tdesk\n')
+    arguments = ['evaluate', '--predictions', str(found), '--ground-truth', str(truth), '-o',
+                 str(tmp_path / 'scores'), '--classes']
+    assert main([*arguments, str(table)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[1:3]] == [
+        [name, '1', *['100.0'] * 3] for name in ('stool', 'desk')]
+    assert lines[4].startswith('mean of 2 classes')        # the floor is in no table, so void
+    table.write_text('id\tname\n7\tdesk\n')
+    assert main([*arguments, str(table)]) == 0
+    assert '1 of 2 predictions are of classes that are not' in capsys.readouterr().err
+    for wrong, sentence in (('scannet21', "no class table 'scannet21'; there are: "),
+                            ('none.tsv', 'none.tsv: No such file')):
+        assert main([*arguments, wrong]) == 1
+        assert sentence in capsys.readouterr().err
+
+
+def test_leftovers_need_precision_and_recall(dataset: Dataset, tmp_path: Path,
+                                             capsys: pytest.CaptureFixture[str]) -> None:
+    write_perfect(tmp_path)
+    arguments = ['evaluate', str(dataset.folder), '--predictions', str(tmp_path), '-o',
+                 str(tmp_path / 'scores'), '--leftovers']
+    assert main([*arguments, 'chair']) == 1
+    assert 'leftovers count in precision and recall only' in capsys.readouterr().err
+    assert main([*arguments, 'roof', '--confidence', '0.5']) == 1
+    assert "unknown class 'roof'; there are: cabinet, bed" in capsys.readouterr().err
+    assert main([*arguments, 'chair', '--confidence', '0.5']) == 0
+    chair = capsys.readouterr().out.splitlines()[3].split()
+    assert chair == ['chair', '2', *['100.0'] * 3, '50.0', '100.0']
+
+
+@pytest.mark.parametrize('arguments', [
+    ['none', '--weights', 'none.weights'], ['DATA', '--weights', 'none.weights'],
+    ['DATA', '--split', 'train', '--weights', 'none.weights'], ['DATA', '--predictions', 'none'],
+    ['DATA', '--fold', 'Area_5', '--predictions', 'FOUND'],
+    ['--ground-truth', 'none', '--predictions', 'FOUND', '--classes', 's3dis'],
+    ['--ground-truth', 'FOUND', '--predictions', 'FOUND', '--classes', 'stpls3d']])
+def test_wrong_input_leaves_no_folder_behind(arguments: list[str], dataset: Dataset,
+                                             tmp_path: Path) -> None:
+    (tmp_path / 'found').mkdir()
+    write_perfect(tmp_path / 'found')
+    places = {'DATA': str(dataset.folder), 'FOUND': str(tmp_path / 'found')}
+    assert main(['evaluate', *[places.get(word, word) for word in arguments], '-o',
+                 str(tmp_path / 'scores'), '--export', str(tmp_path / 'export')]) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ['found']
+
+
+@pytest.mark.parametrize('option, value, expected', [
+    ('--confidence', '7', 'a number from 0 to 1'), ('--confidence', '-0.1', 'a number from 0'),
+    ('--confidence', 'nan', 'a number from 0 to 1'), ('--top-k', '0', '1 or more, or -1 for all'),
+    ('--dbscan-eps', '-1', 'metres, 0 or more'), ('--min-region', '0', '1 or more')])
+def test_numbers_out_of_range(option: str, value: str, expected: str,
+                              capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(['evaluate', 'none', '--weights', 'none', option, value])
+    assert ended.value.code == 2
+    assert f'argument {option}: expected {expected}' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize('arguments', [
     [], ['data'], ['--weights', 'w'], ['data', '--weights', 'w', '--predictions', 'p'],
     ['data', '--ground-truth', 'g', '--predictions', 'p'],
     ['--ground-truth', 'g', '--predictions', 'p'], ['--ground-truth', 'g', '--weights', 'w'],
     ['data', '--weights', 'w', '--classes', 's3dis'],
-    ['data', '--predictions', 'p', '--save', 's'],
+    ['data', '--predictions', 'p', '--save', 's'], ['data', '--predictions', 'p', '--top-k', '5'],
+    ['data', '--predictions', 'p', '--dbscan-eps', '0'],
+    ['--ground-truth', 'g', '--predictions', 'p', '--classes', 's3dis', '--fold', 'Area_1'],
+    ['--ground-truth', 'g', '--predictions', 'p', '--classes', 's3dis', '--split', 'test'],
     ['--benchmark', '0']])
 def test_wrong_usage(arguments: list[str], tmp_path: Path,
                      monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,9 +227,11 @@ def test_wrong_usage(arguments: list[str], tmp_path: Path,
 def test_an_output_that_is_a_file(dataset: Dataset, tmp_path: Path,
                                   capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / 'file').write_text('')
-    assert main(['evaluate', str(dataset.folder), '--predictions', str(tmp_path), '-o',
-                 str(tmp_path / 'file')]) == 1
-    assert 'is a file or inside one' in capsys.readouterr().err
+    write_perfect(tmp_path)
+    for option, place in (('-o', 'file'), ('-o', 'file/scores'), ('--export', 'file')):
+        assert main(['evaluate', str(dataset.folder), '--predictions', str(tmp_path), option,
+                     str(tmp_path / place)]) == 1
+        assert f'{place} is a file or inside one: give a folder' in capsys.readouterr().err
 
 
 def test_of_a_block_only_the_inner_part_counts() -> None:

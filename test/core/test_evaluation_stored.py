@@ -137,6 +137,10 @@ def test_predictions_as_segment_writes_them(tmp_path: Path) -> None:
     ({'score': None}, "without 'score'"),
     ({'num_points': 17}, 'expected 4 packed masks and classes over 17 points'),
     ({'class_id': np.zeros(3, int)}, '3 classes'),
+    ({'class_id': np.zeros(4)}, 'class ids as integers and scores as numbers, got uint8, float64'),
+    ({'masks': np.zeros((4, 2))}, 'expected masks as packed bytes'),
+    ({'score': np.array(['a', 'b', 'c', 'd'])}, 'scores as numbers'),
+    ({'score': np.array([1, 0.5, np.nan, 0.1])}, 'expected scores that are numbers, got nan'),
 ])
 def test_broken_predictions_are_named(changed: dict[str, object], sentence: str,
                                       tmp_path: Path) -> None:

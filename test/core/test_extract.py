@@ -140,7 +140,7 @@ def test_classes_choose_among_the_found() -> None:
     settings = replace(PLAIN, classes=('table',))
     assert small(masks, [TABLE, CHAIR], settings).points(0).tolist() == [0, 1, 2, 3]
     assert len(small(masks, [CHAIR, CHAIR], settings)) == 0
-    with pytest.raises(InputError, match="unknown class 'sofa'; these weights know: chair, table"):
+    with pytest.raises(InputError, match="unknown class 'sofa'; there are: chair, table"):
         small(masks, [CHAIR, CHAIR], replace(PLAIN, classes=('sofa',)))
 
 

@@ -7,7 +7,7 @@ import struct
 
 from hypothesis import given, strategies
 from mask3d_core.errors import InputError
-from mask3d_core.files.ply import read_ply, write_ply
+from mask3d_core.files.ply import read_faces, read_ply, write_ply
 import numpy as np
 import pytest
 
@@ -104,6 +104,61 @@ def test_vertices_with_lists(tmp_path: Path, encoding: str) -> None:
     assert scan.color is None
 
 
+TRIANGLES = [[counted(0, 1, 2)], [counted(3, 7, 1)], [counted(5, 4, 6)]]
+
+
+@pytest.mark.parametrize('encoding', ENCODINGS)
+@pytest.mark.parametrize('name', ['vertex_indices', 'vertex_index'])
+def test_faces(tmp_path: Path, encoding: str, name: str) -> None:
+    corners = [('list', 'uchar', 'int', name)]
+    textured = [*corners, ('list', 'uchar', 'float', 'texcoord'), ('short', 'flags')]
+    more = [[*row, counted(*range(6)), -3] for row in TRIANGLES]
+    expected = [[0, 1, 2], [3, 7, 1], [5, 4, 6]]
+    for number, elements in enumerate((
+            [('vertex', VERTEX, ROWS), ('face', corners, TRIANGLES)],
+            [('face', textured, more), ('edge', [('int', 'a')], [[1]]),
+             ('vertex', VERTEX, ROWS)])):
+        faces = read_faces(ply(tmp_path / f'{number}.ply', encoding, elements))
+        np.testing.assert_array_equal(faces, expected)
+        assert faces is not None and faces.dtype == np.int64
+
+
+@pytest.mark.parametrize('encoding', ENCODINGS)
+def test_faces_that_cannot_be_used_are_refused(tmp_path: Path, encoding: str) -> None:
+    corners = [('list', 'uchar', 'int', 'vertex_indices')]
+
+    def faces(*rows: list[int]) -> Path:
+        return ply(tmp_path / 'a.ply', encoding, [
+            ('vertex', VERTEX, ROWS), ('face', corners, [[row] for row in rows])])
+
+    for rows in ([counted(0, 1, 2, 3)] * 2, [counted(0, 1, 2), counted(0, 1, 2, 3)],
+                 [counted(0, 1, 2), counted()]):
+        with pytest.raises(InputError, match='a.ply: expected triangles'):
+            read_faces(faces(*rows))
+    with pytest.raises(InputError, match=r'a.ply: expected faces of vertices 0..7, got 0..8'):
+        read_faces(faces(counted(0, 1, 8)))
+    assert read_faces(faces()) is None
+    assert read_faces(ply(tmp_path / 'a.ply', encoding, [('vertex', VERTEX, ROWS)])) is None
+
+
+@pytest.mark.parametrize('encoding', ENCODINGS)
+def test_cut_faces_are_noticed(tmp_path: Path, encoding: str) -> None:
+    corners = [('list', 'uchar', 'int', 'vertex_indices')]
+    content = ply(tmp_path / 'a.ply', encoding, [
+        ('vertex', VERTEX, ROWS), ('face', corners, TRIANGLES)]).read_bytes()
+    for cut in range(2, 15):
+        (tmp_path / 'cut.ply').write_bytes(content[:-cut])
+        with pytest.raises(InputError, match='cut.ply: '):
+            read_faces(tmp_path / 'cut.ply')
+
+
+def test_names_of_cloudcompare(tmp_path: Path) -> None:
+    properties = [('float', 'X'), ('float', 'Y'), ('float', 'Z'), ('float', 'scalar_Segment')]
+    rows = [[*map(float, p), float(i)] for i, p in enumerate(XYZ)]
+    scan = read_ply(ply(tmp_path / 'a.ply', 'ascii', [('vertex', properties, rows)]))
+    np.testing.assert_array_equal(scan.segment, range(8))
+
+
 def test_ascii_knows_nan_and_inf(tmp_path: Path) -> None:
     rows = [[*row] for row in ROWS] + [[np.nan, 0, 0, 1, 2, 3], [0, -np.inf, 0, 1, 2, 3]]
     scan = read_ply(ply(tmp_path / 'a.ply', 'ascii', [('vertex', VERTEX, rows[::-1])]))
@@ -141,6 +196,8 @@ HEADER = 'ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\n'
     (HEADER + 'property list float int y\nend_header\n', "'property list float int y'"),
     ('ply\nformat ascii 1.0\nelement vertex -1\nend_header\n', "'-1' rows"),
     (HEADER + 'property float y\nproperty float z\nend_header\n1 2 three\n', 'three'),
+    (HEADER + 'property float y\nproperty float z\nproperty uchar red\nend_header\n1 2 3 256\n',
+     'property red has the value 256, expected 0..255'),
     (HEADER.replace('vertex 1', 'vertex 99999999999')
      + 'property float y\nproperty float z\nend_header\n1 2 3\n', 'the file is cut'),
 ])

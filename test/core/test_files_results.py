@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mask3d_core.colors import faded_colors, instance_color
 from mask3d_core.errors import InputError
-from mask3d_core.files.ply import read_ply
+from mask3d_core.files.ply import read_ply, write_ply
 from mask3d_core.files.results import write_instances_json, write_instances_npz, write_labelled_ply
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
@@ -60,7 +60,29 @@ def test_labelled_ply(tmp_path: Path, dtype: type, colored: bool) -> None:
     rgb = np.stack([points[name] for name in ('red', 'green', 'blue')], axis=1)
     assert tuple(rgb[0]) == instance_color(0) and tuple(rgb[8]) == instance_color(1)
     np.testing.assert_array_equal(rgb[5:8], faded_colors(cloud.color, len(cloud))[5:8])
-    np.testing.assert_array_equal(read_ply(tmp_path / 'a.ply').xyz, cloud.xyz)
+    again = read_ply(tmp_path / 'a.ply')
+    np.testing.assert_array_equal(again.xyz, cloud.xyz)
+    assert again.color is None if cloud.color is None else np.allclose(
+        again.color, cloud.color, atol=0.5001 / 255)
+
+
+@pytest.mark.parametrize('colored', [False, True])
+def test_colours_are_those_of_the_scan_after_cloudcompare_too(tmp_path: Path, colored: bool,
+                                                              ) -> None:
+    cloud = scan(colored=colored)
+    write_labelled_ply(tmp_path / 'a.ply', cloud, instances())
+    points = read_vertices(tmp_path / 'a.ply')
+    plain = ('x', 'y', 'z', 'red', 'green', 'blue')
+    saved = points.astype([(name, points.dtype[name]) if name in plain
+                           else (f'scalar_{name}', 'f4') for name in points.dtype.names])
+    write_ply(tmp_path / 'b.ply', saved)
+    again = read_ply(tmp_path / 'b.ply')
+    np.testing.assert_array_equal(again.color, read_ply(tmp_path / 'a.ply').color)
+    if colored:
+        saved['scalar_scan_red'][:2] = 0, 256
+        write_ply(tmp_path / 'c.ply', saved)
+        with pytest.raises(InputError, match=r'c.ply: expected scan_red of 0..255, got 0 to 256'):
+            read_ply(tmp_path / 'c.ply')
 
 
 def test_instances_npz(tmp_path: Path) -> None:

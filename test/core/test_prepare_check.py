@@ -68,8 +68,10 @@ def put(key: str, rows: object, value: object) -> Callable[[dict[str, NDArray]],
     (lambda c: c.update(instance=np.full(100, -1)), 'warning: a: has no instances'),
     (put('instance', slice(25, 30), -1),
      'warning: a: 5 points have a class but no instance: label 2'),
-    (put('instance', [30, 31], 9), 'warning: a: instance 9 has fewer than 10 points'),
-    (put('label', [26, 27], 5), 'warning: a: instance 0 has points of several classes'),
+    (put('instance', [30, 31], 9),
+     'warning: a: instance 10 (in the .npz 9) has fewer than 10 points'),
+    (put('label', [26, 27], 5),
+     'warning: a: instance 1 (in the .npz 0) has points of several classes'),
     (lambda c: c.update(xyz=c['xyz'] * 1000),
      'error: a: is 3000 long, expected metres: with voxels of 0.02 m that is 1.5e+05 voxels'),
     (lambda c: c.update(xyz=c['xyz'] / 1000),
@@ -81,6 +83,16 @@ def put(key: str, rows: object, value: object) -> Callable[[dict[str, NDArray]],
 def test_each_mistake_is_found_where_it_is(
         tmp_path: Path, change: Callable[[dict[str, NDArray]], object], expected: str) -> None:
     assert expected in findings(make(tmp_path, change))
+
+
+def test_a_scan_in_the_frame_of_a_camera_is_doubted(tmp_path: Path) -> None:
+    def wall_ahead(columns: dict[str, NDArray]) -> None:
+        xyz = np.random.default_rng(0).uniform((-1, -1, 2), (1, 1, 4), (2000, 3))
+        repeated = {key: column.repeat(20, axis=0) for key, column in columns.items()}
+        columns.update(repeated, xyz=xyz.astype(np.float32))
+
+    assert ('warning: a: lies in front of a camera that looks along z: expected z up, as in the '
+            'frame map or odom') in findings(make(tmp_path, wall_ahead))
 
 
 def test_errors_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,11 +8,14 @@ from pathlib import Path
 from mask3d_core.classes import ClassTable
 from mask3d_core.cli import main
 from mask3d_core.files import read_scan
+from mask3d_core.files.class_table import read_class_table
+from mask3d_core.files.ply import ply_bytes
 from mask3d_core.files.raw_scan import counting, RawSource
+from mask3d_core.superpoints import find_superpoints, group_mesh
 from mask3d_core.training.dataset import Dataset
 from mask3d_core.training.labels import LabelledScan, read_labelled, write_labelled
 from mask3d_core.training.prepare import prepare
-from mask3d_core.training.prepare_own import folder_sources, read_class_table
+from mask3d_core.training.prepare_own import folder_sources
 import numpy as np
 import pytest
 
@@ -148,6 +151,86 @@ def test_a_scan_far_from_the_origin_is_moved_closer(plys: Path) -> None:
     np.testing.assert_allclose(scan.scan.xyz, xyz - [48000, -9000, 5], atol=1e-5)
 
 
+def test_superpoints_are_stored_and_the_option_is_part_of_what_is_done(plys: Path) -> None:
+    assert run(plys) == 0
+    assert not Dataset.open(plys.parent / 'out').on_segments
+    assert run(plys, '--superpoints', '--voxel-size', '0.5') == 0
+    data = Dataset.open(plys.parent / 'out')
+    assert data.on_segments
+    scan = data.read('hall_1')
+    np.testing.assert_array_equal(scan.scan.segment, find_superpoints(scan.scan, 0.5))
+    before = data.path('hall_1').stat().st_mtime_ns
+    assert run(plys, '--superpoints', '--voxel-size', '0.5') == 0
+    assert data.path('hall_1').stat().st_mtime_ns == before
+    assert run(plys, '--superpoints', '--voxel-size', '0.3') == 0
+    np.testing.assert_array_equal(data.read('hall_1').scan.segment,
+                                  find_superpoints(scan.scan, 0.3))
+    assert run(plys) == 0
+    assert not Dataset.open(plys.parent / 'out').on_segments
+
+
+def test_boxes_of_labelcloud_are_the_instances(plys: Path, capsys: pytest.CaptureFixture[str],
+                                               ) -> None:
+    def box(name: str, center: float, size: float) -> dict:
+        return {'name': name, 'centroid': dict.fromkeys('xyz', center),
+                'dimensions': dict.fromkeys(('length', 'width', 'height'), size),
+                'rotations': dict.fromkeys('xyz', 0)}
+
+    def write(*boxes: dict) -> None:
+        (plys / 'hall_0.json').write_text(json.dumps({'objects': boxes}))
+
+    write(box('forklift', 1.5, 1.5), box('pallet', 1.5, 2.5), box('pallet', 90, 1))
+    assert run(plys) == 0
+    assert ('hall_0  50 points; labelled by the 3 boxes of hall_0.json, 1 of them without points'
+            in capsys.readouterr().err)
+    away = np.abs(labelled(0).scan.xyz - 1.5).max(1)
+    expected = np.where(away <= .75, 0, np.where(away <= 1.25, 1, -1))
+    scan = Dataset.open(plys.parent / 'out').read('hall_0')
+    np.testing.assert_array_equal(scan.instance, expected)
+    np.testing.assert_array_equal(scan.label, np.array([4, 1, -1])[expected])
+    write(box('pallet', 1.5, 9))
+    assert run(plys) == 0
+    assert set(Dataset.open(plys.parent / 'out').read('hall_0').label) == {1}
+    write(box('crate', 1.5, 9))
+    assert run(plys) == 1
+    assert "hall_0.json: 'crate' is not in the class table" in capsys.readouterr().err
+
+
+def folded_sheet(path: Path, faces: np.ndarray) -> np.ndarray:
+    """Write a labelled sheet of 20 x 10 vertices, folded after 10; return the vertices."""
+    x, y = (axis.reshape(-1) * 0.1 for axis in np.mgrid[:20, :10])
+    points = np.zeros(200, [('x', 'f4'), ('y', 'f4'), ('z', 'f4'), ('label', 'i4'),
+                            ('instance', 'i4')])
+    points['x'], points['y'], points['z'] = np.minimum(x, 1), y, np.maximum(x - 1, 0)
+    points['label'] = points['instance'] = 1
+    content = ply_bytes(points).replace(b'end_header\n', (
+        f'element face {len(faces)}\nproperty list uchar int vertex_indices\n'
+        'end_header\n').encode(), 1)
+    rows = np.zeros(len(faces), [('length', 'u1'), ('corner', '<i4', 3)])
+    rows['length'], rows['corner'] = 3, faces
+    path.write_bytes(content + rows.tobytes())
+    return np.stack([points[axis] for axis in 'xyz'], 1)
+
+
+def test_superpoints_of_a_mesh_are_those_of_its_faces(
+        plys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a = np.add.outer(np.arange(19) * 10, np.arange(9)).reshape(-1)
+    faces = np.concatenate([np.stack([a, a + 10, a + 1], 1), np.stack([a + 1, a + 10, a + 11], 1)])
+    xyz = folded_sheet(plys / 'hall_0.ply', faces)
+    folded_sheet(plys / 'hall_1.ply', faces[:5])
+    folded_sheet(plys / 'hall_2.ply', np.full((1, 3), 200))
+
+    assert run(plys, '--superpoints') == 1
+
+    said = capsys.readouterr().err
+    expected = group_mesh(xyz, faces)
+    segment = Dataset.open(plys.parent / 'out').read('hall_0').scan.segment
+    np.testing.assert_array_equal(segment, expected)
+    assert f'hall_0  200 points; {expected.max() + 1} superpoints made from the mesh' in said
+    assert 'hall_1  200 points; the faces do not connect the points: superpoints' in said
+    assert 'hall_2  FAILED' in said and 'expected faces of vertices 0..199, got 200..200' in said
+
+
 def test_another_data_set_is_not_overwritten(plys: Path, capsys: pytest.CaptureFixture[str],
                                              ) -> None:
     run(plys, '--name', 'first')
@@ -175,25 +258,6 @@ def test_validation_scans_are_chosen_by_name(plys: Path) -> None:
     (plys / 'hall_3.npz').touch()
     with pytest.raises(ValueError, match="two scans are called 'hall_3'"):
         folder_sources(plys, classes, 0.2)
-
-
-def test_class_tables(tmp_path: Path) -> None:
-    path = tmp_path / 'table.tsv'
-    path.write_text('id\tname\tred\tgreen\tblue\n1\ta box\t1\t2\t3\n7\tcart\t\t\t\n')
-    table = read_class_table(str(path))
-    assert (table.ids, table.names, table.colors[0]) == ((1, 7), ('a box', 'cart'), (1, 2, 3))
-    assert all(0 <= value <= 255 for value in table.colors[1])
-    assert len(read_class_table('s3dis')) == 13
-    for content, message in {
-            '': 'one line for each class', 'id\tname\n': 'one line for each class',
-            'id name\n1 box\n': 'line 2: expected the columns id and name',
-            'id\tname\n1\ta\n1\tb\n': 'the id 1 stands there twice',
-            'id\tname\n1\ta\n2\ta\n': "the name 'a' stands there twice",
-            'id\tname\n0\ta\n': 'line 2: expected an id of 1 or more',
-            'id\tname\tred\tgreen\tblue\n1\ta\t1\t2\t300\n': r'colours of 0\.\.255'}.items():
-        path.write_text(content)
-        with pytest.raises(ValueError, match=rf'table\.tsv: .*{message}'):
-            read_class_table(str(path))
 
 
 def test_folder_without_scans(tmp_path: Path) -> None:

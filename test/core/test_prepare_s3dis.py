@@ -1,12 +1,15 @@
-"""S3DIS in the layout it is shipped in, to a data set."""
+"""S3DIS in the layout it is shipped in, to a data set, and to scores."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from mask3d_core.checkpoint import save_weights, untrained_weights
 from mask3d_core.classes import load_classes
 from mask3d_core.cli import main
 from mask3d_core.files.s3dis import read_s3dis_room, s3dis_sources
+from mask3d_core.model.config import ModelConfig
 from mask3d_core.training.dataset import Dataset
 import numpy as np
 import pytest
@@ -87,6 +90,71 @@ def test_every_area_can_be_left_out(raw: Path, tmp_path: Path) -> None:
         data.fold('Area_7')
 
 
+def write_found(folder: Path, data: Dataset, names: list[str]) -> None:
+    """Write predictions that are right, but for the class of chair_10, as stored ones."""
+    folder.mkdir()
+    for name in names:
+        room = data.read(name)
+        objects = np.unique(room.instance)
+        first = [int(np.argmax(room.instance == number)) for number in objects]
+        wrong = np.bincount(room.instance) == 30
+        np.savez(folder / f'{name}.npz', num_points=len(room),
+                 masks=np.packbits(room.instance == objects[:, None], axis=1),
+                 class_id=np.where(wrong, CLASSES['table'], room.label[first]),
+                 score=np.full(len(objects), 0.9))
+
+
+def test_a_fold_is_evaluated_by_itself(raw: Path, tmp_path: Path,
+                                       capsys: pytest.CaptureFixture[str]) -> None:
+    main(['prepare', 's3dis', str(raw), str(tmp_path / 'out'), '--workers', '1'])
+    data = Dataset.open(tmp_path / 'out')
+    write_found(tmp_path / 'found', data, data.fold('Area_1').split('validation'))
+    evaluate = ['evaluate', str(tmp_path / 'out'), '--predictions', str(tmp_path / 'found'),
+                '--min-region', '5', '-o', str(tmp_path / 'scores')]
+    capsys.readouterr()
+
+    assert main([*evaluate, '--fold', 'Area_1']) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ['percent', 'objects', 'AP', 'AP50', 'AP25', 'precision', 'recall']
+    content = json.loads((tmp_path / 'scores' / 'scores.json').read_text())
+    assert (content['fold'], content['scans'], content['objects']) == ('Area_1', 2, 5)
+    chair = next(row for row in content['classes'] if row['name'] == 'chair')
+    assert (chair['objects'], chair['AP50'], chair['precision'], chair['recall']) == (
+        2, 0.5, 1, 0.5)
+    # ceiling, floor and clutter are found whole, chair by half.
+    assert content['mean']['recall'] == 0.875
+    assert content['class_agnostic']['AP'] == 1
+    for fold, sentence in (('Area_2', 'no predictions for 1 of 1 scenes, the first is Area_2_off'),
+                           ('Area_7', "no fold 'Area_7', it has: Area_1, Area_2, Area_3")):
+        assert main([*evaluate, '--fold', fold]) == 1
+        assert sentence in capsys.readouterr().err
+    assert main([*evaluate, '--fold', 'Area_1', '--export', str(tmp_path / 'export')]) == 1
+    assert 'S3DIS has no server that takes submissions' in capsys.readouterr().err
+
+
+def test_six_folds_become_one_evaluation(raw: Path, tmp_path: Path) -> None:
+    main(['prepare', 's3dis', str(raw), str(tmp_path / 'out'), '--workers', '1'])
+    data, weights = Dataset.open(tmp_path / 'out'), tmp_path / 'small.weights'
+    config = ModelConfig(backbone='Res16UNet14A', hidden_dim=16, feedforward_dim=32, num_heads=2,
+                         num_classes=len(data.classes), num_queries=4)
+    save_weights(weights, untrained_weights(config, data.classes, voxel_size=0.05))
+    scores = ['-o', str(tmp_path / 'scores'), '--min-region', '5']
+    seen = 0
+    for area in data.folds:
+        assert main(['evaluate', str(tmp_path / 'out'), '--fold', area, '--weights', str(weights),
+                     '--num-queries', '4', '--device', 'cpu', '--save', str(tmp_path / 'folds'),
+                     *scores]) == 0
+        seen += json.loads((tmp_path / 'scores' / 'scores.json').read_text())['objects']
+
+    assert main(['evaluate', '--predictions', str(tmp_path / 'folds'), '--ground-truth',
+                 str(tmp_path / 'out' / 'scans'), '--classes', 's3dis', *scores]) == 0
+
+    content = json.loads((tmp_path / 'scores' / 'scores.json').read_text())
+    assert (content['scans'], content['objects']) == (7, seen) == (7, 20)
+    assert content['mean']['recall'] is not None
+
+
 def test_the_known_damage_is_mended_and_named(tmp_path: Path) -> None:
     rows = rows_of(0, 300)
     folder = write_room(tmp_path, 'Area_5', 'hallway_6', ceiling_1=rows)
@@ -100,7 +168,7 @@ def test_the_known_damage_is_mended_and_named(tmp_path: Path) -> None:
 
     np.testing.assert_array_equal(scan.columns['color'], np.delete(rows, 200, axis=0)[:, 3:])
     assert scan.notes == (
-        'ceiling_1.txt: a control character taken for a blank in line 181',
+        'ceiling_1.txt: mended a control character in line 181',
         'ceiling_1.txt: dropped as damaged: line 201',
         'the annotations have 299 points, hallway_6.txt has 300 lines')
 

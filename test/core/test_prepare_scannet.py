@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mask3d_core.cli import main
 from mask3d_core.files.scannet import read_scannet_scan, scannet_sources
+from mask3d_core.superpoints import group_mesh
 from mask3d_core.training.dataset import Dataset
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import pytest
 POINTS = 40
 SEGMENT = np.repeat([7, 3, 900, 12], 10)
 XYZ = np.random.default_rng(0).uniform(-2, 3, (POINTS, 3)).astype(np.float32)
+FACES = np.array([[row, row + 1, row + 2] for row in range(30)])
 RGB = np.random.default_rng(1).integers(0, 256, (POINTS, 3), dtype=np.uint8)
 GROUPS = [{'id': 0, 'objectId': 0, 'segments': [3], 'label': 'chair'},
           {'id': 4, 'objectId': 4, 'segments': [900], 'label': 'laptop'}]
@@ -35,8 +37,9 @@ def write_mesh(path: Path, labelled: bool = False) -> None:
     header = ['ply', 'format binary_little_endian 1.0', 'comment MLIB generated',
               f'element vertex {POINTS}',
               *(f'property {kinds[kind[-2:]]} {name}' for name, kind in fields),
-              'element face 2', 'property list uchar int vertex_indices', 'end_header\n']
-    faces = b''.join(b'\x03' + np.array(face, '<i4').tobytes() for face in ([0, 1, 2], [2, 3, 4]))
+              f'element face {len(FACES)}', 'property list uchar int vertex_indices',
+              'end_header\n']
+    faces = b''.join(b'\x03' + face.astype('<i4').tobytes() for face in FACES)
     path.write_bytes('\n'.join(header).encode() + rows.tobytes() + faces)
 
 
@@ -44,9 +47,10 @@ def write_scan(raw: Path, scene: str, labelled: bool = True) -> Path:
     folder = raw / ('scans' if labelled else 'scans_test') / scene
     folder.mkdir(parents=True)
     write_mesh(folder / f'{scene}_vh_clean_2.ply')
-    (folder / f'{scene}_vh_clean_2.0.010000.segs.json').write_text(json.dumps(
-        {'params': {'kThresh': '0.0001'}, 'sceneId': scene, 'segIndices': SEGMENT.tolist()}))
-    if labelled:
+    if labelled:  # of test scans it is not there to download
+        (folder / f'{scene}_vh_clean_2.0.010000.segs.json').write_text(json.dumps(
+            {'params': {'kThresh': '0.0001'}, 'sceneId': scene,
+             'segIndices': SEGMENT.tolist()}))
         (folder / f'{scene}.aggregation.json').write_text(json.dumps(
             {'sceneId': f'scannet.{scene}', 'segGroups': GROUPS}))
         write_mesh(folder / f'{scene}_vh_clean_2.labels.ply', labelled=True)
@@ -90,7 +94,25 @@ def test_from_raw_to_data_set(raw: Path, tmp_path: Path, name: str,
     assert scan.label.tolist() == LABELS[name] and scan.instance.tolist() == INSTANCE
     np.testing.assert_array_equal(scan.scan.segment, np.repeat([1, 0, 3, 2], 10))
     test = data.read(TEST)
-    assert set(test.label) == set(test.instance) == {-1} and test.scan.segment is not None
+    assert set(test.label) == set(test.instance) == {-1}
+    np.testing.assert_array_equal(test.scan.segment, group_mesh(XYZ, FACES))
+    assert f'{TEST}  40 points; {len(set(test.scan.segment))} superpoints made' in said.err
+
+
+def test_segments_of_test_scans_are_taken_where_they_are(raw: Path) -> None:
+    folder = raw / 'scans_test' / TEST
+    segments = {'segIndices': SEGMENT.tolist()}
+    (folder / f'{TEST}_vh_clean_2.0.010000.segs.json').write_text(json.dumps(segments))
+    scan, = read_scannet_scan(folder, 'id', False)
+    np.testing.assert_array_equal(scan.columns['segment'], SEGMENT)
+    assert scan.faces is None
+
+
+def test_without_segments_a_labelled_scan_has_no_instances_and_is_refused(raw: Path) -> None:
+    folder = raw / 'scans' / TRAIN
+    (folder / f'{TRAIN}_vh_clean_2.0.010000.segs.json').unlink()
+    with pytest.raises(ValueError, match=r'segs\.json: No such file'):
+        read_scannet_scan(folder, 'id', True)
 
 
 def test_all_official_scans_are_looked_for(raw: Path) -> None:

@@ -64,6 +64,8 @@ def test_every_scan_counts_the_same_in_the_colours() -> None:
 def test_inner_points_leave_the_margin_out() -> None:
     scan = scan_of(None)  # x = 0, 3, 6 …, y = 1, 4, 7 …
     facts = ScanFacts(10, inner=(3.0, 0.0, 9.0, 7.0))
+    assert np.flatnonzero(inner_points(scan, facts)).tolist() == [1, 2]   # the corner, too
+    facts = ScanFacts(10, inner=(3.0, 0.0, 9.0, 6.9))
     assert np.flatnonzero(inner_points(scan, facts)).tolist() == [1]
     assert inner_points(scan, ScanFacts(10)).all()
 

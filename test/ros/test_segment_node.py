@@ -261,7 +261,7 @@ def test_parameters_explain_themselves(node: NodeProcess, client: Client) -> Non
 
 @pytest.mark.parametrize(('changes', 'reason'), [
     ({'score_threshold': 1.5}, 'out of range'),
-    ({'classes': ['chair', 'unicorn']}, "unknown class 'unicorn'; these weights know: cabinet"),
+    ({'classes': ['chair', 'unicorn']}, "unknown class 'unicorn'; there are: cabinet"),
     ({'device': 'cpu'}, 'device is read at configure: deactivate and clean up'),
     ({'autostart': False}, 'read-only'),
     ({'dbscan_eps': float('nan')}, 'dbscan_eps|out of range'),

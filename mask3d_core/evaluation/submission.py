@@ -1,0 +1,82 @@
+"""What a benchmark's server takes: one scene after another, in the format it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mask3d_core.errors import InputError
+from mask3d_core.evaluation.export import export_scene
+from mask3d_core.evaluation.predictions import Found, Predictions
+from mask3d_core.training.dataset import Dataset, inner_points
+import numpy as np
+
+Submit = Callable[[str, Found], None]
+"""Takes the name of a scan and its predictions."""
+
+
+def start_submission(folder: Path, benchmark: str, dataset: Dataset | None = None) -> Submit:
+    """
+    Return what writes the scans of a submission, as `export_scene` does; nothing is written yet.
+
+    Parameters
+    ----------
+    folder : path
+        Made when missing.
+    benchmark : str
+        'stpls3d' submits blocks without their margin; 's3dis' has no server.
+    dataset : Dataset, optional
+        Needed for STPLS3D, since it knows the inner part of its blocks.
+
+    Raises
+    ------
+    InputError
+        If the benchmark takes no submissions, or its blocks are not known.
+
+    """
+    if benchmark == 's3dis':
+        raise InputError('S3DIS has no server that takes submissions, all its labels are public: '
+                         'read the scores in the table, and keep predictions with --save')
+    if benchmark != 'stpls3d':
+        return lambda name, found: export_scene(folder, name, found)
+    if dataset is None:
+        raise InputError('STPLS3D takes blocks without their margin, which only the DATASET '
+                         'knows: give it instead of --ground-truth')
+    known = dataset
+    return lambda name, found: export_block(folder, known, name, found)
+
+
+def export_block(folder: Path, dataset: Dataset, name: str, found: Found) -> None:
+    """
+    Write the inner part of a block of STPLS3D, as the benchmark numbers and names blocks.
+
+    Parameters
+    ----------
+    folder : path
+        Made when missing.
+    dataset : Dataset
+    name : str
+        Scene and number of the block, 26_points_GTv3_7; 26_points_GTv3_07_inst_nostuff is written.
+    found : Instances or Predictions
+        Over the points of the block.
+
+    Raises
+    ------
+    InputError
+        If the scan is no block, or a file cannot be read or written.
+
+    """
+    facts = dataset.scans[name]
+    if facts.inner is None:
+        raise InputError(f'{name} is a whole scene, but the benchmark takes blocks of 50 m: '
+                         'export the split validation or test')
+    block = dataset.read(name)
+    inner = np.zeros(block.scan.input_size, np.bool_)
+    inner[block.scan.kept] = inner_points(block, facts)
+    masks = [np.packbits(np.unpackbits(packed, count=found.num_points)[inner])
+             for packed in found.masks]
+    count = int(np.count_nonzero(inner))
+    cut = Predictions(np.array(masks, np.uint8).reshape(len(masks), (count + 7) // 8), count,
+                      found.class_id, found.score)
+    scene, number = name.rsplit('_', 1)
+    export_scene(folder, f'{scene}_0{number}_inst_nostuff', cut)

@@ -1,0 +1,60 @@
+"""Class tables in .tsv files."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from mask3d_core.classes import ClassTable, load_classes
+from mask3d_core.colors import instance_color
+from mask3d_core.errors import InputError
+from mask3d_core.files.source import naming
+
+
+def read_class_table(source: str) -> ClassTable:
+    """
+    Read a class table: the name of one that ships with the package, or a .tsv file.
+
+    The file's first line names its columns: id and name, and red, green, blue 0..255 where wanted,
+    with tabs between. Ids begin with 1: 0 stands for no label.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, or with the name of the file and the line that is wrong.
+
+    """
+    path = Path(source)
+    if not path.suffix:
+        return load_classes(source)
+    with naming(path):
+        try:
+            rows = list(csv.DictReader(path.read_text(encoding='utf-8').splitlines(),
+                                       delimiter='\t'))
+        except UnicodeDecodeError as error:
+            raise InputError(f'expected text in UTF-8: {error}') from error
+        table = [_class_row(number, row) for number, row in enumerate(rows, 2)]
+        if not table:
+            raise InputError("expected a line 'id<tab>name' and one line for each class")
+        ids, names, colors = zip(*table, strict=True)
+        for kind, values in (('id', ids), ('name', names)):
+            twice = [value for value in values if values.count(value) > 1]
+            if twice:
+                raise InputError(f'the {kind} {twice[0]!r} stands there twice')
+        return ClassTable(ids, names, colors)
+
+
+def _class_row(number: int, row: dict[str, str]) -> tuple[int, str, tuple[int, int, int]]:
+    try:
+        class_id, name = int(row['id']), row['name'].strip()
+        if row.get('red'):
+            red, green, blue = (int(row[channel]) for channel in ('red', 'green', 'blue'))
+        else:
+            red, green, blue = instance_color(class_id)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f'line {number}: expected the columns id and name, with tabs between, '
+                         'and red, green, blue if any') from error
+    if class_id < 1 or not name or not all(0 <= value <= 255 for value in (red, green, blue)):
+        raise InputError(f'line {number}: expected an id of 1 or more, a name and colours of '
+                         f'0..255, got {class_id}, {name!r}, {red}, {green}, {blue}')
+    return class_id, name, (red, green, blue)

@@ -1,0 +1,209 @@
+"""The rows of an element of a .ply file, as text or as bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mask3d_core.errors import InputError
+from mask3d_core.files.tokens import number_rows
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Property:
+    """A value of each row of an element, or a list of values where `length` is a type."""
+
+    name: str
+    dtype: np.dtype
+    length: np.dtype | None = None
+
+
+@dataclass(frozen=True)
+class Element:
+    """A table of the file."""
+
+    name: str
+    count: int
+    properties: tuple[Property, ...]
+
+    @property
+    def has_lists(self) -> bool:
+        """Whether rows may differ in length."""
+        return any(p.length is not None for p in self.properties)
+
+
+Rows = tuple[dict[str, NDArray], int]
+"""
+The columns of an element, and where the next element starts.
+
+Lists are [rows, length] where those of the element are of one length each, and left out
+otherwise.
+"""
+
+
+def binary_rows(content: bytes, start: int, element: Element) -> Rows:
+    """
+    Read an element whose numbers are bytes.
+
+    Raises
+    ------
+    InputError
+        When the content is cut.
+
+    """
+    if not element.has_lists:
+        rows = _even_rows(content, start, element, [0] * len(element.properties))
+        if rows is None:
+            raise _cut(element, f'{_row(element, [])[0].itemsize * element.count} bytes',
+                       f'{len(content) - start}')
+        return rows
+    try:
+        lengths = _first_lengths(content, start, element) if element.count else []
+        return (_even_rows(content, start, element, lengths)
+                or _uneven_rows(content, start, element))
+    except (TypeError, ValueError) as error:  # numpy: the row does not fit into the content
+        raise _cut(element, f'{element.count} rows', 'fewer') from error
+
+
+def _row(element: Element, lengths: list[int]) -> tuple[np.dtype, list[tuple[str, int]]]:
+    """Return the type of a row whose lists have these lengths, and the names of the lengths."""
+    fields: list[tuple] = []
+    counts = []
+    for place, p in enumerate(element.properties):
+        if p.length is None:
+            fields.append((f'{place}', p.dtype))
+        else:
+            length = lengths[place] if lengths else 0
+            fields += [(f'length {place}', p.length), (f'{place}', p.dtype, (length,))]
+            counts.append((f'length {place}', length))
+    return np.dtype(fields), counts
+
+
+def _even_rows(content: bytes, start: int, element: Element, lengths: list[int]) -> Rows | None:
+    """Read all rows at once if they fit and their lists have these lengths."""
+    row, counts = _row(element, lengths)
+    end = start + row.itemsize * element.count
+    if end > len(content):
+        return None
+    table = np.ndarray((element.count,), row, content, start)
+    if not all((table[name] == length).all() for name, length in counts):
+        return None
+    return {p.name: table[f'{place}'] for place, p in enumerate(element.properties)}, end
+
+
+def _first_lengths(content: bytes, start: int, element: Element) -> list[int]:
+    lengths = []
+    for p in element.properties:
+        length = 0
+        if p.length is None:
+            start += p.dtype.itemsize
+        else:
+            length = max(int(np.ndarray((), p.length, content, start)[()]), 0)
+            start += p.length.itemsize + length * p.dtype.itemsize
+        lengths.append(length)
+    return lengths
+
+
+def _uneven_rows(content: bytes, start: int, element: Element) -> Rows:
+    """Walk row by row: only the rows themselves say how long they are."""
+    columns: dict[str, list] = {p.name: [] for p in element.properties if p.length is None}
+    for _ in range(element.count):
+        for p in element.properties:
+            if p.length is None:
+                columns[p.name].append(np.ndarray((), p.dtype, content, start)[()])
+                start += p.dtype.itemsize
+            else:
+                length = int(np.ndarray((), p.length, content, start)[()])
+                start += p.length.itemsize + max(length, 0) * p.dtype.itemsize
+    if start > len(content):
+        raise _cut(element, f'{element.count} rows', 'fewer')
+    return {p.name: np.array(columns[p.name], p.dtype)
+            for p in element.properties if p.length is None}, start
+
+
+def text_rows(content: bytes, start: int, element: Element) -> Rows:
+    """
+    Read an element of one line per row.
+
+    Raises
+    ------
+    InputError
+        When the content is cut, or holds something else than numbers.
+
+    """
+    end = start
+    for _ in range(element.count):
+        if end == len(content):
+            break  # cut; a header can announce any number of rows
+        end = content.find(b'\n', end) + 1 or len(content)
+    text = content[start:end]
+    if element.has_lists:
+        return _even_lines(text, element) or _uneven_lines(text, element), end
+    try:
+        table = number_rows(text, element.count, len(element.properties))
+    except InputError as error:
+        raise InputError(f'element {element.name}: {error}') from error
+    return {p.name: _typed(table[:, place], p) for place, p in enumerate(element.properties)}, end
+
+
+def _typed(values: NDArray[np.float64], p: Property) -> NDArray:
+    if p.dtype.kind in 'iu' and values.size:
+        low, high = np.iinfo(p.dtype).min, np.iinfo(p.dtype).max
+        if not ((values >= low) & (values <= high)).all():
+            raise InputError(f'property {p.name} has the value '
+                             f'{values[~((values >= low) & (values <= high))][0]:g}, expected '
+                             f'{low}..{high}')
+    with np.errstate(over='ignore'):
+        return values.astype(p.dtype)
+
+
+def _even_lines(text: bytes, element: Element) -> dict[str, NDArray] | None:
+    """Read all rows at once if their lists are as long as those of the first."""
+    first = text[:text.find(b'\n') + 1 or len(text)].split()
+    try:
+        table = number_rows(text, element.count, len(first))
+    except InputError:
+        return None
+    columns, place = {}, 0
+    for p in element.properties:
+        width = 1
+        if p.length is not None:
+            length = table[:1, place:place + 1]
+            if not length.size:
+                return None
+            if not (0 <= length[0, 0] < len(first) and (table[:, place] == length[0, 0]).all()):
+                return None
+            width, place = int(length[0, 0]), place + 1
+        columns[p.name] = _typed(table[:, place:place + width], p)
+        if p.length is None:
+            columns[p.name] = columns[p.name].reshape(-1)
+        place += width
+    return columns if place == len(first) else None
+
+
+def _uneven_lines(text: bytes, element: Element) -> dict[str, NDArray]:
+    columns: dict[str, list] = {p.name: [] for p in element.properties if p.length is None}
+    lines = text.splitlines()
+    if len(lines) < element.count:
+        raise _cut(element, f'{element.count} lines', f'{len(lines)}')
+    for line in lines:
+        words, place = line.split(), 0
+        try:
+            for p in element.properties:
+                if p.length is None:
+                    columns[p.name].append(float(words[place]))
+                    place += 1
+                else:
+                    place += 1 + int(words[place])
+            if place > len(words):
+                raise IndexError
+        except (IndexError, ValueError) as error:
+            raise InputError(f'element {element.name} has the row {line[:80]!r}, expected '
+                             + ' '.join(p.name for p in element.properties)) from error
+    return {p.name: _typed(np.array(columns[p.name], np.float64), p)
+            for p in element.properties if p.length is None}
+
+
+def _cut(element: Element, expected: str, got: str) -> InputError:
+    return InputError(f'element {element.name}: expected {expected}, got {got}: the file is cut')
