@@ -28,6 +28,7 @@ examples:
   mask3d prepare bag office.mcap --topic /rtabmap/cloud_map to_label
   mask3d prepare folder labelled data/ours --classes ours.tsv --validation 0.2
   mask3d prepare check data/ours
+  mask3d prepare rooms data/rooms --count 1000
 
 Each has its own help: mask3d prepare folder --help
 """
@@ -48,8 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         command = _command(kinds, name, layout, _run_benchmark)
         command.add_argument('raw', type=Path, metavar='RAW', help='the data set as downloaded')
         _add_target(command)
+        if not name.startswith('scannet'):  # its scans bring superpoints, or a mesh
+            _add_superpoints(command)
     _add_bag(_command(kinds, 'bag', 'a recorded map -> a .ply to label', _run_bag))
     _add_folder(_command(kinds, 'folder', 'your own labelled scans', _run_folder))
+    _add_rooms(_command(kinds, 'rooms', 'furnished rooms by chance, scanned by a virtual camera: '
+                                        'no download, no licence', _run_rooms))
     check = _command(kinds, 'check', 'say what is wrong with a prepared data set', _run_check)
     check.add_argument('data', type=Path, metavar='OUT', help='folder with dataset.json')
 
@@ -66,6 +71,13 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
                         help='processes (default: as many as there are cores)')
 
 
+def _add_superpoints(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--superpoints', action='store_true',
+                        help='make superpoints for scans without, to train on segments: of the '
+                             'faces of a .ply if it has any, else of the points. Without this '
+                             'training makes them each time')
+
+
 def _add_bag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('bag', type=Path, metavar='BAG', help='.mcap, .db3, or folder of a bag')
     parser.add_argument('out', type=Path, metavar='OUT', help='folder to write NAME.ply to')
@@ -76,7 +88,8 @@ def _add_bag(parser: argparse.ArgumentParser) -> None:
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('raw', type=Path, metavar='PLYS',
-                        help='folder of .ply files with label and instance at each vertex')
+                        help='folder of .ply files with label and instance at each vertex, or '
+                             'with the boxes of labelCloud beside them (.json)')
     _add_target(parser)
     parser.add_argument('--classes', required=True, metavar='TABLE',
                         help='.tsv file with the columns id and name (and red, green, blue); or '
@@ -89,6 +102,17 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--voxel-size', type=float, default=0.02, metavar='METRES',
                         help='to suggest for training (default: 0.02)')
     parser.add_argument('--name', help='of the data set (default: that of OUT)')
+    _add_superpoints(parser)
+
+
+def _add_rooms(parser: argparse.ArgumentParser) -> None:
+    _add_target(parser)
+    parser.add_argument('--count', type=count, metavar='N', default=1000,
+                        help='rooms to train on (default: 1000); more can be added later')
+    parser.add_argument('--held-out', type=count, metavar='N', default=50,
+                        help='rooms to measure on (default: 50)')
+    parser.add_argument('--seed', type=int, metavar='N', default=0,
+                        help='another seed, other rooms (default: 0)')
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -122,13 +146,15 @@ def _run_benchmark(options: argparse.Namespace) -> None:
     benchmark = BENCHMARKS[options.kind]
     data = benchmark.dataset(options.kind, options.out)
     sources = benchmark.sources(options.raw, data.classes)
-    _print_dataset(prepare(data, sources, options.workers, _say))
+    superpoints = getattr(options, 'superpoints', False)
+    _print_dataset(prepare(data, sources, options.workers, _say, superpoints))
 
 
 def _run_folder(options: argparse.Namespace) -> None:
+    from mask3d_core.files.class_table import read_class_table
     from mask3d_core.training.dataset import Dataset
     from mask3d_core.training.prepare import prepare
-    from mask3d_core.training.prepare_own import folder_sources, read_class_table
+    from mask3d_core.training.prepare_own import folder_sources
 
     classes = read_class_table(options.classes)
     classes.rows(options.background)
@@ -136,7 +162,19 @@ def _run_folder(options: argparse.Namespace) -> None:
         raise InputError(f'expected --voxel-size in metres, above 0, got {options.voxel_size:g}')
     data = Dataset(options.out, options.name or options.out.resolve().name, classes,
                    options.background, voxel_size=options.voxel_size)
-    sources = folder_sources(options.raw, classes, options.validation)
+    sources = folder_sources(options.raw, classes, options.validation, options.superpoints)
+    _print_dataset(prepare(data, sources, options.workers, _say, options.superpoints))
+
+
+def _run_rooms(options: argparse.Namespace) -> None:
+    from mask3d_core.classes import load_classes
+    from mask3d_core.rooms.furnished import BACKGROUND
+    from mask3d_core.training.dataset import Dataset
+    from mask3d_core.training.prepare import prepare
+    from mask3d_core.training.rooms import CLASSES, room_sources
+
+    data = Dataset(options.out, f'rooms {options.seed}', load_classes(CLASSES), BACKGROUND)
+    sources = room_sources(options.count, options.held_out, options.seed)
     _print_dataset(prepare(data, sources, options.workers, _say))
 
 

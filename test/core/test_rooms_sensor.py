@@ -1,0 +1,113 @@
+from dataclasses import replace
+
+from box_room import GREY
+from mask3d_core.rooms.depth_camera import Frame, Lens, look, take_frame
+from mask3d_core.rooms.materials import Material
+from mask3d_core.rooms.mesh import join, Mesh
+from mask3d_core.rooms.sensor import measure, random_sensor, Sensor
+from mask3d_core.rooms.solids import panel
+import numpy as np
+import pytest
+
+LENS = Lens(160, 120, 140.0)
+PERFECT = Sensor(nearest=0.1, farthest=10, noise=0, step=0, baseline=0, jitter=0, flying=0,
+                 grazing=0, bias=np.zeros((2, 2)), blindness=np.zeros(1))
+
+
+def see(*meshes: Mesh) -> Frame:
+    return take_frame(join(meshes), look((0, 0, 0), np.pi / 2, 0), LENS)
+
+
+def sense(frame: Frame, sensor: Sensor, facing: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    count = len(frame.depth)
+    return measure(frame, np.full(count, facing), np.zeros(count, int), sensor,
+                   np.random.default_rng(0))
+
+
+def wall(distance: float) -> Mesh:
+    return panel(20, 20, GREY).moved(y=distance, z=-10)
+
+
+def board(distance: float) -> Mesh:
+    """Cover the middle half of the picture."""
+    width = 80 / 140 * distance
+    return panel(width, 20, GREY).moved(y=distance, z=-10)
+
+
+def test_a_perfect_sensor_changes_nothing() -> None:
+    frame = see(wall(3), board(1))
+    depth, source = sense(frame, PERFECT)
+    assert depth == pytest.approx(frame.depth)
+    assert np.array_equal(source, np.arange(len(depth)))
+
+
+def test_sees_nothing_too_near_or_too_far() -> None:
+    depth, _ = sense(see(wall(3), board(1)), replace(PERFECT, nearest=1.1))
+    assert set(depth.round(6)) == {3.0, np.inf}
+    depth, _ = sense(see(wall(3), board(1)), replace(PERFECT, farthest=2.9))
+    assert set(depth.round(6)) == {1.0, np.inf}
+
+
+def test_sees_nothing_where_nothing_is() -> None:
+    depth, _ = sense(see(board(1)), replace(PERFECT, noise=1, step=0.125, baseline=0.07))
+    assert np.isinf(depth).reshape(120, 160)[:, :35].all()
+    assert np.isfinite(depth).reshape(120, 160)[:, 45:115].all()
+
+
+def test_noise_grows_with_the_distance() -> None:
+    near, far = (sense(see(wall(z)), replace(PERFECT, noise=1))[0] for z in (1, 4))
+    assert near.std() == pytest.approx(0.0012 + 0.0019 * 0.36, rel=0.2)
+    assert far.std() == pytest.approx(0.0012 + 0.0019 * 3.6 ** 2, rel=0.2)
+    assert far.mean() == pytest.approx(4, abs=0.01)
+
+
+def test_disparities_are_multiples_of_a_step() -> None:
+    depth, _ = sense(see(wall(3)), replace(PERFECT, noise=1, step=0.125))
+    disparity = 580 * 0.075 / depth
+    assert disparity == pytest.approx(np.round(disparity * 8) / 8)
+    assert len(np.unique(disparity)) > 2
+
+
+def test_the_shadow_is_left_of_what_is_near() -> None:
+    depth, _ = sense(see(wall(3), board(1)), replace(PERFECT, baseline=0.075))
+    lost = np.isinf(depth).reshape(120, 160)
+    width = 140 * 0.075 * (1 - 1 / 3)
+    assert lost.sum(1) == pytest.approx(width, abs=1.01)
+    assert np.flatnonzero(lost.any(0)).max() == 39  # the board begins in column 40
+
+
+def test_edges_are_frayed_and_nothing_else() -> None:
+    frame = see(wall(3), board(1))
+    depth, source = sense(frame, replace(PERFECT, jitter=0.5))
+    moved = np.flatnonzero(source != np.arange(len(source)))
+    assert set(moved % 160) <= {39, 40, 119, 120}
+    assert len(moved) > 120
+    assert depth == pytest.approx(frame.depth[source])
+    depth, _ = sense(frame, replace(PERFECT, flying=1.0))
+    between = (depth > 1.01) & (depth < 2.99)
+    assert 60 < between.sum() and set(np.flatnonzero(between) % 160) <= {39, 40, 119, 120}
+
+
+def test_slopes_have_no_edges() -> None:
+    floor = panel(40, 40, GREY).turned(np.pi / 2, 'x').moved(y=20, z=-1)
+    _, source = sense(see(floor), replace(PERFECT, jitter=1.0))
+    below = 160 * 70  # rows under the far end of the floor
+    assert np.array_equal(source[below:], np.arange(below, len(source)))
+
+
+def test_gloss_takes_patches_away() -> None:
+    for share in (0.2, 0.5, 0.8):
+        depth, _ = sense(see(wall(2)), replace(PERFECT, blindness=np.array([share])), 0.5)
+        assert np.isinf(depth).mean() == pytest.approx(share, abs=0.1)
+
+
+def test_edge_on_surfaces_return_nothing() -> None:
+    depth, _ = sense(see(wall(2)), replace(PERFECT, grazing=0.1), facing=0.02)
+    assert np.isinf(depth).mean() > 0.9
+
+
+def test_mirrors_are_lost_more_than_paper() -> None:
+    dull, mirror = Material((0.5, 0.5, 0.5)), Material((0.5, 0.5, 0.5), gloss=1.0)
+    for seed in range(20):
+        sensor = random_sensor(np.random.default_rng(seed), 4.0, 160, [dull, mirror])
+        assert sensor.blindness[0] == 0 < 0.05 < sensor.blindness[1] < 1
