@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+import io
 import math
 import os
 from pathlib import Path
 import pickle
-import tempfile
 from typing import Any, Final
 import zipfile
 import zlib
 
 from mask3d_core.classes import ClassTable, load_classes
 from mask3d_core.errors import InputError
+from mask3d_core.files.target import writing
 from mask3d_core.model.config import ModelConfig
 from mask3d_core.model.mask3d import Mask3D
 from mask3d_core.voxels import Voxelization
@@ -99,9 +100,8 @@ def save_weights(path: str | Path, weights: Weights) -> None:
     Raises
     ------
     InputError
-        When the state does not fit the model.
-    OSError
-        When the file cannot be written.
+        When the state does not fit the model, or a fact is no plain value: the file could not be
+        read again. When the file cannot be written.
 
     """
     path = Path(path)
@@ -111,21 +111,50 @@ def save_weights(path: str | Path, weights: Weights) -> None:
         'classes': weights.classes.to_dict(), 'voxel_size': weights.voxel_size,
         'voxel_color': weights.voxel_color, 'color_mean': list(weights.color_mean),
         'color_std': list(weights.color_std), 'trained': dict(weights.trained),
-        'licence': weights.licence,
-        'state': {name: tensor.detach().cpu().contiguous().clone()
-                  for name, tensor in weights.state.items()}}
+        'licence': weights.licence}
+    _check_plain(content, path.name)
+    content['state'] = {name: tensor.detach().cpu().contiguous().clone()
+                        for name, tensor in weights.state.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f'.{path.name}.',
-                                     delete=False) as file:
+    save_whole(path, content)
+
+
+def save_whole(path: Path, content: Mapping[str, Any]) -> None:
+    """Write what torch can save, whole or not at all; raise InputError when it cannot be."""
+    with writing(path) as file:
         try:
             torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-            os.chmod(file.name, 0o644)
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
+        except RuntimeError as error:  # of torch, about what is left of a file on a full disk
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
             raise
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _check_plain(facts: dict[str, Any], where: str) -> None:
+    """Raise InputError that names every fact which `load_weights` would refuse to read."""
+    def readable(value: Any) -> bool:
+        buffer = io.BytesIO()
+        try:
+            torch.save(value, buffer)
+            buffer.seek(0)
+            torch.load(buffer, weights_only=True)
+        except (pickle.PickleError, AttributeError, TypeError):
+            return False
+        return True
+
+    def faults(name: str, value: Any) -> list[str]:
+        if readable(value):
+            return []
+        inner = value.items() if isinstance(value, dict) else ()
+        return [fault for key, part in inner for fault in faults(f'{name}{key}.', part)] or [
+            f'{name[:-1]} ({type(value).__name__})']
+
+    wrong = faults('', facts)
+    if wrong:
+        raise InputError(f'{where} would not be readable: expected numbers, text, lists and '
+                         f'tables of them, got {", ".join(wrong)}')
 
 
 def load_weights(path: str | Path, device: str | torch.device = 'cpu') -> Weights:

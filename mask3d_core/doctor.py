@@ -10,8 +10,12 @@ from typing import Final
 
 NEEDED: Final = ('numpy', 'scipy', 'torch', 'pillow')
 OPTIONAL: Final = {
-    'rosbags': 'reads .mcap and .db3 bags: pip install rosbags',
-    'rclpy': 'the ROS 2 node; source the setup file of your ROS 2'}
+    'rosbags': ('rosbags', 'reads .mcap and .db3 bags: pip install rosbags'),
+    'lightning-fabric': ('lightning_fabric', 'training: pip install lightning-fabric'),
+    'pyyaml': ('yaml', 'training: pip install pyyaml'),
+    'tensorboard': ('tensorboard', 'training: pip install tensorboard'),
+    'rclpy': ('rclpy', 'the ROS 2 node; source the setup file of your ROS 2')}
+"""By package: the module it brings, and what for. Those of pip are the extras in setup.py."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ def examine() -> list[Finding]:
                           f'{_cores()} CPU cores'),
         Finding('python', platform.python_version())]
     findings += [_package(name) for name in NEEDED]
-    findings += [_optional(name, use) for name, use in OPTIONAL.items()]
+    findings += [_optional(name, module, use) for name, (module, use) in OPTIONAL.items()]
     if all(finding.good for finding in findings):
         findings += _device()
     return findings
@@ -65,9 +69,9 @@ def _package(name: str) -> Finding:
     return Finding(name, version)
 
 
-def _optional(name: str, use: str) -> Finding:
+def _optional(name: str, module: str, use: str) -> Finding:
     # rclpy of a ROS 2 installation is importable without being a package pip knows
-    if util.find_spec(name) is None:
+    if util.find_spec(module) is None:
         return Finding(name, f'not installed ({use})')
     return Finding(name, _version(name) or 'installed')
 

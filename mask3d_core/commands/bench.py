@@ -42,14 +42,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='also measure how long it takes to make superpoints of 2 cm voxels')
     parser.add_argument('--train', action='store_true',
                         help='measure training steps instead, with 20 instances cut out of the '
-                             'scan: the seconds of the fastest, and its floor, three passes of '
-                             'the U-Net')
+                             'scan: the seconds of the median step, and its floor, three passes '
+                             'of the U-Net')
     parser.add_argument('--recompute', action='store_true',
                         help='with --train: keep less of the U-Net in memory and compute it twice')
 
 
 def run(options: argparse.Namespace) -> None:
     """Measure and print a table."""
+    if options.recompute and not options.train:
+        raise InputError('--recompute is about training steps: give --train, too')
+    if options.train and (options.clustering or options.superpoints):
+        extra = '--clustering' if options.clustering else '--superpoints'
+        raise InputError(f'--train measures training steps alone: run {extra} without it')
     from mask3d_core.bench import run_bench, write_json
     from mask3d_core.bench_training import run_training_bench, StepSettings
 

@@ -156,8 +156,9 @@ class Order:
     """
     Which scans every step sees.
 
-    The scans of each epoch are shuffled anew; what is left over after the last whole step of an
-    epoch is left out of it.
+    The scans of each epoch are shuffled anew; the last step of an epoch takes what is left, as
+    the original's. A process that none of its scans fall to borrows one, to keep in step with
+    the others.
 
     Attributes
     ----------
@@ -183,12 +184,18 @@ class Order:
     @property
     def steps_per_epoch(self) -> int:
         """Return the number of steps of an epoch."""
-        return self.num_scans // self.batch_size
+        return -(-self.num_scans // self.batch_size)
 
     @property
     def num_steps(self) -> int:
         """Return the steps of the whole run."""
         return self.epochs * self.steps_per_epoch
+
+    def num_own(self, step: int) -> int:
+        """Return the number of scans of a step that fall to this process: 0 if it borrows one."""
+        place = step % self.steps_per_epoch
+        scans = min(self.batch_size, self.num_scans - place * self.batch_size)
+        return len(range(self.rank, scans, self.processes))
 
     def __len__(self) -> int:
         return self.num_steps - self.begin
@@ -199,30 +206,21 @@ class Order:
             if place == 0 or step == self.begin:
                 shuffled = np.random.default_rng([self.seed, epoch]).permutation(self.num_scans)
             scans = shuffled[place * self.batch_size:(place + 1) * self.batch_size]
-            yield [(epoch, int(index)) for index in scans[self.rank::self.processes]]
+            own = scans[self.rank::self.processes]
+            yield [(epoch, int(index)) for index in (own if len(own) else scans[:1])]
 
 
 def load_samples(samples: Samples, order: Order, workers: int, pin: bool,
-                 ) -> Iterator[list[Sample]]:
+                 ) -> Iterator[list[Sample | InputError]]:
     """
-    Yield each step's samples, for the whole run.
+    Yield each step's samples, for the whole run; for a scan that cannot be used, the reason.
 
     Workers live as long as the run: nothing is made anew from epoch to epoch.
-
-    Raises
-    ------
-    InputError
-        For a scan that cannot be used.
-
     """
     loader = DataLoader(samples, batch_sampler=order, num_workers=workers, pin_memory=pin,
                         collate_fn=list, worker_init_fn=_start_worker,
                         prefetch_factor=2 if workers else None)
-    for loaded in loader:
-        for sample in loaded:
-            if isinstance(sample, InputError):
-                raise sample
-        yield loaded
+    yield from loader
 
 
 def _start_worker(number: int) -> None:

@@ -42,6 +42,9 @@ class Material:
         dataset = Dataset.open(config.data)
         dataset = dataset.fold(config.fold) if config.fold else dataset
         training = [name for split in config.train_splits for name in dataset.split(split)]
+        if not training:
+            raise InputError('train_splits names no split: expected at least one of '
+                             + ', '.join(dataset.splits))
         split = config.validation_split
         nothing = not split or dataset.splits.get(split) == ()  # one scan alone is trained on
         measured = () if nothing else dataset.split(split)
@@ -59,12 +62,9 @@ class Material:
 
     def order(self, config: TrainConfig, rank: int = 0, processes: int = 1) -> Order:
         """Return the order of the training scans, from the first step, for one process."""
-        if config.batch_size % processes:
-            raise InputError(f'batch_size {config.batch_size} cannot be shared by {processes} '
-                             'processes: give a multiple')
-        if len(self.training) < config.batch_size:
-            raise InputError(f'{len(self.training)} training scans are fewer than a batch_size of '
-                             f'{config.batch_size}: lower it')
+        if config.batch_size < processes:
+            raise InputError(f'batch_size {config.batch_size} leaves some of {processes} '
+                             'processes without a scan: raise it, or lower --devices')
         return Order(config.seed, len(self.training), config.batch_size, config.epochs,
                      rank=rank, processes=processes)
 

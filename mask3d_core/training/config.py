@@ -61,13 +61,16 @@ class TrainConfig:
         Without `num_classes` and `in_channels`, which follow from the data.
     augmentation : AugmentationConfig
     epochs : int
-        Times the training scans are gone through; each time what is left over after the last
-        whole batch is left out, another few each time.
+        Times the training scans are gone through.
     batch_size : int
-        Scans per change of the weights, over all GPUs and machines.
+        Scans per change of the weights, over all GPUs and machines; the last change of an epoch
+        is by those that are left.
     batch_voxels : int
         Voxels that go through the network at once on one GPU; more are taken one after another
         and their gradients added. A scan with more is cropped. 0: no bound.
+    loss_voxels : int
+        Voxels of a scan on which its masks are compared, drawn anew in each step; 0: all (the
+        paper). A small model learns in half the time with 8000.
     learning_rate, weight_decay : float
         Of AdamW; the highest rate of the one-cycle schedule.
     gradient_clip : float
@@ -87,7 +90,8 @@ class TrainConfig:
     save_every : int
         Steps after which the state is saved, beside the end of every epoch; 0: only there.
     validate_every : int
-        Epochs; the last one is always measured.
+        Epochs from one measurement on the validation scans to the next; the last epoch is always
+        measured.
     pictures : int
         Validation scans to draw.
     extract : ExtractSettings
@@ -111,6 +115,7 @@ class TrainConfig:
     epochs: int = 601
     batch_size: int = 5
     batch_voxels: int = 0
+    loss_voxels: int = 0
     learning_rate: float = 1e-4
     weight_decay: float = 0.01
     gradient_clip: float = 0.0
@@ -135,6 +140,7 @@ class TrainConfig:
             (self.batch_size > 0, 'batch_size above 0'),
             (self.batch_voxels == 0 or self.batch_voxels >= 1000,
              'batch_voxels of 1000 or more, or 0 for no bound'),
+            (self.loss_voxels >= 0, 'loss_voxels above 0, or 0 for all'),
             (0 < self.learning_rate < math.inf, 'learning_rate above 0'),
             (0 <= self.weight_decay < math.inf, 'weight_decay of 0 or more'),
             (0 <= self.gradient_clip < math.inf, 'gradient_clip above 0, or 0 for none'),
@@ -198,11 +204,13 @@ def config_text(config: TrainConfig) -> str:
 
 
 def differences(config: TrainConfig, other: TrainConfig) -> list[str]:
-    """Return the keys in which two runs differ, but for those in `MAY_DIFFER`."""
+    """Return in what two runs differ, but for `MAY_DIFFER`: 'epochs 8 instead of 9'."""
     def value(settings: object, key: str) -> object:
         for name in key.split('.'):
             settings = getattr(settings, name)
         return settings
 
-    return [key for key in known_keys(TrainConfig)
-            if key not in MAY_DIFFER and value(config, key) != value(other, key)]
+    pairs = {key: (value(config, key), value(other, key)) for key in known_keys(TrainConfig)
+             if key not in MAY_DIFFER}
+    return [f'{key} {ours!r} instead of {theirs!r}'
+            for key, (ours, theirs) in pairs.items() if ours != theirs]

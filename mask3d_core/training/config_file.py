@@ -25,7 +25,9 @@ def read_tree(path: Path) -> Tree:
     yaml = _yaml()
     try:
         tree = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise InputError(f'the configuration {path} cannot be read: {error.strerror}') from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f'the configuration {path} cannot be read: {error}') from error
     if not isinstance(tree, dict):
         raise InputError(f'expected `key: value` lines in {path}, got {type(tree).__name__}')
@@ -69,6 +71,8 @@ def parse_keys(arguments: Sequence[str]) -> Tree:
         branch = tree
         for section in sections:
             branch = branch.setdefault(section, {})
+            if not isinstance(branch, dict):
+                raise InputError(f'--{key} is below --{section}, which is given a value')
         branch[last] = Word(value)
     return tree
 
@@ -110,7 +114,9 @@ def _change(settings: T, tree: Tree, where: str, prefix: str, known: list[str]) 
     values = {}
     for key, value in tree.items():
         name = f'{prefix}{key}'
-        if key not in hints:
+        plain = key in hints and not is_dataclass(hints[key])
+        if key not in hints or plain and isinstance(value, Mapping) and value:
+            name = _whole_key(name, value)
             raise InputError(f'unknown key {name!r} in {where}' + nearest(name, known))
         hint = hints[key]
         if isinstance(hint, type) and is_dataclass(hint):
@@ -127,14 +133,30 @@ def _change(settings: T, tree: Tree, where: str, prefix: str, known: list[str]) 
     return replace(settings, **values)  # type: ignore[type-var]
 
 
+def _whole_key(name: str, value: Any) -> str:
+    """Return the name of the first value below a key that may be a section."""
+    while isinstance(value, Mapping) and value:
+        key, value = next(iter(value.items()))
+        name = f'{name}.{key}'
+    return name
+
+
 def nearest(key: str, known: Sequence[str]) -> str:
-    """Say which known key was probably meant: '; did you mean …?'."""
-    close = difflib.get_close_matches(key, known, 1, 0.5)
-    last = key.split('.')[-1]
-    close = close or [name for name in known if name.split('.')[-1] == last]
-    close = close or difflib.get_close_matches(
-        last, [name.split('.')[-1] for name in known], 1, 0.3)
-    return f'; the nearest key is {close[0]!r}' if close else ''
+    """Say which known key was probably meant: '; the nearest key is …'."""
+    def likeness(name: str) -> tuple[float, float]:
+        ours, theirs = (text.split('.')[-1].lower().replace('-', '_') for text in (key, name))
+        initials = ''.join(word[0] for word in theirs.split('_') if word)
+        whole = difflib.SequenceMatcher(None, key, name).ratio()
+        if ours == theirs:
+            return 3.0, whole
+        if len(ours) > 1 and ours == initials:  # lr
+            return 2.0, whole
+        words, others = set(ours.split('_')), set(theirs.split('_'))
+        part = words >= others or words <= others  # max_epochs, clip
+        return max(difflib.SequenceMatcher(None, ours, theirs).ratio(), 0.8 * part), whole
+
+    best = max(known, key=likeness)
+    return f'; the nearest key is {best!r}' if likeness(best)[0] > 0.55 else ''
 
 
 def _convert(value: Any, hint: Any) -> Any:

@@ -11,9 +11,10 @@ from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D
 from mask3d_core.training.batches import Batch
 from mask3d_core.training.config import PRECISIONS, TrainConfig
-from mask3d_core.training.losses import compute_loss
+from mask3d_core.training.losses import compute_loss, sample_voxels
 from mask3d_core.training.norms import share_batch_norms
 from mask3d_core.training.run_folder import State
+from mask3d_core.training.sharing import gather
 import torch
 from torch import nn, Tensor
 from torch.optim.lr_scheduler import OneCycleLR
@@ -29,7 +30,7 @@ def make_fabric(config: TrainConfig) -> Fabric:
     Raises
     ------
     InputError
-        When Fabric is not installed, or the devices are not there.
+        When Fabric is not installed, or the devices are not there, or not as SLURM has them.
 
     """
     try:
@@ -40,7 +41,7 @@ def make_fabric(config: TrainConfig) -> Fabric:
     device = config.device
     if device == 'auto':
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    devices, machines = _launched() or (config.devices, config.machines)
+    devices, machines = _launched(config.devices) or (config.devices, config.machines)
     present = torch.cuda.device_count() if device == 'cuda' else os.cpu_count() or 1
     if device == 'cuda' and (present == 0 or devices > present):
         raise InputError(f'{max(devices, 1)} GPUs are wanted, torch sees {present} (mask3d doctor '
@@ -48,27 +49,47 @@ def make_fabric(config: TrainConfig) -> Fabric:
     if device == 'cpu' and config.precision == 'float16':
         raise InputError('float16 needs a GPU: use --precision bfloat16 or float32')
     devices = devices or (present if device == 'cuda' else 1)
-    return Fabric(accelerator=device, devices=devices, num_nodes=machines,
-                  precision=PRECISIONS[config.precision],  # type: ignore[arg-type]
-                  strategy='ddp' if devices * machines > 1 else 'auto')
+    try:
+        return Fabric(accelerator=device, devices=devices, num_nodes=machines,
+                      precision=PRECISIONS[config.precision],  # type: ignore[arg-type]
+                      strategy='ddp' if devices * machines > 1 else 'auto')
+    except (RuntimeError, ValueError) as error:  # it looks at what SLURM was told
+        raise InputError(f'Lightning Fabric refuses these devices: {error}') from error
 
 
-def _launched() -> tuple[int, int] | None:
-    """Return the processes of each machine and the machines when torchrun or srun started us."""
-    for total, machines, sign in (('WORLD_SIZE', 'GROUP_WORLD_SIZE', 'TORCHELASTIC_RUN_ID'),
-                                  ('SLURM_NTASKS', 'SLURM_NNODES', 'SLURM_PROCID')):
-        if sign in os.environ and total in os.environ:
+def _launched(wanted: int) -> tuple[int, int] | None:
+    """Return the processes of each machine and the machines when torchrun or SLURM started us."""
+    from lightning_fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+
+    for environment, total, machines, hint in (
+            (TorchElasticEnvironment, 'WORLD_SIZE', 'GROUP_WORLD_SIZE',
+             'torchrun --nproc_per_node'),
+            (SLURMEnvironment, 'SLURM_NTASKS', 'SLURM_NNODES', 'srun --ntasks-per-node')):
+        if environment.detect():
             count = int(os.environ.get(machines, 1))
-            return int(os.environ[total]) // count, count
+            processes = int(os.environ[total]) // count
+            if wanted not in (0, 1, processes):
+                raise InputError(f'{hint} started {processes} on each machine, but devices is '
+                                 f'{wanted}: give {hint} {wanted}, or leave --devices out')
+            return processes, count
     return None
 
 
 class Forward(nn.Module):
-    """From a batch to its loss; all of it runs inside Fabric's precision."""
+    """
+    From a batch to its loss; all of it runs inside Fabric's precision.
 
-    def __init__(self, model: Mask3D) -> None:
+    Attributes
+    ----------
+    model : Mask3D
+    loss_voxels : int
+        As of `TrainConfig`.
+
+    """
+
+    def __init__(self, model: Mask3D, loss_voxels: int = 0) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.loss_voxels = model, loss_voxels
 
     def forward(self, batch: Batch, class_share: float, generator: torch.Generator,
                 ) -> tuple[Tensor, Tensor]:
@@ -91,7 +112,10 @@ class Forward(nn.Module):
 
         """
         steps = self.model(batch.voxels, batch.pyramid, every_step=True, generator=generator)
-        loss = compute_loss(steps, batch.targets, class_share=class_share)
+        targets = batch.targets
+        if self.loss_voxels:
+            steps, targets = sample_voxels(steps, targets, self.loss_voxels, generator)
+        loss = compute_loss(steps, targets, class_share=class_share)
         total = loss.total
         if not any(len(targets) for targets in batch.targets):
             # nothing compares masks, but all processes wait for a gradient of every weight
@@ -127,7 +151,8 @@ class Learner:
         optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate,
                                       weight_decay=config.weight_decay)
         self.schedule = OneCycleLR(optimizer, config.learning_rate, num_steps)
-        self.forward, self.optimizer = fabric.setup(Forward(model), optimizer)
+        self.forward, self.optimizer = fabric.setup(
+            Forward(model, config.loss_voxels), optimizer)
         self.rate = 0.0
         self.exact = config.precision != 'float16'
         self.largest_norm = config.gradient_clip or math.inf
@@ -135,6 +160,8 @@ class Learner:
     def update(self, names: Sequence[str]) -> float:
         """
         Change the weights by the gradients gathered so far; return the gradients' norm.
+
+        `names` are those of this process's scans, for the message.
 
         Raises
         ------
@@ -147,8 +174,9 @@ class Learner:
                                              max_norm=self.largest_norm, error_if_nonfinite=False)
         norm = float(cast(Tensor, clipped))
         if self.exact and not math.isfinite(norm):
-            raise InputError(f'the gradient is {norm} after the scans {", ".join(names)}: look at '
-                             'them, or lower --learning_rate, or set --gradient_clip 1')
+            together = gather(self.fabric, list(names))
+            raise InputError(f'the gradient is {norm} after the scans {", ".join(together)}: look '
+                             'at them, or lower --learning_rate, or set --gradient_clip 1')
         self.rate = float(self.schedule.get_last_lr()[0])
         self.optimizer.step()
         self.optimizer.zero_grad()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+import math
 import time
-from typing import TYPE_CHECKING
+from typing import cast, TYPE_CHECKING
 
 from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D
@@ -12,12 +13,14 @@ from mask3d_core.training.batches import Batch, load_samples
 from mask3d_core.training.beginning import first_weights, Material
 from mask3d_core.training.config import TrainConfig
 from mask3d_core.training.learner import Learner, make_fabric
+from mask3d_core.training.norms import count_rows
 from mask3d_core.training.records import Records, Run
 from mask3d_core.training.run_folder import open_run, State
-from mask3d_core.training.sharing import share_out
+from mask3d_core.training.sharing import gather, Share, share_out
 from mask3d_core.training.stop import stop_request, StopRequest
 import numpy as np
 import torch
+from torch import Tensor
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -71,27 +74,16 @@ def _run(run: Run, learner: Learner, records: Records, stop: StopRequest) -> Non
     loader = load_samples(run.material.samples(config), order, config.workers,
                           pin=fabric.device.type == 'cuda')
     ended = time.perf_counter()
-    for step, samples in enumerate(loader, order.begin):
+    for step, loaded in enumerate(loader, order.begin):
         waiting = time.perf_counter() - ended
-        share = share_out(fabric, samples, config.batch_voxels, config.model.num_queries,
-                          bool(stop.name))
+        share = share_out(fabric, loaded, order.num_own(step), config.batch_voxels,
+                          config.model.num_queries, bool(stop.name))
         if share.stop:
             records.save(step)
             raise Stopped(f'stopped by {stop.name or "another process"} after step {step} of '
                           f'{order.num_steps}: go on with the same command and --resume')
-        terms = torch.zeros(4, device=fabric.device)
-        for number, (chosen, class_share) in enumerate(zip(share.batches, share.class_shares)):
-            batch = Batch(chosen, fabric.device)
-            more = number + 1 < len(share.batches)  # gradients are added up until the last
-            with fabric.no_backward_sync(learner.forward, enabled=more):
-                total, parts = learner.forward(
-                    batch, class_share, _draws(config.seed, step, fabric.global_rank, number))
-                if not torch.isfinite(total):
-                    raise InputError(f'the loss is {float(parts[0])} at step {step}, with the '
-                                     f'scans {", ".join(batch.names)}: look at them, or lower '
-                                     '--learning_rate, or set --gradient_clip 1')
-                fabric.backward(total * fabric.world_size)  # DDP takes the mean
-            terms += parts
+        terms = add_gradients(learner, share, config.seed, step)
+        samples = [sample for batch in share.batches[:share.counted] for sample in batch]
         norm = learner.update([sample.name for sample in samples])
         done = step + 1
         records.add(done, samples, terms, norm, waiting)
@@ -101,6 +93,44 @@ def _run(run: Run, learner: Learner, records: Records, stop: StopRequest) -> Non
             records.save(done)
         ended = time.perf_counter()
     records.close()
+
+
+def add_gradients(learner: Learner, share: Share, seed: int, step: int) -> list[float]:
+    """
+    Go forward and back with the scans of a step.
+
+    Returns
+    -------
+    4 floats
+        Over the scans of all processes: the total loss, and the class, mask and dice loss of the
+        final prediction.
+
+    Raises
+    ------
+    InputError
+        In all processes, when the loss of one of them is not finite.
+
+    """
+    fabric = learner.fabric
+    terms = torch.zeros(len(share.batches), 4, device=fabric.device)
+    for number, (samples, class_share) in enumerate(zip(share.batches, share.class_shares)):
+        batch, counts = Batch(samples, fabric.device), number < share.counted
+        more = number + 1 < len(share.batches)  # gradients are added up until the last
+        with count_rows(learner.model, counts), \
+                fabric.no_backward_sync(learner.forward, enabled=more):
+            total, terms[number] = learner.forward(
+                batch, class_share, _draws(seed, step, fabric.global_rank, number))
+            fabric.backward(total * fabric.world_size * counts)  # DDP takes the mean
+    own = terms[:share.counted]
+    values = cast(Tensor, fabric.all_reduce(own.sum(0), reduce_op='sum')).tolist()
+    if not math.isfinite(values[0]):
+        finite = own[:, 0].isfinite().tolist()
+        names = gather(fabric, [sample.name for good, samples in zip(finite, share.batches)
+                                for sample in samples if not good])
+        raise InputError(f'the loss is {values[0]} at step {step}, with the scans '
+                         f'{", ".join(names)}: look at them, or lower --learning_rate, or set '
+                         '--gradient_clip 1')
+    return values
 
 
 def _draws(*place: int) -> torch.Generator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mask3d_core.model import StepPrediction
 from mask3d_core.training.mask_losses import MaskLosses
@@ -65,6 +65,32 @@ def compute_loss(steps: Sequence[Sequence[StepPrediction]], targets: Sequence[Ta
     classes = class_share * classes
     total = weights.classes * classes + weights.masks * masks + weights.dice * dice
     return Loss(total.sum(), _terms({'class': classes, 'mask': masks, 'dice': dice}))
+
+
+def sample_voxels(steps: Sequence[Sequence[StepPrediction]], targets: Sequence[Targets],
+                  count: int, generator: torch.Generator,
+                  ) -> tuple[list[list[StepPrediction]], list[Targets]]:
+    """
+    Draw the voxels of each scan on which masks are compared (Cheng et al., Mask2Former, 2022).
+
+    Parameters
+    ----------
+    steps, targets
+        As for `compute_loss`.
+    count : int
+        Voxels (segments) of a scan; smaller scans stay whole.
+    generator : torch.Generator
+        On the CPU.
+
+    """
+    features, drawn = [], []
+    for prediction, target in zip(steps[0], targets):
+        rows = torch.randperm(len(prediction.mask_features), generator=generator)[:count]
+        rows = rows.sort().values.to(prediction.mask_features.device)
+        features.append(prediction.mask_features[rows])
+        drawn.append(replace(target, masks=target.masks[:, rows]))
+    return [[prediction._replace(mask_features=part) for prediction, part in zip(scans, features)]
+            for scans in steps], drawn
 
 
 def _terms(parts: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -15,10 +17,10 @@ class _Normalize(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, eps: float,
-                ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+                counts: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         variance, mean = (part.double() for part in
                           torch.var_mean(features.float(), 0, correction=0))
-        rows = mean.new_full((1,), len(features))
+        rows = mean.new_full((1,), len(features) * counts)
         sums = torch.cat([mean * rows, (variance + mean.square()) * rows, rows])
         distributed.all_reduce(sums)
         mean, square = (sums[:-1] / sums[-1]).view(2, -1)
@@ -26,6 +28,7 @@ class _Normalize(torch.autograd.Function):
         mean, variance, count = mean.float(), variance.float(), sums[-1]
         ctx.save_for_backward(features, weight, mean, (variance + eps).rsqrt(), count)
         ctx.mark_non_differentiable(mean, variance, count)
+        ctx.counts = counts
         result = functional.batch_norm(features, mean, variance, weight, bias, eps=eps)
         return result, mean, variance, count
 
@@ -39,11 +42,15 @@ class _Normalize(torch.autograd.Function):
         distributed.all_reduce(sums)
         mean_bias, mean_weight = sums / count.float()
         grad_features = (grad - mean_bias - normal * mean_weight) * (weight * inverse_std)
-        return grad_features.to(features.dtype), grad_weight, grad_bias, None
+        return ((grad_features * ctx.counts).to(features.dtype), grad_weight, grad_bias, None,
+                None)
 
 
 class SharedBatchNorm(nn.BatchNorm1d):
     """BatchNorm1d whose statistics are, while training, over the rows of all processes."""
+
+    counts = True
+    """Whether the rows of this process do; see `count_rows`."""
 
     def forward(self, features: Tensor) -> Tensor:
         """Normalise [V, C]; every process must call it equally often."""
@@ -52,13 +59,31 @@ class SharedBatchNorm(nn.BatchNorm1d):
         assert self.running_mean is not None and self.running_var is not None
         assert self.momentum is not None
         result, mean, variance, count = _Normalize.apply(
-            features, self.weight, self.bias, self.eps)
+            features, self.weight, self.bias, self.eps, self.counts)
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * (count / (count - 1)).float(), self.momentum)
             if self.num_batches_tracked is not None:  # as while activations are computed again
                 self.num_batches_tracked += 1
         return result
+
+
+@contextmanager
+def count_rows(model: nn.Module, counts: bool) -> Iterator[None]:
+    """
+    Say whether the rows of this process count inside.
+
+    Where they do not, they are normalised by the statistics of the other processes, change
+    neither these nor any gradient, and only answer the calls that the others wait for.
+    """
+    norms = [norm for norm in model.modules() if isinstance(norm, SharedBatchNorm)]
+    for norm in norms:
+        norm.counts = counts
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.counts = True
 
 
 def share_batch_norms(model: nn.Module) -> None:

@@ -54,6 +54,10 @@ class Progress:
               end='' if terminal else '\n', file=sys.stderr, flush=True)
         self.width = len(line) if terminal else 0
 
+    def leave_out(self, seconds: float) -> None:
+        """Count the last seconds to no step: they were spent on something else."""
+        self.times = deque((moment + seconds for moment in self.times), self.times.maxlen)
+
     def say(self, text: str) -> None:
         """Print a line of its own."""
         print('\n' * bool(self.width) + f'mask3d: {text}', file=sys.stderr, flush=True)

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+import time
+from typing import Any
 
-from mask3d_core.checkpoint import save_weights, Weights
+from mask3d_core.checkpoint import save_weights, save_whole, Weights
 from mask3d_core.training.batches import Order, Sample
 from mask3d_core.training.beginning import Material
 from mask3d_core.training.config import TrainConfig
 from mask3d_core.training.learner import Learner
 from mask3d_core.training.progress import Progress
-from mask3d_core.training.run_folder import BEST, LAST, RunFolder, save_state, STATE, State
+from mask3d_core.training.run_folder import BEST, LAST, RunFolder, STATE, State
 from mask3d_core.training.validation import picture_path, score_values, validate
 import torch
-from torch import Tensor
 
-MEASURE = 'AP50'
-"""The best weights are the best by this, as the original's."""
+MEASURES = ('AP50', 'AP', 'AP25')
+"""The best weights are the best by the first, as the original's; the others decide where that
+ties, and where all do, the newer weights are the better ones."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Records:
         self.path = Path(run.config.output)
         begin, steps = run.order.begin, run.order.num_steps
         self.scores: dict[str, float] = {} if state is None else dict(state['scores'])
-        self.best = -1.0 if state is None else float(state['best'])
+        self.best = [] if state is None else list(state['best'])
         self.cropped: set[str] = set()
         self.writes = self.fabric.is_global_zero
         if self.writes:
@@ -72,7 +73,7 @@ class Records:
                               f'{self.fabric.world_size} x {self.fabric.device}; results go to '
                               f'{self.path}')
 
-    def add(self, done: int, samples: Sequence[Sample], terms: Tensor, norm: float,
+    def add(self, done: int, samples: Sequence[Sample], terms: Sequence[float], norm: float,
             waiting: float) -> None:
         """
         Log a step.
@@ -83,17 +84,17 @@ class Records:
             Steps done, this one included.
         samples : sequence of Sample
             This process's.
-        terms : [4]
-            This process's share of the total, and of class, mask and dice loss at the end.
+        terms : 4 floats
+            Of all processes: the total, and class, mask and dice loss at the end.
         norm : float
             Of the gradient.
         waiting : float
             Seconds this process waited for its samples.
 
         """
-        loss, *parts = cast(Tensor, self.fabric.all_reduce(terms, reduce_op='sum')).tolist()
         if not self.writes:
             return
+        loss, *parts = terms
         self._report_cropped(samples)
         rate = self.learner.rate
         self.progress.show(done, loss, rate, waiting)
@@ -107,17 +108,20 @@ class Records:
 
     def end_epoch(self, done: int) -> None:
         """Measure if it is time to, and save."""
+        began = time.monotonic()
         epoch, config = done // self.run.order.steps_per_epoch, self.run.config
         if self.run.material.validation and (
                 epoch % config.validate_every == 0 or done == self.run.order.num_steps):
             self._measure(done, epoch)
         self.save(done)
+        if self.writes:
+            self.progress.leave_out(time.monotonic() - began)
 
     def save(self, done: int) -> None:
         """Save the state and the last weights; a run goes on from here."""
         if self.writes:
             save_weights(self.path / LAST, self.weights(done))
-            save_state(self.path / STATE, {
+            save_whole(self.path / STATE, {
                 'step': done, 'learner': self.learner.state(), 'scores': self.scores,
                 'best': self.best})
         self.fabric.barrier()
@@ -133,15 +137,16 @@ class Records:
         if self.writes:
             self.folder.close()
             self.progress.say(f'done; the weights are in {self.path / LAST}' + (
-                f', the best by {MEASURE} ({100 * self.best:.1f}) in {self.path / BEST}'
-                if self.best >= 0 else ''))
+                f', the best by {MEASURES[0]} ({100 * self.best[0]:.1f}) in {self.path / BEST}'
+                if self.best else ''))
 
     def _measure(self, done: int, epoch: int) -> None:
         config, material = self.run.config, self.run.material
         scores = validate(self.weights(done), config, material, self.fabric, epoch)
         self.scores = score_values(scores)
-        better = self.scores[MEASURE] > self.best
-        self.best = max(self.best, self.scores[MEASURE])
+        reached = [self.scores[name] for name in MEASURES]
+        better = reached >= self.best  # as lists: the first that differs decides
+        self.best = max(self.best, reached)
         if not self.writes:
             return
         if better:

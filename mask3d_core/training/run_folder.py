@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 import csv
-import os
 from pathlib import Path
 import pickle
 from typing import Any, TYPE_CHECKING
 import zipfile
 
 from mask3d_core.errors import InputError
-from mask3d_core.files.target import writing
 from mask3d_core.training.config import config_text, differences, load_config, TrainConfig
 import torch
 
@@ -101,21 +99,13 @@ def open_run(config: TrainConfig, resume: bool) -> State | None:
         raise InputError(f'{path} holds a run already: go on with it by --resume, or give another '
                          'folder with --output')
     if started:
-        others = differences(config, load_config(path / CONFIG))
+        others = differences(load_config(path / CONFIG), config)
         if others:
-            raise InputError(f'the run in {path} was started with another {others[0]}: resume it '
-                             'with its own configuration, or start a new one with --output and '
-                             f'--start_weights {path / LAST}')
+            raise InputError(f'the run in {path} was started with {", ".join(others)}: resume it '
+                             f'with `--config {path / CONFIG} --resume`, or start a new one with '
+                             f'another --output and --start_weights {path / LAST}')
     (path / CONFIG).write_text(config_text(config))
     return load_state(path / STATE) if (path / STATE).exists() else None
-
-
-def save_state(path: Path, state: State) -> None:
-    """Write the state, whole or not at all."""
-    with writing(path) as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def load_state(path: Path) -> State:

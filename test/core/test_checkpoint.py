@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+import resource
 from typing import Any
 
 from mask3d_core.checkpoint import (
@@ -16,6 +17,7 @@ from mask3d_core.classes import ClassTable
 from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D
 from mask3d_core.model.config import ModelConfig
+import numpy as np
 import pytest
 import torch
 
@@ -60,12 +62,31 @@ def test_an_interrupted_save_leaves_the_old_file(small: Weights, small_file: Pat
                                                  tmp_path: Path) -> None:
     path = tmp_path / 'some.weights'
     path.write_bytes(small_file.read_bytes())
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
 
-    with pytest.raises(AttributeError, match='pickle'):
-        save_weights(path, replace(small, trained={'function': lambda: 0}))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # as on a full disk
+    try:
+        with pytest.raises(InputError, match='some.weights.*too large'):
+            save_weights(path, small)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
     assert path.read_bytes() == small_file.read_bytes()
     assert [file.name for file in tmp_path.iterdir()] == ['some.weights']
+
+
+@pytest.mark.parametrize('trained, fault', [
+    ({'data': 'rooms', 'versions': {'numpy': '2', 'torch': torch.__version__}},
+     r'trained.versions.torch \(TorchVersion\)$'),
+    ({'scores': {'AP': np.float64(0.5)}}, r'trained.scores.AP \(float64\)$'),
+    ({'function': lambda: 0}, r'trained.function \(function\)$'),
+    ({'path': Path('x'), 'epochs': 3}, r'trained.path \(PosixPath\)$')])
+def test_facts_that_could_not_be_read_are_not_saved(small: Weights, tmp_path: Path,
+                                                    trained: dict[str, Any], fault: str) -> None:
+    with pytest.raises(InputError, match=fault):
+        save_weights(tmp_path / 'bad.weights', replace(small, trained=trained))
+
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize('change, message', [

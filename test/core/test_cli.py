@@ -108,7 +108,6 @@ def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize('arguments, message', [
     (['segment', 'none.ply', '-o', 'out'], 'none.ply'),
-    (['segment', 'none.ply', '-o', 'out', '--dbscan-eps', '-1'], 'expected dbscan_eps'),
     (['info', 'none.ply'], 'none.ply'),
     (['info', 'none.weights'], 'there is no weights file none.weights'),
     (['convert', 'none.ckpt', 'out.weights'], 'there is no file none.ckpt')])
@@ -120,11 +119,40 @@ def test_failure_is_one_sentence_and_1(arguments: list[str], message: str,
     assert last.startswith('mask3d: ') and message in last
 
 
+@pytest.mark.parametrize('option, value, expected', [
+    ('--score-threshold', '1.5', 'a number from 0 to 1'), ('--top-k', '0', '1 or more, or -1'),
+    ('--top-k', '-2', '1 or more, or -1'), ('--min-points', '-1', '0 or more'),
+    ('--dbscan-eps', '-1', 'metres, 0 or more'), ('--dbscan-eps', 'inf', 'metres, 0 or more'),
+    ('--dbscan-min-points', '0', '1 or more'), ('--overlap-threshold', 'nan', 'a number from 0'),
+    ('--num-queries', 'few', '1 or more')])
+def test_numbers_out_of_range_are_wrong_usage(
+        option: str, value: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(['segment', 'none.ply', '-o', 'out', option, value])
+    assert ended.value.code == 2
+    assert f'argument {option}: expected {expected}' in capsys.readouterr().err
+
+
+def test_numbers_at_the_end_of_their_range(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['segment', 'none.ply', '-o', 'out', '--score-threshold', '1', '--top-k', '-1',
+                 '--min-points', '0', '--dbscan-eps', '0', '--overlap-threshold', '0']) == 1
+    assert 'none.ply' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('arguments', [
+    ['none.ply'], ['SCAN', '--weights', 'none.weights'], ['SCAN', '--classes', 'unicorn']])
+def test_wrong_input_leaves_no_folder_behind(
+        arguments: list[str], scan_file: Path, tmp_path: Path) -> None:
+    given = [str(scan_file) if word == 'SCAN' else word for word in arguments]
+    assert main(['segment', *given, '-o', str(tmp_path / 'found')]) == 1
+    assert not (tmp_path / 'found').exists()
+
+
 def test_a_file_in_place_of_the_folder_is_refused_before_anything_takes_time(
         scan_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['segment', str(scan_file), '-o', str(scan_file)]) == 1
 
-    assert 'is a file or inside one: give a folder with -o' in capsys.readouterr().err
+    assert 'is a file or inside one: give a folder' in capsys.readouterr().err
 
 
 def test_a_file_that_may_not_be_written_is_named(scan_file: Path, weights_file: Path,
@@ -196,6 +224,16 @@ def test_bench_measures_a_training_step(weights_file: Path, scan_file: Path, tmp
     assert row['total_seconds'] == pytest.approx(sum(row['seconds'].values()))
     assert min(row['seconds'].values()) > 0 and set(row['seconds']) == {
         'pyramid', 'forward', 'losses', 'backward'}
+
+
+@pytest.mark.parametrize('options, words', [
+    (['--recompute'], '--recompute is about training steps: give --train'),
+    (['--train', '--clustering'], 'run --clustering without it'),
+    (['--train', '--superpoints'], 'run --superpoints without it')])
+def test_bench_refuses_what_does_not_go_together(scan_file: Path, options: list[str], words: str,
+                                                 capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['bench', str(scan_file), *options]) == 1
+    assert words in capsys.readouterr().err
 
 
 def test_info_knows_weights_and_scans(weights_file: Path, scan_file: Path) -> None:

@@ -1,6 +1,8 @@
 """The doctor sees what is there and says why there is no GPU."""
 
+from importlib import metadata
 import os
+from pathlib import Path
 import re
 import subprocess
 import sys
@@ -8,6 +10,8 @@ import sys
 from mask3d_core import doctor
 import pytest
 import torch
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def test_everything_needed_is_found() -> None:
@@ -26,6 +30,22 @@ def test_a_missing_package_is_bad_news(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert [finding.name for finding in bad] == ['package_that_is_not_there']
     assert bad[0].value == 'missing: pip install package_that_is_not_there'
+
+
+def test_every_extra_is_listed_with_its_version_or_how_to_get_it(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    extras = re.search(r"'train': \[(.*?)\]", (ROOT / 'setup.py').read_text())
+    assert extras is not None
+    names = {name.split('>')[0] for name in re.findall(r"'(.*?)'", extras[1])}
+    assert names <= doctor.OPTIONAL.keys()
+    for name in names - {'rosbags'}:
+        pytest.importorskip(doctor.OPTIONAL[name][0])
+    values = {finding.name: finding.value for finding in doctor.examine()}
+    assert all(values[name] == metadata.version(name) for name in names)
+
+    monkeypatch.setitem(doctor.OPTIONAL, 'pyyaml', ('no_yaml', 'training: pip install pyyaml'))
+    finding, = (finding for finding in doctor.examine() if finding.name == 'pyyaml')
+    assert finding.good and finding.value == 'not installed (training: pip install pyyaml)'
 
 
 @pytest.mark.skipif(torch.version.cuda is not None, reason='torch is built with CUDA')

@@ -40,14 +40,16 @@ def test_nothing_is_a_value_where_it_is_allowed() -> None:
 
 
 @pytest.mark.parametrize(('key', 'nearest'), [
-    ('learningrate', 'learning_rate'), ('lr', None), ('model.num_query', 'model.num_queries'),
-    ('num_queries', 'model.num_queries'), ('augmentation.flips', 'augmentation.flip'),
-    ('epoch', 'epochs')])
+    ('learningrate', 'learning_rate'), ('lr', 'learning_rate'),
+    ('optimizer.lr', 'learning_rate'), ('optimizer.weight_decay', 'weight_decay'),
+    ('model.num_query', 'model.num_queries'), ('num_queries', 'model.num_queries'),
+    ('augmentation.flips', 'augmentation.flip'), ('epoch', 'epochs'),
+    ('trainer.max_epochs', 'epochs'), ('data.batch_size', 'batch_size'),
+    ('clip', 'gradient_clip'), ('model.Backbone', 'model.backbone'), ('zzz', None)])
 def test_an_unknown_key_names_the_nearest(key: str, nearest: str | None) -> None:
     words = refusal(f'--{key}', '1')
     assert f'unknown key {key!r} in the command line' in words
-    if nearest is not None:
-        assert words.endswith(f'the nearest key is {nearest!r}')
+    assert words.endswith(f'the nearest key is {nearest!r}' if nearest else 'the command line')
 
 
 @pytest.mark.parametrize(('arguments', 'words'), [
@@ -67,6 +69,7 @@ def test_an_unknown_key_names_the_nearest(key: str, nearest: str | None) -> None
     (['--epochs', '--seed', '1'], '--epochs has no value'),
     (['--seed', '1', '--seed', '2'], '--seed is given twice'),
     (['epochs', '1'], "expected --key before 'epochs'"),
+    (['--data', 'x', '--data.y', '1'], '--data.y is below --data, which is given a value'),
 ])
 def test_a_wrong_value_is_named(arguments: list[str], words: str) -> None:
     assert words in refusal(*arguments)
@@ -102,14 +105,15 @@ def test_differences_leave_out_what_may_differ() -> None:
     config = TrainConfig()
     assert differences(config, replace(config, workers=9, output='other', log_every=3)) == []
     other = replace(config, seed=4, model=replace(config.model, num_queries=3))
-    assert differences(config, other) == ['seed', 'model.num_queries']
+    assert differences(config, other) == ['seed 0 instead of 4',
+                                          'model.num_queries 100 instead of 3']
 
 
 @pytest.mark.parametrize('file', sorted((ROOT / 'config').glob('train_*.yaml')),
                          ids=lambda file: file.stem)
 def test_the_configurations_that_ship_are_read(file: Path) -> None:
     config = load_config(file)
-    assert config.batch_voxels > 0 and config.epochs >= 200
+    assert config.batch_voxels > 0
 
 
 def test_the_command_shows_and_refuses(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,12 +9,12 @@ import sys
 import threading
 import time
 
-from mask3d_core.checkpoint import load_weights
+from mask3d_core.checkpoint import load_weights, save_whole
 from mask3d_core.errors import InputError
 from mask3d_core.training.config import load_config, TrainConfig
 from mask3d_core.training.loop import Stopped, train
 from mask3d_core.training.norms import SharedBatchNorm
-from mask3d_core.training.run_folder import load_state, RunFolder, save_state
+from mask3d_core.training.run_folder import load_state, RunFolder
 import pytest
 import torch
 from torch import nn
@@ -22,8 +22,8 @@ import toy_rooms
 from toy_rooms import arguments, make_room, write_dataset
 
 KEYS = ['--epochs', '6', '--log_every', '1', '--save_every', '3', '--pictures', '0',
-        '--validate_every', '6', '--learning_rate', '1e-3']
-"""12 steps; a state after steps 2, 3, 4, 6, 8, 9 ..."""
+        '--validate_every', '6', '--learning_rate', '1e-3', '--batch_size', '3']
+"""12 steps, of three scans and of one; a state after steps 2, 3, 4, 6, 8, 9 ..."""
 
 
 @pytest.fixture(autouse=True)
@@ -151,7 +151,7 @@ def test_a_finished_run_stays_as_it_is(whole: Path, rooms: Path) -> None:
 
 def test_a_broken_state_is_named(tmp_path: Path) -> None:
     path = tmp_path / 'state.pt'
-    save_state(path, {'step': 3, 'learner': {'model': {'a': torch.ones(1000)}}})
+    save_whole(path, {'step': 3, 'learner': {'model': {'a': torch.ones(1000)}}})
     assert load_state(path)['step'] == 3
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(InputError, match='state.pt is damaged'):
@@ -169,7 +169,7 @@ def test_a_log_is_cut_to_the_state(tmp_path: Path) -> None:
 
 
 def test_shared_batch_norm_is_batch_norm(tmp_path: Path) -> None:
-    """Of one process; of two: test_two_processes_give_the_result_of_one."""
+    """Of one process; of two: test_training_processes."""
     torch.distributed.init_process_group('gloo', init_method=f'file://{tmp_path}/meet', rank=0,
                                          world_size=1)
     try:
