@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from mask3d_core.rooms import (
+from mask3d_core.rooms.arrangement import Arrangement, Placed
+from mask3d_core.rooms.furniture import (
     bathroom,
     beds,
     clutter,
@@ -16,12 +17,11 @@ from mask3d_core.rooms import (
     storage,
     tables,
 )
-from mask3d_core.rooms.arrangement import Arrangement, Placed
-from mask3d_core.rooms.chairs import dining_chair
-from mask3d_core.rooms.desks import desk
-from mask3d_core.rooms.office_chairs import office_chair
+from mask3d_core.rooms.furniture.chairs import dining_chair
+from mask3d_core.rooms.furniture.desks import desk
+from mask3d_core.rooms.furniture.office_chairs import office_chair
+from mask3d_core.rooms.furniture.sofas import armchair, corner_sofa, sofa
 from mask3d_core.rooms.piece import Piece, Top
-from mask3d_core.rooms.sofas import armchair, corner_sofa, sofa
 import numpy as np
 
 Maker = Callable[[np.random.Generator], Piece]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mask3d_core.classes import ClassTable
-from mask3d_core.rooms import decoration, devices, materials, openings, shelves
+from mask3d_core.rooms import materials
 from mask3d_core.rooms.arrangement import Arrangement
 from mask3d_core.rooms.floorplan import beside, draw_plan, FloorPlan
 from mask3d_core.rooms.furnished import make_scene, Surface
+from mask3d_core.rooms.furniture import decoration, devices, openings, shelves
 from mask3d_core.rooms.interiors import Furnisher, ROOMS, table_top
 from mask3d_core.rooms.scene import Scene
 from mask3d_core.rooms.shell import floor_mesh, Opening, skirting_mesh, wall_mesh

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-from mask3d_core.rooms.beds import bedding, BEDS
-from mask3d_core.rooms.joinery import bumps, leg, outline
+from mask3d_core.rooms.furniture.beds import bedding, BEDS
+from mask3d_core.rooms.furniture.joinery import bumps, leg, outline
+from mask3d_core.rooms.furniture.seats import SEATS
+from mask3d_core.rooms.furniture.shelves import bookshelf, Row
+from mask3d_core.rooms.furniture.storage import grid, STORAGE
+from mask3d_core.rooms.furniture.tables import TABLES
 from mask3d_core.rooms.materials import wood
 from mask3d_core.rooms.piece import Piece
-from mask3d_core.rooms.seats import SEATS
-from mask3d_core.rooms.shelves import bookshelf, Row
-from mask3d_core.rooms.storage import grid, STORAGE
-from mask3d_core.rooms.tables import TABLES
 import numpy as np
 import pytest
 

@@ -2,17 +2,25 @@
 
 from collections.abc import Callable
 
-from mask3d_core.rooms.bathroom import BATHROOM, bathtub, wash_basin
-from mask3d_core.rooms.clutter import boxes, CLUTTER, drop, full_bowl, heap, leaning, stack
-from mask3d_core.rooms.decoration import curtains, DECORATION
-from mask3d_core.rooms.devices import DEVICES
-from mask3d_core.rooms.kitchen import KITCHEN, kitchen_run
+from mask3d_core.rooms.furniture.bathroom import BATHROOM, bathtub, wash_basin
+from mask3d_core.rooms.furniture.clutter import (
+    boxes,
+    CLUTTER,
+    drop,
+    full_bowl,
+    heap,
+    leaning,
+    stack,
+)
+from mask3d_core.rooms.furniture.decoration import curtains, DECORATION
+from mask3d_core.rooms.furniture.devices import DEVICES
+from mask3d_core.rooms.furniture.kitchen import KITCHEN, kitchen_run
+from mask3d_core.rooms.furniture.openings import OPENINGS, window
+from mask3d_core.rooms.furniture.vessels import bowl, can, cup
 from mask3d_core.rooms.materials import Material
 from mask3d_core.rooms.mesh import join, Mesh
-from mask3d_core.rooms.openings import OPENINGS, window
 from mask3d_core.rooms.piece import Piece
 from mask3d_core.rooms.solids import ball, box
-from mask3d_core.rooms.vessels import bowl, can, cup
 import numpy as np
 from numpy.typing import NDArray
 import pytest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mask3d_core.rooms.joinery import chance, finish, Front, LegStyle, mirrored
+from mask3d_core.rooms.furniture.joinery import chance, finish, Front, LegStyle, mirrored
 from mask3d_core.rooms.materials import lacquer, Material, metal, wood
 from mask3d_core.rooms.mesh import join, Mesh
 from mask3d_core.rooms.piece import Piece, Top

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from mask3d_core.rooms.desks import desk
-from mask3d_core.rooms.joinery import bar, chance, finish, leg, LegStyle, mirrored, rounded_board
+from mask3d_core.rooms.furniture.desks import desk
+from mask3d_core.rooms.furniture.joinery import (
+    bar,
+    chance,
+    finish,
+    leg,
+    LegStyle,
+    mirrored,
+    rounded_board,
+)
 from mask3d_core.rooms.materials import lacquer, Material, metal, stone, wood
 from mask3d_core.rooms.mesh import join, Mesh
 from mask3d_core.rooms.piece import Piece, Top

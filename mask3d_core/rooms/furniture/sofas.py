@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from mask3d_core.rooms.joinery import (
+from mask3d_core.rooms.furniture.joinery import (
     bar,
     bumps,
     chance,

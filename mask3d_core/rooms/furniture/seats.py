@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mask3d_core.rooms.chairs import dining_chair
-from mask3d_core.rooms.joinery import (
+from mask3d_core.rooms.furniture.chairs import dining_chair
+from mask3d_core.rooms.furniture.joinery import (
     bar,
     chance,
     finish,
@@ -13,11 +13,11 @@ from mask3d_core.rooms.joinery import (
     rounded_board,
     upholstery,
 )
+from mask3d_core.rooms.furniture.office_chairs import office_chair, star
+from mask3d_core.rooms.furniture.sofas import armchair, corner_sofa, sofa
 from mask3d_core.rooms.materials import lacquer, Material, metal, wood
 from mask3d_core.rooms.mesh import Mesh
-from mask3d_core.rooms.office_chairs import office_chair, star
 from mask3d_core.rooms.piece import Piece
-from mask3d_core.rooms.sofas import armchair, corner_sofa, sofa
 from mask3d_core.rooms.solids import box, cushion, cylinder, tube
 import numpy as np
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mask3d_core.rooms.joinery import bar, chance, finish, mirrored, upholstery
+from mask3d_core.rooms.furniture.joinery import bar, chance, finish, mirrored, upholstery
 from mask3d_core.rooms.materials import Material, metal, plastic
 from mask3d_core.rooms.mesh import join, Mesh
 from mask3d_core.rooms.piece import Piece

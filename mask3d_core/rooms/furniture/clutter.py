@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mask3d_core.rooms import desk_things as desk
-from mask3d_core.rooms import packages, vessels
-from mask3d_core.rooms import soft_things as soft
+from mask3d_core.rooms.furniture import desk_things as desk
+from mask3d_core.rooms.furniture import packages, vessels
+from mask3d_core.rooms.furniture import soft_things as soft
 from mask3d_core.rooms.mesh import join, Mesh
 from mask3d_core.rooms.piece import Piece
 import numpy as np

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mask3d_core.rooms.joinery import chance, finish, Front, mirrored
+from mask3d_core.rooms.furniture.joinery import chance, finish, Front, mirrored
 from mask3d_core.rooms.materials import (
     cardboard,
     fabric,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from mask3d_core.rooms.furniture.vessels import crockery, hollow
 from mask3d_core.rooms.materials import hsv, leaves, Material, wood
 from mask3d_core.rooms.mesh import join, Mesh
 from mask3d_core.rooms.piece import assemble, Piece
 from mask3d_core.rooms.solids import ball, cylinder, lathe, sheet, tube
-from mask3d_core.rooms.vessels import crockery, hollow
 import numpy as np
 
 

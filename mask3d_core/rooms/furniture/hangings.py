@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mask3d_core.rooms.desk_things import casing
+from mask3d_core.rooms.furniture.desk_things import casing
+from mask3d_core.rooms.furniture.soft_things import bumpy, cloth
 from mask3d_core.rooms.materials import (
     fabric,
     hsv,
@@ -17,7 +18,6 @@ from mask3d_core.rooms.materials import (
 )
 from mask3d_core.rooms.mesh import join, Mesh
 from mask3d_core.rooms.piece import assemble, Piece
-from mask3d_core.rooms.soft_things import bumpy, cloth
 from mask3d_core.rooms.solids import box, cylinder, lathe, sheet, tube
 import numpy as np
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mask3d_core.rooms.furniture.vessels import crockery, hollow
 from mask3d_core.rooms.materials import (
     fabric,
     hsv,
@@ -20,7 +21,6 @@ from mask3d_core.rooms.materials import (
 from mask3d_core.rooms.mesh import join, Mesh
 from mask3d_core.rooms.piece import assemble, Piece
 from mask3d_core.rooms.solids import ball, box, cushion, cylinder, lathe, sheet, tube
-from mask3d_core.rooms.vessels import crockery, hollow
 import numpy as np
 
 PAGES = Material((0.9, 0.87, 0.78), (0.7, 0.67, 0.6), 'stripes', 0.004)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mask3d_core.rooms.hangings import mirror, shower_curtain
-from mask3d_core.rooms.kitchen import Fronts, sink_bowl
+from mask3d_core.rooms.furniture.hangings import mirror, shower_curtain
+from mask3d_core.rooms.furniture.kitchen import Fronts, sink_bowl
+from mask3d_core.rooms.furniture.soft_things import bumpy
+from mask3d_core.rooms.furniture.vessels import hollow
 from mask3d_core.rooms.materials import (
     ceramic,
     fabric,
@@ -19,9 +21,7 @@ from mask3d_core.rooms.materials import (
 )
 from mask3d_core.rooms.mesh import join, Mesh
 from mask3d_core.rooms.piece import assemble, Piece, Top
-from mask3d_core.rooms.soft_things import bumpy
 from mask3d_core.rooms.solids import ball, box, cushion, cylinder, sheet, tube
-from mask3d_core.rooms.vessels import hollow
 import numpy as np
 
 Ring = tuple[float, float, float, float]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mask3d_core.rooms.desk_things import casing
+from mask3d_core.rooms.furniture.desk_things import casing
+from mask3d_core.rooms.furniture.vessels import crockery
 from mask3d_core.rooms.materials import (
     fabric,
     hsv,
@@ -15,7 +16,6 @@ from mask3d_core.rooms.materials import (
 from mask3d_core.rooms.mesh import join, Mesh
 from mask3d_core.rooms.piece import assemble, Piece
 from mask3d_core.rooms.solids import ball, box, cylinder, lathe, tube
-from mask3d_core.rooms.vessels import crockery
 import numpy as np
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from mask3d_core.rooms.appliances import (
+from mask3d_core.rooms.furniture.appliances import (
     dishwasher,
     hob,
     hood_of,
@@ -17,7 +17,7 @@ from mask3d_core.rooms.appliances import (
     refrigerator,
     washing_machine,
 )
-from mask3d_core.rooms.desk_things import casing
+from mask3d_core.rooms.furniture.desk_things import casing
 from mask3d_core.rooms.materials import (
     ceramic,
     lacquer,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mask3d_core.rooms.desk_things import casing
-from mask3d_core.rooms.hangings import (
+from mask3d_core.rooms.furniture.desk_things import casing
+from mask3d_core.rooms.furniture.hangings import (
     blinds,
     clock,
     coat,
@@ -14,7 +14,10 @@ from mask3d_core.rooms.hangings import (
     shower_curtain,
     whiteboard,
 )
-from mask3d_core.rooms.lamps import ceiling_lamp, desk_lamp, floor_lamp, table_lamp
+from mask3d_core.rooms.furniture.lamps import ceiling_lamp, desk_lamp, floor_lamp, table_lamp
+from mask3d_core.rooms.furniture.plants import floor_plant, flowers, small_plant
+from mask3d_core.rooms.furniture.soft_things import bumpy, cloth, crumpled_cloth
+from mask3d_core.rooms.furniture.vessels import hollow
 from mask3d_core.rooms.materials import (
     carpet,
     fabric,
@@ -29,10 +32,7 @@ from mask3d_core.rooms.materials import (
 )
 from mask3d_core.rooms.mesh import join
 from mask3d_core.rooms.piece import assemble, Piece, Top
-from mask3d_core.rooms.plants import floor_plant, flowers, small_plant
-from mask3d_core.rooms.soft_things import bumpy, cloth, crumpled_cloth
 from mask3d_core.rooms.solids import box, cushion, cylinder, lathe, sheet, tube
-from mask3d_core.rooms.vessels import hollow
 import numpy as np
 
 

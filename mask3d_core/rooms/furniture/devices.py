@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mask3d_core.rooms.desk_things import casing
+from mask3d_core.rooms.furniture.desk_things import casing
 from mask3d_core.rooms.materials import (
     fabric,
     hsv,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mask3d_core.rooms.joinery import (
+from mask3d_core.rooms.furniture.joinery import (
     bar,
     bumps,
     chance,

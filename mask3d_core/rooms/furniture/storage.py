@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mask3d_core.rooms.joinery import chance, finish, Front, LegStyle
+from mask3d_core.rooms.furniture.joinery import chance, finish, Front, LegStyle
+from mask3d_core.rooms.furniture.shelves import bookshelf, cube_shelf, rack, Row, wall_shelf
 from mask3d_core.rooms.materials import hsv, lacquer, Material, metal, wood
 from mask3d_core.rooms.mesh import Mesh
 from mask3d_core.rooms.piece import Piece, Top
-from mask3d_core.rooms.shelves import bookshelf, cube_shelf, rack, Row, wall_shelf
 from mask3d_core.rooms.solids import box, panel
 import numpy as np
 

@@ -1,0 +1,1 @@
+"""Furniture and things, each by a function of a random generator."""
