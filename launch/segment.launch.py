@@ -19,7 +19,8 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
             description='Topic of the map, a sensor_msgs/PointCloud2; as /rtabmap/cloud_map.'),
         DeclareLaunchArgument(
             'weights', default_value='',
-            description='Path of the weights file; empty: as params_file says.'),
+            description='Path of the weights file; empty: as params_file says, by default those '
+                        'that ship with the package.'),
         DeclareLaunchArgument(
             'device', default_value='',
             description='auto, cpu, cuda or cuda:N; empty: as params_file says.'),

@@ -23,6 +23,8 @@ import torch
 
 FORMAT: Final = 'mask3d weights'
 VERSION: Final = 1
+HALVED: Final = 4096
+"""Numbers of the smallest tensor that is stored in half precision, where that is wanted."""
 SCANNET_COLOR_MEAN: Final = (0.47793125906962, 0.4303257521323044, 0.3749598901421883)
 SCANNET_COLOR_STD: Final = (0.2834475483823543, 0.27566157565723015, 0.27018971370874995)
 UNTRAINED: Final = ('These weights are untrained: boxes, classes and scores mean nothing; '
@@ -93,9 +95,17 @@ class Weights:
                             self.color_std if self.uses_color else None)
 
 
-def save_weights(path: str | Path, weights: Weights) -> None:
+def save_weights(path: str | Path, weights: Weights, half: bool = False) -> None:
     """
     Write a weights file, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+    weights : Weights
+    half : bool
+        Store matrices as float16: half the size, and predictions that differ by less than
+        training again with another seed would make them. They are float32 again once loaded.
 
     Raises
     ------
@@ -113,10 +123,15 @@ def save_weights(path: str | Path, weights: Weights) -> None:
         'color_std': list(weights.color_std), 'trained': dict(weights.trained),
         'licence': weights.licence}
     _check_plain(content, path.name)
-    content['state'] = {name: tensor.detach().cpu().contiguous().clone()
-                        for name, tensor in weights.state.items()}
+    content['state'] = {name: _stored(tensor, half) for name, tensor in weights.state.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_whole(path, content)
+
+
+def _stored(tensor: torch.Tensor, half: bool) -> torch.Tensor:
+    """Copy a tensor of the state as the file holds it; few numbers are not worth rounding."""
+    plain = tensor.detach().cpu().contiguous().clone()
+    return plain.half() if half and plain.numel() >= HALVED else plain
 
 
 def save_whole(path: Path, content: Mapping[str, Any]) -> None:
@@ -157,6 +172,20 @@ def _check_plain(facts: dict[str, Any], where: str) -> None:
                          f'tables of them, got {", ".join(wrong)}')
 
 
+def is_weights_file(path: str | Path) -> bool:
+    """Tell whether a file is one that `save_weights` wrote."""
+    return _mentions(Path(path), FORMAT)
+
+
+def _mentions(path: Path, word: str) -> bool:
+    """Tell whether a word stands in what torch saved beside the tensors."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(word.encode() in archive.read(name) for name in archive.namelist()
+                   if name.endswith('/data.pkl'))
+
+
 def load_weights(path: str | Path, device: str | torch.device = 'cpu') -> Weights:
     """
     Read a weights file without running anything it contains.
@@ -178,7 +207,7 @@ def load_weights(path: str | Path, device: str | torch.device = 'cpu') -> Weight
     path = Path(path)
     if not path.is_file():
         raise InputError(f'there is no weights file {path}: give the path of a file that '
-                         '`mask3d convert` wrote')
+                         '`mask3d train` or `mask3d convert` wrote')
     content = _read(path)
     if not isinstance(content, dict) or content.get('format') != FORMAT:
         raise InputError(_foreign(path))
@@ -216,12 +245,7 @@ def _read(path: Path) -> Any:
 
 def _foreign(path: Path) -> str:
     """Say what a file is that is not ours."""
-    original = False
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            original = any(b'state_dict' in archive.read(name) for name in archive.namelist()
-                           if name.endswith('/data.pkl'))
-    if original:
+    if _mentions(path, 'state_dict'):
         return (f'{path.name} is a checkpoint of the original Mask3D or of another program: run '
                 f'`mask3d convert {path} {path.with_suffix(".weights").name}` first')
     return (f'{path.name} is not a weights file of mask3d_ros: expected one that '
@@ -231,9 +255,10 @@ def _foreign(path: Path) -> str:
 def _from_content(content: dict[str, Any]) -> Weights:
     (mean_r, mean_g, mean_b), (std_r, std_g, std_b) = (
         map(float, content[key]) for key in ('color_mean', 'color_std'))
-    state = content['state']
-    if not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
+    if not all(isinstance(tensor, torch.Tensor) for tensor in content['state'].values()):
         raise TypeError('the state holds something that is no tensor')
+    state = {name: tensor.float() if tensor.dtype == torch.float16 else tensor
+             for name, tensor in content['state'].items()}
     return Weights(
         ModelConfig.from_dict(content['model']), ClassTable.from_dict(content['classes']),
         float(content['voxel_size']), str(content['voxel_color']),

@@ -8,11 +8,22 @@ import os
 import sys
 
 import mask3d_core
-from mask3d_core.commands import bench, convert, doctor, evaluate, info, prepare, segment, train
+from mask3d_core.commands import (
+    bench,
+    convert,
+    doctor,
+    evaluate,
+    info,
+    prepare,
+    segment,
+    study,
+    train,
+)
 from mask3d_core.errors import InputError
 
 COMMANDS = {'segment': segment, 'convert': convert, 'info': info, 'bench': bench,
-            'prepare': prepare, 'train': train, 'evaluate': evaluate, 'doctor': doctor}
+            'prepare': prepare, 'train': train, 'evaluate': evaluate, 'study': study,
+            'doctor': doctor}
 EPILOG = """\
 start here:
   mask3d doctor                          what is installed, which device will be used

@@ -68,9 +68,9 @@ def draw_side_by_side(path: str | os.PathLike[str], scan: Scan, instances: Insta
     shade = eye_dome_shade(depth)
 
     picture = Image.new('RGB', (2 * PANEL[0], BANNER + PANEL[1]), BANNER_COLOR)
-    own, paint = _own_color(scan)[shown], paint_instances(scan, best)[shown]
-    picture.paste(_panel(own, point, shade), (0, BANNER))
-    picture.paste(_panel(paint.astype(np.float32) / 255, point, shade), (PANEL[0], BANNER))
+    own, paint = own_color(scan)[shown], paint_instances(scan, best)[shown]
+    picture.paste(paint_panel(own, point, shade), (0, BANNER))
+    picture.paste(paint_panel(paint.astype(np.float32) / 255, point, shade), (PANEL[0], BANNER))
 
     pen = ImageDraw.Draw(picture)
     pen.line([(PANEL[0], BANNER), (PANEL[0], BANNER + PANEL[1])], fill=BANNER_COLOR, width=2)
@@ -83,7 +83,7 @@ def draw_side_by_side(path: str | os.PathLike[str], scan: Scan, instances: Insta
         raise InputError(f'{path}: {error.strerror or error}') from error
 
 
-def _own_color(scan: Scan) -> NDArray[np.float32]:
+def own_color(scan: Scan) -> NDArray[np.float32]:
     """Return the colour of each point, of its height where it has none: [N, 3]."""
     if scan.color is not None:
         return scan.color
@@ -94,9 +94,19 @@ def _own_color(scan: Scan) -> NDArray[np.float32]:
                     axis=1).astype(np.float32)
 
 
-def _panel(color: NDArray[np.floating], point: NDArray[np.int64],
-           shade: NDArray[np.float32]) -> Image:
-    """Colour the pixels of one view and smooth its edges."""
+def paint_panel(color: NDArray[np.floating], point: NDArray[np.int64],
+                shade: NDArray[np.float32]) -> Image:
+    """
+    Colour the pixels of one view and smooth its edges.
+
+    Parameters
+    ----------
+    color : [N, 3] float
+        0..1.
+    point, shade : [height, width]
+        Of `rasterize` and `eye_dome_shade`, `OVERSAMPLING` times as large as the panel.
+
+    """
     from PIL import Image
 
     background = np.array([BACKGROUND], np.float32) / 255
@@ -114,7 +124,7 @@ def _write_titles(pen: ImageDraw, scan: Scan, instances: Instances, title: str) 
     time = sum(instances.seconds.values())
     right = f'{found} in {time:.2f} s' if time else found
     for text, column in ((f'{title}: {left}' if title else left, 0), (right, PANEL[0])):
-        pen.text((column + 16, BANNER / 2), text, fill=(240, 242, 246), font=_font(20),
+        pen.text((column + 16, BANNER / 2), text, fill=(240, 242, 246), font=font(20),
                  anchor='lm')
 
 
@@ -126,7 +136,7 @@ def _write_labels(pen: ImageDraw, instances: Instances, seen: NDArray[np.int32])
     for index in visible.tolist():
         anchor = _middle(seen == index)
         text = f'{instances.name(index)} {instances.score[index]:.2f}'
-        width = pen.textlength(text, font=_font(14)) + 12
+        width = pen.textlength(text, font=font(14)) + 12
         box = _free_place(anchor, width, 20, taken)
         if box is not None:
             taken.append(box)
@@ -168,11 +178,12 @@ def _write_label(pen: ImageDraw, box: tuple[float, float, float, float],
                 outline=BANNER_COLOR)
     pen.rounded_rectangle((left, top, right, bottom), 5, fill=color, outline=BANNER_COLOR)
     bright = 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2] > 140
-    pen.text(middle, text, fill=(15, 17, 22) if bright else (255, 255, 255), font=_font(14),
+    pen.text(middle, text, fill=(15, 17, 22) if bright else (255, 255, 255), font=font(14),
              anchor='mm')
 
 
-def _font(size: int) -> Any:
+def font(size: int) -> Any:
+    """Return the font of all pictures, pixels."""
     from PIL import ImageFont
 
     return ImageFont.load_default(size)

@@ -16,21 +16,23 @@ from mask3d_core.instances import Instances
 from mask3d_core.model import Mask3D, Prediction
 from mask3d_core.model.layers import fold_batch_norms
 from mask3d_core.scan import Scan
-from mask3d_core.sparse import build_pyramid
+from mask3d_core.shipped import shipped_weights
+from mask3d_core.sparse import build_pyramid, Pyramid
 from mask3d_core.superpoints import find_superpoints
 from mask3d_core.voxels import batch_coords, voxelize, Voxels
 import numpy as np
 import torch
 
 
-def load_segmenter(weights: str | Path | Weights, device: str = 'auto',
+def load_segmenter(weights: str | Path | Weights | None = None, device: str = 'auto',
                    precision: str = 'float32', num_queries: int | None = None) -> Segmenter:
     """
     Make a segmenter.
 
     Parameters
     ----------
-    weights : path or Weights
+    weights : path or Weights, optional
+        By default those that ship with the package (`docs/weights.md`).
     device : str
         'auto', 'cpu', 'cuda' or 'cuda:1'.
     precision : str
@@ -46,7 +48,7 @@ def load_segmenter(weights: str | Path | Weights, device: str = 'auto',
 
     """
     if not isinstance(weights, Weights):
-        weights = load_weights(weights)
+        weights = load_weights(shipped_weights() if weights is None else weights)
     return Segmenter(weights, find_device(device), find_precision(precision), num_queries)
 
 
@@ -114,20 +116,25 @@ class Segmenter:
 
         """
         watch = Stopwatch(self.device)
+        scan, voxels = self.prepare(scan, watch)
+        with _out_of_memory(len(voxels)):
+            prediction = self.predict(voxels, watch)
+            instances = extract(prediction, voxels, scan, self.weights.classes, settings)
+        return replace(instances, seconds=watch.seconds | dict(instances.seconds))
+
+    def prepare(self, scan: Scan, watch: Stopwatch) -> tuple[Scan, Voxels]:
+        """Return a scan with the colour and superpoints these weights want, and its voxels."""
         scan = self._with_color(scan)
         with watch.stage('voxels'):
             voxels = voxelize(scan, self.voxelization)
         if not self.weights.model.on_segments:
             voxels = replace(voxels, segment=None)
         check_memory(self.device, len(voxels), self.num_queries)
-        with _out_of_memory(len(voxels)):
-            if self.weights.model.on_segments and scan.segment is None:
-                with watch.stage('superpoints'):
-                    scan = replace(scan, segment=find_superpoints(scan, self.voxelization.size))
-                    voxels = voxelize(scan, self.voxelization)
-            prediction = self.predict(voxels, watch)
-            instances = extract(prediction, voxels, scan, self.weights.classes, settings)
-        return replace(instances, seconds=watch.seconds | dict(instances.seconds))
+        if self.weights.model.on_segments and scan.segment is None:
+            with _out_of_memory(len(voxels)), watch.stage('superpoints'):
+                scan = replace(scan, segment=find_superpoints(scan, self.voxelization.size))
+                voxels = voxelize(scan, self.voxelization)
+        return scan, voxels
 
     def _with_color(self, scan: Scan) -> Scan:
         """Give a scan without colour the mean one, if the weights have learned to do without."""
@@ -141,14 +148,20 @@ class Segmenter:
         """Run the network on one scan; the prediction stays on the device."""
         watch = watch or Stopwatch(self.device)
         voxels = voxels.to(self.device)
+        pyramid, levels = self.encode(voxels, watch)
+        with watch.stage('decoder'):
+            steps = self.model.decode(levels, [voxels], pyramid, self.num_queries)
+        return steps[-1][0]
+
+    @torch.inference_mode()
+    def encode(self, voxels: Voxels, watch: Stopwatch) -> tuple[Pyramid, list[torch.Tensor]]:
+        """Run the U-Net on one scan on the device: its features [V_l, C_l], coarse to fine."""
         with watch.stage('pyramid'):
             pyramid = build_pyramid(batch_coords([voxels]))
         with watch.stage('unet'):
             features = voxels.features[pyramid.order].to(self.precision)
             levels = [level.float() for level in self.model.unet(features, pyramid)]
-        with watch.stage('decoder'):
-            steps = self.model.decode(levels, [voxels], pyramid, self.num_queries)
-        return steps[-1][0]
+        return pyramid, levels
 
 
 class Stopwatch:

@@ -10,13 +10,13 @@ import sys
 import time
 from typing import Any
 
-from mask3d_core.classes import load_classes
 from mask3d_core.draw import draw_side_by_side
 from mask3d_core.errors import InputError
 from mask3d_core.files import decode_pointcloud2
 from mask3d_core.files.results import write_labelled_ply
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
+from mask3d_core.shipped import shipped_weights
 from mask3d_ros.messages import instances_from
 from mask3d_ros.msg import InstanceArray
 from mask3d_ros.node_process import NodeProcess
@@ -31,10 +31,6 @@ TOPICS = {'cloud_map': PointCloud2, 'segment_node/instances': InstanceArray,
           'segment_node/markers': MarkerArray, 'segment_node/cloud': PointCloud2}
 LOG_TAIL = 3000
 """Characters of a node's log to show when something went wrong."""
-UNTRAINED = ('No trained weights were given (--weights FILE): these are untrained, so boxes, '
-             'classes and scores mean nothing.')
-UNTRAINED_SETTINGS = {'top_k': -1, 'min_points': 800, 'dbscan_eps': 0.2, 'overlap_threshold': 0.5}
-"""What untrained weights find is noise: its larger pieces are enough to look at."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('--output', type=Path, default=Path('out/demo'), metavar='DIR')
     parser.add_argument('--scan', type=Path, default=SCAN, metavar='FILE',
                         help='.ply, .pcd, .npz or a bag of one cloud; default: the bundled scan')
-    parser.add_argument('--weights', type=Path, metavar='FILE', help='default: untrained ones')
+    parser.add_argument('--weights', type=Path, metavar='FILE',
+                        help='default: those that ship with the package')
     parser.add_argument('--timeout', type=float, default=120.0, metavar='SECONDS')
     options = parser.parse_args(arguments)
     try:
@@ -61,11 +58,7 @@ def _run(options: argparse.Namespace) -> None:
     if not options.scan.exists():
         raise InputError(f'{options.scan}: no such file; give a scan with --scan FILE')
     options.output.mkdir(parents=True, exist_ok=True)
-    if options.weights is None:
-        parameters = {'weights': str(_untrained(options.output)), **UNTRAINED_SETTINGS}
-    else:
-        parameters = {'weights': str(options.weights)}
-    messages = _play(options, parameters)
+    messages = _play(options, {'weights': str(options.weights or shipped_weights())})
     cloud, found = messages['cloud_map'], messages['segment_node/instances']
     if found.header != cloud.header:
         raise InputError('the node answered another cloud than the one that was played')
@@ -79,21 +72,6 @@ def _run(options: argparse.Namespace) -> None:
     for path in _write(options, scan, instances):
         print(f'wrote {path}')
     print(f'done in {time.monotonic() - start:.1f} s')
-
-
-def _untrained(folder: Path) -> Path:
-    """Make small untrained weights, always the same; say so."""
-    from mask3d_core.checkpoint import save_weights, untrained_weights
-    from mask3d_core.model import ModelConfig
-
-    print(UNTRAINED)
-    classes = load_classes('scannet20').without(['wall', 'floor'])
-    # Learned queries: before training they differ from each other, which sampled ones hardly do.
-    config = ModelConfig(backbone='Res16UNet14A', num_classes=len(classes), num_queries=40,
-                         queries='learned', num_rounds=1)
-    path = folder / 'untrained.weights'
-    save_weights(path, untrained_weights(config, classes, voxel_size=0.05, seed=1))
-    return path
 
 
 def _play(options: argparse.Namespace, parameters: Mapping[str, Any]) -> dict[str, Any]:

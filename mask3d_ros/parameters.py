@@ -60,8 +60,9 @@ class Row:
 EXTRACT = ExtractSettings()
 
 SEGMENT_NODE: tuple[Row, ...] = (
-    Row('weights', '', 'Path of the weights file. It brings the class names and colours, the '
-        'voxel size and the colour statistics.', when='configure'),
+    Row('weights', '', 'Path of the weights file, which brings the class names and colours, the '
+        'voxel size and the colour statistics; empty: the one that ships with the package.',
+        when='configure'),
     Row('device', 'auto', 'Where the model runs: auto (a GPU if there is one), cpu, cuda or '
         'cuda:N.', when='configure'),
     Row('precision', 'float32', 'Number format of the network. The short ones are faster on a '

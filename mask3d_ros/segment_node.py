@@ -9,6 +9,7 @@ from typing import Any
 from mask3d_core.checkpoint import UNTRAINED
 from mask3d_core.errors import InputError
 from mask3d_core.segmenter import load_segmenter, Segmenter
+from mask3d_core.shipped import shipped_weights
 from mask3d_ros import parameters
 from mask3d_ros.cloud_input import CloudInput, declare_overrides
 from mask3d_ros.error_log import ErrorLog
@@ -102,11 +103,7 @@ class SegmentNode(LifecycleNode):
     def _load(self) -> None:
         values = parameters.values(self, SEGMENT_NODE)
         settings = Settings.of(values)
-        if not values['weights']:
-            raise InputError('parameter weights is empty: expected the path of a weights file; '
-                             'set it, then configure the node')
-        segmenter = load_segmenter(Path(values['weights']).expanduser(), values['device'],
-                                   values['precision'])
+        segmenter = load_segmenter(_weights_file(values), values['device'], values['precision'])
         settings.check_for(segmenter.weights)
         self._segmenter = segmenter
         self._outputs = create_outputs(self)
@@ -169,9 +166,14 @@ class SegmentNode(LifecycleNode):
             self._segmentation.change(settings)
 
 
+def _weights_file(values: dict[str, Any]) -> Path:
+    given = values['weights']
+    return Path(given).expanduser() if given else shipped_weights()
+
+
 def _facts(values: dict[str, Any], segmenter: Segmenter) -> str:
     weights = segmenter.weights
-    return (f'{values["weights"]}: {weights.model.backbone}, {len(weights.classes)} classes, '
+    return (f'{_weights_file(values)}: {weights.model.backbone}, {len(weights.classes)} classes, '
             f'voxels of {100 * weights.voxel_size:g} cm, {segmenter.num_queries} queries, '
             f'on {segmenter.device} in {values["precision"]}')
 

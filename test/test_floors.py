@@ -14,10 +14,11 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = {
     'mask3d_core': {
         0: 'classes errors instances scan',
-        1: 'boxes cells cluster colors cores cutaway draw device files graph_segmentation '
-           'neighbours normals raster regions rooms sparse view',
+        1: 'boxes cells cluster colors contact_sheet cores cutaway draw device files '
+           'graph_segmentation neighbours normals raster regions rooms sparse view',
         2: 'model superpoints voxels',
-        3: 'checkpoint convert doctor extract inert_pickle original_names original_settings',
+        3: 'checkpoint convert doctor extract inert_pickle original_names original_settings '
+           'shipped',
         4: 'segmenter',
         5: 'evaluation training',
         6: '__main__ arithmetic bench bench_clustering bench_training cli commands',

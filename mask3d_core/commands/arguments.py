@@ -9,7 +9,7 @@ import sys
 
 
 def add_model_arguments(parser: argparse.ArgumentParser,
-                        weights: str = 'untrained weights, to try the way through',
+                        weights: str = 'those that ship, docs/weights.md',
                         num_queries: str = 'as trained') -> None:
     """Declare what `load_segmenter` takes; `weights` and `num_queries` name the defaults."""
     parser.add_argument('--weights', type=Path, metavar='W',

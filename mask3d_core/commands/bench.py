@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('files', type=Path, nargs='+', metavar='FILE',
                         help='scans: .ply, .pcd, .npz, .mcap, .db3 or the folder of a bag')
-    add_model_arguments(parser)
+    add_model_arguments(parser, weights='random ones of the full network')
     parser.add_argument('--repeats', type=count, default=5, metavar='R',
                         help='runs of which the median is taken (default: 5)')
     parser.add_argument('--json', type=Path, metavar='OUT', help='also write the numbers here')

@@ -1,4 +1,4 @@
-"""`mask3d convert`: a checkpoint of the original becomes a weights file."""
+"""`mask3d convert`: checkpoints of the original become weights files, and these smaller ones."""
 
 from __future__ import annotations
 
@@ -13,23 +13,30 @@ from mask3d_core.errors import InputError
 if TYPE_CHECKING:
     from mask3d_core.convert import ConversionReport
 
-SUMMARY = 'turn a checkpoint of the original Mask3D into a weights file'
+SUMMARY = 'turn a checkpoint of the original Mask3D into a weights file, or halve one'
 DESCRIPTION = """\
 Turn a released checkpoint of the original Mask3D (.ckpt) into a weights file.
 Nothing inside the checkpoint is run, and the original's packages are not needed.
 What the checkpoint does not say is assumed, and the report says so; options win.
+A weights file of ours can be given, too: with --half it takes half the space.
 """
 EXAMPLES = """\
 example:
   mask3d convert scannet_val.ckpt scannet.weights
   mask3d convert area5.ckpt s3dis.weights --classes s3dis --voxel-size 0.02
+  mask3d convert runs/office/best.weights office.weights --half
 """
+
+
+FACTS = ('classes', 'voxel_size', 'masks', 'num_heads', 'num_rounds', 'num_queries',
+         'color_mean', 'color_std', 'licence')
+"""Options about what a checkpoint does not say."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('original', type=Path, metavar='ORIGINAL.ckpt',
-                        help='checkpoint of PyTorch Lightning')
+                        help='checkpoint of PyTorch Lightning, or a weights file to halve')
     parser.add_argument('out', type=Path, metavar='OUT', help='weights file to write')
     parser.add_argument('--classes', choices=('scannet20', 'scannet200', 's3dis', 'stpls3d'),
                         help='what the class logits stand for')
@@ -45,17 +52,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='mean colour of the training data, 0..1')
     parser.add_argument('--color-std', type=float, nargs=3, metavar=('R', 'G', 'B'),
                         help='its standard deviation')
+    parser.add_argument('--half', action='store_true',
+                        help='store matrices in half precision: half the space')
     parser.add_argument('--licence', metavar='TEXT', help='terms to note in the weights file')
 
 
 def run(options: argparse.Namespace) -> None:
     """Convert, write, and print what became of every tensor."""
-    from mask3d_core.checkpoint import save_weights
+    from mask3d_core.checkpoint import is_weights_file, save_weights
     from mask3d_core.convert import convert_checkpoint, ConvertOptions
 
     if options.out.exists() and options.original.exists() and options.out.samefile(
             options.original):
         raise InputError(f'{options.out} is the checkpoint itself: give another file to write')
+    if is_weights_file(options.original):
+        _halve(options)
+        return
     print(f'mask3d: reading {options.original} …', file=sys.stderr, flush=True)
     weights, report = convert_checkpoint(options.original, ConvertOptions(
         classes=options.classes, voxel_size=options.voxel_size, num_heads=options.num_heads,
@@ -63,12 +75,27 @@ def run(options: argparse.Namespace) -> None:
         on_segments=None if options.masks is None else options.masks == 'segments',
         color_mean=_triple(options.color_mean), color_std=_triple(options.color_std),
         licence=options.licence))
-    save_weights(options.out, weights)
+    save_weights(options.out, weights, options.half)
     _print(report)
     dropped = sum(fate.startswith('dropped') for _, fate, _ in report.tensors)
     numbers = sum(tensor.numel() for tensor in weights.state.values())
     print(f'wrote {options.out}: {len(weights.state)} tensors, {numbers / 1e6:.1f} million '
           f'numbers; {dropped} dropped, none missing, none left over')
+
+
+def _halve(options: argparse.Namespace) -> None:
+    """Write a weights file of ours again, in half precision."""
+    from mask3d_core.checkpoint import load_weights, save_weights
+
+    facts = {name: value for name, value in vars(options).items() if name in FACTS}
+    given = [name for name, value in facts.items() if value is not None]
+    if given or not options.half:
+        raise InputError(f'{options.original} is a weights file already: only --half can be '
+                         'asked of it'
+                         + (f', not --{given[0].replace("_", "-")}' if given else ''))
+    save_weights(options.out, load_weights(options.original), half=True)
+    before, after = (file.stat().st_size / 1e6 for file in (options.original, options.out))
+    print(f'wrote {options.out}: {after:.1f} MB, was {before:.1f} MB')
 
 
 def _triple(values: list[float] | None) -> tuple[float, float, float] | None:

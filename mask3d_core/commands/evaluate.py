@@ -168,7 +168,8 @@ def _evaluate_folders(options: argparse.Namespace) -> None:
 
 
 def _evaluate_dataset(options: argparse.Namespace) -> None:
-    from mask3d_core.evaluation import Evaluation, find_protocol
+    from mask3d_core.evaluation import Evaluation
+    from mask3d_core.evaluation.segmented import dataset_protocol
     from mask3d_core.evaluation.submission import start_submission
     from mask3d_core.training.dataset import Dataset
 
@@ -177,9 +178,8 @@ def _evaluate_dataset(options: argparse.Namespace) -> None:
         dataset = dataset.fold(options.fold)
     split = options.split or 'validation'
     names = dataset.split(split)
-    protocol = replace(find_protocol(dataset.name, dataset.background),
-                       min_region=dataset.min_region_size)
-    evaluation = Evaluation(dataset.classes, _protocol(protocol, options), options.leftovers)
+    evaluation = Evaluation(dataset.classes, _protocol(dataset_protocol(dataset), options),
+                            options.leftovers)
     submit = (None if options.export is None else
               start_submission(options.export, dataset.name, dataset))
     about = {'dataset': str(options.dataset), 'split': split}

@@ -8,7 +8,7 @@ from pathlib import Path
 import sys
 from typing import Any, TYPE_CHECKING
 
-from mask3d_core.commands.arguments import count
+from mask3d_core.commands.arguments import count, count_or_none
 from mask3d_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,9 +28,16 @@ examples:
   mask3d prepare bag office.mcap --topic /rtabmap/cloud_map to_label
   mask3d prepare folder labelled data/ours --classes ours.tsv --validation 0.2
   mask3d prepare check data/ours
+  mask3d prepare draw data/ours ours.png
   mask3d prepare rooms data/rooms --count 1000
 
 Each has its own help: mask3d prepare folder --help
+"""
+ROOMS = """\
+Each scan follows from the seed and its number: later calls with a larger --count or
+--held-out add rooms and leave the others as they are. The classes are ScanNet's 20 and
+'object', what a hand can carry; wall and floor are background. A third of a second and
+47,000 points a room; docs/training_data.md says what is in them.
 """
 LAYOUTS = {
     'scannet': 'ScanNet v2, 20 classes: RAW/scans/scene0000_00/scene0000_00_vh_clean_2.ply …',
@@ -54,13 +61,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_bag(_command(kinds, 'bag', 'a recorded map -> a .ply to label', _run_bag))
     _add_folder(_command(kinds, 'folder', 'your own labelled scans', _run_folder))
     _add_rooms(_command(kinds, 'rooms', 'furnished rooms by chance, scanned by a virtual camera: '
-                                        'no download, no licence', _run_rooms))
+                                        'no download, no licence', _run_rooms, ROOMS))
     check = _command(kinds, 'check', 'say what is wrong with a prepared data set', _run_check)
     check.add_argument('data', type=Path, metavar='OUT', help='folder with dataset.json')
+    _add_draw(_command(kinds, 'draw', 'a picture of scans of a prepared data set', _run_draw))
 
 
-def _command(kinds: Any, name: str, summary: str, prepare: Any) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = kinds.add_parser(name, help=summary, description=summary)
+def _command(kinds: Any, name: str, summary: str, prepare: Any, more: str = '',
+             ) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = kinds.add_parser(
+        name, help=summary, description=f'{summary}\n\n{more}',
+        formatter_class=argparse.RawDescriptionHelpFormatter)
     command.set_defaults(prepare=prepare)
     return command
 
@@ -93,7 +104,8 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
     _add_target(parser)
     parser.add_argument('--classes', required=True, metavar='TABLE',
                         help='.tsv file with the columns id and name (and red, green, blue); or '
-                             + ', '.join(('scannet20', 'scannet200', 's3dis', 'stpls3d')))
+                             + ', '.join(('scannet20', 'scannet200', 's3dis', 'stpls3d',
+                                               'rooms')))
     parser.add_argument('--background', metavar='NAMES', default='', type=_names,
                         help='classes that are no objects, with commas between: "wall,floor"')
     parser.add_argument('--validation', metavar='V', default=0.2, type=_validation,
@@ -109,10 +121,19 @@ def _add_rooms(parser: argparse.ArgumentParser) -> None:
     _add_target(parser)
     parser.add_argument('--count', type=count, metavar='N', default=1000,
                         help='rooms to train on (default: 1000); more can be added later')
-    parser.add_argument('--held-out', type=count, metavar='N', default=50,
-                        help='rooms to measure on (default: 50)')
-    parser.add_argument('--seed', type=int, metavar='N', default=0,
-                        help='another seed, other rooms (default: 0)')
+    parser.add_argument('--held-out', type=count_or_none, metavar='N', default=50,
+                        help='rooms to measure on, the split validation (default: 50)')
+    parser.add_argument('--seed', type=count_or_none, metavar='N', default=0,
+                        help='another seed, other rooms (default: 0); a folder has one')
+
+
+def _add_draw(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('data', type=Path, metavar='OUT', help='folder with dataset.json')
+    parser.add_argument('picture', type=Path, metavar='PNG', help='file to write')
+    parser.add_argument('--count', type=count, metavar='N', default=10,
+                        help='scans, the first of dataset.json (default: 10)')
+    parser.add_argument('--beside', type=Path, metavar='CLOUD', nargs='+', default=[],
+                        help='.ply, .pcd, .npz or bags to draw below, to compare with')
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -173,7 +194,9 @@ def _run_rooms(options: argparse.Namespace) -> None:
     from mask3d_core.training.prepare import prepare
     from mask3d_core.training.rooms import CLASSES, room_sources
 
-    data = Dataset(options.out, f'rooms {options.seed}', load_classes(CLASSES), BACKGROUND)
+    # Some are left in the frame of their camera, as some robots' clouds are.
+    data = Dataset(options.out, f'rooms {options.seed}', load_classes(CLASSES), BACKGROUND,
+                   upright=False)
     sources = room_sources(options.count, options.held_out, options.seed)
     _print_dataset(prepare(data, sources, options.workers, _say))
 
@@ -182,6 +205,20 @@ def _run_bag(options: argparse.Namespace) -> None:
     from mask3d_core.training.prepare_own import extract_map
 
     print(f'wrote {extract_map(options.bag, options.topic, options.out, options.name)}')
+
+
+def _run_draw(options: argparse.Namespace) -> None:
+    from mask3d_core.contact_sheet import draw_contact_sheet, SheetScan
+    from mask3d_core.files import read_scan
+    from mask3d_core.training.dataset import Dataset
+    from mask3d_core.training.upright import upright
+
+    data = Dataset.open(options.data)
+    labelled = [data.read(name) for name in list(data.scans)[:options.count]]
+    scans = [SheetScan(one.name, upright(one.scan), one.instance) for one in labelled]
+    scans += [SheetScan(path.stem, upright(read_scan(path))) for path in options.beside]
+    draw_contact_sheet(options.picture, scans)
+    print(f'wrote {options.picture}')
 
 
 def _run_check(options: argparse.Namespace) -> None:

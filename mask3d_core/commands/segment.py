@@ -33,6 +33,7 @@ Metres, z up, in the frame of the file. Of a bag the last cloud of a topic is re
 """
 EXAMPLES = """\
 example:
+  mask3d segment scan.ply -o found
   mask3d segment scan.ply -o found --weights scannet.weights
   mask3d segment recording/ -o found --topic /rtabmap/cloud_map --score-threshold 0.5
   mask3d segment scan.ply -o found --classes "chair,table" --num-queries 50
@@ -119,14 +120,12 @@ def _given_settings(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _segmenter(options: argparse.Namespace) -> Segmenter:
-    from mask3d_core.checkpoint import demo_weights, UNTRAINED
+    from mask3d_core.checkpoint import UNTRAINED
     from mask3d_core.segmenter import load_segmenter
 
     _say('loading the weights')
-    weights = options.weights
-    if weights is None:
-        weights = demo_weights()
-    segmenter = load_segmenter(weights, options.device, options.precision, options.num_queries)
+    segmenter = load_segmenter(options.weights, options.device, options.precision,
+                               options.num_queries)
     if not segmenter.weights.trained:
         print(UNTRAINED)
     return segmenter

@@ -57,6 +57,8 @@ class RawSource:
         What is read.
     read : callable
         Returns one scan or several; can be pickled. Raises InputError for damaged files.
+    version : str
+        Of what is generated instead of read: another one gives other scans.
 
     """
 
@@ -65,6 +67,7 @@ class RawSource:
     files: tuple[Path, ...]
     read: Callable[[], Sequence[RawScan]]
     fold: str = ''
+    version: str = ''
 
 
 @dataclass(frozen=True)

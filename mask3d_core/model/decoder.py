@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import math
 
 from mask3d_core.model.config import ModelConfig
+from mask3d_core.model.windows import Windows
 from mask3d_core.sparse import product, select_rows
 import torch
 from torch import nn, Tensor
@@ -182,11 +183,19 @@ class MaskHead(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.embedding = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
         self.classes = nn.Linear(width, config.num_classes + 1)
+        self.windows = Windows(width) if config.windows else None
 
-    def forward(self, queries: Tensor) -> tuple[Tensor, Tensor]:
-        """Return class logits [..., Q, K + 1] and mask embeddings [..., Q, D]."""
+    def forward(self, queries: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
+        """
+        Return class logits [..., Q, K + 1] and mask embeddings [..., Q, D].
+
+        With windows, which start at `seeds` [..., Q, 3], D is so much larger.
+        """
         queries = self.norm(queries)
-        return self.classes(queries), self.embedding(queries)
+        embedding = self.embedding(queries)
+        if self.windows is not None:
+            embedding = torch.cat([embedding, self.windows(queries, seeds)], -1)
+        return self.classes(queries), embedding
 
 
 def attention_mask(mask_features: Tensor, embedding: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from mask3d_core.model.decoder import attention_mask, DecoderLayer, MaskHead, Me
 from mask3d_core.model.positions import FourierPositions
 from mask3d_core.model.queries import farthest_points, Queries
 from mask3d_core.model.unet import UNet
+from mask3d_core.model.windows import window_features
 from mask3d_core.sparse import product, Pyramid, select_rows
 from mask3d_core.voxels import Voxels
 import torch
@@ -85,6 +86,8 @@ class Scene:
         Position encodings of the voxels the queries start at.
     features : [Q, C]
         Finest features there.
+    seeds : [Q, 3]
+        Where that is, metres from the middle of the scan.
 
     """
 
@@ -92,6 +95,7 @@ class Scene:
     mask_features: Tensor
     encodings: Tensor
     features: Tensor
+    seeds: Tensor
 
 
 class Mask3D(nn.Module):
@@ -159,15 +163,16 @@ class Mask3D(nn.Module):
             seeds = [self._seeds(scan, num_queries or self.config.num_queries) for scan in scans]
         scenes = self._scenes(levels, scans, pyramid, seeds)
         queries, positions = self._initial_queries(scenes)
+        places = torch.stack([scene.seeds for scene in scenes])
         steps = []
         for layer, seen, size in self._steps(scenes):
-            steps.append(self._step(queries, scenes))
+            steps.append(self._step(queries, places, scenes))
             if self.training:
                 seen = [sight.sample(size, generator) for sight in seen]
             masked = [attention_mask(sight.mask_features, step.embeddings.detach())
                       for sight, step in zip(seen, steps[-1])]
             queries = layer(queries, positions, seen, masked)
-        return [*steps, self._step(queries, scenes)]
+        return [*steps, self._step(queries, places, scenes)]
 
     def _seeds(self, scan: Voxels, count: int) -> Tensor:
         """Choose the voxels the queries start at: [Q]."""
@@ -180,6 +185,9 @@ class Mask3D(nn.Module):
                 seeds: Sequence[Tensor]) -> list[Scene]:
         """Gather for each scan what its queries will see."""
         finest = product(levels[-1], self.mask_projection.weight, self.mask_projection.bias)
+        places = [scan.centers - scan.centers.mean(0) for scan in scans]
+        if self.config.windows:
+            finest = torch.cat([finest, window_features(torch.cat(places))[pyramid.order]], 1)
         sizes = [len(scan) for scan in scans]
         mask_features = list(select_rows(finest, pyramid.rank).split(sizes))
         if self.config.on_segments:
@@ -191,9 +199,9 @@ class Mask3D(nn.Module):
         memories = self._memories(levels, pyramid, centers, finest.detach())
         ranks = pyramid.rank.split(sizes)
         return [Scene(memory, masks, self._encode(scan.centers, scan.centers[seed]),
-                      levels[-1][rank[seed]])
-                for memory, masks, scan, rank, seed
-                in zip(memories, mask_features, scans, ranks, seeds)]
+                      levels[-1][rank[seed]], place[seed])
+                for memory, masks, scan, rank, seed, place
+                in zip(memories, mask_features, scans, ranks, seeds, places)]
 
     def _memories(self, features: list[Tensor], pyramid: Pyramid, centers: Tensor,
                   mask_features: Tensor) -> list[list[Memory]]:
@@ -234,10 +242,10 @@ class Mask3D(nn.Module):
             for layer, seen, level in zip(layers, prepared, self.config.levels):
                 yield layer, seen, SAMPLE_SIZES[level]
 
-    def _step(self, queries: Tensor, scenes: list[Scene]) -> list[StepPrediction]:
-        """Return what the queries of each scan say."""
+    def _step(self, queries: Tensor, seeds: Tensor, scenes: list[Scene]) -> list[StepPrediction]:
+        """Return what the queries of each scan, which started at `seeds` [B, Q, 3], say."""
         return [StepPrediction(classes, embedding, scene.mask_features)
-                for classes, embedding, scene in zip(*self.head(queries), scenes)]
+                for classes, embedding, scene in zip(*self.head(queries, seeds), scenes)]
 
 
 def _segments(scan: Voxels) -> Tensor:

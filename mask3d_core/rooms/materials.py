@@ -149,7 +149,7 @@ def _print(place: NDArray, seed: NDArray, color: NDArray, second: NDArray) -> ND
                      axis=1)
     colors = np.where((draw < 0.45)[:, None], color, np.where((draw < 0.8)[:, None], second,
                                                              other))
-    lines = (noise(place * (9, 9, 9), seed) > 0.62) & (draw > 0.3)
+    lines = (noise(place * 9, seed) > 0.68) & (draw > 0.5)
     return np.where(lines[:, None], colors * 0.5, colors)
 
 
@@ -249,10 +249,11 @@ def carpet(rng: np.random.Generator) -> Material:
 
 
 def paper(rng: np.random.Generator) -> Material:
-    """Draw printed paper and card: packages, posters, book covers."""
-    return Material(hsv(rng.random(), rng.uniform(0, 0.9), rng.uniform(0.3, 1)),
-                    hsv(rng.random(), rng.uniform(0, 0.9), rng.uniform(0.2, 1)), 'print',
-                    rng.uniform(0.03, 0.12), gloss=rng.uniform(0, 0.2))
+    """Draw printed paper and card: packages, posters, book covers; half of them mostly white."""
+    color = hsv(rng.random(), rng.uniform(0, 0.1), rng.uniform(0.75, 1)) if (
+        rng.random() < 0.5) else hsv(rng.random(), rng.uniform(0, 0.9), rng.uniform(0.3, 1))
+    second = hsv(rng.random(), rng.uniform(0, 0.9), rng.uniform(0.2, 1))
+    return Material(color, second, 'print', rng.uniform(0.04, 0.2), gloss=rng.uniform(0, 0.2))
 
 
 def cardboard(rng: np.random.Generator) -> Material:

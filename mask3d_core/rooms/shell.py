@@ -32,7 +32,7 @@ def floor_mesh(plan: FloorPlan, material: Material, height: float = 0.0) -> Mesh
 
 
 def wall_mesh(wall: Wall, height: float, openings: Sequence[Opening], material: Material) -> Mesh:
-    """Make a wall with its holes and their reveals."""
+    """Make a wall with its holes; it has no thickness."""
     cuts = sorted({0.0, wall.length, *(side for o in openings for side in (o.start, o.end))})
     parts = []
     for left, right in zip(cuts, cuts[1:]):

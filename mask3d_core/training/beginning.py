@@ -7,11 +7,14 @@ from typing import Any
 
 from mask3d_core.checkpoint import load_weights, untrained_weights, Weights
 from mask3d_core.errors import InputError
+from mask3d_core.shipped import shipped_weights
 from mask3d_core.training.batches import Order, Recipe, Samples
 from mask3d_core.training.config import TrainConfig
 from mask3d_core.training.dataset import Dataset
 from mask3d_core.voxels import Voxelization
 
+SHIPPED = 'shipped'
+"""`start_weights` for those of the package."""
 CLASS_HEAD = 'head.classes.'
 """Tensors that belong to the classes, not to what was learned about shapes."""
 
@@ -90,7 +93,8 @@ def first_weights(config: TrainConfig, material: Material, command: str) -> Weig
                     trained=_training_facts(config, material, command))
     if not config.start_weights:
         return fresh
-    start = load_weights(config.start_weights)
+    start = load_weights(shipped_weights() if config.start_weights == SHIPPED
+                         else config.start_weights)
     _check_model(start, fresh)
     state = dict(start.state)
     if start.classes.ids != fresh.classes.ids:

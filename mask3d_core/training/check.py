@@ -105,7 +105,7 @@ Problem = tuple[bool, str]
 
 def _check_scan(data: Dataset, labelled: LabelledScan) -> Iterator[Problem]:
     yield from _check_scale(labelled.scan.xyz, data.voxel_size)
-    if doubt := doubt_upright(labelled.scan.xyz):
+    if data.upright and (doubt := doubt_upright(labelled.scan.xyz)):
         yield False, doubt
     yield from _check_color(labelled, data)
     if labelled.name not in data.splits.get('test', ()):

@@ -20,6 +20,7 @@ from mask3d_core.training.config_file import (
     Tree,
     tree_text,
 )
+from mask3d_core.training.matching import LossWeights
 
 PRECISIONS = {'float32': '32-true', 'bfloat16': 'bf16-mixed', 'float16': '16-mixed'}
 """Ours: Fabric's."""
@@ -39,7 +40,8 @@ class TrainConfig:
     output : str
         Folder of the run: everything it writes goes there.
     start_weights : str
-        Weights file to go on from (fine-tuning); empty: from scratch.
+        Weights file to go on from (fine-tuning); 'shipped': that of the package; empty: from
+        scratch.
     fold : str
         Fold of the data set to validate on, while all others are trained on (S3DIS: 'Area_5');
         empty: the splits as they are.
@@ -60,6 +62,8 @@ class TrainConfig:
     model : ModelConfig
         Without `num_classes` and `in_channels`, which follow from the data.
     augmentation : AugmentationConfig
+    loss : LossWeights
+        What its parts weigh, in the matching, too.
     epochs : int
         Times the training scans are gone through.
     batch_size : int
@@ -112,6 +116,7 @@ class TrainConfig:
     use_color: bool = True
     model: ModelConfig = ModelConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
+    loss: LossWeights = LossWeights()
     epochs: int = 601
     batch_size: int = 5
     batch_voxels: int = 0

@@ -92,6 +92,8 @@ class Dataset:
         A suggestion, metres.
     min_region_size : int
         Points of the smallest instance that counts in the evaluation.
+    upright : bool
+        Whether z is to point up in all scans, none is meant to be in the frame of a camera.
 
     """
 
@@ -106,6 +108,7 @@ class Dataset:
     color_std: Triple = GREY[1]
     voxel_size: float = 0.02
     min_region_size: int = 100
+    upright: bool = True
 
     @classmethod
     def open(cls, folder: str | Path) -> Dataset:
@@ -238,8 +241,8 @@ def _to_dict(data: Dataset) -> dict[str, Any]:
         'name': data.name, 'classes': data.classes.to_dict(), 'background': data.background,
         'color_mean': data.color_mean, 'color_std': data.color_std,
         'voxel_size': data.voxel_size, 'on_segments': data.on_segments,
-        'min_region_size': data.min_region_size, 'splits': dict(data.splits),
-        'folds': dict(data.folds),
+        'min_region_size': data.min_region_size, 'upright': data.upright,
+        'splits': dict(data.splits), 'folds': dict(data.folds),
         'scans': {name: facts.to_dict() for name, facts in data.scans.items()}}
 
 
@@ -249,7 +252,8 @@ def _from_dict(folder: Path, content: dict[str, Any]) -> Dataset:
         tuple(content['background']), _names(content['splits']), _names(content['folds']),
         {name: ScanFacts.from_dict(facts) for name, facts in content['scans'].items()},
         _triple(content['color_mean']), _triple(content['color_std']),
-        float(content['voxel_size']), int(content['min_region_size']))
+        float(content['voxel_size']), int(content['min_region_size']),
+        bool(content.get('upright', True)))
 
 
 def _names(groups: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:

@@ -11,7 +11,8 @@ from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D
 from mask3d_core.training.batches import Batch
 from mask3d_core.training.config import PRECISIONS, TrainConfig
-from mask3d_core.training.losses import compute_loss, sample_voxels
+from mask3d_core.training.losses import compute_loss, PAPER, sample_voxels
+from mask3d_core.training.matching import LossWeights
 from mask3d_core.training.norms import share_batch_norms
 from mask3d_core.training.run_folder import State
 from mask3d_core.training.sharing import gather
@@ -83,13 +84,14 @@ class Forward(nn.Module):
     ----------
     model : Mask3D
     loss_voxels : int
-        As of `TrainConfig`.
+    weights : LossWeights
+        As `loss_voxels` and `loss` of `TrainConfig`.
 
     """
 
-    def __init__(self, model: Mask3D, loss_voxels: int = 0) -> None:
+    def __init__(self, model: Mask3D, loss_voxels: int = 0, weights: LossWeights = PAPER) -> None:
         super().__init__()
-        self.model, self.loss_voxels = model, loss_voxels
+        self.model, self.loss_voxels, self.weights = model, loss_voxels, weights
 
     def forward(self, batch: Batch, class_share: float, generator: torch.Generator,
                 ) -> tuple[Tensor, Tensor]:
@@ -115,7 +117,7 @@ class Forward(nn.Module):
         targets = batch.targets
         if self.loss_voxels:
             steps, targets = sample_voxels(steps, targets, self.loss_voxels, generator)
-        loss = compute_loss(steps, targets, class_share=class_share)
+        loss = compute_loss(steps, targets, self.weights, class_share)
         total = loss.total
         if not any(len(targets) for targets in batch.targets):
             # nothing compares masks, but all processes wait for a gradient of every weight
@@ -152,7 +154,7 @@ class Learner:
                                       weight_decay=config.weight_decay)
         self.schedule = OneCycleLR(optimizer, config.learning_rate, num_steps)
         self.forward, self.optimizer = fabric.setup(
-            Forward(model, config.loss_voxels), optimizer)
+            Forward(model, config.loss_voxels, config.loss), optimizer)
         self.rate = 0.0
         self.exact = config.precision != 'float16'
         self.largest_norm = config.gradient_clip or math.inf

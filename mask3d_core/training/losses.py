@@ -14,6 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 PAPER = LossWeights()
+NO_OBJECT = 0.1
+"""What a query without an instance weighs in the class loss, in which others weigh 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +61,7 @@ def compute_loss(steps: Sequence[Sequence[StepPrediction]], targets: Sequence[Ta
     with torch.autocast(steps[0][0].mask_features.device.type, enabled=False):
         scans = [Refinement.stack(scan) for scan in zip(*steps)]
         matches = [match(scan, target, weights) for scan, target in zip(scans, targets)]
-        classes = _class_losses(scans, targets, matches, weights.no_object)
+        classes = _class_losses(scans, targets, matches)
         masks, dice = torch.stack([_mask_losses(scan, target, found) for scan, target, found
                                    in zip(scans, targets, matches)]).sum(0)
     classes = class_share * classes
@@ -102,13 +104,13 @@ def _terms(parts: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _class_losses(scans: list[Refinement], targets: Sequence[Targets],
-                  matches: list[list[Match]], no_object: float) -> Tensor:
+                  matches: list[list[Match]]) -> Tensor:
     """Return the weighted mean cross entropy of each step: [L]."""
     logits = torch.cat([scan.class_logits for scan in scans], 1)  # [L, B Q, K + 1]
     wanted = torch.cat([_wanted_classes(scan.class_logits, target, found)
                         for scan, target, found in zip(scans, targets, matches)], 1)
     weight = logits.new_ones(logits.shape[-1])
-    weight[-1] = no_object
+    weight[-1] = NO_OBJECT
     losses = functional.cross_entropy(logits.flatten(0, 1), wanted.flatten(), weight,
                                       ignore_index=IGNORED, reduction='none')
     counted = weight[wanted.clamp(min=0)] * (wanted != IGNORED)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+import math
 from typing import NamedTuple
 
+from mask3d_core.errors import InputError
 from mask3d_core.model import StepPrediction
 from mask3d_core.sparse import product, product_over_rows
 from mask3d_core.training.targets import IGNORED, Targets
@@ -26,15 +28,21 @@ class LossWeights:
     Attributes
     ----------
     classes, masks, dice : float
-    no_object : float
-        Of an unmatched query, among the queries' class losses.
+        Of cross entropy of the classes, binary cross entropy of the masks, and dice; 0: left out.
 
     """
 
     classes: float = 2.
     masks: float = 5.
     dice: float = 2.
-    no_object: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name, weight in vars(self).items():
+            if not 0 <= weight < math.inf:
+                raise InputError(f'expected loss.{name} of 0 or more, got {weight!r}')
+        if self.masks == self.dice == 0:
+            raise InputError('loss.masks and loss.dice are both 0: nothing would teach masks, '
+                             'set one of them above 0')
 
 
 class Refinement(NamedTuple):

@@ -53,8 +53,8 @@ def prepare(data: Dataset, sources: Sequence[RawSource], workers: int, say: Say,
     """
     Write the scans of a data set and its dataset.json.
 
-    What an earlier call did is not done again, as long as the raw files are the same. Every file
-    is there whole or not at all.
+    What an earlier call did is not done again, as long as the raw files, or the version of what is
+    generated, are the same. Every file is there whole or not at all.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def _state(data: Dataset, source: RawSource, superpoints: bool) -> list[Any]:
     files = [(file.name, file.stat().st_size, file.stat().st_mtime_ns)
              if file.exists() else (file.name, 0, 0) for file in source.files]
     return [list(data.classes.ids), [list(file) for file in files],
-            data.voxel_size if superpoints else None]
+            data.voxel_size if superpoints else None, source.version]
 
 
 def _done(data: Dataset, facts_file: Path, state: list[Any]) -> Outcome | None:

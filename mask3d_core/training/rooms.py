@@ -12,6 +12,8 @@ from mask3d_core.rooms.scanning import random_style, scan
 import numpy as np
 from numpy.typing import NDArray
 
+VERSION = 1
+"""Of the generator: raise it when a seed gives other rooms, so that they are made anew."""
 CLASSES = 'rooms'
 """Name of the class table: ScanNet's 20 classes and hand-size objects."""
 NONE = -1
@@ -56,6 +58,7 @@ def room_sources(count: int, held_out: int, seed: int) -> list[RawSource]:
         Rooms of the splits 'train' and 'validation'. The latter have numbers of their own, so
         that more rooms to train on leave them as they are.
     seed : int
+        0 or more.
 
     """
     numbers = [('train', number) for number in range(count)]
@@ -63,7 +66,8 @@ def room_sources(count: int, held_out: int, seed: int) -> list[RawSource]:
     sources = []
     for split, number in numbers:
         name = f'room_{number:06}' if number >= 0 else f'held_out_{-1 - number:06}'
-        sources.append(RawSource(name, split, (), RoomReader(name, seed, number)))
+        sources.append(RawSource(name, split, (), RoomReader(name, seed, number),
+                                 version=f'{VERSION}, seed {seed}'))
     return sources
 
 

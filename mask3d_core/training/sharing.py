@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mask3d_core.errors import InputError
 from mask3d_core.training.batches import Sample
-from mask3d_core.training.losses import PAPER
+from mask3d_core.training.losses import NO_OBJECT
 from mask3d_core.training.targets import IGNORED
 import torch
 from torch import distributed
@@ -134,4 +134,4 @@ def class_weight(sample: Sample, num_queries: int) -> float:
     targets = sample.targets
     matched = min(len(targets), num_queries)
     known = float((targets.class_row != IGNORED).sum()) * matched / max(len(targets), 1)
-    return known + PAPER.no_object * (num_queries - matched)
+    return known + NO_OBJECT * (num_queries - matched)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mask3d_core.normals import neighbour_normals
+from mask3d_core.scan import Scan
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
@@ -54,6 +57,14 @@ def doubt_upright(xyz: NDArray[np.floating]) -> str:
         return ('does not stand upright, by its surfaces: expected z up; is it in the frame of a '
                 'camera (z forward)?')
     return ''
+
+
+def upright(scan: Scan) -> Scan:
+    """Return a scan with z up if it seems to be in the frame of a level camera (y down)."""
+    if not doubt_upright(scan.xyz):
+        return scan
+    x, y, z = scan.xyz.T
+    return replace(scan, xyz=np.stack([x, z, -y], axis=1))
 
 
 def _share_square_to(directions: NDArray[np.float64], normals: NDArray[np.float64],

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mask3d_core.checkpoint import Weights
 from mask3d_core.draw import draw_side_by_side
-from mask3d_core.evaluation import Evaluation, find_protocol, Scores
-from mask3d_core.evaluation.segmented import segment_split
+from mask3d_core.evaluation import Evaluation, Scores
+from mask3d_core.evaluation.segmented import dataset_protocol, segment_split
 from mask3d_core.instances import Instances
 from mask3d_core.segmenter import load_segmenter
 from mask3d_core.training.beginning import Material
@@ -40,8 +39,7 @@ def validate(weights: Weights, config: TrainConfig, material: Material, fabric: 
 
     (Path(config.output) / PICTURES).mkdir(exist_ok=True)
     segmenter = load_segmenter(weights, str(fabric.device), config.precision)
-    protocol = replace(find_protocol(dataset.name, dataset.background),
-                       min_region=dataset.min_region_size)
+    protocol = dataset_protocol(dataset)
     evaluation = Evaluation(dataset.classes, protocol)
     segment_split(segmenter, dataset, names[fabric.global_rank::fabric.world_size], evaluation,
                   config.extract, draw)

@@ -8,6 +8,8 @@ from typing import Any
 from mask3d_core.checkpoint import (
     demo_weights,
     expected_state,
+    HALVED,
+    is_weights_file,
     load_weights,
     save_weights,
     untrained_weights,
@@ -56,6 +58,29 @@ def test_what_is_saved_is_loaded(small: Weights, small_file: Path) -> None:
     assert list(loaded.state) == list(small.state)
     assert all(torch.equal(loaded.state[name], small.state[name]) for name in small.state)
     Mask3D(loaded.model).load_state_dict(dict(loaded.state))
+
+
+def test_half_precision_halves_the_file(small: Weights, tmp_path: Path) -> None:
+    big, path = tmp_path / 'big.weights', tmp_path / 'half.weights'
+    save_weights(big, small)
+    save_weights(path, small, half=True)
+
+    loaded = load_weights(path)
+
+    assert path.stat().st_size < 0.6 * big.stat().st_size
+    for name, tensor in small.state.items():
+        assert loaded.state[name].dtype == tensor.dtype, name
+        torch.testing.assert_close(loaded.state[name], tensor, rtol=1e-3, atol=1e-6)
+        assert tensor.numel() >= HALVED or torch.equal(loaded.state[name], tensor), name
+
+
+def test_our_files_are_known_from_others(small_file: Path, tmp_path: Path) -> None:
+    other, text = tmp_path / 'other.ckpt', tmp_path / 'notes.txt'
+    torch.save({'state_dict': {}}, other)
+    text.write_text('mask3d weights')
+
+    assert is_weights_file(small_file)
+    assert not is_weights_file(other) and not is_weights_file(text)
 
 
 def test_an_interrupted_save_leaves_the_old_file(small: Weights, small_file: Path,

@@ -190,6 +190,34 @@ def test_segment_writes_its_four_files(weights_file: Path, scan_file: Path, tmp_
     assert 'segmenting 5000 points on cpu' in done.stderr
 
 
+def test_segment_has_weights_of_its_own(scan_file: Path, tmp_path: Path) -> None:
+    done = mask3d('segment', scan_file, '-o', tmp_path / 'out')
+
+    assert done.returncode == 0, done.stderr
+    assert 'untrained' not in done.stdout
+    assert json.loads((tmp_path / 'out' / 'instances.json').read_text())['points'] == 5000
+
+
+def test_a_weights_file_can_be_halved(weights_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / 'half.weights'
+
+    done = mask3d('convert', weights_file, out, '--half')
+
+    assert done.returncode == 0, done.stderr
+    assert out.stat().st_size < 0.7 * weights_file.stat().st_size
+    assert done.stdout.startswith(f'wrote {out}: ')
+
+
+@pytest.mark.parametrize('options, named', [
+    ([], 'only --half can be asked'), (['--half', '--voxel-size', '0.1'], 'not --voxel-size')])
+def test_nothing_else_is_done_to_a_weights_file(weights_file: Path, tmp_path: Path,
+                                                options: list[str], named: str) -> None:
+    done = mask3d('convert', weights_file, tmp_path / 'out.weights', *options)
+
+    assert done.returncode == 1
+    assert named in done.stderr and not (tmp_path / 'out.weights').exists()
+
+
 def test_weights_that_need_colour_say_so(weights_file: Path, tmp_path: Path) -> None:
     path = tmp_path / 'gray.npz'
     np.savez(path, xyz=np.random.default_rng(0).uniform(0, 1, (100, 3)))

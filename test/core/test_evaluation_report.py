@@ -6,7 +6,8 @@ from pathlib import Path
 from mask3d_core.classes import ClassTable, load_classes
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation import Evaluation, find_protocol, make_truth, Predictions, Scores
-from mask3d_core.evaluation.curves import BLACK, draw_curves, LEFT, SIDE, TOP
+from mask3d_core.evaluation.chart import BLACK, LEFT, SIDE, TOP
+from mask3d_core.evaluation.curves import draw_curves
 from mask3d_core.evaluation.report import (
     format_cost,
     format_table,

@@ -312,5 +312,5 @@ def test_facts_and_description_are_readable(plys: Path) -> None:
     content = json.loads((plys.parent / 'out' / 'dataset.json').read_text())
     assert set(content) == {
         'name', 'classes', 'background', 'color_mean', 'color_std', 'voxel_size', 'on_segments',
-        'min_region_size', 'splits', 'folds', 'scans'}
+        'min_region_size', 'upright', 'splits', 'folds', 'scans'}
     assert content['scans']['hall_0']['points'] == 50

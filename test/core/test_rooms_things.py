@@ -27,7 +27,7 @@ import pytest
 
 SEEDS = range(8)
 SIZES = {
-    'object': ((0.005, 0.005, 0.001), (1.3, 1.0, 1.2)),
+    'object': ((0.005, 0.005, 0.001), (1.6, 1.0, 1.2)),
     'otherfurniture': ((0.1, 0.01, 0.07), (2.2, 2.1, 2.6)),
     'picture': ((0.19, 0.003, 0.19), (1.25, 0.05, 1.05)),
     'curtain': ((0.55, 0.02, 0.2), (2.7, 0.2, 2.5)),
@@ -149,7 +149,7 @@ def test_vessels_are_hollow() -> None:
         meshes = [maker(np.random.default_rng(seed)).mesh for seed in range(20)]
         share[maker] = np.mean([heights(mesh, (0.001, 0.0005)).max() < 0.2 * mesh.size[2]
                                 for mesh in meshes])
-    assert share[bowl] > 0.7 and share[cup] >= 0.5 and share[can] == 0
+    assert share[bowl] > 0.7 and share[cup] > 0.3 and share[can] == 0
 
 
 def test_basins_and_tubs_are_hollow() -> None:

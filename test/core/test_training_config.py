@@ -6,6 +6,7 @@ from pathlib import Path
 from mask3d_core.cli import main
 from mask3d_core.errors import InputError
 from mask3d_core.training.config import config_text, differences, load_config, TrainConfig
+from mask3d_core.training.matching import LossWeights
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -65,6 +66,11 @@ def test_an_unknown_key_names_the_nearest(key: str, nearest: str | None) -> None
     (['--epochs', '0'], 'expected epochs above 0, got 0'),
     (['--model.backbone', 'ResNet'], "unknown backbone 'ResNet'"),
     (['--model.num_classes', '3'], 'follows from the data set'),
+    (['--loss.masks', '-1'], 'expected loss.masks of 0 or more, got -1.0'),
+    (['--loss.dice', 'inf'], 'expected loss.dice of 0 or more, got inf'),
+    (['--loss.masks', '0', '--loss.dice', '0'], 'both 0: nothing would teach masks'),
+    (['--loss.dise', '1'], "the nearest key is 'loss.dice'"),
+    (['--loss', '1'], 'loss in the command line is a section'),
     (['--epochs'], '--epochs has no value'),
     (['--epochs', '--seed', '1'], '--epochs has no value'),
     (['--seed', '1', '--seed', '2'], '--seed is given twice'),
@@ -99,6 +105,15 @@ def test_a_resolved_configuration_reads_back(tmp_path: Path) -> None:
     file = tmp_path / 'config.yaml'
     file.write_text(config_text(config))
     assert load_config(file) == config
+
+
+def test_the_loss_weighs_its_parts_as_the_paper_unless_told(tmp_path: Path) -> None:
+    file = tmp_path / 'run.yaml'
+    file.write_text('epochs: 5\n')  # as they were before the loss could be weighed
+    paper, dice = load_config(file), load_config(file, ['--loss.masks', '0'])
+    assert paper.loss == LossWeights(classes=2, masks=5, dice=2)
+    assert dice.loss == LossWeights(classes=2, masks=0, dice=2)
+    assert differences(paper, dice) == ['loss.masks 5.0 instead of 0.0']
 
 
 def test_differences_leave_out_what_may_differ() -> None:

@@ -33,13 +33,33 @@ def rooms(tmp_path_factory: pytest.TempPathFactory) -> Path:
                          [make_room(seed) for seed in range(3)])
 
 
-def make_learner(rooms: Path, num_steps: int = 20) -> tuple[Learner, TrainConfig, Material]:
-    config = load_config(None, arguments(rooms, Path('unused'), '--learning_rate', '1e-3'))
+def make_learner(rooms: Path, *keys: str, num_steps: int = 20,
+                 ) -> tuple[Learner, TrainConfig, Material]:
+    config = load_config(None, arguments(rooms, Path('unused'), '--learning_rate', '1e-3', *keys))
     material = Material.open(config)
     weights = first_weights(config, material, '')
     model = Mask3D(weights.model)
     model.load_state_dict(weights.state)
     return Learner(make_fabric(config), model, config, num_steps), config, material
+
+
+def test_the_loss_is_weighed_as_configured(rooms: Path) -> None:
+    def total_and_class_gradient(*keys: str) -> tuple[float, float]:
+        learner, config, material = make_learner(rooms, *keys)
+        sample = material.samples(config)[0, 0]
+        assert isinstance(sample, Sample)
+        share = share_out(learner.fabric, [sample], 1, 0, 12, stop=False)
+        total, *_ = add_gradients(learner, share, config.seed, step=0)
+        gradient = learner.model.head.classes.weight.grad
+        assert gradient is not None
+        return total, float(gradient.abs().sum())
+
+    paper, gradient = total_and_class_gradient()
+    assert gradient > 0
+    doubled = total_and_class_gradient(
+        '--loss.classes', '4', '--loss.masks', '10', '--loss.dice', '4')
+    assert doubled == pytest.approx((2 * paper, 2 * gradient), rel=1e-4)
+    assert total_and_class_gradient('--loss.classes', '0')[1] == 0
 
 
 def test_gradients_that_are_added_up_are_those_of_one_batch(rooms: Path) -> None:

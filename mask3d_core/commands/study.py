@@ -1,0 +1,151 @@
+"""`mask3d study`: the paper's studies, on any data set."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+import sys
+from typing import Any, TYPE_CHECKING
+
+from mask3d_core.commands.arguments import add_model_arguments, count, distance
+
+if TYPE_CHECKING:
+    from mask3d_core.evaluation.studies import Study
+    from mask3d_core.extract import ExtractSettings
+    from mask3d_core.segmenter import Segmenter
+    from mask3d_core.training.dataset import Dataset
+
+SUMMARY = 'measure what settings are worth: queries, refinement steps, clustering, training'
+DESCRIPTION = """\
+Repeat the studies of the paper on a prepared data set. Of weights:
+
+  queries   how many are worth their time (Fig. 3, left)
+  steps     what each refinement step adds (Fig. 3, right)
+  eps       how far apart the parts of a mask may be (Table VII)
+
+With --runs, of training runs that differ in model.queries or in loss.masks and
+loss.dice: how queries should begin and what masks should learn from (Table IV).
+
+Prints tables in Markdown; into DIR go studies.json and for each study of weights a
+chart, NAME.png. AP and the rest are those of `mask3d evaluate`.
+"""
+EXAMPLES = """\
+example:
+  mask3d study data/rooms -o studies
+  mask3d study data/ours --weights ours.weights --only eps --eps 0.2,0.5,1,0
+  mask3d study data/rooms --runs runs/learned runs/zeros runs/features
+"""
+STUDIES = ('queries', 'steps', 'eps')
+FILE = 'studies.json'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('dataset', type=Path, metavar='DATASET',
+                        help='folder that `mask3d prepare` wrote')
+    parser.add_argument('--split', metavar='NAME', default='validation',
+                        help='which scans of the data set (default: validation)')
+    parser.add_argument('--scans', type=count, metavar='N',
+                        help='only the first N of them (default: all)')
+    parser.add_argument('-o', '--out', type=Path, metavar='DIR', default=Path('studies'),
+                        help='folder for tables and charts; made when missing (default: studies)')
+    parser.add_argument('--only', nargs='+', choices=STUDIES, metavar='STUDY',
+                        help='queries, steps, eps (default: all; learned queries: steps, eps)')
+    parser.add_argument('--queries', type=_counts, metavar='NUMBERS',
+                        help='numbers of queries (default: 10,25,50,100,150,200)')
+    parser.add_argument('--eps', type=_distances, metavar='DISTANCES',
+                        help='metres, 0 for no clustering (default: 0.3,0.4 to 1.5, and 0)')
+    parser.add_argument('--runs', type=Path, nargs='+', metavar='RUN',
+                        help='folders of training runs to compare, by their last weights')
+    add_model_arguments(parser)
+    parser.set_defaults(wrong_usage=parser.error)
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    return tuple(count(word) for word in text.split(','))
+
+
+def _distances(text: str) -> tuple[float, ...]:
+    return tuple(distance(word) for word in text.split(','))
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure, print tables, write JSON and charts."""
+    from mask3d_core.files.target import check_folder
+    from mask3d_core.training.dataset import Dataset
+
+    if options.runs is not None:
+        for name in ('weights', 'only', 'queries', 'eps', 'num_queries'):
+            if getattr(options, name) is not None:
+                options.wrong_usage(f'--{name.replace("_", "-")} does not go with --runs')
+    check_folder(options.out)
+    dataset = Dataset.open(options.dataset)
+    names = dataset.split(options.split)[:options.scans]
+    measure = _study_weights if options.runs is None else _study_runs
+    content = measure(options, dataset, names)
+    options.out.mkdir(parents=True, exist_ok=True)
+    about = {'dataset': str(options.dataset), 'split': options.split, 'scans': len(names)}
+    (options.out / FILE).write_text(json.dumps(about | content, indent=1) + '\n', encoding='utf-8')
+    _say(f'wrote {options.out / FILE}')
+
+
+def _study_weights(options: argparse.Namespace, dataset: Dataset, names: list[str],
+                   ) -> dict[str, Any]:
+    from mask3d_core.evaluation.chart import draw_charts
+    from mask3d_core.evaluation.segmented import dataset_protocol
+    from mask3d_core.evaluation.studies import run_studies
+    from mask3d_core.evaluation.study_report import format_study, study_charts, study_list
+    from mask3d_core.segmenter import load_segmenter
+
+    segmenter = load_segmenter(options.weights, options.device, options.precision,
+                               options.num_queries)
+    protocol = dataset_protocol(dataset)
+    studies = _studies(options, segmenter, protocol.settings())
+    done = iter(range(1, len(names) + 1))
+    outcomes = run_studies(segmenter, dataset, names, studies, protocol,
+                           lambda name: _say(f'{next(done)}/{len(names)} {name}'))
+    options.out.mkdir(parents=True, exist_ok=True)
+    for study, row in zip(studies, outcomes):
+        print(format_study(study, row), end='\n\n')
+        draw_charts(options.out / f'{study.name}.png', study_charts(study, row))
+    return {'weights': str(options.weights or 'those that ship'), 'device': str(segmenter.device),
+            **{study.name: study_list(study, row) for study, row in zip(studies, outcomes)}}
+
+
+def _studies(options: argparse.Namespace, segmenter: Segmenter, settings: ExtractSettings,
+             ) -> list[Study]:
+    """Return the studies that are asked for."""
+    from mask3d_core.evaluation import studies
+
+    wanted = options.only or STUDIES
+    if options.only is None and segmenter.weights.model.queries == 'learned':
+        wanted = STUDIES[1:]
+    made = {'queries': lambda: studies.vary_queries(segmenter, settings,
+                                                    options.queries or studies.QUERIES),
+            'steps': lambda: studies.vary_steps(segmenter, settings),
+            'eps': lambda: studies.vary_eps(segmenter, settings, options.eps or studies.EPS)}
+    return [made[name]() for name in STUDIES if name in wanted]
+
+
+def _study_runs(options: argparse.Namespace, dataset: Dataset, names: list[str],
+                ) -> dict[str, Any]:
+    from mask3d_core.evaluation import Evaluation
+    from mask3d_core.evaluation.ablations import ablation_list, format_ablations, open_runs
+    from mask3d_core.evaluation.segmented import dataset_protocol, segment_split
+    from mask3d_core.segmenter import load_segmenter
+
+    measured = []
+    for trained in open_runs(options.runs):
+        _say(f'measuring {trained.weights}')
+        evaluation = Evaluation(dataset.classes, dataset_protocol(dataset))
+        segmenter = load_segmenter(trained.weights, options.device, options.precision)
+        segment_split(segmenter, dataset, names, evaluation)
+        measured.append((trained, evaluation.scores()))
+    print(format_ablations(measured))
+    return {'runs': ablation_list(measured)}
+
+
+def _say(stage: str) -> None:
+    """Show what is going on; results go to stdout, this to stderr."""
+    print(f'mask3d: {stage}', file=sys.stderr, flush=True)

@@ -1,0 +1,211 @@
+"""Furnished rooms: nothing in anything else, every class known, the same room from one seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from mask3d_core.classes import load_classes
+from mask3d_core.rooms.arrangement import Arrangement, Placed
+from mask3d_core.rooms.floorplan import draw_plan, FloorPlan, WALL_THICKNESS
+from mask3d_core.rooms.furnished import BACKGROUND, make_scene, NONE
+from mask3d_core.rooms.interiors import Furnisher, ROOMS, table_top
+from mask3d_core.rooms.materials import Material
+from mask3d_core.rooms.piece import Piece, Top
+from mask3d_core.rooms.room import make_room
+from mask3d_core.rooms.scene import Scene
+from mask3d_core.rooms.shell import floor_mesh
+from mask3d_core.rooms.solids import box
+import numpy as np
+from numpy.typing import NDArray
+import pytest
+
+CLASSES = load_classes('rooms')
+NAMES = dict(zip(CLASSES.ids, CLASSES.names))
+WALL = CLASSES.ids[CLASSES.names.index('wall')]
+GREY = Material((0.5, 0.5, 0.5))
+SEEDS = range(6)
+KINDS = [*ROOMS, table_top]
+
+
+@dataclass(eq=False)
+class Recorded(Arrangement):
+    """An arrangement that remembers what stands on or under what."""
+
+    hosts: dict[Placed, Placed | None] = field(default_factory=dict)
+
+    def put(self, piece: Piece, place: Sequence[float], angle: float = 0.0, margin: float = 0.02,
+            host: Placed | None = None) -> Placed | None:
+        """Remember the host."""
+        found = super().put(piece, place, angle, margin, host)
+        if found is not None:
+            self.hosts[found] = host
+        return found
+
+
+@pytest.fixture(scope='module', params=KINDS, ids=lambda kind: kind.__name__)
+def rooms(request: pytest.FixtureRequest) -> list[Recorded]:
+    """Return rooms of one kind, half of them crowded."""
+    kind: Callable[[Furnisher], None] = request.param
+    low, high = ROOMS[kind][1] if kind in ROOMS else (2.5, 4.5)
+    made = []
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        room = Recorded(draw_plan(rng, *rng.uniform(low, high, 2)), rng)
+        kind(Furnisher(room, crowded=seed % 2 == 1))
+        made.append(room)
+    return made
+
+
+def test_nothing_stands_in_anything_but_its_host(rooms: list[Recorded]) -> None:
+    for room in rooms:
+        bounds = [placed.bounds for placed in room.placed]
+        for number, one in enumerate(room.placed):
+            low, high = bounds[number]
+            for other, (other_low, other_high) in zip(room.placed[:number], bounds):
+                if room.hosts[one] is other:
+                    continue
+                apart = np.maximum(low - other_high, other_low - high)
+                assert apart.max() > -1e-9, (one.piece.name, other.piece.name, apart)
+
+
+def test_everything_is_within_the_room(rooms: list[Recorded]) -> None:
+    for room in rooms:
+        for placed in room.placed:
+            low, high = placed.bounds
+            assert low[2] > -1e-6 and high[2] <= room.plan.height
+            corners = np.array([(x, y) for x in (low[0] + 0.006, high[0] - 0.006)
+                                for y in (low[1] + 0.006, high[1] - 0.006)])
+            assert room.plan.contains(corners).all()
+
+
+def test_what_is_hosted_lies_on_a_top_or_stands_on_the_floor(rooms: list[Recorded]) -> None:
+    hosted = 0
+    for room in rooms:
+        for placed, host in room.hosts.items():
+            low = placed.bounds[0][2]
+            tops = [] if host is None else [host.point(top.center)[2] for top in host.piece.tops]
+            if host is not None and low > 0.01:
+                assert min(abs(low - top) for top in tops) < 0.002
+                hosted += 1
+    assert hosted > 3
+
+
+def test_every_class_is_known_and_each_kind_has_its_furniture(rooms: list[Recorded],
+                                                              request: pytest.FixtureRequest,
+                                                              ) -> None:
+    names = {piece.name for room in rooms for placed in room.placed
+             for piece in placed.piece.all()}
+    assert names <= set(CLASSES.names)
+    kind = request.node.callspec.params['rooms'].__name__
+    assert names >= {'living_room': {'sofa', 'table'}, 'bedroom': {'bed', 'cabinet'},
+                     'kitchen_room': {'counter', 'refrigerator', 'sink', 'cabinet'},
+                     'office': {'desk', 'chair'}, 'meeting_room': {'table', 'chair'},
+                     'dining_room': {'table', 'chair'}, 'bath': {'toilet', 'sink', 'bathtub'},
+                     'store_room': {'object'}, 'table_top': {'object'}}[kind]
+
+
+def test_chairs_face_their_table() -> None:
+    room = Recorded(FloorPlan(np.array([(0, 0), (6, 0), (6, 6), (0, 6)], float), 2.5),
+                    np.random.default_rng(0))
+    table = room.put(Piece('table', box((1.4, 0.9, 0.7), GREY)), (3, 3, 0), 0.4)
+    assert table is not None
+    chair = Piece('chair', box((0.4, 0.4, 0.9), GREY))
+    Furnisher(room).chairs_around(table, [lambda rng: chair], 6)
+    chairs = room.placed[1:]
+    assert len(chairs) >= 4
+    for placed in chairs:
+        ahead = placed.point((0, -1, 0)) - placed.position
+        there = np.subtract(table.position, placed.position)
+        assert ahead[:2] @ there[:2] / np.linalg.norm(there[:2]) > 0.5
+
+
+def test_a_scene_of_known_things() -> None:
+    plan = FloorPlan(np.array([(0, 0), (4, 0), (4, 3), (0, 3)], float), 2.5)
+    room = Arrangement(plan, np.random.default_rng(0))
+    sink = Piece('sink', box((0.4, 0.4, 0.1), GREY).moved(z=0.9))
+    counter = Piece('counter', box((2, 0.6, 0.9), GREY), (Top((0.5, 0, 0.9), (0.8, 0.5)),),
+                    (sink,))
+    room.put(counter, (2, 2.6, 0))
+    room.put(Piece('object', box((0.1, 0.1, 0.1), GREY)), (1, 1, 0))
+    room.lay(Piece('floor', box((1, 1, 0.01), GREY)), 2, 1, 0)
+    shell = [('floor', floor_mesh(plan, GREY)), ('', floor_mesh(plan, GREY, 2.5)),
+             ('wall', box((4, 0.1, 2.5), GREY))]
+
+    scene = make_scene([room], shell, CLASSES)
+
+    count = np.repeat(np.arange(7), [2, 2, 12, 12, 12, 12, 12])
+    names = ['floor', '', 'wall', 'counter', 'sink', 'object', 'floor']
+    ids = {name: number for number, name in NAMES.items()} | {'': NONE}
+    assert scene.label.tolist() == [ids[names[number]] for number in count]
+    assert (np.diff(scene.instance[(count >= 3) & (count < 6)][::12]) > 0).all()
+    assert (scene.instance[(count < 3) | (count == 6)] == NONE).all()
+    assert scene.lights.tolist() == [[2, 1.5, 2.2]]
+    np.testing.assert_allclose(scene.targets, [(2.5, 2.6, 0.9)])
+    np.testing.assert_array_equal(scene.standpoints, room.standpoints())
+
+
+@pytest.fixture(scope='module')
+def scenes() -> list[Scene]:
+    return [make_room(np.random.default_rng(seed), CLASSES, seed % 3 == 0) for seed in range(12)]
+
+
+def test_labels_and_instances_agree(scenes: list[Scene]) -> None:
+    background = {number for number, name in NAMES.items() if name in BACKGROUND} | {NONE}
+    for scene in scenes:
+        assert len(scene.label) == len(scene.instance) == len(scene.mesh.faces)
+        assert set(scene.label.tolist()) <= {*CLASSES.ids, NONE}
+        pairs = set(zip(scene.instance.tolist(), scene.label.tolist()))
+        of_instance = [instance for instance, _ in pairs if instance != NONE]
+        assert len(of_instance) == len(set(of_instance)) > 2, 'an instance has one class'
+        assert all((instance == NONE) == (label in background) for instance, label in pairs)
+
+
+def test_there_is_light_and_a_place_to_stand(scenes: list[Scene]) -> None:
+    for scene in scenes:
+        low, high = scene.mesh.bounds
+        for points in (scene.lights, scene.targets):
+            assert (points > low).all() and (points < high).all()
+        assert len(scene.standpoints) > 0 and len(scene.lights) > 0
+        assert (scene.standpoints > low[:2]).all() and (scene.standpoints < high[:2]).all()
+        assert 2.3 < high[2] < 3.05 and low[2] > -0.001
+
+
+def test_rooms_differ_in_their_class_and_in_their_furniture(scenes: list[Scene]) -> None:
+    labels = [frozenset(scene.label.tolist()) for scene in scenes]
+    assert len(set(labels)) > len(scenes) / 2
+    assert len(frozenset.union(*labels)) > 15
+
+
+def test_the_same_state_gives_the_same_room(scenes: list[Scene]) -> None:
+    again = make_room(np.random.default_rng(4), CLASSES)
+    assert np.array_equal(again.mesh.vertices, scenes[4].mesh.vertices)
+    assert np.array_equal(again.instance, scenes[4].instance)
+    assert again.mesh.materials == scenes[4].mesh.materials
+
+
+def gap(scene: Scene, y: float) -> tuple[float, float]:
+    """Return from where to where one can walk through the plane of a wall, metres."""
+    wall = scene.mesh.vertices[scene.mesh.faces[scene.label == WALL]]
+    flat = wall[(np.abs(wall[:, :, 1] - y) < 1e-9).all(1)]
+    here = flat[(flat[:, :, 2].min(1) < 1) & (flat[:, :, 2].max(1) > 1)]
+    sides: NDArray[np.float64] = np.unique(here[:, :, 0].round(6))
+    starts = here[:, :, 0].min(1).round(6)
+    open_ones = [(a, b) for a, b in zip(sides, sides[1:])
+                 if not ((starts <= a) & (here[:, :, 0].max(1).round(6) >= b)).any()]
+    assert len(open_ones) == 1
+    return open_ones[0]
+
+
+def test_two_rooms_are_connected_by_holes_that_face_each_other() -> None:
+    connected = 0
+    for seed in range(16):
+        scene = make_room(np.random.default_rng(seed), CLASSES)
+        if scene.mesh.bounds[0][1] > -1:
+            continue
+        connected += 1
+        assert gap(scene, 0.0) == pytest.approx(gap(scene, -WALL_THICKNESS))
+        start, end = gap(scene, 0.0)
+        assert 0.79 < end - start < 2.21
+        assert {bool(y > 0) for y in scene.standpoints[:, 1]} == {True, False}
+    assert connected > 1

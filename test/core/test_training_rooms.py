@@ -1,0 +1,148 @@
+"""Rooms as training data: one room for each seed and number, and the command that makes them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+import subprocess
+import sys
+
+from mask3d_core.classes import load_classes
+from mask3d_core.cli import main
+from mask3d_core.rooms.room import make_room
+from mask3d_core.training import rooms
+from mask3d_core.training.check import check_dataset
+from mask3d_core.training.dataset import Dataset
+from mask3d_core.training.rooms import forget_fragments, generate_room, NONE, room_sources
+import numpy as np
+from numpy.typing import NDArray
+import pytest
+
+CLASSES = load_classes('rooms')
+KNOWN = {1: (4814, 81648, 16)}
+"""For each version of the generator: triangles, the sum of their classes, and instances."""
+
+
+def digest(columns: dict[str, NDArray]) -> str:
+    """Return a number that two scans share only when they are the same, bit for bit."""
+    content = b''.join(columns[name].tobytes() for name in sorted(columns))
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_the_same_room_in_another_process() -> None:
+    code = ('import sys; from mask3d_core.training.rooms import generate_room; '
+            'made = generate_room(7, 0); '
+            'sys.stdout.buffer.write(b"".join(made[name].tobytes() for name in sorted(made)))')
+    other = subprocess.run([sys.executable, '-c', code], check=True,
+                           stdout=subprocess.PIPE,
+                           env={'PYTHONPATH': ':'.join(sys.path), 'PYTHONHASHSEED': '5',
+                                'OMP_NUM_THREADS': '2'}).stdout
+    assert hashlib.sha256(other).hexdigest() == digest(generate_room(7, 0))
+
+
+def test_another_seed_or_number_is_another_room() -> None:
+    assert len({digest(generate_room(*which)) for which in ((0, 1), (1, 0), (0, -2))}) == 3
+
+
+@pytest.mark.parametrize('number', [0, 5, 6])
+def test_a_scan_of_a_room(number: int) -> None:
+    columns = generate_room(7, number)
+    count = len(columns['xyz'])
+    assert 1000 < count <= 120_000
+    assert {name: (column.dtype, column.shape) for name, column in columns.items()} == {
+        'xyz': (np.float32, (count, 3)), 'color': (np.uint8, (count, 3)),
+        'label': (np.int32, (count,)), 'instance': (np.int32, (count,))}
+    assert np.isfinite(columns['xyz']).all() and np.ptp(columns['xyz'], axis=0).max() < 15
+    label, instance = columns['label'], columns['instance']
+    assert set(label.tolist()) <= {*CLASSES.ids, NONE}
+    objects, size = np.unique(instance[instance != NONE], return_counts=True)
+    assert len(objects) > 1 and size.min() >= 30
+    background = [CLASSES.ids[CLASSES.names.index(name)] for name in ('wall', 'floor')]
+    assert not np.isin(label[instance != NONE], [NONE, *background]).any()
+    assert np.isin(label[instance == NONE], [NONE, *background]).all()
+    assert all(len(np.unique(label[instance == number])) == 1 for number in objects)
+
+
+def test_what_is_hardly_seen_is_not_learned() -> None:
+    columns = {'instance': np.repeat(np.array([NONE, 4, 5], np.int32), [40, 29, 30]),
+               'label': np.repeat(np.array([1, 5, 7], np.int32), [40, 29, 30]),
+               'xyz': np.zeros((99, 3), np.float32)}
+    kept = forget_fragments(columns)
+    assert kept['instance'].tolist() == [NONE] * 69 + [5] * 30
+    assert kept['label'].tolist() == [1] * 40 + [NONE] * 29 + [7] * 30
+    assert kept['xyz'] is columns['xyz'] and kept['label'].dtype == np.int32
+
+
+def test_the_version_goes_up_when_the_rooms_change() -> None:
+    """If this fails: raise VERSION, and note the new room here."""
+    scene = make_room(np.random.default_rng(3), CLASSES)
+    assert KNOWN[rooms.VERSION] == (len(scene.label), int(scene.label.sum()),
+                                    len(np.unique(scene.instance)) - 1)
+
+
+def test_more_rooms_leave_the_others_as_they_are() -> None:
+    few, many = room_sources(2, 1, 5), room_sources(4, 2, 5)
+    assert [(source.name, source.split) for source in many] == [
+        *((f'room_{number:06}', 'train') for number in range(4)),
+        ('held_out_000000', 'validation'), ('held_out_000001', 'validation')]
+    assert {source.name: source for source in few}.items() <= {
+        source.name: source for source in many}.items()
+    assert not {source.version for source in few} & {
+        source.version for source in room_sources(2, 1, 6)}
+
+
+@pytest.fixture(scope='module')
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a data set of three rooms and a held-out one."""
+    folder = tmp_path_factory.mktemp('data') / 'rooms'
+    assert prepare(folder, 2) == 0
+    assert prepare(folder, 3) == 0
+    return folder
+
+
+def prepare(folder: Path, count: int, *more: str) -> int:
+    return main(['prepare', 'rooms', str(folder), '--count', str(count), '--held-out', '1',
+                 '--workers', '1', *more])
+
+
+def times(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in (folder / 'scans').iterdir()}
+
+
+def test_rooms_from_the_command_line(prepared: Path) -> None:
+    data = Dataset.open(prepared)
+    assert data.name == 'rooms 0' and data.background == ('wall', 'floor')
+    assert data.classes == CLASSES and not data.upright
+    assert data.splits == {'train': ('room_000000', 'room_000001', 'room_000002'),
+                           'validation': ('held_out_000000',), 'test': ()}
+    stored, made = data.read('room_000001'), generate_room(0, 1)
+    np.testing.assert_array_equal(stored.scan.xyz, made['xyz'])
+    np.testing.assert_array_equal(stored.label, made['label'])
+    np.testing.assert_array_equal(stored.instance, made['instance'])
+    findings = list(check_dataset(data))
+    assert not [finding for finding in findings if finding.serious]
+    assert {finding.where for finding in findings} <= {'dataset.json'}, findings
+
+
+def test_what_is_made_stays_until_the_generator_changes(
+        prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = times(prepared)
+    (prepared / 'scans' / 'room_000002.npz').unlink()
+    assert prepare(prepared, 3) == 0
+    after = times(prepared)
+    assert [name for name in before if before[name] != after[name]] == ['room_000002.npz']
+
+    monkeypatch.setattr(rooms, 'VERSION', rooms.VERSION + 1)
+    assert prepare(prepared, 1) == 0
+    changed = [name for name, time in times(prepared).items() if after[name] != time]
+    assert sorted(changed) == ['held_out_000000.npz', 'room_000000.npz']
+
+
+def test_a_folder_has_one_seed(prepared: Path, tmp_path: Path,
+                               capsys: pytest.CaptureFixture[str]) -> None:
+    before = times(prepared)
+    assert prepare(prepared, 3, '--seed', '1') == 1
+    assert "holds the data set 'rooms 0'" in capsys.readouterr().err
+    assert times(prepared) == before
+    with pytest.raises(SystemExit, match='2'):
+        prepare(tmp_path, 3, '--seed', '-1')
