@@ -36,8 +36,9 @@ class ExtractSettings:
     min_points : int
         Drop masks with fewer points of the cloud. 0 keeps empty ones, as the original does.
     dbscan_eps : float
-        Split masks into parts further apart than this, metres; 0: do not. The paper's best are
-        0.9 for ScanNet, 0.6 for S3DIS, 14 for STPLS3D (Table VII).
+        Split masks into parts further apart than this, metres; 0: do not. The default suits the
+        weights that ship; the paper's best are 0.9 for ScanNet, 0.6 for S3DIS, 14 for STPLS3D
+        (Table VII).
     dbscan_min_points : int
         Neighbours within eps, itself included, that make a voxel more than noise.
     overlap_threshold : float or None
@@ -54,9 +55,9 @@ class ExtractSettings:
     score_threshold: float = 0.0
     top_k: int = 100
     min_points: int = 1
-    dbscan_eps: float = 0.95
+    dbscan_eps: float = 0.2
     dbscan_min_points: int = 1
-    overlap_threshold: float | None = None
+    overlap_threshold: float | None = 0.5
     classes: tuple[str, ...] = ()
     all_classes: bool = False
 

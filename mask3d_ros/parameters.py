@@ -83,8 +83,8 @@ SEGMENT_NODE: tuple[Row, ...] = (
         'become instances of their own; 0: masks are not split.', (0.0, 1000.0)),
     Row('dbscan_min_points', EXTRACT.dbscan_min_points, 'Neighbours within dbscan_eps, itself '
         'included, that make a point part of a cluster; 1: no point is noise.', (1, 10_000)),
-    Row('overlap_threshold', 1.0, 'An instance that covers more than this part of a better '
-        'one is dropped; 1: none is.', (0.0, 1.0)),
+    Row('overlap_threshold', EXTRACT.overlap_threshold or 1.0, 'An instance that covers more than '
+        'this part of a better one is dropped; 1: none is.', (0.0, 1.0)),
     Row('classes', [''], "Names of the classes to keep, as the weights name them; ['']: all."),
     Row('max_rate', 0.0, 'Clouds per second at most, to leave the device to others; 0: as fast as '
         'it goes.', (0.0, 1000.0)),

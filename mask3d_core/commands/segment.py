@@ -65,12 +65,12 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
                        help='points of the smallest instance (default: 1)')
     group.add_argument('--dbscan-eps', type=distance, metavar='METRES',
                        help='split a mask where its parts are further apart than this; '
-                            '0: never (default: 0.95)')
+                            '0: never (default: 0.2)')
     group.add_argument('--dbscan-min-points', type=count, metavar='N',
                        help='neighbours that make a voxel more than noise (default: 1)')
     group.add_argument('--overlap-threshold', type=part, metavar='O',
                        help='drop what covers more than this part of a better instance, 0..1 '
-                            '(default: keep all)')
+                            '; 1 keeps all (default: 0.5)')
     group.add_argument('--classes', metavar='NAMES', type=_names,
                        help='only these, with commas between: "chair,shower curtain" '
                             '(default: all)')

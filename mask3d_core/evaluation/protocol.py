@@ -45,7 +45,8 @@ class Protocol:
         """Return the settings with which predictions are made for this benchmark."""
         from mask3d_core.extract import ExtractSettings
 
-        return ExtractSettings(top_k=self.top_k, dbscan_eps=self.dbscan_eps, all_classes=True)
+        return ExtractSettings(top_k=self.top_k, dbscan_eps=self.dbscan_eps,
+                               overlap_threshold=None, all_classes=True)
 
 
 def find_protocol(name: str, background: tuple[str, ...] | None = None) -> Protocol:

@@ -134,7 +134,8 @@ class TrainConfig:
     save_every: int = 0
     validate_every: int = 50
     pictures: int = 3
-    extract: ExtractSettings = ExtractSettings(dbscan_eps=0.0, all_classes=True)
+    extract: ExtractSettings = ExtractSettings(
+        dbscan_eps=0.0, overlap_threshold=None, all_classes=True)
 
     def __post_init__(self) -> None:
         wrong = [text for holds, text in (

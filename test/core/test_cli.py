@@ -74,7 +74,7 @@ def test_help_tells_the_defaults_there_are(capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(SystemExit):
         main(['segment', '--help'])
     text = ' '.join(capsys.readouterr().out.split())
-    told = {'overlap_threshold': 'keep all', 'classes': 'all', 'all_classes': None}
+    told = {'classes': 'all', 'all_classes': None}
     for setting in fields(ExtractSettings):
         option = '--' + setting.name.replace('_', '-')
         default = told.get(setting.name, str(setting.default))

@@ -17,8 +17,8 @@ import pytest
 import torch
 
 Golden = Callable[[str], Any]
-ORIGINAL = ExtractSettings(dbscan_eps=0, min_points=0, all_classes=True)
-PLAIN = ExtractSettings(dbscan_eps=0)
+ORIGINAL = ExtractSettings(dbscan_eps=0, min_points=0, overlap_threshold=None, all_classes=True)
+PLAIN = ExtractSettings(dbscan_eps=0, overlap_threshold=None)
 CLASSES = ClassTable((10, 20), ('chair', 'table'), ((255, 0, 0), (0, 0, 255)))
 
 
