@@ -54,8 +54,8 @@ class ExtractSettings:
 
     score_threshold: float = 0.0
     top_k: int = 100
-    min_points: int = 1
-    dbscan_eps: float = 0.2
+    min_points: int = 50
+    dbscan_eps: float = 0.1
     dbscan_min_points: int = 1
     overlap_threshold: float | None = 0.5
     classes: tuple[str, ...] = ()

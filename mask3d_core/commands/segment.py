@@ -62,10 +62,10 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--top-k', type=count_or_all, metavar='K',
                        help='how many by class probability; -1: as many as masks (default: 100)')
     group.add_argument('--min-points', type=count_or_none, metavar='N',
-                       help='points of the smallest instance (default: 1)')
+                       help='points of the smallest instance (default: 50)')
     group.add_argument('--dbscan-eps', type=distance, metavar='METRES',
                        help='split a mask where its parts are further apart than this; '
-                            '0: never (default: 0.2)')
+                            '0: never (default: 0.1)')
     group.add_argument('--dbscan-min-points', type=count, metavar='N',
                        help='neighbours that make a voxel more than noise (default: 1)')
     group.add_argument('--overlap-threshold', type=part, metavar='O',

@@ -90,10 +90,12 @@ def test_weights_on_a_data_set(dataset: Dataset, weights: Path, tmp_path: Path,
 def test_weights_and_their_stored_predictions_score_alike(
         dataset: Dataset, weights: Path, tmp_path: Path) -> None:
     model = ['--weights', str(weights), '--num-queries', '8', '--device', 'cpu']
+    every = ['--all-classes', '--min-points', '1', '--overlap-threshold', '1']
     evaluate = ['evaluate', str(dataset.folder), '--min-region', '20', '-o', str(tmp_path / 'out')]
     for name in 'ab':
         assert main(['segment', str(dataset.path(name)), *model, '-o',
-                     str(tmp_path / 'segmented' / name), '--top-k', '500', '--all-classes']) == 0
+                     str(tmp_path / 'segmented' / name), '--top-k', '500', '--dbscan-eps', '0.95',
+                     *every]) == 0
     rows = []
     for source in ([*model, '--export', str(tmp_path / 'export'), '--save',
                     str(tmp_path / 'save')],

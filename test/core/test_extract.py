@@ -18,7 +18,7 @@ import torch
 
 Golden = Callable[[str], Any]
 ORIGINAL = ExtractSettings(dbscan_eps=0, min_points=0, overlap_threshold=None, all_classes=True)
-PLAIN = ExtractSettings(dbscan_eps=0, overlap_threshold=None)
+PLAIN = ExtractSettings(min_points=1, dbscan_eps=0, overlap_threshold=None)
 CLASSES = ClassTable((10, 20), ('chair', 'table'), ((255, 0, 0), (0, 0, 255)))
 
 

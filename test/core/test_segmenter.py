@@ -44,7 +44,8 @@ def room() -> tuple[np.ndarray, np.ndarray]:
 
 def test_instances_of_a_room(segmenter: Segmenter, room: Any) -> None:
     xyz, color = room
-    instances = segmenter.segment(Scan.from_points(xyz, color))
+    every = ExtractSettings(min_points=1, dbscan_eps=0.95, overlap_threshold=None)
+    instances = segmenter.segment(Scan.from_points(xyz, color), every)
     assert len(instances) and instances.num_points == len(xyz)
     assert (np.diff(instances.score) <= 0).all()
     assert set(instances.seconds) == {'voxels', 'pyramid', 'unet', 'decoder', 'clustering',
