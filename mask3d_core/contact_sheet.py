@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mask3d_core.colors import paint_instances
 from mask3d_core.draw import BACKGROUND, BANNER_COLOR, font, OVERSAMPLING, own_color, paint_panel
+from mask3d_core.errors import InputError
 from mask3d_core.files.target import writing
 from mask3d_core.raster import eye_dome_shade, rasterize
 from mask3d_core.scan import Scan
@@ -63,11 +64,13 @@ def draw_contact_sheet(path: str | PathLike[str], scans: Sequence[SheetScan]) ->
     Raises
     ------
     InputError
-        If the file cannot be written.
+        If there is nothing to draw, or the file cannot be written.
 
     """
     from PIL import Image
 
+    if not scans:
+        raise InputError('there are no scans to draw')
     rows = [[_column(one) for one in scans[start:start + COLUMNS]]
             for start in range(0, len(scans), COLUMNS)]
     heights = [max(column.height for column in row) for row in rows]

@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 import torch
 
+EPS_VOXELS = 4
+"""Voxels between parts of a mask that are two objects; measured with the weights that ship."""
 BLOCK = 1 << 16
 """Points whose masks are multiplied at once: their counts stay exact in float32."""
 
@@ -35,10 +37,10 @@ class ExtractSettings:
         Keep this many, by class probability; -1: as many as there are masks.
     min_points : int
         Drop masks with fewer points of the cloud. 0 keeps empty ones, as the original does.
-    dbscan_eps : float
-        Split masks into parts further apart than this, metres; 0: do not. The default suits the
-        weights that ship; the paper's best are 0.9 for ScanNet, 0.6 for S3DIS, 14 for STPLS3D
-        (Table VII).
+    dbscan_eps : float or None
+        Split masks into parts further apart than this, metres; 0: do not; None: than
+        `EPS_VOXELS` of the weights, which the segmenter knows. The paper's best are 0.9 for
+        ScanNet, 0.6 for S3DIS, 14 for STPLS3D (Table VII).
     dbscan_min_points : int
         Neighbours within eps, itself included, that make a voxel more than noise.
     overlap_threshold : float or None
@@ -49,24 +51,30 @@ class ExtractSettings:
     all_classes : bool
         List a mask under each of its classes that makes the top k, not only under the likeliest.
         Average precision rewards it, so the original does it; anyone else sees doubles.
+    superpoints : bool
+        Let a mask hold those superpoints of the scan of which it covers more than half: they end
+        where a surface does, which voxels of some centimetres do not see. A mask that would lose
+        more than half of its points stays as it is. Masks on segments always hold whole ones.
 
     """
 
     score_threshold: float = 0.0
     top_k: int = 100
     min_points: int = 50
-    dbscan_eps: float = 0.1
+    dbscan_eps: float | None = None
     dbscan_min_points: int = 1
     overlap_threshold: float | None = 0.5
     classes: tuple[str, ...] = ()
     all_classes: bool = False
+    superpoints: bool = True
 
     def __post_init__(self) -> None:
         wrong = [text for holds, text in (
             (0 <= self.score_threshold <= 1, 'score_threshold in 0..1'),
             (self.top_k == -1 or self.top_k > 0, 'top_k above 0, or -1 for all'),
             (self.min_points >= 0, 'min_points of 0 or more'),
-            (0 <= self.dbscan_eps < np.inf, 'dbscan_eps in metres, or 0 for no clustering'),
+            (self.dbscan_eps is None or 0 <= self.dbscan_eps < np.inf,
+             'dbscan_eps in metres, or 0 for no clustering'),
             (self.dbscan_min_points > 0, 'dbscan_min_points above 0'),
             (self.overlap_threshold is None or 0 <= self.overlap_threshold <= 1,
              'overlap_threshold in 0..1'),
@@ -113,6 +121,8 @@ def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTa
         mask logits are segments, and a segment of the scan belongs to an instance when more than
         half of its points do.
     scan : Scan
+        Its `segment` are the superpoints of `settings.superpoints`; without, masks stay as they
+        are.
     classes : ClassTable
         The K classes of the prediction.
     settings : ExtractSettings, optional
@@ -139,7 +149,7 @@ def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTa
     assert len(prediction.mask_logits) == rows, 'one row of mask logits per voxel or segment'
     regions = find_regions(prediction.mask_logits, segment)
     split = time.perf_counter()
-    if settings.dbscan_eps > 0:
+    if settings.dbscan_eps:
         labels = cluster_rows(voxels.centers.cpu().numpy(), regions.voxels, settings.dbscan_eps,
                               settings.dbscan_min_points)
         regions = split_regions(regions, prediction.mask_logits, segment, labels)
@@ -149,8 +159,8 @@ def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTa
     regions = _large_enough(regions, inverse, settings.min_points)
     probability = torch.softmax(prediction.class_logits.float(), dim=1)[:, :-1].cpu().numpy()
     candidates = _rank(regions, probability, settings)
-    masks = _Masks(regions, inverse, None if segment is None else scan.segment,
-                   candidates.region)
+    whole = scan.segment if segment is not None or settings.superpoints else None
+    masks = _Masks(regions, inverse, whole, candidates.region, least=0.5 * (segment is None))
     candidates = _kept(candidates, masks, settings)
     if wanted:
         candidates = candidates[np.isin(candidates.row, wanted)]
@@ -201,24 +211,27 @@ class _Masks:
     The masks of some regions over the N points of a scan, packed; each region once.
 
     With segments, a mask holds the segments that have more than half of their points in the
-    region.
+    region, unless it would hold less than the part `least` of the region's points.
     """
 
     def __init__(self, regions: Regions, inverse: NDArray[np.int64],
-                 segment: NDArray[np.int64] | None, needed: NDArray[np.int64]) -> None:
+                 segment: NDArray[np.int64] | None, needed: NDArray[np.int64],
+                 least: float) -> None:
         self.num_points = len(inverse)
         self.size = np.zeros(len(regions.query), np.int64)
         self._packed: dict[int, NDArray[np.uint8]] = {}
         segments = None if segment is None else np.unique(segment, return_inverse=True)[1]
         whole = None if segments is None else np.bincount(segments)
-        chosen = np.zeros(int(inverse.max(initial=-1)) + 1, bool)
+        inside = np.zeros(int(inverse.max(initial=-1)) + 1, bool)
         for region in np.unique(needed):
-            chosen[regions.voxels[region]] = True
-            mask = chosen[inverse]
-            chosen[regions.voxels[region]] = False
+            inside[regions.voxels[region]] = True
+            mask = inside[inverse]
+            inside[regions.voxels[region]] = False
             if segments is not None and whole is not None:
                 votes = np.bincount(segments[mask], minlength=len(whole))
-                mask = (2 * votes > whole)[segments]
+                chosen = 2 * votes > whole
+                if whole[chosen].sum() >= least * votes.sum():
+                    mask = chosen[segments]
             self.size[region] = np.count_nonzero(mask)
             self._packed[int(region)] = np.packbits(mask)
 

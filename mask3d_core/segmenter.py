@@ -11,7 +11,7 @@ import time
 from mask3d_core.checkpoint import load_weights, Weights
 from mask3d_core.device import check_memory, find_device, find_precision
 from mask3d_core.errors import InputError
-from mask3d_core.extract import extract, ExtractSettings
+from mask3d_core.extract import EPS_VOXELS, extract, ExtractSettings
 from mask3d_core.instances import Instances
 from mask3d_core.model import Mask3D, Prediction
 from mask3d_core.model.layers import fold_batch_norms
@@ -101,7 +101,8 @@ class Segmenter:
         """
         Find the instances of a scan.
 
-        Weights trained on segments get superpoints where the scan has no segments.
+        Weights trained on segments, and settings that want superpoints, get them where the scan
+        has no segments.
 
         Returns
         -------
@@ -115,10 +116,14 @@ class Segmenter:
             When the scan does not suit the weights, or does not fit into memory.
 
         """
-        watch = Stopwatch(self.device)
+        watch, settings = Stopwatch(self.device), settings or ExtractSettings()
+        if settings.dbscan_eps is None:
+            settings = replace(settings, dbscan_eps=EPS_VOXELS * self.voxelization.size)
         scan, voxels = self.prepare(scan, watch)
         with _out_of_memory(len(voxels)):
             prediction = self.predict(voxels, watch)
+            if settings.superpoints and scan.segment is None:
+                scan = self._with_superpoints(scan, watch)
             instances = extract(prediction, voxels, scan, self.weights.classes, settings)
         return replace(instances, seconds=watch.seconds | dict(instances.seconds))
 
@@ -131,10 +136,14 @@ class Segmenter:
             voxels = replace(voxels, segment=None)
         check_memory(self.device, len(voxels), self.num_queries)
         if self.weights.model.on_segments and scan.segment is None:
-            with _out_of_memory(len(voxels)), watch.stage('superpoints'):
-                scan = replace(scan, segment=find_superpoints(scan, self.voxelization.size))
+            with _out_of_memory(len(voxels)):
+                scan = self._with_superpoints(scan, watch)
                 voxels = voxelize(scan, self.voxelization)
         return scan, voxels
+
+    def _with_superpoints(self, scan: Scan, watch: Stopwatch) -> Scan:
+        with watch.stage('superpoints'):
+            return replace(scan, segment=find_superpoints(scan, self.voxelization.size))
 
     def _with_color(self, scan: Scan) -> Scan:
         """Give a scan without colour the mean one, if the weights have learned to do without."""

@@ -58,6 +58,8 @@ class Row:
 
 
 EXTRACT = ExtractSettings()
+FOUR_VOXELS = -1.0
+"""Of `dbscan_eps`: a parameter cannot be None."""
 
 SEGMENT_NODE: tuple[Row, ...] = (
     Row('weights', '', 'Path of the weights file, which brings the class names and colours, the '
@@ -79,12 +81,15 @@ SEGMENT_NODE: tuple[Row, ...] = (
         'instances; -1: as many as there are queries.', (-1, 100_000)),
     Row('min_points', EXTRACT.min_points, 'Instances of fewer points are dropped.',
         (1, 100_000_000)),
-    Row('dbscan_eps', EXTRACT.dbscan_eps, 'Parts of one mask further apart than this, in metres, '
-        'become instances of their own; 0: masks are not split.', (0.0, 1000.0)),
+    Row('dbscan_eps', FOUR_VOXELS, 'Parts of one mask further apart than this, in metres, become '
+        'instances of their own; 0: masks are not split; -1: four voxels of the weights.',
+        (FOUR_VOXELS, 1000.0)),
     Row('dbscan_min_points', EXTRACT.dbscan_min_points, 'Neighbours within dbscan_eps, itself '
         'included, that make a point part of a cluster; 1: no point is noise.', (1, 10_000)),
     Row('overlap_threshold', EXTRACT.overlap_threshold or 1.0, 'An instance that covers more than '
         'this part of a better one is dropped; 1: none is.', (0.0, 1.0)),
+    Row('superpoints', EXTRACT.superpoints, 'Masks hold whole superpoints (pieces of surface), so '
+        'that they end where objects do; false: as the network sees them, some faster.'),
     Row('classes', [''], "Names of the classes to keep, as the weights name them; ['']: all."),
     Row('max_rate', 0.0, 'Clouds per second at most, to leave the device to others; 0: as fast as '
         'it goes.', (0.0, 1000.0)),
@@ -104,11 +109,13 @@ class Settings:
     def of(cls, values: Mapping[str, Any]) -> Settings:
         """Make settings of the values of `SEGMENT_NODE`'s parameters."""
         overlap, rate = values['overlap_threshold'], values['max_rate']
+        eps = values['dbscan_eps']
         extract = ExtractSettings(
             score_threshold=values['score_threshold'], top_k=values['top_k'],
-            min_points=values['min_points'], dbscan_eps=values['dbscan_eps'],
+            min_points=values['min_points'], dbscan_eps=None if eps < 0 else eps,
             dbscan_min_points=values['dbscan_min_points'],
             overlap_threshold=None if overlap >= 1 else overlap,
+            superpoints=values['superpoints'],
             classes=tuple(name for name in values['classes'] if name))
         return cls(extract, values['num_queries'], 1 / rate if rate else 0.0)
 

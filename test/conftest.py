@@ -1,6 +1,6 @@
 """Fixtures: the original's inputs and outputs, and real data, where they are at hand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 import json
 import os
 from pathlib import Path
@@ -31,6 +31,17 @@ def golden_json() -> Callable[[str], dict[str, Any]]:
     """Return a loader of the facts of a golden case, by case name."""
     return lambda case: json.loads(
         _existing(SHARED / 'golden' / f'{case}.json').read_text())
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Let torch compute with one thread: whoever starts processes would have too many."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope='session')

@@ -8,6 +8,11 @@ from pathlib import Path
 import sys
 
 
+def say(stage: str) -> None:
+    """Show what is going on; results go to stdout, this to stderr."""
+    print(f'mask3d: {stage}', file=sys.stderr, flush=True)
+
+
 def add_model_arguments(parser: argparse.ArgumentParser,
                         weights: str = 'those that ship, docs/weights.md',
                         num_queries: str = 'as trained') -> None:

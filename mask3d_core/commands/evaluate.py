@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-import sys
 from typing import TYPE_CHECKING
 
 from mask3d_core.commands.arguments import (
@@ -15,12 +14,14 @@ from mask3d_core.commands.arguments import (
     count_or_all,
     distance,
     part,
+    say,
 )
 
 if TYPE_CHECKING:
     from mask3d_core.evaluation import Evaluation, Protocol, Truth
     from mask3d_core.evaluation.report import Cost
     from mask3d_core.evaluation.submission import Submit
+    from mask3d_core.extract import ExtractSettings
     from mask3d_core.instances import Instances
     from mask3d_core.segmenter import Segmenter
     from mask3d_core.training.dataset import Dataset
@@ -73,8 +74,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              'or labelled NAME.npz or NAME.ply; in place of DATASET')
     stored.add_argument('--classes', metavar='TABLE',
                         help='what the ids in --ground-truth mean: scannet20, scannet200, s3dis, '
-                             'stpls3d, or a .tsv file with the columns id and name; classes that '
-                             'are not in it are not evaluated')
+                             'stpls3d, rooms, or a .tsv file with the columns id and name; '
+                             'classes that are not in it are not evaluated')
     add_model_arguments(parser, weights='none; needed unless there are --predictions',
                         num_queries='150; STPLS3D: 160; S3DIS: 100; your own: as trained')
     _add_protocol(parser.add_argument_group(
@@ -95,6 +96,9 @@ def _add_protocol(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--dbscan-eps', type=distance, metavar='METRES',
                        help='split a mask where its parts are further apart than this; 0: never '
                             '(default: 0.95; S3DIS: 0.6; STPLS3D: 14)')
+    group.add_argument('--as-robot', action='store_true', default=None,
+                       help='what the node and `mask3d segment` list by default instead of what '
+                            'benchmarks reward: a mask under one class, no doubles, superpoints')
     group.add_argument('--confidence', type=part, metavar='S',
                        help='report precision and recall of instances with at least this score, '
                             '0..1 (default: only for S3DIS, 0.8)')
@@ -141,8 +145,8 @@ def _check_usage(options: argparse.Namespace) -> None:
 
 def _check_pairs(options: argparse.Namespace) -> None:
     """Exit with status 2 where an option would be ignored."""
-    for names, partner in ((('split', 'fold'), 'dataset'),
-                           (('save', 'top_k', 'dbscan_eps', 'num_queries'), 'weights')):
+    of_weights = ('save', 'top_k', 'dbscan_eps', 'num_queries', 'as_robot')
+    for names, partner in ((('split', 'fold'), 'dataset'), (of_weights, 'weights')):
         for name in names:
             if getattr(options, name) is not None and getattr(options, partner) is None:
                 options.wrong_usage(f'--{name.replace("_", "-")} goes with '
@@ -193,7 +197,8 @@ def _evaluate_dataset(options: argparse.Namespace) -> None:
         _report(options, evaluation, about | {'predictions': str(options.predictions)})
     else:
         cost = _add_segmented(options, dataset, names, evaluation, submit)
-        _report(options, evaluation, about | {'weights': str(options.weights)}, cost)
+        about |= {'weights': str(options.weights), 'as_robot': bool(options.as_robot)}
+        _report(options, evaluation, about, cost)
 
 
 def _protocol(protocol: Protocol, options: argparse.Namespace) -> Protocol:
@@ -214,7 +219,7 @@ def _add_stored(options: argparse.Namespace, names: list[str], evaluation: Evalu
     evaluated = set(evaluation.classes.ids)
     ignored = total = 0
     for number, name in enumerate(names, start=1):
-        _say(f'{number}/{len(names)} {name}')
+        say(f'{number}/{len(names)} {name}')
         found = read_predictions(files[name])
         total += len(found.class_id)
         ignored += sum(class_id not in evaluated for class_id in found.class_id.tolist())
@@ -223,7 +228,7 @@ def _add_stored(options: argparse.Namespace, names: list[str], evaluation: Evalu
         if submit is not None:
             submit(name, found)
     if ignored:
-        _say(f'{ignored} of {total} predictions are of classes that are not evaluated')
+        say(f'{ignored} of {total} predictions are of classes that are not evaluated')
 
 
 def _add_segmented(options: argparse.Namespace, dataset: Dataset, names: Sequence[str],
@@ -233,14 +238,14 @@ def _add_segmented(options: argparse.Namespace, dataset: Dataset, names: Sequenc
     from mask3d_core.evaluation.segmented import segment_split
     from mask3d_core.files.results import write_instances_npz
 
-    _say('loading the weights')
+    say('loading the weights')
     segmenter = _segmenter(options, evaluation.protocol)
     done = 0
 
     def progress(name: str, instances: Instances) -> None:
         nonlocal done
         done += 1
-        _say(f'{done}/{len(names)} {name}: {len(instances)} predictions, '
+        say(f'{done}/{len(names)} {name}: {len(instances)} predictions, '
              f'{sum(instances.seconds.values()):.2f} s')
         if options.save is not None:
             options.save.mkdir(parents=True, exist_ok=True)
@@ -249,8 +254,16 @@ def _add_segmented(options: argparse.Namespace, dataset: Dataset, names: Sequenc
             submit(name, instances)
 
     reset_peak(segmenter.device)
-    seconds = segment_split(segmenter, dataset, names, evaluation, on_scan=progress)
+    settings = None if options.as_robot is None else _robot_settings(options)
+    seconds = segment_split(segmenter, dataset, names, evaluation, settings, progress)
     return measure_cost(seconds, peak_bytes(segmenter.device), str(segmenter.device))
+
+
+def _robot_settings(options: argparse.Namespace) -> ExtractSettings:
+    from mask3d_core.extract import ExtractSettings
+
+    return ExtractSettings(**{name: getattr(options, name) for name in ('top_k', 'dbscan_eps')
+                              if getattr(options, name) is not None})
 
 
 def _segmenter(options: argparse.Namespace, protocol: Protocol) -> Segmenter:
@@ -276,7 +289,7 @@ def _report(options: argparse.Namespace, evaluation: Evaluation, about: dict[str
         print(format_cost(cost))
     write_scores_json(options.out / 'scores.json', scores, about, cost)
     draw_curves(options.out / 'curves.png', scores)
-    _say(f'wrote {options.out / "scores.json"} and curves.png')
+    say(f'wrote {options.out / "scores.json"} and curves.png')
 
 
 def _benchmark(scans: int) -> None:
@@ -287,7 +300,3 @@ def _benchmark(scans: int) -> None:
           f'{timing.overlaps:.2f} s, scores {timing.scores:.2f} s; '
           f'{1e3 * (timing.overlaps + timing.scores) / scans:.1f} ms a scan')
 
-
-def _say(stage: str) -> None:
-    """Show what is going on; results go to stdout, this to stderr."""
-    print(f'mask3d: {stage}', file=sys.stderr, flush=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-import sys
 from typing import Any, TYPE_CHECKING
 
 from mask3d_core.commands.arguments import (
@@ -14,6 +13,7 @@ from mask3d_core.commands.arguments import (
     count_or_none,
     distance,
     part,
+    say,
 )
 
 if TYPE_CHECKING:
@@ -65,17 +65,20 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
                        help='points of the smallest instance (default: 50)')
     group.add_argument('--dbscan-eps', type=distance, metavar='METRES',
                        help='split a mask where its parts are further apart than this; '
-                            '0: never (default: 0.1)')
+                            '0: never (default: 4 voxels)')
     group.add_argument('--dbscan-min-points', type=count, metavar='N',
                        help='neighbours that make a voxel more than noise (default: 1)')
     group.add_argument('--overlap-threshold', type=part, metavar='O',
-                       help='drop what covers more than this part of a better instance, 0..1 '
-                            '; 1 keeps all (default: 0.5)')
+                       help='drop what covers more than this part of a better instance, 0..1; '
+                            '1 keeps all (default: 0.5)')
     group.add_argument('--classes', metavar='NAMES', type=_names,
                        help='only these, with commas between: "chair,shower curtain" '
                             '(default: all)')
     group.add_argument('--all-classes', action='store_true', default=None,
                        help='list a mask under each of its likely classes, as benchmarks want it')
+    group.add_argument('--superpoints', action=argparse.BooleanOptionalAction,
+                       help='masks hold whole superpoints, so that they end where surfaces do '
+                            '(default: True)')
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -96,13 +99,13 @@ def run(options: argparse.Namespace) -> None:
 
     settings = ExtractSettings(**_given_settings(options))
     check_folder(options.out)
-    _say(f'reading {options.file}')
+    say(f'reading {options.file} …')
     scan = read_scan(options.file, options.topic)
     folder, name = options.out, options.file.stem
     segmenter = _segmenter(options)
-    _say(f'segmenting {len(scan)} points on {segmenter.device}')
+    say(f'segmenting {len(scan)} points on {segmenter.device} …')
     instances = segmenter.segment(scan, settings)
-    _say(f'writing to {folder}')
+    say(f'writing to {folder} …')
     folder.mkdir(parents=True, exist_ok=True)
     write_labelled_ply(folder / f'{name}.ply', scan, instances)
     write_instances_npz(folder / 'instances.npz', instances)
@@ -115,7 +118,7 @@ def run(options: argparse.Namespace) -> None:
 def _given_settings(options: argparse.Namespace) -> dict[str, Any]:
     """Return the settings that were given on the command line, by field."""
     names = ('score_threshold', 'top_k', 'min_points', 'dbscan_eps', 'dbscan_min_points',
-             'overlap_threshold', 'classes', 'all_classes')
+             'overlap_threshold', 'classes', 'all_classes', 'superpoints')
     return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
 
 
@@ -123,17 +126,13 @@ def _segmenter(options: argparse.Namespace) -> Segmenter:
     from mask3d_core.checkpoint import UNTRAINED
     from mask3d_core.segmenter import load_segmenter
 
-    _say('loading the weights')
+    say('loading the weights …')
     segmenter = load_segmenter(options.weights, options.device, options.precision,
                                options.num_queries)
     if not segmenter.weights.trained:
         print(UNTRAINED)
     return segmenter
 
-
-def _say(stage: str) -> None:
-    """Show what is going on; results go to stdout, this to stderr."""
-    print(f'mask3d: {stage} …', file=sys.stderr, flush=True)
 
 
 def _print_table(instances: Instances) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-import sys
 from typing import Any, TYPE_CHECKING
 
-from mask3d_core.commands.arguments import add_model_arguments, count, distance
+from mask3d_core.commands.arguments import add_model_arguments, count, distance, say
 
 if TYPE_CHECKING:
     from mask3d_core.evaluation.studies import Study
@@ -87,7 +86,7 @@ def run(options: argparse.Namespace) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     about = {'dataset': str(options.dataset), 'split': options.split, 'scans': len(names)}
     (options.out / FILE).write_text(json.dumps(about | content, indent=1) + '\n', encoding='utf-8')
-    _say(f'wrote {options.out / FILE}')
+    say(f'wrote {options.out / FILE}')
 
 
 def _study_weights(options: argparse.Namespace, dataset: Dataset, names: list[str],
@@ -104,7 +103,7 @@ def _study_weights(options: argparse.Namespace, dataset: Dataset, names: list[st
     studies = _studies(options, segmenter, protocol.settings())
     done = iter(range(1, len(names) + 1))
     outcomes = run_studies(segmenter, dataset, names, studies, protocol,
-                           lambda name: _say(f'{next(done)}/{len(names)} {name}'))
+                           lambda name: say(f'{next(done)}/{len(names)} {name}'))
     options.out.mkdir(parents=True, exist_ok=True)
     for study, row in zip(studies, outcomes):
         print(format_study(study, row), end='\n\n')
@@ -137,7 +136,7 @@ def _study_runs(options: argparse.Namespace, dataset: Dataset, names: list[str],
 
     measured = []
     for trained in open_runs(options.runs):
-        _say(f'measuring {trained.weights}')
+        say(f'measuring {trained.weights}')
         evaluation = Evaluation(dataset.classes, dataset_protocol(dataset))
         segmenter = load_segmenter(trained.weights, options.device, options.precision)
         segment_split(segmenter, dataset, names, evaluation)
@@ -145,7 +144,3 @@ def _study_runs(options: argparse.Namespace, dataset: Dataset, names: list[str],
     print(format_ablations(measured))
     return {'runs': ablation_list(measured)}
 
-
-def _say(stage: str) -> None:
-    """Show what is going on; results go to stdout, this to stderr."""
-    print(f'mask3d: {stage}', file=sys.stderr, flush=True)

@@ -9,6 +9,7 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+from mask3d_core.checkpoint import load_weights
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation.scores import AP_NAMES, Scores
 from mask3d_core.evaluation.study_report import bold_best, format_table, mean_scores
@@ -84,7 +85,8 @@ def open_runs(folders: Sequence[Path]) -> list[TrainedRun]:
     Raises
     ------
     InputError
-        If a folder holds no run, or they differ in more than `VARIED`, or in nothing.
+        If a folder holds no run, or none that was saved, or they differ in more than `VARIED`, or
+        in nothing.
 
     """
     runs = [TrainedRun(folder, load_config(folder / CONFIG)) for folder in folders]
@@ -95,6 +97,8 @@ def open_runs(folders: Sequence[Path]) -> list[TrainedRun]:
             raise InputError(f'{run.folder} was trained with {", ".join(others)} as in '
                              f'{runs[0].folder}: compare runs that differ in '
                              f'{", ".join(VARIED)} alone')
+    for run in runs:
+        load_weights(run.weights)  # hours of measuring come before the last one is needed
     if not _tables(runs):
         raise InputError('expected runs with different queries (model.queries), or with FPS and '
                          'different mask losses (loss.masks or loss.dice 0), got '

@@ -46,7 +46,8 @@ class Protocol:
         from mask3d_core.extract import ExtractSettings
 
         return ExtractSettings(top_k=self.top_k, dbscan_eps=self.dbscan_eps,
-                               min_points=1, overlap_threshold=None, all_classes=True)
+                               min_points=1, overlap_threshold=None, all_classes=True,
+                               superpoints=False)
 
 
 def find_protocol(name: str, background: tuple[str, ...] | None = None) -> Protocol:

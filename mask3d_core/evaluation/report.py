@@ -39,7 +39,8 @@ class Cost:
 def measure_cost(seconds: Sequence[Mapping[str, float]], peak_bytes: int, device: str) -> Cost:
     """Summarize the `Instances.seconds` of one or more scans."""
     runs = [{**run, 'together': sum(run.values())} for run in seconds]
-    stages = {stage: [run[stage] for run in runs] for stage in runs[0]}
+    stages = {stage: [run.get(stage, 0.0) for run in runs]  # not every scan needs all of them
+              for stage in dict.fromkeys(stage for run in runs for stage in run)}
     return Cost({stage: float(np.median(times)) for stage, times in stages.items()},
                 {stage: float(np.percentile(times, 95)) for stage, times in stages.items()},
                 peak_bytes, device)

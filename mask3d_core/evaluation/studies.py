@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 QUERIES = (10, 25, 50, 100, 150, 200)
-EPS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 0.0)
+EPS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 0.0)
 """Metres; 0: no clustering."""
 
 
@@ -242,6 +242,7 @@ class _Trial:
         self.seconds.append({**seconds, 'together': sum(seconds.values())})
 
     def outcome(self) -> Outcome:
+        stages = dict.fromkeys(stage for scan in self.seconds for stage in scan)
         return Outcome(self.evaluation.scores(), {
-            stage: float(np.median([scan[stage] for scan in self.seconds]))
-            for stage in self.seconds[0]})
+            stage: float(np.median([scan.get(stage, 0.0) for scan in self.seconds]))
+            for stage in stages})

@@ -45,8 +45,9 @@ class ModelConfig:
         The attended feature levels, 0 = coarsest.
     on_segments : bool
         Masks on superpoints instead of voxels.
-    windows : bool
-        Whether masks depend on positions, too (`model/windows.py`); not in the paper.
+    votes : bool
+        Whether voxels vote for the middle of their object, queries start where votes gather, and
+        masks depend on votes, too (`model/votes.py`, `model/windows.py`); not in the paper.
 
     """
 
@@ -62,7 +63,7 @@ class ModelConfig:
     shared_rounds: bool = True
     levels: tuple[int, ...] = (0, 1, 2, 3)
     on_segments: bool = False
-    windows: bool = False
+    votes: bool = False
 
     def __post_init__(self) -> None:
         if self.backbone not in BACKBONES:
@@ -71,9 +72,9 @@ class ModelConfig:
         if self.queries not in QUERIES:
             raise InputError(f'unknown queries {self.queries!r}; expected one of '
                              + ', '.join(QUERIES))
-        if self.windows and self.queries == 'learned':
-            raise InputError('learned queries start nowhere and have no windows: choose other '
-                             'queries, or no windows')
+        if self.votes and (self.queries == 'learned' or self.on_segments):
+            raise InputError('with votes, queries start at voxels and masks are on voxels: choose '
+                             'fps queries and no segments, or no votes')
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as the weights file stores them."""

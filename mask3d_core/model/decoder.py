@@ -183,7 +183,7 @@ class MaskHead(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.embedding = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
         self.classes = nn.Linear(width, config.num_classes + 1)
-        self.windows = Windows(width) if config.windows else None
+        self.windows = Windows(width) if config.votes else None
 
     def forward(self, queries: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
         """

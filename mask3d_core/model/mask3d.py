@@ -12,6 +12,7 @@ from mask3d_core.model.decoder import attention_mask, DecoderLayer, MaskHead, Me
 from mask3d_core.model.positions import FourierPositions
 from mask3d_core.model.queries import farthest_points, Queries
 from mask3d_core.model.unet import UNet
+from mask3d_core.model.votes import choose_seeds, VoteHead, Votes
 from mask3d_core.model.windows import window_features
 from mask3d_core.sparse import product, Pyramid, select_rows
 from mask3d_core.voxels import Voxels
@@ -58,12 +59,15 @@ class StepPrediction(NamedTuple):
         Mask embeddings of the queries.
     mask_features : [V, D], or [S, D] for a model on segments
         Of the scan; the same tensor in all steps.
+    votes : Votes or None
+        Of the scan, the same in all steps; None for a model without.
 
     """
 
     class_logits: Tensor
     embeddings: Tensor
     mask_features: Tensor
+    votes: Votes | None = None
 
     @property
     def mask_logits(self) -> Tensor:
@@ -86,8 +90,9 @@ class Scene:
         Position encodings of the voxels the queries start at.
     features : [Q, C]
         Finest features there.
+    votes : Votes or None
     seeds : [Q, 3]
-        Where that is, metres from the middle of the scan.
+        What these voxels vote for, metres from the middle of the scan; nothing without votes.
 
     """
 
@@ -95,6 +100,7 @@ class Scene:
     mask_features: Tensor
     encodings: Tensor
     features: Tensor
+    votes: Votes | None
     seeds: Tensor
 
 
@@ -107,6 +113,7 @@ class Mask3D(nn.Module):
         self.unet = UNet(config)
         finest = self.unet.widths[-1]
         self.mask_projection = nn.Linear(finest, config.hidden_dim)
+        self.votes = VoteHead(finest, config.num_classes) if config.votes else None
         self.positions = FourierPositions(config.hidden_dim)
         self.queries = Queries(config, finest)
         rounds = 1 if config.shared_rounds else config.num_rounds
@@ -130,7 +137,8 @@ class Mask3D(nn.Module):
         num_queries : int, optional
             Q; the number used in training by default. Learned queries cannot be changed.
         seeds : B tensors [Q], optional
-            Voxels the queries start at, instead of farthest point sampling.
+            Voxels the queries start at, instead of those that `choose_seeds` or farthest point
+            sampling choose.
         every_step : bool
             Return a `StepPrediction` of each step instead of the last step's `Prediction`.
         generator : torch.Generator, optional
@@ -159,9 +167,11 @@ class Mask3D(nn.Module):
                num_queries: int | None = None, seeds: Sequence[Tensor] | None = None,
                generator: torch.Generator | None = None) -> list[list[StepPrediction]]:
         """Turn the U-Net's features into what is predicted before and after every step."""
+        votes = self._vote(levels[-1], scans, pyramid)
         if seeds is None:
-            seeds = [self._seeds(scan, num_queries or self.config.num_queries) for scan in scans]
-        scenes = self._scenes(levels, scans, pyramid, seeds)
+            seeds = [self._seeds(scan, said, num_queries or self.config.num_queries)
+                     for scan, said in zip(scans, votes)]
+        scenes = self._scenes(levels, scans, pyramid, votes, seeds)
         queries, positions = self._initial_queries(scenes)
         places = torch.stack([scene.seeds for scene in scenes])
         steps = []
@@ -174,20 +184,29 @@ class Mask3D(nn.Module):
             queries = layer(queries, positions, seen, masked)
         return [*steps, self._step(queries, places, scenes)]
 
-    def _seeds(self, scan: Voxels, count: int) -> Tensor:
+    def _vote(self, finest: Tensor, scans: Sequence[Voxels], pyramid: Pyramid,
+              ) -> list[Votes] | list[None]:
+        """Let the voxels of each scan vote, in the order of the scan's voxels."""
+        if self.votes is None:
+            return [None] * len(scans)
+        ranks = pyramid.rank.split([len(scan) for scan in scans])
+        return [self.votes(select_rows(finest, rank), scan.centers - scan.centers.mean(0))
+                for scan, rank in zip(scans, ranks)]
+
+    def _seeds(self, scan: Voxels, votes: Votes | None, count: int) -> Tensor:
         """Choose the voxels the queries start at: [Q]."""
         if self.config.queries == 'learned':
             assert count == self.config.num_queries, 'learned queries cannot be added or removed'
             return scan.coords.new_zeros(0)  # learned queries start nowhere
-        return farthest_points(scan.coords, count)
+        return farthest_points(scan.coords, count) if votes is None else choose_seeds(votes, count)
 
     def _scenes(self, levels: list[Tensor], scans: Sequence[Voxels], pyramid: Pyramid,
-                seeds: Sequence[Tensor]) -> list[Scene]:
+                votes: Sequence[Votes | None], seeds: Sequence[Tensor]) -> list[Scene]:
         """Gather for each scan what its queries will see."""
         finest = product(levels[-1], self.mask_projection.weight, self.mask_projection.bias)
-        places = [scan.centers - scan.centers.mean(0) for scan in scans]
-        if self.config.windows:
-            finest = torch.cat([finest, window_features(torch.cat(places))[pyramid.order]], 1)
+        if self.config.votes:  # masks teach windows, not votes
+            centers = torch.cat([said.centers.detach() for said in votes if said is not None])
+            finest = torch.cat([finest, window_features(centers)[pyramid.order]], 1)
         sizes = [len(scan) for scan in scans]
         mask_features = list(select_rows(finest, pyramid.rank).split(sizes))
         if self.config.on_segments:
@@ -199,9 +218,10 @@ class Mask3D(nn.Module):
         memories = self._memories(levels, pyramid, centers, finest.detach())
         ranks = pyramid.rank.split(sizes)
         return [Scene(memory, masks, self._encode(scan.centers, scan.centers[seed]),
-                      levels[-1][rank[seed]], place[seed])
-                for memory, masks, scan, rank, seed, place
-                in zip(memories, mask_features, scans, ranks, seeds, places)]
+                      levels[-1][rank[seed]], said,
+                      scan.centers[seed] if said is None else said.centers.detach()[seed])
+                for memory, masks, scan, rank, seed, said
+                in zip(memories, mask_features, scans, ranks, seeds, votes)]
 
     def _memories(self, features: list[Tensor], pyramid: Pyramid, centers: Tensor,
                   mask_features: Tensor) -> list[list[Memory]]:
@@ -244,7 +264,7 @@ class Mask3D(nn.Module):
 
     def _step(self, queries: Tensor, seeds: Tensor, scenes: list[Scene]) -> list[StepPrediction]:
         """Return what the queries of each scan, which started at `seeds` [B, Q, 3], say."""
-        return [StepPrediction(classes, embedding, scene.mask_features)
+        return [StepPrediction(classes, embedding, scene.mask_features, scene.votes)
                 for classes, embedding, scene in zip(*self.head(queries, seeds), scenes)]
 
 

@@ -7,9 +7,9 @@ import torch
 from torch import nn, Tensor
 
 
-def farthest_points(coords: Tensor, count: int) -> Tensor:
+def farthest_points(coords: Tensor, count: int, weight: Tensor | None = None) -> Tensor:
     """
-    Choose points far from each other, beginning with row 0.
+    Choose points far from each other, beginning with row 0, or the heaviest.
 
     Each next point is the one farthest from all chosen ones, the first of equals. With fewer
     points than asked for, points repeat.
@@ -17,8 +17,10 @@ def farthest_points(coords: Tensor, count: int) -> Tensor:
     Parameters
     ----------
     coords : [V, 3]
-        Integer voxel coordinates; distances are exact up to 4096 voxels along an axis.
+        Distances are exact for integers, up to 4096 along an axis.
     count : int
+    weight : [V], optional
+        What the distance of a point is multiplied by.
 
     Returns
     -------
@@ -28,10 +30,13 @@ def farthest_points(coords: Tensor, count: int) -> Tensor:
     axes = coords.float().t().contiguous()  # [3, V]
     chosen = torch.zeros(count, dtype=torch.int64, device=coords.device)
     distance = torch.full_like(axes[0], torch.inf)
+    if weight is not None:
+        chosen[0] = weight.argmax()
+        weight = weight.square()
     for number in range(1, count):
         delta = axes - axes[:, chosen[number - 1], None]
         distance = torch.minimum(distance, delta.square_().sum(0))
-        chosen[number] = distance.argmax()
+        chosen[number] = (distance if weight is None else distance * weight).argmax()
     return chosen
 
 

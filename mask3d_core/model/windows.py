@@ -1,4 +1,4 @@
-"""Windows: a query's mask depends on where a voxel lies, too. Ours, not the paper's."""
+"""Windows: a query's mask depends on what a voxel votes for, too. Ours, not the paper's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn, Tensor
 
 NUMBERS = 8
 """Of a window, and of a place: their product is what the window adds to a mask logit."""
-RADIUS = 0.5
+RADIUS = 0.3
 """Metres: where the windows of untrained queries end."""
 OPENING = 2.0
 """Logit in the middle of such a window."""
@@ -17,9 +17,9 @@ NARROWEST, WIDEST = 0.02, 20.0
 """Metres: bounds of the distance at which a window has lost one logit."""
 
 
-def window_features(places: Tensor) -> Tensor:
+def window_features(centers: Tensor) -> Tensor:
     """Return what windows are linear in: [V, 3] metres -> [V, 8]: 1, x, y, z, xx, yy, zz, xy."""
-    x, y, z = places.unbind(1)
+    x, y, z = centers.unbind(1)
     return torch.stack([torch.ones_like(x), x, y, z, x * x, y * y, z * z, x * y], 1)
 
 
@@ -27,12 +27,13 @@ class Windows(nn.Module):
     """
     Gaussian windows of queries, as SMCA (Gao et al., ICCV 2021) has them in its attention.
 
-    A query says where its object is relative to the voxel it started at, how far it reaches along
-    each axis, and how it is turned around z; what lies elsewhere is not in its mask. Without
-    them a query first has to find out how to tell its object from all others by features that do
-    not know where they are, which takes a hundred times the training.
+    A query says where the votes for its object lie relative to the vote it started at, how far
+    they reach along each axis, and how they are turned around z; voxels that vote elsewhere are
+    not in its mask. Without windows a query first has to find out how to tell its object from
+    all others by features that do not know where they are, which takes a hundred times the
+    training.
 
-    A window is a polynomial of the position, so masks stay products of two factors, and pooling
+    A window is a polynomial of the vote, so masks stay products of two factors, and pooling
     them over voxels stays exact enough for attention.
     """
 
@@ -53,7 +54,7 @@ class Windows(nn.Module):
         ----------
         queries : [..., Q, D]
         seeds : [..., Q, 3]
-            Where the queries started, in the frame of `window_features`, metres.
+            Votes of the voxels the queries started at, in the frame of `window_features`, metres.
 
         Returns
         -------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mask3d_core.rooms.materials import Material
-from mask3d_core.rooms.mesh import join, Mesh
+from mask3d_core.rooms.mesh import Mesh
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -112,12 +112,3 @@ def prism(outline: ArrayLike, height: float, material: Material) -> Mesh:
     walls = _triangles(np.stack([here, after, after + count, here + count], axis=1))
     fan = np.stack([np.zeros(count - 2, int), here[1:-1], here[2:]], axis=1)
     return Mesh.of(vertices, np.concatenate([walls, fan, fan + count]), material)
-
-
-def legs(width: float, depth: float, height: float, thickness: float, material: Material,
-         round_ones: bool = False) -> Mesh:
-    """Make four legs at the corners of a rectangle width x depth, metres."""
-    leg = cylinder(thickness / 2, height, material, segments=8) if round_ones else box(
-        (thickness, thickness, height), material)
-    x, y = (width - thickness) / 2, (depth - thickness) / 2
-    return join(leg.moved(sx * x, sy * y) for sx in (-1, 1) for sy in (-1, 1))

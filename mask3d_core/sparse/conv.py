@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from platform import machine
 from typing import Any
 
 from mask3d_core.sparse.pyramid import Block, Level
@@ -14,8 +13,12 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.nn.grad import conv2d_weight
 
-ONEDNN = torch.backends.mkldnn.is_available() and machine().lower() in ('x86_64', 'amd64')
-"""Whether products go to oneDNN; its advantage has been measured on x86 only."""
+ONEDNN = (torch.backends.mkldnn.is_available()
+          and torch.backends.cpu.get_cpu_capability().startswith('AVX512'))
+"""
+Whether products go to oneDNN: where it has AVX-512 and torch's own product, on AMD, does not
+use it. With AVX2 both are as fast, but oneDNN's gradients of weights are three times slower.
+"""
 
 FEW_ROWS = 64
 FEW_NUMBERS = 20480
@@ -32,9 +35,9 @@ def product(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Ten
     """
     Multiply rows with a matrix: [M, C] x [D, C] -> [M, D].
 
-    On an x86 processor it is handed to torch as a 1 x 1 convolution, which oneDNN multiplies with
-    the widest vectors there are; torch's own matrix product was 2.3 times slower on an AMD EPYC
-    (docs/benchmarks.md). Same sums, same gradients.
+    On a processor with AVX-512 it is handed to torch as a 1 x 1 convolution, which oneDNN
+    multiplies with the widest vectors there are; torch's own matrix product was 2.3 times slower
+    on an AMD EPYC (docs/benchmarks.md). Same sums, same gradients.
     """
     if not _worth_onednn(features):
         return functional.linear(features, weight, bias)
@@ -195,14 +198,15 @@ class _SparseConv(torch.autograd.Function):
 
         v is the neighbour of u at offset k exactly if u is that of v at -k. So the gathered
         gradients serve twice: times the weights they are the gradient of the features, times the
-        features that of the weights.
+        features that of the weights. The first convolution needs the second alone, and its
+        features are narrower than its gradients: there the features are gathered.
         """
         features, weight = ctx.saved_tensors
-        blocks = ctx.level.blocks
-        padded = _followed_by_zeros(grad.contiguous())
+        blocks, grad = ctx.level.blocks, grad.contiguous()
+        grad_features = torch.empty_like(features) if ctx.needs_input_grad[0] else None
+        padded = _followed_by_zeros(features if grad_features is None else grad)
         by_offset = weight.transpose(0, 1).contiguous()  # [27, D, C]
         every = torch.arange(len(by_offset), device=weight.device)
-        grad_features = torch.empty_like(features) if ctx.needs_input_grad[0] else None
         num_parts = 1 if features.is_cuda else min(PARTS, len(blocks))
         wide = torch.promote_types(weight.dtype, torch.float32)
         totals = torch.zeros(num_parts, *by_offset.shape, dtype=wide, device=weight.device)
@@ -212,13 +216,17 @@ class _SparseConv(torch.autograd.Function):
             for number in numbers:
                 for block in blocks[number::num_parts]:
                     offsets = every if block.offsets is None else block.offsets
-                    mirrored = len(every) - 1 - offsets
                     gathered, rows = gather(block), slice(block.start, block.stop)
-                    if grad_features is not None:
-                        matrix = by_offset.index_select(0, mirrored).flatten(0, 1)
+                    if grad_features is None:
+                        part = product_over_rows(grad[rows], gathered).to(wide)
+                        part = part.view(len(weight), len(offsets), -1).transpose(0, 1)
+                    else:
+                        offsets = len(every) - 1 - offsets
+                        matrix = by_offset.index_select(0, offsets).flatten(0, 1)
                         grad_features[rows] = _product_back(gathered, matrix)
-                    part = product_over_rows(gathered, features[rows]).to(wide)
-                    totals[number].index_add_(0, mirrored, part.view(-1, *by_offset.shape[1:]))
+                        part = product_over_rows(gathered, features[rows]).to(wide)
+                        part = part.view(-1, *by_offset.shape[1:])
+                    totals[number].index_add_(0, offsets, part)
 
         if features.is_cuda:
             convolve(range(num_parts))

@@ -15,7 +15,7 @@ from mask3d_core.voxels import Voxelization
 
 SHIPPED = 'shipped'
 """`start_weights` for those of the package."""
-CLASS_HEAD = 'head.classes.'
+CLASS_LAYERS = ('head.classes.', 'votes.classes.')
 """Tensors that belong to the classes, not to what was learned about shapes."""
 
 
@@ -76,7 +76,7 @@ def first_weights(config: TrainConfig, material: Material, command: str) -> Weig
     """
     Return what the run begins with: random weights, or those of `start_weights`.
 
-    Of weights for other classes all is taken but the class head.
+    Of weights for other classes all is taken but what belongs to the classes.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def first_weights(config: TrainConfig, material: Material, command: str) -> Weig
     state = dict(start.state)
     if start.classes.ids != fresh.classes.ids:
         state |= {name: tensor for name, tensor in fresh.state.items()
-                  if name.startswith(CLASS_HEAD)}
+                  if name.startswith(CLASS_LAYERS)}
     return replace(fresh, state=state)
 
 

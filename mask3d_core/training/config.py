@@ -135,7 +135,7 @@ class TrainConfig:
     validate_every: int = 50
     pictures: int = 3
     extract: ExtractSettings = ExtractSettings(
-        min_points=1, dbscan_eps=0.0, overlap_threshold=None, all_classes=True)
+        min_points=1, dbscan_eps=0.0, overlap_threshold=None, all_classes=True, superpoints=False)
 
     def __post_init__(self) -> None:
         wrong = [text for holds, text in (

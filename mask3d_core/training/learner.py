@@ -16,6 +16,7 @@ from mask3d_core.training.matching import LossWeights
 from mask3d_core.training.norms import share_batch_norms
 from mask3d_core.training.run_folder import State
 from mask3d_core.training.sharing import gather
+from mask3d_core.training.vote_losses import vote_loss
 import torch
 from torch import nn, Tensor
 from torch.optim.lr_scheduler import OneCycleLR
@@ -109,8 +110,9 @@ class Forward(nn.Module):
         Returns
         -------
         total : []
-        terms : [4]
-            The total, and class, mask and dice loss of the final prediction, without gradients.
+        terms : [5]
+            The total, class, mask and dice loss of the final prediction, and the loss of the
+            votes, without gradients.
 
         """
         steps = self.model(batch.voxels, batch.pyramid, every_step=True, generator=generator)
@@ -118,14 +120,15 @@ class Forward(nn.Module):
         if self.loss_voxels:
             steps, targets = sample_voxels(steps, targets, self.loss_voxels, generator)
         loss = compute_loss(steps, targets, self.weights, class_share)
-        total = loss.total
+        votes = vote_loss([prediction.votes for prediction in steps[0]], batch.targets)
+        total = loss.total + self.weights.votes * votes
         if not any(len(targets) for targets in batch.targets):
             # nothing compares masks, but all processes wait for a gradient of every weight
             total = total + 0 * sum(step.mask_logits[:1].sum() for scans in steps
                                     for step in scans)
         terms = loss.terms
-        return total, torch.stack([total.detach(), terms['class'], terms['mask'],
-                                   terms['dice']])
+        return total, torch.stack([total.detach(), terms['class'], terms['mask'], terms['dice'],
+                                   votes.detach()])
 
 
 class Learner:

@@ -101,9 +101,9 @@ def add_gradients(learner: Learner, share: Share, seed: int, step: int) -> list[
 
     Returns
     -------
-    4 floats
-        Over the scans of all processes: the total loss, and the class, mask and dice loss of the
-        final prediction.
+    5 floats
+        Over the scans of all processes: the total loss, the class, mask and dice loss of the
+        final prediction, and the loss of the votes.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def add_gradients(learner: Learner, share: Share, seed: int, step: int) -> list[
 
     """
     fabric = learner.fabric
-    terms = torch.zeros(len(share.batches), 4, device=fabric.device)
+    terms = torch.zeros(len(share.batches), 5, device=fabric.device)
     for number, (samples, class_share) in enumerate(zip(share.batches, share.class_shares)):
         batch, counts = Batch(samples, fabric.device), number < share.counted
         more = number + 1 < len(share.batches)  # gradients are added up until the last

@@ -29,12 +29,16 @@ class LossWeights:
     ----------
     classes, masks, dice : float
         Of cross entropy of the classes, binary cross entropy of the masks, and dice; 0: left out.
+    votes : float
+        Of what voxels vote (`training/vote_losses.py`), once, where the others count at each of
+        the steps; only of models that vote, and not in the matching.
 
     """
 
     classes: float = 2.
     masks: float = 5.
     dice: float = 2.
+    votes: float = 10.
 
     def __post_init__(self) -> None:
         for name, weight in vars(self).items():

@@ -84,8 +84,8 @@ class Records:
             Steps done, this one included.
         samples : sequence of Sample
             This process's.
-        terms : 4 floats
-            Of all processes: the total, and class, mask and dice loss at the end.
+        terms : 5 floats
+            Of all processes: the total, class, mask and dice loss at the end, and the votes'.
         norm : float
             Of the gradient.
         waiting : float
@@ -101,7 +101,7 @@ class Records:
         if done % self.run.config.log_every == 0:
             self.folder.log(done, {
                 'epoch': done / self.run.order.steps_per_epoch, 'loss': loss,
-                **dict(zip(('class', 'mask', 'dice'), parts)), 'gradient_norm': norm,
+                **dict(zip(('class', 'mask', 'dice', 'votes'), parts)), 'gradient_norm': norm,
                 'learning_rate': rate, 'voxels': sum(len(sample.voxels) for sample in samples),
                 'seconds': self.progress.seconds, 'waiting': waiting,
                 'gigabytes': _peak_memory(self.fabric.device)})

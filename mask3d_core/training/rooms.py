@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mask3d_core.classes import load_classes
+from mask3d_core.errors import InputError
 from mask3d_core.files.raw_scan import RawScan, RawSource
 from mask3d_core.rooms.room import make_room
 from mask3d_core.rooms.scanning import random_style, scan
@@ -84,12 +85,19 @@ def generate_room(seed: int, number: int) -> dict[str, NDArray]:
     """
     classes = load_classes(CLASSES)
     rng = np.random.default_rng([seed, number & 0xFFFFFFFF])
+    columns = None
     for _ in range(TRIES):
         style = random_style(rng, int(np.exp(rng.uniform(*np.log(POINTS)))))
-        columns = scan(make_room(rng, classes, style.path == 'close'), rng, style)
+        try:
+            columns = scan(make_room(rng, classes, style.path == 'close'), rng, style)
+        except InputError:  # from nowhere the camera saw anything
+            continue
         columns = forget_fragments(columns)
         if len(np.unique(columns['instance'])) > 2:
             break
+    if columns is None:
+        raise InputError(f'no camera sees anything of room {number} of seed {seed}: take another '
+                         '--seed')
     return columns
 
 

@@ -87,10 +87,27 @@ def test_weights_on_a_data_set(dataset: Dataset, weights: Path, tmp_path: Path,
     assert (out / 'curves.png').stat().st_size > 1000
 
 
+def test_what_a_robot_gets_is_evaluated_on_request(
+        dataset: Dataset, weights: Path, tmp_path: Path) -> None:
+    evaluate = ['evaluate', str(dataset.folder), '--min-region', '20']
+    model = ['--weights', str(weights), '--num-queries', '8', '--device', 'cpu']
+    assert main([*evaluate, *model, '--as-robot', '--save', str(tmp_path / 'robot'), '-o',
+                 str(tmp_path / 'scores')]) == 0
+    for name in 'ab':
+        assert main(['segment', str(dataset.path(name)), *model, '-o',
+                     str(tmp_path / 'segmented' / name)]) == 0
+        evaluated = np.load(tmp_path / 'robot' / f'{name}.npz')
+        segmented = np.load(tmp_path / 'segmented' / name / 'instances.npz')
+        np.testing.assert_array_equal(evaluated['masks'], segmented['masks'])
+        np.testing.assert_array_equal(evaluated['class_id'], segmented['class_id'])
+    assert json.loads((tmp_path / 'scores' / 'scores.json').read_text())['as_robot']
+
+
 def test_weights_and_their_stored_predictions_score_alike(
         dataset: Dataset, weights: Path, tmp_path: Path) -> None:
     model = ['--weights', str(weights), '--num-queries', '8', '--device', 'cpu']
-    every = ['--all-classes', '--min-points', '1', '--overlap-threshold', '1']
+    every = ['--all-classes', '--min-points', '1', '--overlap-threshold', '1',
+             '--no-superpoints']
     evaluate = ['evaluate', str(dataset.folder), '--min-region', '20', '-o', str(tmp_path / 'out')]
     for name in 'ab':
         assert main(['segment', str(dataset.path(name)), *model, '-o',

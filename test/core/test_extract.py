@@ -17,7 +17,8 @@ import pytest
 import torch
 
 Golden = Callable[[str], Any]
-ORIGINAL = ExtractSettings(dbscan_eps=0, min_points=0, overlap_threshold=None, all_classes=True)
+ORIGINAL = ExtractSettings(dbscan_eps=0, min_points=0, overlap_threshold=None, all_classes=True,
+                           superpoints=False)
 PLAIN = ExtractSettings(min_points=1, dbscan_eps=0, overlap_threshold=None)
 CLASSES = ClassTable((10, 20), ('chair', 'table'), ((255, 0, 0), (0, 0, 255)))
 
@@ -81,6 +82,16 @@ def small(mask_logits: ArrayLike, class_logits: ArrayLike, settings: ExtractSett
     return extract(prediction, voxels_of(centers, np.arange(10) // 2), scan, CLASSES, settings)
 
 
+def on_surfaces(mask_logits: ArrayLike, segment: ArrayLike, **settings: bool) -> list[list[int]]:
+    """Extract from ten points, two in each of five voxels, that lie on superpoints."""
+    x = np.arange(10) * 2.0
+    scan = Scan.from_points(np.stack([x, x * 0, x * 0], axis=1), segment=np.asarray(segment))
+    prediction = Prediction(torch.tensor([CHAIR]), torch.tensor([mask_logits]).t())
+    found = extract(prediction, voxels_of(scan.xyz[::2], np.arange(10) // 2), scan, CLASSES,
+                    replace(PLAIN, **settings))
+    return [found.points(index).tolist() for index in range(len(found))]
+
+
 CHAIR, TABLE, NOTHING = [5., 0, 0], [0., 4, 0], [0., 0, 9]
 
 
@@ -93,6 +104,19 @@ def test_score_is_class_probability_times_mean_mask_probability() -> None:
     assert (instances.class_id.tolist(), instances.name(0)) == ([10], 'chair')
     assert instances.class_colors == {10: (255, 0, 0), 20: (0, 0, 255)}
     assert instances.num_points == 10
+
+
+def test_a_mask_holds_whole_superpoints() -> None:
+    mask = [1., 1, 1, -1, -1]                           # points 0 to 5
+    surfaces = [7, 7, 7, 7, 9, 9, 9, 2, 2, 2]           # 0-3, 4-6 and 7-9
+    assert on_surfaces(mask, surfaces) == [[0, 1, 2, 3, 4, 5, 6]]
+    assert on_surfaces(mask, surfaces, superpoints=False) == [[0, 1, 2, 3, 4, 5]]
+
+
+def test_a_mask_on_a_larger_superpoint_stays_as_it_is() -> None:
+    assert on_surfaces([-1., -1, 1, -1, -1], [3] * 10) == [[4, 5]]
+    half = on_surfaces([1., -1, -1, -1, -1], [1, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+    assert half == [[0]], 'what keeps half of its points may lose the rest'
 
 
 def test_best_score_first_and_equal_ones_by_query() -> None:

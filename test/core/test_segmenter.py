@@ -48,8 +48,8 @@ def test_instances_of_a_room(segmenter: Segmenter, room: Any) -> None:
     instances = segmenter.segment(Scan.from_points(xyz, color), every)
     assert len(instances) and instances.num_points == len(xyz)
     assert (np.diff(instances.score) <= 0).all()
-    assert set(instances.seconds) == {'voxels', 'pyramid', 'unet', 'decoder', 'clustering',
-                                      'instances'}
+    assert set(instances.seconds) == {'voxels', 'pyramid', 'unet', 'decoder', 'superpoints',
+                                      'clustering', 'instances'}
     assert all(seconds > 0 for seconds in instances.seconds.values())
     for index in range(len(instances)):
         points = xyz[instances.points(index)].astype(float)
@@ -57,6 +57,22 @@ def test_instances_of_a_room(segmenter: Segmenter, room: Any) -> None:
         np.testing.assert_allclose(instances.box_size[index], np.ptp(points, 0), atol=1e-6)
         np.testing.assert_allclose(instances.centroid[index], points.mean(0), atol=1e-5)
         assert instances.name(index) in CLASSES.names
+
+
+def test_masks_hold_whole_superpoints_unless_that_is_switched_off(
+        room: Any) -> None:
+    segmenter = load_segmenter(untrained_weights(SMALL, CLASSES, voxel_size=0.05, seed=16), 'cpu')
+    scan = Scan.from_points(*room)
+    plain = ExtractSettings(min_points=1, dbscan_eps=0, overlap_threshold=None, superpoints=False)
+    surfaces = replace(plain, superpoints=True)
+
+    bare = segmenter.segment(scan, plain)
+    found = segmenter.segment(scan, surfaces)
+    given = segmenter.segment(replace(scan, segment=find_superpoints(scan, 0.05)), surfaces)
+
+    assert 'superpoints' not in bare.seconds and 'superpoints' not in given.seconds
+    np.testing.assert_array_equal(found.masks, given.masks)
+    assert (found.masks != bare.masks).any()
 
 
 def test_superpoints_where_the_weights_want_segments(room: Any) -> None:

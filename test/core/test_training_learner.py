@@ -1,6 +1,5 @@
 """One step of training: its gradients however it is split, its rates, and what the line says."""
 
-from collections.abc import Iterator
 import os
 from pathlib import Path
 import re
@@ -18,13 +17,7 @@ import pytest
 import torch
 from toy_rooms import arguments, make_room, write_dataset
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 @pytest.fixture(scope='module')

@@ -10,6 +10,7 @@ from mask3d_core.checkpoint import load_weights, Weights
 from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D
 from mask3d_core.segmenter import load_segmenter
+from mask3d_core.shipped import shipped_weights
 from mask3d_core.training.batches import Batch, crop, load_samples, Order, Sample
 from mask3d_core.training.beginning import first_weights, Material
 from mask3d_core.training.config import load_config, TrainConfig
@@ -126,6 +127,21 @@ def test_fine_tuning_takes_all_but_the_class_head(run: Path, rooms: Path, tmp_pa
     assert changed == ['head.classes.weight', 'head.classes.bias']
     with pytest.raises(InputError, match='hidden_dim 32, this configuration 64'):
         first_weights(replace(config, model=replace(config.model, hidden_dim=64)), material, '')
+
+
+def test_own_scans_go_on_from_the_weights_that_ship(rooms: Path) -> None:
+    file = Path(__file__).parents[2] / 'config' / 'train_own.yaml'
+    config = load_config(file, ['--data', str(rooms)])
+    shipped = load_weights(shipped_weights())
+    assert config.start_weights == 'shipped' and config.voxel_size == shipped.voxel_size
+    assert config.augmentation.color_drop == shipped.trained['color_drop']
+
+    begun = first_weights(config, Material.open(config), '')
+
+    changed = {name for name in begun.state
+               if not torch.equal(begun.state[name], shipped.state[name])}
+    assert changed == {f'{head}.classes.{part}' for head in ('head', 'votes')
+                       for part in ('weight', 'bias')}
 
 
 def test_workers_change_nothing(rooms: Path) -> None:

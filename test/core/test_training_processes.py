@@ -1,6 +1,5 @@
 """Several processes do what one does, however they are started, and fail together."""
 
-from collections.abc import Iterator
 import contextlib
 import csv
 import os
@@ -22,18 +21,12 @@ import torch
 import toy_rooms
 from toy_rooms import arguments, make_room, write_dataset
 
+pytestmark = pytest.mark.usefixtures('one_thread')
+
 KEYS = ['--batch_size', '3', '--epochs', '2', '--log_every', '1', '--validate_every', '2',
         '--pictures', '0', '--learning_rate', '1e-4', '--augmentation.scale', '0',
         '--augmentation.elastic', '0']
 """Four rooms: steps of three scans and of one, twice."""
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope='module')

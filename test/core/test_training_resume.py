@@ -21,17 +21,11 @@ from torch import nn
 import toy_rooms
 from toy_rooms import arguments, make_room, write_dataset
 
+pytestmark = pytest.mark.usefixtures('one_thread')
+
 KEYS = ['--epochs', '6', '--log_every', '1', '--save_every', '3', '--pictures', '0',
         '--validate_every', '6', '--learning_rate', '1e-3', '--batch_size', '3']
 """12 steps, of three scans and of one; a state after steps 2, 3, 4, 6, 8, 9 ..."""
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope='module')
@@ -58,7 +52,7 @@ def configure(data: Path, output: Path, *keys: str) -> TrainConfig:
 def logged(output: Path) -> list[list[str]]:
     """Return step, epoch, losses, gradient norm and rate of every logged step."""
     lines = (output / 'log.csv').read_text().splitlines()
-    return [line.split(',')[:8] for line in lines]
+    return [line.split(',')[:9] for line in lines]
 
 
 def wait_for_steps(output: Path, count: int) -> None:

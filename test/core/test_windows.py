@@ -1,9 +1,7 @@
 """Windows: a Gaussian around a place, as a product of two factors."""
 
-from dataclasses import replace
 import math
 
-from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D, ModelConfig
 from mask3d_core.model.windows import OPENING, RADIUS, window_features, Windows
 from mask3d_core.scan import Scan
@@ -15,7 +13,7 @@ import torch
 from torch import Tensor
 
 SMALL = ModelConfig(backbone='Res16UNet14A', num_classes=2, hidden_dim=16, feedforward_dim=16,
-                    num_heads=2, num_queries=4, levels=(0, 1), windows=True)
+                    num_heads=2, num_queries=4, levels=(0, 1), votes=True)
 
 
 def logits(windows: Windows, queries: Tensor, seeds: Tensor, places: Tensor) -> Tensor:
@@ -76,8 +74,3 @@ def test_masks_of_an_untrained_model_lie_around_their_queries() -> None:
     means = torch.stack([prediction.mask_logits[:, q][distance[:, q] < 0.3].mean()
                          for q in range(4)])
     assert (means > prediction.mask_logits.mean(0)).all()
-
-
-def test_learned_queries_have_no_windows() -> None:
-    with pytest.raises(InputError, match='learned queries start nowhere'):
-        replace(SMALL, queries='learned')

@@ -1,0 +1,88 @@
+"""Votes: where voxels vote, and where queries start."""
+
+from dataclasses import replace
+
+from mask3d_core.errors import InputError
+from mask3d_core.model import Mask3D, ModelConfig
+from mask3d_core.model.votes import choose_seeds, VoteHead, Votes
+from mask3d_core.scan import Scan
+from mask3d_core.sparse import build_pyramid
+from mask3d_core.voxels import batch_coords, Voxelization, voxelize
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+SMALL = ModelConfig(backbone='Res16UNet14A', num_classes=2, hidden_dim=16, feedforward_dim=16,
+                    num_heads=2, num_queries=4, levels=(0, 1), queries='fps_feature', votes=True)
+OBJECT, NOTHING = [5.0, 0, 0], [0, 0, 5.0]
+
+
+def votes(centers: list[list[float]], logits: list[list[float]]) -> Votes:
+    places = torch.zeros(len(centers), 3)
+    return Votes(places, torch.tensor(centers), torch.tensor(logits))
+
+
+def test_untrained_voxels_vote_for_themselves() -> None:
+    places = torch.randn(50, 3)
+    said = VoteHead(8, 2)(torch.randn(50, 8), places)
+    assert torch.equal(said.centers, places) and said.class_logits.shape == (50, 3)
+
+
+def test_queries_start_at_objects_far_from_each_other() -> None:
+    said = votes([[0, 0, 0], [9, 9, 9], [0.01, 0, 0], [2, 0, 0], [2.01, 0, 0], [3, 0, 0]],
+                 [OBJECT, NOTHING, OBJECT, OBJECT, OBJECT, OBJECT])
+    assert choose_seeds(said, 3).tolist() == [0, 4, 5]
+
+
+def test_a_vote_that_others_share_counts_more_than_one_far_away() -> None:
+    crowd, stray = [[1.01, 0.01, 0.01]] * 5, [[-1.5, 0, 0]]
+    said = votes([*([[0.01, 0.01, 0.01]] * 6), *stray, *crowd], [OBJECT] * 12)
+    assert choose_seeds(said, 2).tolist() == [0, 7]
+    assert sorted(choose_seeds(said, 3).tolist()) == [0, 6, 7]
+
+
+def test_where_nothing_is_an_object_queries_start_anywhere() -> None:
+    said = votes([[0, 0, 0], [1, 0, 0]], [NOTHING, NOTHING])
+    assert choose_seeds(said, 4).tolist() == [0, 1, 0, 0]
+
+
+@pytest.fixture
+def model() -> Mask3D:
+    torch.manual_seed(0)
+    return Mask3D(SMALL).eval()
+
+
+def predict(model: Mask3D, **options: object) -> list:
+    xyz = np.random.default_rng(0).uniform(0, 3, (2000, 3)) * (1, 1, 0.1)
+    scans = [voxelize(Scan.from_points(part, np.full((1000, 3), 128, np.uint8)),
+                      Voxelization(0.1, 'mean', (0.5,) * 3, (0.3,) * 3))
+             for part in (xyz[:1000], xyz[1000:])]
+    return model(scans, build_pyramid(batch_coords(scans)), **options)
+
+
+def test_every_scan_of_a_batch_votes_by_itself(model: Mask3D) -> None:
+    def first(shift: Tensor) -> Votes:
+        with torch.no_grad():
+            model.votes.shift.bias.copy_(shift)  # type: ignore[union-attr]
+            said = predict(model, every_step=True)[0][0].votes
+        assert said is not None
+        return said
+
+    near, far = first(torch.zeros(3)), first(torch.tensor([1.0, 2, 3]))
+    torch.testing.assert_close(near.places.mean(0), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(near.centers, near.places)
+    torch.testing.assert_close(far.centers, far.places + torch.tensor([1.0, 2, 3]))
+
+
+def test_masks_do_not_teach_votes(model: Mask3D) -> None:
+    predict(model, every_step=True)[-1][0].mask_logits.sum().backward()
+    assert model.votes is not None and model.votes.shift.weight.grad is None
+    assert model.head.windows is not None
+    assert float(model.head.windows.head.weight.grad.abs().sum()) > 0  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize('change', [{'queries': 'learned'}, {'on_segments': True}])
+def test_votes_need_voxels(change: dict) -> None:
+    with pytest.raises(InputError, match='with votes, queries start at voxels'):
+        replace(SMALL, **change)
