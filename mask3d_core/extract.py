@@ -147,6 +147,7 @@ def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTa
         segment = segment.to(prediction.mask_logits.device)
     rows = len(voxels) if segment is None else int(segment.max()) + 1
     assert len(prediction.mask_logits) == rows, 'one row of mask logits per voxel or segment'
+    prediction = _likely(prediction, settings)
     regions = find_regions(prediction.mask_logits, segment)
     split = time.perf_counter()
     if settings.dbscan_eps:
@@ -167,6 +168,15 @@ def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTa
     instances = _describe(candidates, masks, scan, classes)
     rest = time.perf_counter() - began - clustering
     return replace(instances, seconds={'clustering': clustering, 'instances': rest})
+
+
+def _likely(prediction: Prediction, settings: ExtractSettings) -> Prediction:
+    """Leave out queries that cannot reach the threshold: no score is above its probability."""
+    if not settings.score_threshold or (settings.all_classes and settings.top_k == -1):
+        return prediction  # in the second case the number of masks says how many pairs there are
+    best = torch.softmax(prediction.class_logits.float(), dim=1)[:, :-1].amax(1)
+    keep = ~(best < settings.score_threshold)  # what is no number stays, for `_rank` to refuse
+    return Prediction(prediction.class_logits[keep], prediction.mask_logits[:, keep])
 
 
 def _large_enough(regions: Regions, inverse: NDArray[np.int64], min_points: int) -> Regions:

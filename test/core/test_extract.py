@@ -106,6 +106,20 @@ def test_score_is_class_probability_times_mean_mask_probability() -> None:
     assert instances.num_points == 10
 
 
+def test_a_threshold_leaves_what_it_would_leave_at_the_end() -> None:
+    random = np.random.default_rng(0)
+    masks, classes = random.normal(0, 3, (40, 5)), random.normal(0, 2, (40, 3))
+    for more in ({}, {'top_k': 9}, {'all_classes': True, 'top_k': -1}, {'all_classes': True},
+                 {'overlap_threshold': 0.3}, {'dbscan_eps': 1.0}):
+        everything = small(masks, classes, replace(PLAIN, **more))
+        likely = small(masks, classes, replace(PLAIN, score_threshold=0.4, **more))
+        count = int((everything.score >= 0.4).sum())
+        assert 0 < len(likely) == count <= len(everything)
+        np.testing.assert_array_equal(likely.masks, everything.masks[:count])
+        np.testing.assert_array_equal(likely.class_id, everything.class_id[:count])
+    assert not len(small(masks, classes, replace(PLAIN, score_threshold=1.0)))
+
+
 def test_a_mask_holds_whole_superpoints() -> None:
     mask = [1., 1, 1, -1, -1]                           # points 0 to 5
     surfaces = [7, 7, 7, 7, 9, 9, 9, 2, 2, 2]           # 0-3, 4-6 and 7-9
