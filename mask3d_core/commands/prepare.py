@@ -145,9 +145,9 @@ def _validation(text: str) -> float | tuple[str, ...]:
         part = float(text)
     except ValueError:
         return _names(text)
-    if not 0 <= part < 1:
+    if part < 0:
         raise argparse.ArgumentTypeError(f'expected a part from 0 to below 1, got {text}')
-    return part
+    return part if part < 1 else _names(text)  # scans may have numbers for names
 
 
 def run(options: argparse.Namespace) -> None:

@@ -18,7 +18,9 @@ MOST_DAMAGED = 0.01
 BLANK = bytes(32 if byte <= 32 or byte == ord(',') else byte for byte in range(256))
 PLAIN = bytes(byte for byte in range(256) if byte >= 32 or byte in b'\t\n\r')
 CONTROL = bytes(byte for byte in range(32) if byte not in b'\t\n\r')
-NUMBER = b'0123456789+-.eEnaifNAIF \n'
+NUMBER = b'0123456789+-.eE,' + bytes(range(33))
+LARGEST = float(np.finfo(np.float32).max)
+"""What a number of a scan can be; neither inf nor nan is."""
 
 
 @dataclass
@@ -101,18 +103,31 @@ def _rows(text: bytes, width: int, done: int, lines: TableLines) -> NDArray[np.f
     ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord('\n'))
     words = _words_per_line(np.frombuffer(text.translate(BLANK), np.uint8), ends)
     kept = words == width
-    if text.translate(None, NUMBER + b',\r\t' + bytes(range(32))):
+    values = _values(text, kept, width)
+    if values is None:  # look at every line: the slow way
         kept &= np.array([_is_row(line) for line in text.split(b'\n')])
+        values = _values(text, kept, width)
+        assert values is not None
     dropped = np.flatnonzero(~kept & (words > 0))
-    if len(dropped):
-        lines.dropped += (dropped + 1 + done).tolist()
-        odd = np.setdiff1d(odd, dropped).tolist()
+    lines.dropped += (dropped + 1 + done).tolist()
+    lines.repaired += (np.setdiff1d(odd, dropped) + 1 + done).astype(int).tolist()
+    lines.read += int(kept.sum())
+    return values
+
+
+def _values(text: bytes, kept: NDArray[np.bool_], width: int) -> NDArray[np.float64] | None:
+    """Read the kept lines all at once: [R, width]; None where something in them is no number."""
+    if not kept.all():
         every = text.split(b'\n')
         text = b'\n'.join(every[line] for line in np.flatnonzero(kept))
-    lines.repaired += [line + 1 + done for line in odd]
-    lines.read += int(kept.sum())
-    values = np.fromstring(text.translate(BLANK).decode(), sep=' ')
-    return values.reshape(-1, width)
+    if text.translate(None, NUMBER):
+        return None
+    try:
+        values = np.fromstring(text.translate(BLANK).decode(), sep=' ')
+    except ValueError:  # 1.2.3
+        return None
+    whole = len(values) == width * kept.sum() and (np.abs(values) <= LARGEST).all()
+    return values.reshape(-1, width) if whole else None
 
 
 def _mended(text: bytes, width: int) -> tuple[bytes, list[int]]:
@@ -138,8 +153,7 @@ def _words_per_line(content: NDArray[np.uint8], ends: NDArray[np.int64]) -> NDAr
 
 def _is_row(line: bytes) -> bool:
     try:
-        for word in line.translate(BLANK).split():
-            float(word)
+        return not line.translate(None, NUMBER) and all(
+            abs(float(word)) <= LARGEST for word in line.translate(BLANK).split())
     except ValueError:
         return False
-    return True

@@ -46,8 +46,9 @@ class ModelConfig:
     on_segments : bool
         Masks on superpoints instead of voxels.
     votes : bool
-        Whether voxels vote for the middle of their object, queries start where votes gather, and
-        masks depend on votes, too (`model/votes.py`, `model/windows.py`); not in the paper.
+        Whether voxels vote for the middle of their object, queries start at what they take for
+        objects, and masks depend on votes, too (`model/votes.py`, `model/windows.py`); not in the
+        paper.
 
     """
 
@@ -85,6 +86,6 @@ class ModelConfig:
         """Undo `to_dict`; raise InputError for a key this version does not know."""
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:
-            raise InputError(f'the weights were made by a newer version: unknown model setting '
-                             f'{sorted(unknown)[0]!r}; update mask3d_ros')
+            raise InputError('the weights were made by another version of mask3d_ros: unknown '
+                             f'model setting {sorted(unknown)[0]!r}; update the older of the two')
         return cls(**(values | {'levels': tuple(values['levels'])}))

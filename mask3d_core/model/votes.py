@@ -10,10 +10,8 @@ from torch import nn, Tensor
 
 HIDDEN = 64
 """Width of the hidden layer."""
-NO_OBJECT = 0.7
-"""Probability of the last class from which on no query starts at a voxel."""
-CELL = 0.05
-"""Metres: edge of the cells in which votes are counted."""
+SMALLEST = 0.05
+"""Metres from the middle to the voxels of the smallest objects."""
 
 
 class Votes(NamedTuple):
@@ -41,8 +39,8 @@ class VoteHead(nn.Module):
     Votes of voxels for the middle of their object (Qi et al., Deep Hough Voting, ICCV 2019).
 
     Every voxel of an object teaches this, where a query teaches one mask: the U-Net learns from
-    it what objects are many times sooner than from masks alone. Queries then start where votes
-    gather (`choose_seeds`), and their windows are around votes instead of voxels.
+    it what objects are many times sooner than from masks alone. Queries then start at objects
+    (`choose_seeds`), and their windows are around votes instead of voxels.
     """
 
     def __init__(self, channels: int, num_classes: int) -> None:
@@ -62,20 +60,17 @@ class VoteHead(nn.Module):
 @torch.no_grad()
 def choose_seeds(votes: Votes, count: int) -> Tensor:
     """
-    Choose voxels of objects whose votes lie far from each other, and among many others.
+    Choose voxels of objects, each in another one as far as there are enough.
 
-    Farthest point sampling over the votes, in which a distance counts as often as there are votes
-    in the same cell: votes that nobody shares come last.
+    Farthest point sampling in which a distance counts in sizes of the object, which is as large as
+    the shift of its votes is long: two cups stand as far apart as two beds. It counts the less the
+    likelier a voxel belongs to none.
 
     Returns
     -------
     [count] int64 rows
 
     """
-    rows = torch.nonzero(votes.class_logits.softmax(1)[:, -1] < NO_OBJECT)[:, 0]
-    if not len(rows):
-        rows = torch.arange(len(votes.places), device=votes.places.device)
-    centers = votes.centers[rows]
-    _, cell, together = torch.unique(torch.floor(centers / CELL).long(), dim=0,
-                                     return_inverse=True, return_counts=True)
-    return rows[farthest_points(centers, count, together[cell].float())]
+    shift = torch.linalg.vector_norm(votes.centers - votes.places, dim=1)
+    objectness = 1 - votes.class_logits.softmax(1)[:, -1]
+    return farthest_points(votes.places, count, objectness.square() / (SMALLEST + shift))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+import os
 import signal
 
 from mask3d_core.classes import ClassTable
@@ -217,6 +218,7 @@ def load_samples(samples: Samples, order: Order, workers: int, pin: bool,
 
     Workers live as long as the run: nothing is made anew from epoch to epoch.
     """
+    workers = min(workers, os.cpu_count() or 1)  # more are no faster
     loader = DataLoader(samples, batch_sampler=order, num_workers=workers, pin_memory=pin,
                         collate_fn=list, worker_init_fn=_start_worker,
                         prefetch_factor=2 if workers else None)

@@ -88,7 +88,7 @@ class TrainConfig:
     precision : str
         'float32', 'bfloat16' or 'float16'.
     workers : int
-        Processes that read, augment and voxelize.
+        Processes that read, augment and voxelize; no more than there are cores.
     log_every : int
         Steps from one line of the logs to the next.
     save_every : int

@@ -95,6 +95,8 @@ def _validation_names(names: Sequence[str], validation: Sequence[str] | float) -
         if unknown:
             raise InputError(f'no scan {unknown[0]!r} for validation, there are: '
                              + ', '.join(names))
+        if set(validation) == set(names):
+            raise InputError('all scans are for validation: none is left to train on, name fewer')
         return set(validation)
     ranked = sorted(names, key=lambda name: sha256(name.encode()).digest())
     share = [name for name in ranked

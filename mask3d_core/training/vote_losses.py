@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-PER_METRE = 4.0
+PER_METRE = 8.0
 """What a metre between a vote and the middle of the object costs, in units of cross entropy."""
 
 

@@ -74,11 +74,11 @@ def test_help_tells_the_defaults_there_are(capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(SystemExit):
         main(['segment', '--help'])
     text = ' '.join(capsys.readouterr().out.split())
-    told = {'classes': 'all', 'all_classes': None}
+    told = {'classes': 'all', 'all_classes': None, 'dbscan_eps': '4 voxels'}
     for setting in fields(ExtractSettings):
         option = '--' + setting.name.replace('_', '-')
         default = told.get(setting.name, str(setting.default))
-        found = re.search(rf' {option} (?:(?! --).)*?\(default: ([^)]*)\)', text)
+        found = re.search(rf' {option}(?:, --no\S+)? (?:(?! --).)*?\(default: ([^)]*)\)', text)
         assert option in text
         if default is not None:
             assert found and found[1] == default, setting.name

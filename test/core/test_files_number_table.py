@@ -52,6 +52,15 @@ def test_lines_of_other_lengths_do_not_make_up_for_each_other(tmp_path: Path) ->
     assert (rows == [1, 2, 3]).all()
 
 
+@pytest.mark.parametrize('word', ['1.2.3', '1-2', '--1', '1e', '1_0', 'nan', '-inf', '1e60', 'x'])
+def test_what_is_no_number_drops_its_line(tmp_path: Path, word: str) -> None:
+    good = '1 2 3\n' * 150
+    (tmp_path / 'a.txt').write_text(f'{good}4 {word} 6\n{good}')
+    rows, lines = read(tmp_path / 'a.txt')
+    assert lines.notes() == ['dropped as damaged: line 151'] and lines.read == 300
+    np.testing.assert_array_equal(rows, [[1, 2, 3]] * 300)
+
+
 def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / 'a.txt').write_text('1 2 3 4 5 6\n' * 10)
     with pytest.raises(InputError, match=r'a\.txt: 10 of 10 lines are not rows of 3 numbers, the '

@@ -5,6 +5,7 @@ import csv
 import os
 from pathlib import Path
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -49,6 +50,20 @@ def environment(**more: str) -> dict[str, str]:
                          'MASTER_PORT': str(port)} | more
 
 
+def start(command: list[str], place: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, *command], env=place, start_new_session=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    """Wait for the end and return stderr; nothing that was started lives on, whatever happens."""
+    try:
+        return process.communicate(timeout=300)[1]
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
 def rows(path: Path) -> list[dict[str, str]]:
     with open(path, newline='') as file:
         return list(csv.DictReader(file))
@@ -78,13 +93,13 @@ def test_torchrun_shares_steps_that_do_not_divide(rooms: Path, tmp_path: Path) -
     config = load_config(None, arguments(rooms, tmp_path / 'one', *KEYS, '--batch_voxels', '2400'))
     train(config)
     place = environment()
-    done = subprocess.run(
-        [sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node', '2',
-         '--master_port', place['MASTER_PORT'], toy_rooms.__file__, 'train',
-         *arguments(rooms, tmp_path / 'two', *KEYS, '--batch_voxels', '1200')],
-        env=place, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert '2 x cpu' in done.stderr
+    both = start(
+        ['-m', 'torch.distributed.run', '--nproc_per_node', '2', '--master_port',
+         place['MASTER_PORT'], toy_rooms.__file__, 'train',
+         *arguments(rooms, tmp_path / 'two', *KEYS, '--batch_voxels', '1200')], place)
+    said = finish(both)
+    assert both.returncode == 0, said
+    assert '2 x cpu' in said
     assert_same_result(tmp_path / 'one', tmp_path / 'two',
                        first_weights(config, Material.open(config), ''))
 
@@ -94,12 +109,10 @@ def test_two_of_slurm_stop_together_at_a_loss_that_is_no_number(
     keys = ['--batch_size', '2', '--epochs', '1', '--learning_rate', '1e20']
     place = environment(SLURM_NTASKS='2', SLURM_NNODES='1', SLURM_NTASKS_PER_NODE='2',
                         SLURM_JOB_NAME='train', SLURM_NODEID='0')
-    both = [subprocess.Popen(
-        [sys.executable, toy_rooms.__file__, 'train',
-         *arguments(rooms, tmp_path / 'run', *keys)],
-        env=place | {'SLURM_PROCID': str(rank), 'SLURM_LOCALID': str(rank)},
-        stderr=subprocess.PIPE, text=True) for rank in (0, 1)]
-    said = [process.communicate(timeout=120)[1] for process in both]
+    command = [toy_rooms.__file__, 'train', *arguments(rooms, tmp_path / 'run', *keys)]
+    both = [start(command, place | {'SLURM_PROCID': str(rank), 'SLURM_LOCALID': str(rank)})
+            for rank in (0, 1)]
+    said = [finish(process) for process in both]
     names = Material.open(load_config(None, arguments(rooms, tmp_path / 'run'))).training
     scans = ', '.join(names[index] for _, index in list(Order(0, 4, 2, 1))[1])
     for process, text in zip(both, said):
@@ -111,12 +124,11 @@ def test_two_of_slurm_stop_together_at_a_loss_that_is_no_number(
 def test_two_processes_stop_together_at_a_damaged_scan(tmp_path: Path) -> None:
     data = write_dataset(tmp_path / 'data', [make_room(0), make_room(1)])
     (data / 'scans' / 'room1.npz').write_bytes(b'no archive')
-    done = subprocess.run(
-        [sys.executable, toy_rooms.__file__, 'train',
-         *arguments(data, tmp_path / 'run', '--devices', '2')],
-        env=environment(), capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 1
-    assert 'mask3d: scan room1: ' in done.stderr and 'Traceback' not in done.stderr
+    both = start([toy_rooms.__file__, 'train',
+                  *arguments(data, tmp_path / 'run', '--devices', '2')], environment())
+    said = finish(both)
+    assert both.returncode == 1
+    assert 'mask3d: scan room1: ' in said and 'Traceback' not in said
 
 
 @pytest.mark.parametrize(('variables', 'expected'), [

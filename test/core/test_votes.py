@@ -18,9 +18,10 @@ SMALL = ModelConfig(backbone='Res16UNet14A', num_classes=2, hidden_dim=16, feedf
 OBJECT, NOTHING = [5.0, 0, 0], [0, 0, 5.0]
 
 
-def votes(centers: list[list[float]], logits: list[list[float]]) -> Votes:
-    places = torch.zeros(len(centers), 3)
-    return Votes(places, torch.tensor(centers), torch.tensor(logits))
+def votes(places: list[list[float]], shift: list[float], logits: list[list[float]]) -> Votes:
+    """Return votes `shift` metres above their voxels."""
+    above = torch.tensor([[0.0, 0, length] for length in shift])
+    return Votes(torch.tensor(places), torch.tensor(places) + above, torch.tensor(logits))
 
 
 def test_untrained_voxels_vote_for_themselves() -> None:
@@ -30,20 +31,20 @@ def test_untrained_voxels_vote_for_themselves() -> None:
 
 
 def test_queries_start_at_objects_far_from_each_other() -> None:
-    said = votes([[0, 0, 0], [9, 9, 9], [0.01, 0, 0], [2, 0, 0], [2.01, 0, 0], [3, 0, 0]],
-                 [OBJECT, NOTHING, OBJECT, OBJECT, OBJECT, OBJECT])
-    assert choose_seeds(said, 3).tolist() == [0, 4, 5]
+    said = votes([[0, 0, 0], [9, 9, 9], [0.01, 0, 0], [2, 0, 0], [3, 0, 0]], [0.1] * 5,
+                 [OBJECT, NOTHING, OBJECT, OBJECT, OBJECT])
+    assert choose_seeds(said, 3).tolist() == [0, 4, 3]
 
 
-def test_a_vote_that_others_share_counts_more_than_one_far_away() -> None:
-    crowd, stray = [[1.01, 0.01, 0.01]] * 5, [[-1.5, 0, 0]]
-    said = votes([*([[0.01, 0.01, 0.01]] * 6), *stray, *crowd], [OBJECT] * 12)
-    assert choose_seeds(said, 2).tolist() == [0, 7]
-    assert sorted(choose_seeds(said, 3).tolist()) == [0, 6, 7]
+def test_distances_count_in_sizes_of_the_object() -> None:
+    """Two small things 20 cm apart are two, two voxels of a bed 60 cm apart one."""
+    said = votes([[0, 0, 0], [0.6, 0, 0], [2, 0, 0], [2.2, 0, 0]], [0.95, 0.95, 0.05, 0.05],
+                 [OBJECT] * 4)
+    assert sorted(choose_seeds(said, 3).tolist()) == [0, 2, 3]
 
 
 def test_where_nothing_is_an_object_queries_start_anywhere() -> None:
-    said = votes([[0, 0, 0], [1, 0, 0]], [NOTHING, NOTHING])
+    said = votes([[0, 0, 0], [1, 0, 0]], [0, 0], [NOTHING, NOTHING])
     assert choose_seeds(said, 4).tolist() == [0, 1, 0, 0]
 
 
