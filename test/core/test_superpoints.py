@@ -1,11 +1,10 @@
 """Superpoints of clouds and meshes."""
 
 from pathlib import Path
-import struct
 
 from hypothesis import given, settings, strategies
 from mask3d_core.errors import InputError
-from mask3d_core.files import lzf, read_scan
+from mask3d_core.files import read_scan
 from mask3d_core.scan import Scan
 from mask3d_core.superpoints import (
     find_superpoints,
@@ -16,6 +15,7 @@ from mask3d_core.superpoints import (
 import numpy as np
 from numpy.typing import NDArray
 import pytest
+from table_tops import labels_of_each_point
 
 
 def plane(width: float, height: float, step: float = 0.02) -> NDArray:
@@ -177,23 +177,13 @@ def test_broken_meshes_are_errors(vertices: NDArray, faces: NDArray, message: st
         group_mesh(vertices, faces)
 
 
-def object_of_each_point(path: Path) -> NDArray:
-    """Return the object each finite point of a labelled table top belongs to, 0: the table."""
-    content = path.read_bytes()
-    body = content[content.index(b'DATA binary_compressed\n') + 23:]
-    packed, size = struct.unpack_from('<II', body)
-    stored = lzf.decompress(body[8:8 + packed], size)            # field after field, labels first
-    label = np.frombuffer(stored, '<u4', 640 * 480)
-    return label[read_scan(path).kept].astype(np.int64) // 10
-
-
 @pytest.mark.parametrize('name, voxel_size, most, least', [
     ('test55', 0.01, 130, 0.985), ('test55', 0.02, 60, 0.97), ('test10', 0.01, 60, 0.995),
     ('learn13', 0.02, 25, 0.993)])
 def test_superpoints_of_a_table_top_keep_to_its_objects(
         name: str, voxel_size: float, most: int, least: float, shared_data: Path) -> None:
     path = shared_data / 'clouds' / f'{name}.pcd'
-    target = object_of_each_point(path)
+    target = labels_of_each_point(path) // 10                    # 0: the table
     superpoint = find_superpoints(read_scan(path), voxel_size)
     votes = np.zeros((superpoint.max() + 1, target.max() + 1), np.int64)
     np.add.at(votes, (superpoint, target), 1)
