@@ -79,12 +79,23 @@ def cluster_rows(centers: NDArray[np.floating], masks: list[NDArray[np.int64]], 
         raise InputError(f'expected min_points of at least 1, got {min_points}')
     if not any(map(len, masks)):
         return [np.zeros(0, np.int64) for _ in masks]
+    centers, masks = _only_used(centers, masks)
     cells = gather_cells(centers, eps)
     if min_points == 1:
         return _components(cells, masks)
     cores = [core_rows(cells, rows, min_points) for rows in masks]
     labels = _components(cells, cores)
     return [with_borders(cells, *mask) for mask in zip(masks, cores, labels, strict=True)]
+
+
+def _only_used(centers: NDArray[np.floating], masks: list[NDArray[np.int64]],
+               ) -> tuple[NDArray[np.floating], list[NDArray[np.int64]]]:
+    """Leave out the points that are in no mask: of a room, most of the walls."""
+    used = np.zeros(len(centers), bool)
+    for rows in masks:
+        used[rows] = True
+    place = np.cumsum(used) - 1
+    return centers[used], [place[rows] for rows in masks]
 
 
 def _components(cells: Cells, masks: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:

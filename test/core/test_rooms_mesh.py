@@ -76,9 +76,8 @@ def test_joining_counts_on_and_keeps_equal_materials_once() -> None:
     (solids.tube([(0, 0, 0), (0, 0, 1)], 0.1, RED, 100), (0.2, 0.2, 1), 0.2 * np.pi, False),
     (solids.sheet([[(0, 0, 0), (1, 0, 0)], [(0, 1, 0), (1, 1, 0)]], RED), (1, 1, 0), 1, False),
     (solids.prism([(0, 0), (2, 0), (0, 1)], 3, RED), (2, 1, 3), 2 + 3 * (3 + 5 ** 0.5), True),
-    (solids.legs(1, 2, 0.7, 0.1, RED), (1, 2, 0.7), 4 * (4 * 0.07 + 0.02), True),
 ], ids=['box', 'panel', 'cylinder', 'cone', 'ball', 'open lathe', 'cushion', 'tube', 'sheet',
-        'prism', 'legs'])
+        'prism'])
 def test_solids(mesh: Mesh, size: tuple[float, float, float], surface: float, closed: bool,
                 ) -> None:
     np.testing.assert_allclose(mesh.size, size, atol=1e-3)
