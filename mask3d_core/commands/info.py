@@ -57,9 +57,10 @@ def _weights_facts(path: Path) -> list[tuple[str, str]]:
     return [
         ('kind', f'weights, {numbers / 1e6:.1f} million numbers in {len(weights.state)} tensors'),
         ('model', f'{model.backbone}, {model.hidden_dim} channels, {model.num_heads} heads, '
-                  f'{model.num_rounds} rounds over {len(model.levels)} levels'
+                  f'{model.num_rounds} x {len(model.levels)} refinement steps'
                   + ('' if model.shared_rounds else ', each with its own weights')),
-        ('queries', f'{model.num_queries} by default, {model.queries}'),
+        ('queries', f'{model.num_queries} by default, {model.queries}'
+                    + (', at what voxels vote for' if model.votes else '')),
         ('masks', 'on segments' if model.on_segments else 'on points'),
         ('input', 'coloured points' if weights.uses_color else 'points without colour'),
         ('voxel', f'{weights.voxel_size:g} m, colour: {weights.voxel_color}'),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from platform import machine
 from typing import Any
 
 from mask3d_core.sparse.pyramid import Block, Level
@@ -13,12 +14,10 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.nn.grad import conv2d_weight
 
-ONEDNN = (torch.backends.mkldnn.is_available()
-          and torch.backends.cpu.get_cpu_capability().startswith('AVX512'))
-"""
-Whether products go to oneDNN: where it has AVX-512 and torch's own product, on AMD, does not
-use it. With AVX2 both are as fast, but oneDNN's gradients of weights are three times slower.
-"""
+ONEDNN = torch.backends.mkldnn.is_available() and machine().lower() in ('x86_64', 'amd64')
+"""Whether products go to oneDNN; its advantage has been measured on x86 only."""
+AVX512 = torch.backends.cpu.get_cpu_capability().startswith('AVX512')
+"""Without it gradients are faster by torch's own product, those of weights three times."""
 
 FEW_ROWS = 64
 FEW_NUMBERS = 20480
@@ -35,9 +34,9 @@ def product(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Ten
     """
     Multiply rows with a matrix: [M, C] x [D, C] -> [M, D].
 
-    On a processor with AVX-512 it is handed to torch as a 1 x 1 convolution, which oneDNN
-    multiplies with the widest vectors there are; torch's own matrix product was 2.3 times slower
-    on an AMD EPYC (docs/benchmarks.md). Same sums, same gradients.
+    On an x86 processor it is handed to torch as a 1 x 1 convolution, which oneDNN multiplies with
+    the widest vectors there are; torch's own matrix product was 2.3 times slower on an AMD EPYC
+    (docs/benchmarks.md). Same sums, same gradients.
     """
     if not _worth_onednn(features):
         return functional.linear(features, weight, bias)
@@ -48,14 +47,14 @@ def product(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Ten
 
 def _product_back(grad: Tensor, matrix: Tensor) -> Tensor:
     """Multiply with a matrix as it lies in memory: [M, C] x [C, D] -> [M, D]."""
-    if not _worth_onednn(grad):
+    if not (AVX512 and _worth_onednn(grad)):
         return grad @ matrix
     return _rows(functional.conv_transpose2d(_image(grad), matrix[..., None, None], dilation=2))
 
 
 def product_over_rows(grad: Tensor, features: Tensor) -> Tensor:
     """Sum the products of rows, as the gradient of a weight does: [M, D], [M, C] -> [D, C]."""
-    if not _worth_onednn(grad) or features.numel() <= FEW_NUMBERS:
+    if not (AVX512 and _worth_onednn(grad)) or features.numel() <= FEW_NUMBERS:
         return grad.t() @ features
     size = (grad.shape[1], features.shape[1], 1, 1)
     return conv2d_weight(_image(features), size, _image(grad), dilation=2)[..., 0, 0]

@@ -59,7 +59,7 @@ def plain_loss(steps: list[list[StepPrediction]], targets: list[Targets]) -> Ten
 def leaves(steps: list[list[StepPrediction]]) -> list[Tensor]:
     """Return every tensor the loss depends on, once."""
     return list({id(part): part for scans in steps for prediction in scans
-                 for part in prediction}.values())
+                 for part in prediction[:3]}.values())
 
 
 def test_loss_and_gradients_are_those_of_the_definition() -> None:
@@ -122,9 +122,9 @@ def test_extreme_logits_in_float32(logit: float) -> None:
 
 
 def test_half_precision_is_computed_in_single() -> None:
-    steps = [[StepPrediction(*(part.detach().bfloat16() for part in prediction))]
+    steps = [[StepPrediction(*(part.detach().bfloat16() for part in prediction[:3]))]
              for prediction in random_steps(0, 4000)]
-    exact = [[StepPrediction(*(part.float() for part in scan[0]))] for scan in steps]
+    exact = [[StepPrediction(*(part.float() for part in scan[0][:3]))] for scan in steps]
     targets = [random_targets(0, 4000)]
     with torch.autocast('cpu', dtype=torch.bfloat16):
         loss = compute_loss(steps, targets)
