@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         help='.ply, .pcd, .npz or a bag of one cloud; default: the bundled scan')
     parser.add_argument('--weights', type=Path, metavar='FILE',
                         help='default: those that ship with the package')
+    parser.add_argument('--score-threshold', type=float, default=0.3, metavar='S',
+                        help='what is less sure is not shown (default: 0.3; the node alone: 0)')
     parser.add_argument('--timeout', type=float, default=120.0, metavar='SECONDS')
     options = parser.parse_args(arguments)
     try:
@@ -58,7 +60,8 @@ def _run(options: argparse.Namespace) -> None:
     if not options.scan.exists():
         raise InputError(f'{options.scan}: no such file; give a scan with --scan FILE')
     options.output.mkdir(parents=True, exist_ok=True)
-    messages = _play(options, {'weights': str(options.weights or shipped_weights())})
+    messages = _play(options, {'weights': str(options.weights or shipped_weights()),
+                               'score_threshold': options.score_threshold})
     cloud, found = messages['cloud_map'], messages['segment_node/instances']
     if found.header != cloud.header:
         raise InputError('the node answered another cloud than the one that was played')
