@@ -138,39 +138,50 @@ def _merge_exactly(cells: Cells, masks: list[NDArray[np.int64]], component: NDAr
     if not len(split):
         return component
     members = members_of(cells, [masks[mask] for mask in split])
-    pairs, near, far = _open_pairs(cells, members, component[split])
+    pairs, far = _open_pairs(cells, members, component[split])
     joint = component[split].reshape(-1)
     asked = 1
     while True:
         sides = joint[pairs]
         open_ = sides[:, 0] != sides[:, 1]
-        pairs, near, far, sides = pairs[open_], near[open_], far[open_], sides[open_]
+        pairs, far, sides = pairs[open_], far[open_], sides[open_]
         if not len(pairs):
             break
-        ask = _closest(sides, near, asked)
+        ask = _closest(sides, asked)
         within = _any_within(cells, members, pairs[ask], far[ask])
         joint = _joined(joint, sides[ask[within]])
         rest = np.ones(len(pairs), bool)
         rest[ask] = False
-        pairs, near, far = pairs[rest], near[rest], far[rest]
+        pairs, far = pairs[rest], far[rest]
         asked *= 4
     component[split] = joint.reshape(len(split), -1)
     return component
 
 
-def _closest(sides: NDArray[np.int64], near: NDArray[np.float64], number: int,
-             ) -> NDArray[np.int64]:
-    """Return which pairs are among the `number` closest of the component on either side."""
-    owner = sides.T.reshape(-1)
-    ranked = np.lexsort((np.tile(near, 2), owner))
+def _closest(sides: NDArray[np.int64], number: int) -> NDArray[np.int64]:
+    """Return which pairs, closest first, are among the `number` first of either component."""
+    if number == 1:  # most pairs are only ever seen here: no sorting
+        first = np.full(sides.max() + 1, len(sides))
+        backwards = np.arange(len(sides))[::-1]
+        for side in sides.T:
+            last = np.full_like(first, len(sides))
+            last[side[backwards]] = backwards
+            first = np.minimum(first, last)
+        return np.unique(first[first < len(sides)])
+    owner = sides.reshape(-1)
+    ranked = np.argsort(owner, kind='stable')
     first = np.flatnonzero(np.diff(owner[ranked], prepend=-1))
     place = np.arange(len(ranked)) - np.repeat(first, np.diff(first, append=len(ranked)))
-    return np.unique(ranked[place < number] % len(near))
+    return np.unique(ranked[place < number] // 2)
 
 
 def _open_pairs(cells: Cells, members: Members, component: NDArray[np.int64],
-                ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the pairs of parts that may join components [B, C], and bounds of their distances."""
+                ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """
+    Return the pairs of parts that may join components [B, C], and how far apart they are at most.
+
+    Those that may be closest come first.
+    """
     a, b = cells.maybe.T
     active = component >= 0
     mask, edge = np.nonzero(active[:, a] & active[:, b])
@@ -180,8 +191,8 @@ def _open_pairs(cells: Cells, members: Members, component: NDArray[np.int64],
     low, high = _part_boxes(cells, members)
     a, b = pairs.T
     near, far = box_bounds(low[a], high[a], low[b], high[b])
-    close = near <= cells.limit
-    return pairs[close], near[close], far[close]
+    order = np.argsort(near, kind='stable')[:np.count_nonzero(near <= cells.limit)]
+    return pairs[order], far[order]
 
 
 def _part_boxes(cells: Cells, members: Members,
