@@ -246,7 +246,7 @@ def _add_segmented(options: argparse.Namespace, dataset: Dataset, names: Sequenc
         nonlocal done
         done += 1
         say(f'{done}/{len(names)} {name}: {len(instances)} predictions, '
-             f'{sum(instances.seconds.values()):.2f} s')
+            f'{sum(instances.seconds.values()):.2f} s')
         if options.save is not None:
             options.save.mkdir(parents=True, exist_ok=True)
             write_instances_npz(options.save / f'{name}.npz', instances)

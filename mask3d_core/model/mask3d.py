@@ -92,7 +92,8 @@ class Scene:
         Finest features there.
     votes : Votes or None
     seeds : [Q, 3]
-        What these voxels vote for, metres from the middle of the scan; nothing without votes.
+        What these voxels vote for, metres from the middle of the scan; means nothing without
+        votes.
 
     """
 
