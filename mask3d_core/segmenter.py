@@ -117,14 +117,12 @@ class Segmenter:
 
         """
         watch, settings = Stopwatch(self.device), settings or ExtractSettings()
-        if settings.dbscan_eps is None:
-            settings = replace(settings, dbscan_eps=EPS_VOXELS * self.voxelization.size)
         scan, voxels = self.prepare(scan, watch)
         with _out_of_memory(len(voxels)):
             prediction = self.predict(voxels, watch)
-            if settings.superpoints and scan.segment is None:
-                scan = self._with_superpoints(scan, watch)
-            instances = extract(prediction, voxels, scan, self.weights.classes, settings)
+            if settings.superpoints:
+                scan = self.with_superpoints(scan, watch)
+            instances = self.extract(prediction, voxels, scan, settings)
         return replace(instances, seconds=watch.seconds | dict(instances.seconds))
 
     def prepare(self, scan: Scan, watch: Stopwatch) -> tuple[Scan, Voxels]:
@@ -137,11 +135,14 @@ class Segmenter:
         check_memory(self.device, len(voxels), self.num_queries)
         if self.weights.model.on_segments and scan.segment is None:
             with _out_of_memory(len(voxels)):
-                scan = self._with_superpoints(scan, watch)
+                scan = self.with_superpoints(scan, watch)
                 voxels = voxelize(scan, self.voxelization)
         return scan, voxels
 
-    def _with_superpoints(self, scan: Scan, watch: Stopwatch) -> Scan:
+    def with_superpoints(self, scan: Scan, watch: Stopwatch) -> Scan:
+        """Give a scan superpoints if it has no segments."""
+        if scan.segment is not None:
+            return scan
         with watch.stage('superpoints'):
             return replace(scan, segment=find_superpoints(scan, self.voxelization.size))
 
@@ -161,6 +162,13 @@ class Segmenter:
         with watch.stage('decoder'):
             steps = self.model.decode(levels, [voxels], pyramid, self.num_queries)
         return steps[-1][0]
+
+    def extract(self, prediction: Prediction, voxels: Voxels, scan: Scan,
+                settings: ExtractSettings) -> Instances:
+        """Turn a prediction into instances; where settings leave eps open, by the voxels."""
+        if settings.dbscan_eps is None:
+            settings = replace(settings, dbscan_eps=EPS_VOXELS * self.voxelization.size)
+        return extract(prediction, voxels, scan, self.weights.classes, settings)
 
     @torch.inference_mode()
     def encode(self, voxels: Voxels, watch: Stopwatch) -> tuple[Pyramid, list[torch.Tensor]]:

@@ -29,7 +29,9 @@ class Protocol:
     confidence : float or None
         Lowest score for precision and recall (S3DIS); None: they are not reported.
     top_k, dbscan_eps, num_queries
-        What the original's validation scripts give the model; None: as trained.
+        What the original's validation scripts give the model; None: as trained, or as on a robot.
+    superpoints : bool
+        Whether masks hold whole superpoints, as on a robot and not in the original.
 
     """
 
@@ -38,8 +40,9 @@ class Protocol:
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     confidence: float | None = None
     top_k: int = 500
-    dbscan_eps: float = 0.95
+    dbscan_eps: float | None = 0.95
     num_queries: int | None = None
+    superpoints: bool = False
 
     def settings(self) -> ExtractSettings:
         """Return the settings with which predictions are made for this benchmark."""
@@ -47,7 +50,7 @@ class Protocol:
 
         return ExtractSettings(top_k=self.top_k, dbscan_eps=self.dbscan_eps,
                                min_points=1, overlap_threshold=None, all_classes=True,
-                               superpoints=False)
+                               superpoints=self.superpoints)
 
 
 def find_protocol(name: str, background: tuple[str, ...] | None = None) -> Protocol:
@@ -57,8 +60,8 @@ def find_protocol(name: str, background: tuple[str, ...] | None = None) -> Proto
     Parameters
     ----------
     name : str
-        'scannet' or 'scannet20', 'scannet200', 's3dis', 'stpls3d'; any other is evaluated as
-        ScanNet, but with all its classes.
+        'scannet' or 'scannet20', 'scannet200', 's3dis', 'stpls3d'; any other is scored as
+        ScanNet, but with all its classes, and its masks are made as on a robot.
     background : tuple of str, optional
         Classes without instances; those of the benchmark by default.
 
@@ -76,7 +79,7 @@ def _benchmark(name: str) -> Protocol:
         return Protocol(confidence=0.8, top_k=-1, dbscan_eps=0.6, num_queries=100)
     if name == 'stpls3d':
         return Protocol(min_region=10, top_k=750, dbscan_eps=14.0, num_queries=160)
-    return Protocol()
+    return Protocol(dbscan_eps=None, superpoints=True)
 
 
 def _scannet200_groups() -> dict[str, tuple[str, ...]]:

@@ -16,7 +16,7 @@ from mask3d_core.evaluation.protocol import Protocol
 from mask3d_core.evaluation.scores import Scores
 from mask3d_core.evaluation.segmented import block_truth, check_classes
 from mask3d_core.evaluation.truth import Truth
-from mask3d_core.extract import extract, ExtractSettings
+from mask3d_core.extract import ExtractSettings
 from mask3d_core.model import Prediction, StepPrediction
 from mask3d_core.scan import Scan
 from mask3d_core.segmenter import Segmenter, Stopwatch
@@ -50,6 +50,13 @@ class View:
         self.voxels = voxels.to(segmenter.device)
         self._pyramid, self._levels = segmenter.encode(self.voxels, watch)
         self.seconds = watch.seconds
+
+    def with_superpoints(self) -> Scan:
+        """Return the scan with superpoints, which are found when they are first asked for."""
+        watch = Stopwatch(self.segmenter.device)
+        self.scan = self.segmenter.with_superpoints(self.scan, watch)
+        self.seconds |= watch.seconds
+        return self.scan
 
     @torch.inference_mode()
     def decode(self, num_queries: int) -> tuple[Prediction, Mapping[str, float]]:
@@ -235,8 +242,8 @@ class _Trial:
     def add(self, view: View, truth: Truth, answer: Answer) -> None:
         """Turn an answer into instances and compare them with the truth."""
         prediction, settings, decoder = answer
-        found = extract(prediction, view.voxels, view.scan, view.segmenter.weights.classes,
-                        settings)
+        scan = view.with_superpoints() if settings.superpoints else view.scan
+        found = view.segmenter.extract(prediction, view.voxels, scan, settings)
         self.evaluation.add(found, truth)
         seconds = {**view.seconds, **decoder, **found.seconds}
         self.seconds.append({**seconds, 'together': sum(seconds.values())})

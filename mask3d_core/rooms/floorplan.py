@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 WALL_THICKNESS = 0.12
 """Metres between two connected rooms."""
@@ -42,6 +42,13 @@ class Wall:
         direction = np.subtract(self.end, self.start) / self.length
         inwards = np.array([-direction[1], direction[0]])
         return np.asarray(self.start) + along * direction + away * inwards
+
+    def along(self, point: ArrayLike) -> float | None:
+        """Undo `place`: how far along the wall a point on it is, metres; None if it is not."""
+        inwards = np.subtract(self.place(0, 1), self.start)
+        along, away = (float(np.subtract(point, self.start) @ axis)
+                       for axis in ((inwards[1], -inwards[0]), inwards))
+        return along if 0 <= along <= self.length and abs(away) < 0.01 else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -110,6 +110,8 @@ class Furnisher:
         for x, y, angle in self.rng.permutation(np.array(places))[:most]:
             chair = maker(np.random.default_rng(state))
             pulled = self.rng.uniform(0.0, 0.45) + (0.2 if self.chance(0.2) else 0)
+            if table.piece.parts:  # cabinets below leave no room for knees
+                pulled += chair.size[1] / 2
             away = np.array([-np.sin(angle), np.cos(angle)]) * pulled
             self.room.before(table, chair, x + away[0], y + away[1],
                              angle + self.rng.normal(0, 0.2))

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from mask3d_core.classes import ClassTable
 from mask3d_core.rooms import materials
 from mask3d_core.rooms.arrangement import Arrangement
-from mask3d_core.rooms.floorplan import beside, draw_plan, FloorPlan
+from mask3d_core.rooms.floorplan import beside, draw_plan, FloorPlan, Wall, WALL_THICKNESS
 from mask3d_core.rooms.furnished import make_scene, Surface
 from mask3d_core.rooms.furniture import decoration, devices, openings, shelves
 from mask3d_core.rooms.interiors import Furnisher, ROOMS, table_top
 from mask3d_core.rooms.scene import Scene
-from mask3d_core.rooms.shell import floor_mesh, Opening, skirting_mesh, wall_mesh
+from mask3d_core.rooms.shell import (
+    floor_mesh,
+    Opening,
+    passage_meshes,
+    skirting_mesh,
+    wall_mesh,
+)
 import numpy as np
 
 DOOR_CLEARANCE = 0.7
@@ -61,6 +67,8 @@ def make_room(rng: np.random.Generator, classes: ClassTable, crowded: bool = Fal
         f.from_ceiling(decoration.CEILING_DECORATION, f.some(0, 1))
         _rugs(f)
         shell += _shell(room)
+        if number == 0:  # the second room has the same passage
+            shell += _passages(room)
     return make_scene(rooms, shell, classes)
 
 
@@ -130,5 +138,23 @@ def _shell(room: Arrangement) -> list[Surface]:
         coat = accent if number == 1 else paint
         surfaces.append(('wall', wall_mesh(wall, plan.height, holes, coat)))
         if skirting is not None:
-            surfaces.append(('wall', skirting_mesh(wall, holes, skirting, 0.08)))
+            doors = [*holes, *doorways(room, wall)]
+            surfaces.append(('wall', skirting_mesh(wall, doors, skirting, 0.08)))
     return surfaces
+
+
+def doorways(room: Arrangement, wall: Wall) -> Iterator[Opening]:
+    """List where the doors of a wall are."""
+    for placed in room.placed:
+        low, high = placed.piece.bounds
+        place = wall.along(placed.point((0, high[1], 0))[:2])
+        if placed.piece.name == 'door' and placed.angle == wall.angle and place is not None:
+            yield Opening(place - high[0], place - low[0], 0.0, high[2])
+
+
+def _passages(room: Arrangement) -> list[Surface]:
+    """Line the holes to the next room."""
+    floor, coat = materials.wood(room.rng), materials.paint(room.rng)
+    return [surface for number, openings in room.openings.items() for opening in openings
+            for surface in zip(('floor', 'wall'), passage_meshes(
+                room.plan.walls[number], opening, WALL_THICKNESS, floor, coat))]

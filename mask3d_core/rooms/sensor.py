@@ -118,7 +118,8 @@ def measure(frame: Frame, facing: NDArray, material: NDArray, sensor: Sensor,
         depth = 1 / seen
     depth *= 1 + _over_picture(sensor.bias, lens)
     depth += _noise(depth, facing, sensor, lens, rng)
-    lost |= lost[source] | ~(depth > sensor.nearest) | (depth > sensor.farthest)
+    nothing = frame.face[source] < 0  # an edge beside nothing has no depth to mix with
+    lost |= lost[source] | nothing | ~(depth > sensor.nearest) | (depth > sensor.farthest)
     if sensor.step:
         unit = sensor.step / (EMITTER_FOCAL * 0.075)
         depth = 1 / np.maximum(np.round(1 / depth / unit), 1) / unit

@@ -56,6 +56,24 @@ def skirting_mesh(wall: Wall, openings: Sequence[Opening], material: Material, h
     return _onto(wall, join(parts or [panel(0.01, 0.01, material)]))
 
 
+def passage_meshes(wall: Wall, opening: Opening, depth: float, floor: Material,
+                   coat: Material) -> tuple[Mesh, Mesh]:
+    """Make the floor in a hole that leads through a wall, and what lines its sides and top."""
+    width, height = opening.end - opening.start, opening.top
+    side = panel(depth, height, coat).turned(np.pi / 2)
+    lining = join([side.moved(-width / 2), side.moved(width / 2),
+                   _level(width, depth, coat).moved(z=height)])
+    middle = (opening.start + opening.end) / 2
+    ground, lining = (_onto(wall, mesh.moved(middle, -depth / 2))
+                      for mesh in (_level(width, depth, floor), lining))
+    return ground, lining
+
+
+def _level(width: float, depth: float, material: Material) -> Mesh:
+    """Make a level rectangle around the origin."""
+    return panel(width, depth, material).turned(np.pi / 2, 'x').moved(y=depth / 2)
+
+
 def _onto(wall: Wall, mesh: Mesh) -> Mesh:
     """Bring a mesh, which lies along +x with the room towards +y, to its wall."""
     along = np.subtract(wall.end, wall.start)

@@ -11,6 +11,7 @@ from mask3d_core.evaluation.benchmark import measure_evaluation
 from mask3d_core.evaluation.protocol import find_protocol
 from mask3d_core.evaluation.segmented import block_truth, check_classes
 from mask3d_core.evaluation.truth import OUTSIDE, write_scannet_truth
+from mask3d_core.extract import ExtractSettings
 from mask3d_core.model.config import ModelConfig
 from mask3d_core.training.dataset import Dataset, ScanFacts
 from mask3d_core.training.labels import LabelledScan, write_labelled
@@ -280,6 +281,12 @@ def test_the_settings_of_the_original() -> None:
     assert facts == {'scannet': (500, 0.95, 150), 'scannet200': (750, 0.95, 150),
                      's3dis': (-1, 0.6, 100), 'stpls3d': (750, 14.0, 160)}
     assert find_protocol('scannet').settings().all_classes
+    assert not find_protocol('scannet').settings().superpoints
+
+
+def test_other_data_is_answered_as_on_a_robot() -> None:
+    settings, robot = find_protocol('our office').settings(), ExtractSettings()
+    assert settings.superpoints and settings.dbscan_eps is robot.dbscan_eps is None
 
 
 def test_evaluating_is_fast() -> None:

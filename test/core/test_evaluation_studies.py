@@ -56,9 +56,9 @@ def test_the_default_is_scored_as_elsewhere(dataset: Dataset) -> None:
     protocol = dataset_protocol(dataset)
     settings, names = protocol.settings(), dataset.split('validation')
     studies = [vary_steps(segmenter, settings),
-               vary_eps(segmenter, settings, (0, protocol.dbscan_eps, 0.2))]
+               vary_eps(segmenter, settings, (0, 0.4, 0.2))]
     assert [study.settings for study in studies] == [
-        tuple(map(str, range(13))), ('0.2', '0.95', 'none')]
+        tuple(map(str, range(13))), ('0.2', '0.4', 'none')]
     assert all(list(study.places) == sorted(set(study.places)) for study in studies)
     seen: list[str] = []
     steps, eps = run_studies(segmenter, dataset, names, studies, protocol, seen.append)
@@ -72,8 +72,8 @@ def test_the_default_is_scored_as_elsewhere(dataset: Dataset) -> None:
     for outcomes in (steps, eps):
         assert len({str(outcome.scores.to_dict()) for outcome in outcomes}) > 2
     seconds = eps[0].seconds
-    assert set(seconds) == {'voxels', 'pyramid', 'unet', 'decoder', 'clustering', 'instances',
-                            'together'}
+    assert set(seconds) == {'voxels', 'pyramid', 'unet', 'superpoints', 'decoder', 'clustering',
+                            'instances', 'together'}
     assert seconds['together'] > seconds['unet'] > 0
 
 

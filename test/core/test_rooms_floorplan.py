@@ -6,7 +6,13 @@ from mask3d_core.rooms.depth_camera import Lens, look, take_frame
 from mask3d_core.rooms.floorplan import beside, draw_plan, FloorPlan, Wall, WALL_THICKNESS
 from mask3d_core.rooms.materials import Material
 from mask3d_core.rooms.mesh import Mesh
-from mask3d_core.rooms.shell import floor_mesh, Opening, skirting_mesh, wall_mesh
+from mask3d_core.rooms.shell import (
+    floor_mesh,
+    Opening,
+    passage_meshes,
+    skirting_mesh,
+    wall_mesh,
+)
 import numpy as np
 import pytest
 
@@ -26,6 +32,14 @@ def test_the_room_is_to_the_left_of_a_wall() -> None:
     assert wall.length == 3
     np.testing.assert_allclose(wall.place(2, 0.5), (0.5, 2))
     np.testing.assert_allclose(Wall((0, 0), (4, 0)).place(1, 0.5), (1, 0.5))
+
+
+@pytest.mark.parametrize('number', range(6))
+def test_a_place_on_a_wall_is_found_again(number: int) -> None:
+    wall = L_SHAPE.walls[number]
+    assert wall.along(wall.place(0.7, 0.0)) == pytest.approx(0.7)
+    for along, away in ((-0.1, 0), (wall.length + 0.1, 0), (0.7, 0.02), (0.7, -0.02)):
+        assert wall.along(wall.place(along, away)) is None
 
 
 @pytest.mark.parametrize('number', range(6))
@@ -118,3 +132,17 @@ def test_skirting_stops_at_doors_but_not_at_windows() -> None:
              for x in low.vertices[:, 0].reshape(-1, 8)}
     assert spans == {(0, 0.5), (1.5, 4)}
     assert len(skirting_mesh(wall, [Opening(0, 4, 0, 2)], GREY, 0.1).faces) == 2
+
+
+@pytest.mark.parametrize('number', range(6))
+def test_a_passage_lines_the_hole_it_leads_through(number: int) -> None:
+    wall, coat = L_SHAPE.walls[number], Material((0.1, 0.2, 0.3))
+    floor, lining = passage_meshes(wall, Opening(0.2, 0.9, 0, 2), 0.1, GREY, coat)
+    assert floor.materials == (GREY,) and lining.materials == (coat,)
+    assert area(floor) == pytest.approx(0.7 * 0.1)
+    assert area(lining) == pytest.approx(2 * 0.1 * 2 + 0.7 * 0.1)
+    assert np.abs(floor.vertices[:, 2]).max() < 1e-9 and lining.vertices[:, 2].max() == 2
+    corners = [wall.place(along, away) for along in (0.2, 0.9) for away in (0, -0.1)]
+    for mesh in (floor, lining):
+        places = np.unique(mesh.vertices[:, :2].round(9), axis=0)
+        np.testing.assert_allclose(places, np.unique(np.round(corners, 9), axis=0), atol=1e-9)

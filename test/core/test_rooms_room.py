@@ -9,10 +9,14 @@ from mask3d_core.classes import load_classes
 from mask3d_core.rooms.arrangement import Arrangement, Placed
 from mask3d_core.rooms.floorplan import draw_plan, FloorPlan, WALL_THICKNESS
 from mask3d_core.rooms.furnished import BACKGROUND, make_scene, NONE
+from mask3d_core.rooms.furniture.kitchen import kitchen_island
+from mask3d_core.rooms.furniture.openings import ajar_door
+from mask3d_core.rooms.furniture.seats import bar_stool
+from mask3d_core.rooms.furniture.storage import wardrobe
 from mask3d_core.rooms.interiors import Furnisher, ROOMS, table_top
 from mask3d_core.rooms.materials import Material
 from mask3d_core.rooms.piece import Piece, Top
-from mask3d_core.rooms.room import make_room
+from mask3d_core.rooms.room import doorways, make_room
 from mask3d_core.rooms.scene import Scene
 from mask3d_core.rooms.shell import floor_mesh
 from mask3d_core.rooms.solids import box
@@ -22,7 +26,7 @@ import pytest
 
 CLASSES = load_classes('rooms')
 NAMES = dict(zip(CLASSES.ids, CLASSES.names))
-WALL = CLASSES.ids[CLASSES.names.index('wall')]
+WALL, FLOOR = (CLASSES.ids[CLASSES.names.index(name)] for name in ('wall', 'floor'))
 GREY = Material((0.5, 0.5, 0.5))
 SEEDS = range(6)
 KINDS = [*ROOMS, table_top]
@@ -208,4 +212,38 @@ def test_two_rooms_are_connected_by_holes_that_face_each_other() -> None:
         start, end = gap(scene, 0.0)
         assert 0.79 < end - start < 2.21
         assert {bool(y > 0) for y in scene.standpoints[:, 1]} == {True, False}
+        middle = np.array([(start + end) / 2, -WALL_THICKNESS / 2])
+        floors = scene.mesh.vertices[scene.mesh.faces[scene.label == FLOOR]][:, :, :2]
+        assert ((floors.min(1) <= middle) & (middle <= floors.max(1))).all(1).any()
     assert connected > 1
+
+
+@pytest.mark.parametrize('number', range(4))
+def test_doorways_are_where_doors_are(number: int) -> None:
+    """Behind a door that stands open, the skirting would be seen."""
+    plan = FloorPlan(np.array([(0, 0), (4, 0), (4, 3), (0, 3)], float), 2.5)
+    room = Arrangement(plan, np.random.default_rng(0))
+    door = room.against_wall(ajar_door(room.rng), gap=0.0, wall=number, along=1.5)
+    assert door is not None and room.against_wall(wardrobe(room.rng)) is not None
+    found = [list(doorways(room, wall)) for wall in plan.walls]
+    assert [len(here) for here in found] == [int(other == number) for other in range(4)]
+    half = door.piece.size[0] / 2
+    opening = found[number][0]
+    assert (opening.start, opening.end) == pytest.approx((1.5 - half, 1.5 + half))
+    assert opening.bottom == 0
+
+
+def test_chairs_stand_before_cabinets_and_not_in_them() -> None:
+    plan, closed = FloorPlan(np.array([(0, 0), (6, 0), (6, 6), (0, 6)], float), 2.5), 0
+    for seed in range(30):
+        furnisher = Furnisher(Arrangement(plan, np.random.default_rng(seed)))
+        furnisher.table_with_chairs((kitchen_island,), (bar_stool,), 4)
+        island, *others = furnisher.room.placed
+        for chair in (other for other in others if island.piece.parts):
+            if chair.piece.name == 'chair':
+                away = np.subtract(chair.position, island.position)[:2]
+                cos, sin = np.cos(island.angle), np.sin(island.angle)
+                beside = np.abs((cos * away[0] + sin * away[1], cos * away[1] - sin * away[0]))
+                assert (beside > island.piece.size[:2] / 2 + 0.1).any()
+                closed += 1
+    assert closed > 10

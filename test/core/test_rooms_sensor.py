@@ -54,6 +54,14 @@ def test_sees_nothing_where_nothing_is() -> None:
     assert np.isfinite(depth).reshape(120, 160)[:, 45:115].all()
 
 
+def test_edges_beside_nothing_have_no_depth_in_between() -> None:
+    depth, source = sense(see(board(1)), replace(PERFECT, jitter=0.4, flying=0.6))
+    seen = np.isfinite(depth)
+    assert seen.any() and (see(board(1)).face[source[seen]] >= 0).all()
+    assert set(np.unique((seen != np.isfinite(see(board(1)).depth)).reshape(120, 160).any(0))) == {
+        False, True}, 'edges are frayed all the same'
+
+
 def test_noise_grows_with_the_distance() -> None:
     near, far = (sense(see(wall(z)), replace(PERFECT, noise=1))[0] for z in (1, 4))
     assert near.std() == pytest.approx(0.0012 + 0.0019 * 0.36, rel=0.2)
