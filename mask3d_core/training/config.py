@@ -75,6 +75,10 @@ class TrainConfig:
     loss_voxels : int
         Voxels of a scan on which its masks are compared, drawn anew in each step; 0: all (the
         paper). A small model learns in half the time with 8000.
+    balance : float
+        How much of the frequencies of the classes the class logits are spared: 0 (the paper): a
+        doubtful object is called what is frequent; 1: what its class has most of, so to speak,
+        which suits the mean over classes (Menon et al., ICLR 2021).
     learning_rate, weight_decay : float
         Of AdamW; the highest rate of the one-cycle schedule.
     gradient_clip : float
@@ -121,6 +125,7 @@ class TrainConfig:
     batch_size: int = 5
     batch_voxels: int = 0
     loss_voxels: int = 0
+    balance: float = 0.0
     learning_rate: float = 1e-4
     weight_decay: float = 0.01
     gradient_clip: float = 0.0
@@ -147,6 +152,7 @@ class TrainConfig:
             (self.batch_voxels == 0 or self.batch_voxels >= 1000,
              'batch_voxels of 1000 or more, or 0 for no bound'),
             (self.loss_voxels >= 0, 'loss_voxels above 0, or 0 for all'),
+            (0 <= self.balance <= 1, 'balance in 0..1'),
             (0 < self.learning_rate < math.inf, 'learning_rate above 0'),
             (0 <= self.weight_decay < math.inf, 'weight_decay of 0 or more'),
             (0 <= self.gradient_clip < math.inf, 'gradient_clip above 0, or 0 for none'),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 import math
 import os
-from typing import Any, cast, TYPE_CHECKING
+from typing import Any, cast, TYPE_CHECKING, TypeVar
 
 from mask3d_core.errors import InputError
-from mask3d_core.model import Mask3D
+from mask3d_core.model import Mask3D, StepPrediction
+from mask3d_core.model.votes import Votes
+from mask3d_core.training.balance import as_frequent
 from mask3d_core.training.batches import Batch
 from mask3d_core.training.config import PRECISIONS, TrainConfig
 from mask3d_core.training.losses import compute_loss, PAPER, sample_voxels
@@ -23,6 +25,8 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+T = TypeVar('T', StepPrediction, Votes)
 
 
 def make_fabric(config: TrainConfig) -> Fabric:
@@ -87,12 +91,18 @@ class Forward(nn.Module):
     loss_voxels : int
     weights : LossWeights
         As `loss_voxels` and `loss` of `TrainConfig`.
+    bias : [K] or None
+        Of frequent classes, which the logits of the model do not have; None: they have it.
 
     """
 
-    def __init__(self, model: Mask3D, loss_voxels: int = 0, weights: LossWeights = PAPER) -> None:
+    bias: Tensor | None
+
+    def __init__(self, model: Mask3D, loss_voxels: int = 0, weights: LossWeights = PAPER,
+                 bias: Tensor | None = None) -> None:
         super().__init__()
         self.model, self.loss_voxels, self.weights = model, loss_voxels, weights
+        self.register_buffer('bias', bias, persistent=False)
 
     def forward(self, batch: Batch, class_share: float, generator: torch.Generator,
                 ) -> tuple[Tensor, Tensor]:
@@ -116,19 +126,27 @@ class Forward(nn.Module):
 
         """
         steps = self.model(batch.voxels, batch.pyramid, every_step=True, generator=generator)
+        votes = [prediction.votes for prediction in steps[0]]
+        if self.bias is not None:
+            steps = [[_biased(prediction, self.bias) for prediction in step] for step in steps]
+            votes = [said and _biased(said, self.bias) for said in votes]
         targets = batch.targets
         if self.loss_voxels:
             steps, targets = sample_voxels(steps, targets, self.loss_voxels, generator)
         loss = compute_loss(steps, targets, self.weights, class_share)
-        votes = vote_loss([prediction.votes for prediction in steps[0]], batch.targets)
-        total = loss.total + self.weights.votes * votes
+        vote = vote_loss(votes, batch.targets)
+        total = loss.total + self.weights.votes * vote
         if not any(len(targets) for targets in batch.targets):
             # nothing compares masks, but all processes wait for a gradient of every weight
             total = total + 0 * sum(step.mask_logits[:1].sum() for scans in steps
                                     for step in scans)
         terms = loss.terms
         return total, torch.stack([total.detach(), terms['class'], terms['mask'], terms['dice'],
-                                   votes.detach()])
+                                   vote.detach()])
+
+
+def _biased(said: T, bias: Tensor) -> T:
+    return said._replace(class_logits=as_frequent(said.class_logits, bias))
 
 
 class Learner:
@@ -147,7 +165,8 @@ class Learner:
 
     """
 
-    def __init__(self, fabric: Fabric, model: Mask3D, config: TrainConfig, num_steps: int) -> None:
+    def __init__(self, fabric: Fabric, model: Mask3D, config: TrainConfig, num_steps: int,
+                 bias: Tensor | None = None) -> None:
         self.fabric, self.model = fabric, model
         model.train()
         model.unet.recompute = config.checkpoint_activations
@@ -157,7 +176,7 @@ class Learner:
                                       weight_decay=config.weight_decay)
         self.schedule = OneCycleLR(optimizer, config.learning_rate, num_steps)
         self.forward, self.optimizer = fabric.setup(
-            Forward(model, config.loss_voxels, config.loss), optimizer)
+            Forward(model, config.loss_voxels, config.loss, bias), optimizer)
         self.rate = 0.0
         self.exact = config.precision != 'float16'
         self.largest_norm = config.gradient_clip or math.inf

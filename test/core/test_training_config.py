@@ -70,6 +70,7 @@ def test_an_unknown_key_names_the_nearest(key: str, nearest: str | None) -> None
     (['--loss.dice', 'inf'], 'expected loss.dice of 0 or more, got inf'),
     (['--loss.masks', '0', '--loss.dice', '0'], 'both 0: nothing would teach masks'),
     (['--loss.dise', '1'], "the nearest key is 'loss.dice'"),
+    (['--balance', '1.5'], 'expected balance in 0..1, got 1.5'),
     (['--loss', '1'], 'loss in the command line is a section'),
     (['--epochs'], '--epochs has no value'),
     (['--epochs', '--seed', '1'], '--epochs has no value'),

@@ -33,7 +33,8 @@ def make_learner(rooms: Path, *keys: str, num_steps: int = 20,
     weights = first_weights(config, material, '')
     model = Mask3D(weights.model)
     model.load_state_dict(weights.state)
-    return Learner(make_fabric(config), model, config, num_steps), config, material
+    learner = Learner(make_fabric(config), model, config, num_steps, material.bias(config))
+    return learner, config, material
 
 
 def test_the_loss_is_weighed_as_configured(rooms: Path) -> None:
@@ -53,6 +54,26 @@ def test_the_loss_is_weighed_as_configured(rooms: Path) -> None:
         '--loss.classes', '4', '--loss.masks', '10', '--loss.dice', '4')
     assert doubled == pytest.approx((2 * paper, 2 * gradient), rel=1e-4)
     assert total_and_class_gradient('--loss.classes', '0')[1] == 0
+
+
+def test_balance_takes_frequency_out_of_the_logits(tmp_path: Path) -> None:
+    """Of equal logits the loss finds the frequent class the likelier one: it pushes it less."""
+    uneven = write_dataset(tmp_path / 'rooms', [make_room(seed, boxes=3) for seed in range(3)])
+    gradients = []
+    for balance in ('0', '1'):
+        learner, config, material = make_learner(uneven, '--balance', balance, '--model.votes',
+                                                 'true', '--model.queries', 'fps_feature')
+        assert learner.model.votes is not None
+        for layer in (learner.model.head.classes, learner.model.votes.classes):
+            torch.nn.init.zeros_(layer.weight)
+            torch.nn.init.zeros_(layer.bias)
+        sample = material.samples(config)[0, 0]
+        assert isinstance(sample, Sample)
+        share = share_out(learner.fabric, [sample], 1, 0, 12, stop=False)
+        add_gradients(learner, share, config.seed, step=0)
+        gradients.append([(layer.bias.grad[0] - layer.bias.grad[1]).item() for layer in (
+            learner.model.head.classes, learner.model.votes.classes)])
+    assert all(balanced > plain for plain, balanced in zip(*gradients)), gradients
 
 
 def test_gradients_that_are_added_up_are_those_of_one_batch(rooms: Path) -> None:
