@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -107,8 +108,9 @@ class Segmenter:
         Returns
         -------
         Instances
-            `seconds` has the time of each stage: voxels, superpoints (if needed), pyramid, unet,
-            decoder, clustering, instances.
+            `seconds` has the time of each stage: voxels, pyramid, unet, decoder, superpoints (if
+            needed), clustering, instances. Superpoints are found while the network runs, if it
+            can do without, and their time is what they took longer.
 
         Raises
         ------
@@ -118,10 +120,14 @@ class Segmenter:
         """
         watch, settings = Stopwatch(self.device), settings or ExtractSettings()
         scan, voxels = self.prepare(scan, watch)
-        with _out_of_memory(len(voxels)):
+        with _out_of_memory(len(voxels)), ThreadPoolExecutor(1) as beside:
+            if settings.superpoints and scan.segment is None:
+                # the network leaves cores idle now and then, all of them on a GPU
+                grouped = beside.submit(self.with_superpoints, scan)
             prediction = self.predict(voxels, watch)
-            if settings.superpoints:
-                scan = self.with_superpoints(scan, watch)
+            if settings.superpoints and scan.segment is None:
+                with watch.stage('superpoints'):
+                    scan = grouped.result()
             instances = self.extract(prediction, voxels, scan, settings)
         return replace(instances, seconds=watch.seconds | dict(instances.seconds))
 
@@ -134,17 +140,14 @@ class Segmenter:
             voxels = replace(voxels, segment=None)
         check_memory(self.device, len(voxels), self.num_queries)
         if self.weights.model.on_segments and scan.segment is None:
-            with _out_of_memory(len(voxels)):
-                scan = self.with_superpoints(scan, watch)
+            with _out_of_memory(len(voxels)), watch.stage('superpoints'):
+                scan = self.with_superpoints(scan)
                 voxels = voxelize(scan, self.voxelization)
         return scan, voxels
 
-    def with_superpoints(self, scan: Scan, watch: Stopwatch) -> Scan:
-        """Give a scan superpoints if it has no segments."""
-        if scan.segment is not None:
-            return scan
-        with watch.stage('superpoints'):
-            return replace(scan, segment=find_superpoints(scan, self.voxelization.size))
+    def with_superpoints(self, scan: Scan) -> Scan:
+        """Give a scan superpoints for segments."""
+        return replace(scan, segment=find_superpoints(scan, self.voxelization.size))
 
     def _with_color(self, scan: Scan) -> Scan:
         """Give a scan without colour the mean one, if the weights have learned to do without."""

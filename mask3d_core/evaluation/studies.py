@@ -53,9 +53,11 @@ class View:
 
     def with_superpoints(self) -> Scan:
         """Return the scan with superpoints, which are found when they are first asked for."""
-        watch = Stopwatch(self.segmenter.device)
-        self.scan = self.segmenter.with_superpoints(self.scan, watch)
-        self.seconds |= watch.seconds
+        if self.scan.segment is None:
+            watch = Stopwatch(self.segmenter.device)
+            with watch.stage('superpoints'):
+                self.scan = self.segmenter.with_superpoints(self.scan)
+            self.seconds |= watch.seconds
         return self.scan
 
     @torch.inference_mode()
