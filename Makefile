@@ -8,7 +8,7 @@ IN_VENV = . .venv/ros.sh &&
 
 help:
 	@echo "make demo    segment the bundled scan with real ROS 2 nodes; results in out/demo"
-	@echo "make test    lint, types and all tests"
+	@echo "make test    lint, types and all tests but the slow ones"
 	@echo "make test-slow   the tests that take minutes: a model that learns two rooms by heart"
 	@echo "make lint    lint and types only"
 	@echo "make setup   the environment alone: .venv with PyTorch, ROS 2 and our messages"

@@ -15,6 +15,7 @@ from typing import Any
 from mask3d_core.arithmetic import decoder_arithmetic, unet_arithmetic
 from mask3d_core.checkpoint import demo_weights
 from mask3d_core.errors import InputError
+from mask3d_core.extract import ExtractSettings
 from mask3d_core.files import read_scan
 from mask3d_core.scan import Scan
 from mask3d_core.segmenter import load_segmenter, Segmenter
@@ -23,7 +24,7 @@ from mask3d_core.voxels import batch_coords, voxelize
 import torch
 
 STAGES = ('voxels', 'superpoints', 'pyramid', 'unet', 'decoder', 'clustering', 'instances')
-EXTRACTION = STAGES[-2:]
+NETWORK = ('voxels', 'pyramid', 'unet', 'decoder')
 PRODUCT = (8192, 2048, 96)
 """Rows, inner size and columns of the product whose rate sets the floor."""
 
@@ -38,7 +39,7 @@ class Measurement:
     name : str
     points, voxels, queries : int
     seconds : dict of str to float
-        Median of each stage; 0 for superpoints where the weights or the scan need none.
+        Median of each stage; superpoints are made only for weights that want segments.
     peak_bytes : int
         Largest memory of the process, or of the GPU, while the scan was segmented.
     unet_gflop, decoder_gflop : float
@@ -61,7 +62,7 @@ class Measurement:
     @property
     def network_seconds(self) -> float:
         """From points to prediction, geometry included."""
-        return sum(self.seconds[stage] for stage in STAGES if stage not in EXTRACTION)
+        return sum(self.seconds[stage] for stage in NETWORK)
 
     @property
     def floor_seconds(self) -> float:
@@ -111,11 +112,12 @@ def measure(segmenter: Segmenter, scan: Scan, name: str, repeats: int = 5) -> Me
     unet, decoder = (unet_arithmetic(config, pyramid),
                      decoder_arithmetic(config, pyramid, segmenter.num_queries))
     del pyramid
-    segmenter.segment(scan)
+    settings = ExtractSettings(superpoints=False)  # they would take turns with the network
+    segmenter.segment(scan, settings)
     reset_peak(segmenter.device)
     runs, rates = [], []
     for _ in range(repeats):  # side by side: a noisy neighbour then slows both
-        runs.append(segmenter.segment(scan).seconds)
+        runs.append(segmenter.segment(scan, settings).seconds)
         rates.append(product_rate(segmenter.device))
     peak = peak_bytes(segmenter.device)
     seconds = {stage: statistics.median(run.get(stage, 0.) for run in runs) for stage in STAGES}

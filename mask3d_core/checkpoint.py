@@ -83,6 +83,11 @@ class Weights:
             raise InputError(f'expected color_std above 0, got {self.color_std}')
 
     @property
+    def does_without_color(self) -> bool:
+        """Return whether it also serves clouds without colour, having learned from such."""
+        return bool(self.trained.get('color_drop'))
+
+    @property
     def uses_color(self) -> bool:
         """Whether the model needs coloured clouds."""
         return self.model.in_channels >= 3

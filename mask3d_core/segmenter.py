@@ -121,11 +121,11 @@ class Segmenter:
         watch, settings = Stopwatch(self.device), settings or ExtractSettings()
         scan, voxels = self.prepare(scan, watch)
         with _out_of_memory(len(voxels)), ThreadPoolExecutor(1) as beside:
-            if settings.superpoints and scan.segment is None:
-                # the network leaves cores idle now and then, all of them on a GPU
-                grouped = beside.submit(self.with_superpoints, scan)
+            # the network leaves cores idle now and then, all of them on a GPU
+            grouped = (beside.submit(self.with_superpoints, scan)
+                       if settings.superpoints and scan.segment is None else None)
             prediction = self.predict(voxels, watch)
-            if settings.superpoints and scan.segment is None:
+            if grouped is not None:
                 with watch.stage('superpoints'):
                     scan = grouped.result()
             instances = self.extract(prediction, voxels, scan, settings)
@@ -146,12 +146,12 @@ class Segmenter:
         return scan, voxels
 
     def with_superpoints(self, scan: Scan) -> Scan:
-        """Give a scan superpoints for segments."""
+        """Return the scan with superpoints for its segments, whatever they were."""
         return replace(scan, segment=find_superpoints(scan, self.voxelization.size))
 
     def _with_color(self, scan: Scan) -> Scan:
         """Give a scan without colour the mean one, if the weights have learned to do without."""
-        if scan.color is not None or not self.weights.trained.get('color_drop'):
+        if scan.color is not None or not self.weights.does_without_color:
             return scan
         mean = np.asarray(self.weights.color_mean, np.float32)
         return replace(scan, color=np.broadcast_to(mean, (len(scan), 3)))

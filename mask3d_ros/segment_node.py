@@ -118,7 +118,9 @@ class SegmentNode(LifecycleNode):
         choice = self.get_parameter('input_qos').value
         self._input = CloudInput(self, INPUT, choice, self._segmentation.submit)
         self._segmentation.resume()
-        color = ', with colour' if self._segmenter.weights.uses_color else ''
+        weights = self._segmenter.weights
+        color = ('' if not weights.uses_color else
+                 ', with or without colour' if weights.does_without_color else ', with colour')
         self.get_logger().info(f'waiting for clouds on {self._input.topic}: x y z in metres, '
                                f'z up{color}')
 

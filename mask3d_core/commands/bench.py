@@ -13,9 +13,10 @@ from mask3d_core.errors import InputError
 
 SUMMARY = 'measure how long each stage takes'
 DESCRIPTION = """\
-Measure how long each stage takes on some scans: the median seconds of voxels, pyramid,
-U-Net, decoder, clustering and instances, the peak memory, the arithmetic, and the floor:
-that arithmetic at the rate of torch's own matrix product, measured in the same run.
+Measure how long each stage takes on some scans: the median seconds of voxels, superpoints
+(if the weights want them), pyramid, U-Net, decoder, clustering and instances, the peak memory,
+the arithmetic, and the floor: that arithmetic at the rate of torch's own matrix product,
+measured in the same run.
 """
 EXAMPLES = """\
 example:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 from mask3d_core.commands.arguments import (
     add_model_arguments,
@@ -77,9 +77,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              'stpls3d, rooms, or a .tsv file with the columns id and name; '
                              'classes that are not in it are not evaluated')
     add_model_arguments(parser, weights='none; needed unless there are --predictions',
-                        num_queries='150; STPLS3D: 160; S3DIS: 100; your own: as trained')
+                        num_queries='ScanNet, ScanNet200: 150; STPLS3D: 160; S3DIS: 100; your '
+                        'own, or --as-robot: as trained')
     _add_protocol(parser.add_argument_group(
-        'how to evaluate; by default as the benchmark and the original do'))
+        'how to evaluate; by default benchmarks as the original does, your own data with masks '
+        'as on a robot'))
     parser.add_argument('--benchmark', type=count, metavar='SCANS',
                         help='only measure how fast evaluating is, on made-up scans of 150,000 '
                              'points with 100 predictions each')
@@ -95,7 +97,8 @@ def _add_protocol(group: argparse._ArgumentGroup) -> None:
                             '(default: 500; ScanNet200, STPLS3D: 750; S3DIS: -1)')
     group.add_argument('--dbscan-eps', type=distance, metavar='METRES',
                        help='split a mask where its parts are further apart than this; 0: never '
-                            '(default: 0.95; S3DIS: 0.6; STPLS3D: 14)')
+                            '(default: 4 voxels; ScanNet, ScanNet200: 0.95; S3DIS: 0.6; '
+                            'STPLS3D: 14)')
     group.add_argument('--as-robot', action='store_true', default=None,
                        help='what the node and `mask3d segment` list by default instead of what '
                             'benchmarks reward: a mask under one class, no doubles, superpoints')
@@ -196,8 +199,9 @@ def _evaluate_dataset(options: argparse.Namespace) -> None:
                     lambda name: block_truth(dataset, dataset.read(name)), submit)
         _report(options, evaluation, about | {'predictions': str(options.predictions)})
     else:
-        cost = _add_segmented(options, dataset, names, evaluation, submit)
-        about |= {'weights': str(options.weights), 'as_robot': bool(options.as_robot)}
+        cost, settings = _add_segmented(options, dataset, names, evaluation, submit)
+        about |= {'weights': str(options.weights), 'as_robot': bool(options.as_robot),
+                  'settings': settings}
         _report(options, evaluation, about, cost)
 
 
@@ -232,7 +236,9 @@ def _add_stored(options: argparse.Namespace, names: list[str], evaluation: Evalu
 
 
 def _add_segmented(options: argparse.Namespace, dataset: Dataset, names: Sequence[str],
-                   evaluation: Evaluation, submit: Submit | None) -> Cost:
+                   evaluation: Evaluation, submit: Submit | None,
+                   ) -> tuple[Cost, dict[str, Any]]:
+    """Segment scans; return what it took, and with which settings."""
     from mask3d_core.bench import peak_bytes, reset_peak
     from mask3d_core.evaluation.report import measure_cost
     from mask3d_core.evaluation.segmented import segment_split
@@ -254,9 +260,11 @@ def _add_segmented(options: argparse.Namespace, dataset: Dataset, names: Sequenc
             submit(name, instances)
 
     reset_peak(segmenter.device)
-    settings = None if options.as_robot is None else _robot_settings(options)
+    settings = (evaluation.protocol.settings() if options.as_robot is None
+                else _robot_settings(options))
     seconds = segment_split(segmenter, dataset, names, evaluation, settings, progress)
-    return measure_cost(seconds, peak_bytes(segmenter.device), str(segmenter.device))
+    cost = measure_cost(seconds, peak_bytes(segmenter.device), str(segmenter.device))
+    return cost, {'num_queries': segmenter.num_queries, **asdict(settings)}
 
 
 def _robot_settings(options: argparse.Namespace) -> ExtractSettings:
@@ -267,17 +275,17 @@ def _robot_settings(options: argparse.Namespace) -> ExtractSettings:
 
 
 def _segmenter(options: argparse.Namespace, protocol: Protocol) -> Segmenter:
-    """Load the weights, with the benchmark's number of queries where it can be chosen."""
+    """Load the weights; for a benchmark with its number of queries, where it can be chosen."""
     from mask3d_core.segmenter import load_segmenter
 
     segmenter = load_segmenter(options.weights, options.device, options.precision,
                                options.num_queries)
-    if segmenter.weights.model.queries != 'learned':
+    if segmenter.weights.model.queries != 'learned' and options.as_robot is None:
         segmenter.num_queries = protocol.num_queries
     return segmenter
 
 
-def _report(options: argparse.Namespace, evaluation: Evaluation, about: dict[str, str],
+def _report(options: argparse.Namespace, evaluation: Evaluation, about: dict[str, Any],
             cost: Cost | None = None) -> None:
     from mask3d_core.evaluation.curves import draw_curves
     from mask3d_core.evaluation.report import format_cost, format_table, write_scores_json

@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--queries', type=_counts, metavar='NUMBERS',
                         help='numbers of queries (default: 10,25,50,100,150,200)')
     parser.add_argument('--eps', type=_distances, metavar='DISTANCES',
-                        help='metres, 0 for no clustering (default: 0.3,0.4 to 1.5, and 0)')
+                        help='metres, 0 for no clustering (default: 0.1,0.2 to 1.5, and 0)')
     parser.add_argument('--runs', type=Path, nargs='+', metavar='RUN',
                         help='folders of training runs to compare, by their last weights')
     add_model_arguments(parser)

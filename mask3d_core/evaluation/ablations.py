@@ -100,9 +100,9 @@ def open_runs(folders: Sequence[Path]) -> list[TrainedRun]:
     for run in runs:
         load_weights(run.weights)  # hours of measuring come before the last one is needed
     if not _tables(runs):
-        raise InputError('expected runs with different queries (model.queries), or with FPS and '
-                         'different mask losses (loss.masks or loss.dice 0), got '
-                         + ', '.join(map(str, folders)))
+        raise InputError('expected runs with different queries (model.queries), or with '
+                         f'model.queries {ZEROS} and different mask losses (loss.masks or '
+                         'loss.dice 0), got ' + ', '.join(map(str, folders)))
     return runs
 
 

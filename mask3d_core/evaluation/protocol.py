@@ -1,4 +1,4 @@
-"""What each benchmark evaluates, and with which settings the original answers it."""
+"""What each benchmark evaluates, and with which settings it is answered: the original's."""
 
 from __future__ import annotations
 

@@ -118,8 +118,7 @@ def measure(frame: Frame, facing: NDArray, material: NDArray, sensor: Sensor,
         depth = 1 / seen
     depth *= 1 + _over_picture(sensor.bias, lens)
     depth += _noise(depth, facing, sensor, lens, rng)
-    nothing = frame.face[source] < 0  # an edge beside nothing has no depth to mix with
-    lost |= lost[source] | nothing | ~(depth > sensor.nearest) | (depth > sensor.farthest)
+    lost |= lost[source] | ~(depth > sensor.nearest) | (depth > sensor.farthest)
     if sensor.step:
         unit = sensor.step / (EMITTER_FOCAL * 0.075)
         depth = 1 / np.maximum(np.round(1 / depth / unit), 1) / unit
@@ -162,7 +161,8 @@ def _ragged(nearness: NDArray, sensor: Sensor, lens: Lens, rng: np.random.Genera
     neighbour = (edge + step).clip(0, len(nearness) - 1)
     kind = rng.random(len(edge))
     swapped = kind < sensor.jitter
-    flying = ~swapped & (kind < sensor.jitter + sensor.flying)
+    beside = (nearness[edge] > 0) & (nearness[neighbour] > 0)  # nothing has no depth to mix
+    flying = ~swapped & beside & (kind < sensor.jitter + sensor.flying)
     source, seen = np.arange(len(nearness)), nearness.copy()
     source[edge[swapped]] = neighbour[swapped]
     seen[edge[swapped]] = nearness[neighbour[swapped]]

@@ -10,22 +10,23 @@ import torch
 from torch import Tensor
 
 
-def class_shares(dataset: Dataset, names: Sequence[str]) -> Tensor:
+def class_frequencies(dataset: Dataset, names: Sequence[str]) -> Tensor:
     """
-    Return how many of the objects of some scans are of each of the K classes of objects.
+    Return which part of the objects of some scans is of each of the K classes of objects.
 
     Returns
     -------
     [K] float32
-        They add up to 1. One object is added to each class, so that none has a share of 0.
+        They add up to 1. One object is added to each class, so that none has a frequency of 0.
 
     """
     ids = np.array(dataset.objects.ids)
     counts = np.ones(len(ids))
     for name in names:
         scan = dataset.read(name)
-        pairs = np.unique(np.stack([scan.label, scan.instance])[:, scan.instance >= 0], axis=1)
-        counts += (pairs[0][:, None] == ids).sum(0)
+        rows = np.flatnonzero(scan.instance >= 0)
+        first = np.unique(scan.instance[rows], return_index=True)[1]  # as targets have it
+        counts += (scan.label[rows][first][:, None] == ids).sum(0)
     return torch.from_numpy(counts / counts.sum()).float()
 
 
@@ -42,7 +43,7 @@ def as_frequent(class_logits: Tensor, bias: Tensor) -> Tensor:
     class_logits : [..., K + 1]
         The last class is "no object".
     bias : [K]
-        Logarithms of the shares of the classes, or a part of them.
+        Logarithms of the frequencies of the classes, or a part of them.
 
     """
     plain, none = class_logits[..., :-1], class_logits[..., -1:]

@@ -8,7 +8,7 @@ from typing import Any
 from mask3d_core.checkpoint import load_weights, untrained_weights, Weights
 from mask3d_core.errors import InputError
 from mask3d_core.shipped import shipped_weights
-from mask3d_core.training.balance import class_shares
+from mask3d_core.training.balance import class_frequencies
 from mask3d_core.training.batches import Order, Recipe, Samples
 from mask3d_core.training.config import TrainConfig
 from mask3d_core.training.dataset import Dataset
@@ -73,11 +73,11 @@ class Material:
         return Order(config.seed, len(self.training), config.batch_size, config.epochs,
                      rank=rank, processes=processes)
 
-    def bias(self, config: TrainConfig) -> Tensor | None:
-        """Return by how much the classes differ in the logarithm of their frequency: [K]."""
+    def class_bias(self, config: TrainConfig) -> Tensor | None:
+        """Return the part of the classes' log frequencies that logits are spared: [K]."""
         if not config.balance:
             return None
-        return config.balance * class_shares(self.dataset, self.training).log()
+        return config.balance * class_frequencies(self.dataset, self.training).log()
 
 
 def first_weights(config: TrainConfig, material: Material, command: str) -> Weights:

@@ -76,9 +76,9 @@ class TrainConfig:
         Voxels of a scan on which its masks are compared, drawn anew in each step; 0: all (the
         paper). A small model learns in half the time with 8000.
     balance : float
-        How much of the frequencies of the classes the class logits are spared: 0 (the paper): a
-        doubtful object is called what is frequent; 1: what its class has most of, so to speak,
-        which suits the mean over classes (Menon et al., ICLR 2021).
+        How much of the frequencies of the classes the class logits are spared (Menon et al.,
+        ICLR 2021): 0 (the paper): a doubtful object is called what is frequent; 1: classes are
+        told apart as if all were as frequent, which suits the mean over classes.
     learning_rate, weight_decay : float
         Of AdamW; the highest rate of the one-cycle schedule.
     gradient_clip : float

@@ -92,7 +92,7 @@ class Forward(nn.Module):
     weights : LossWeights
         As `loss_voxels` and `loss` of `TrainConfig`.
     bias : [K] or None
-        Of frequent classes, which the logits of the model do not have; None: they have it.
+        Added to the class logits before they are matched and compared; None: nothing is.
 
     """
 
@@ -129,7 +129,7 @@ class Forward(nn.Module):
         votes = [prediction.votes for prediction in steps[0]]
         if self.bias is not None:
             steps = [[_biased(prediction, self.bias) for prediction in step] for step in steps]
-            votes = [said and _biased(said, self.bias) for said in votes]
+            votes = [None if said is None else _biased(said, self.bias) for said in votes]
         targets = batch.targets
         if self.loss_voxels:
             steps, targets = sample_voxels(steps, targets, self.loss_voxels, generator)

@@ -59,7 +59,7 @@ def train(config: TrainConfig, resume: bool = False, command: str = '') -> None:
     model = Mask3D(weights.model)
     model.load_state_dict(weights.state)
     order = material.order(config, fabric.global_rank, fabric.world_size)
-    learner = Learner(fabric, model, config, order.num_steps, material.bias(config))
+    learner = Learner(fabric, model, config, order.num_steps, material.class_bias(config))
     if state is not None:
         learner.load_state(state['learner'])
         order = replace(order, begin=state['step'])

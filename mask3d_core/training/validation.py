@@ -1,4 +1,4 @@
-"""Measure the weights of a run on its validation scans, the way the robot uses them."""
+"""Measure the weights of a run on its validation scans, as `extract` of its configuration says."""
 
 from __future__ import annotations
 

@@ -240,6 +240,7 @@ def test_bench_measures_and_compares(weights_file: Path, scan_file: Path, tmp_pa
     assert re.search(r'room: \d+ superpoints of 5000 points: 0\.\d+ s', done.stdout)
     measured = json.loads((tmp_path / 'bench.json').read_text())['measurements']
     assert [row['points'] for row in measured] == [5000]
+    assert measured[0]['seconds']['superpoints'] == 0, 'they would slow the network'
 
 
 @pytest.mark.parametrize('options', [(), ('--recompute', '--precision', 'bfloat16')])

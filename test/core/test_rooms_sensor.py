@@ -58,6 +58,7 @@ def test_edges_beside_nothing_have_no_depth_in_between() -> None:
     depth, source = sense(see(board(1)), replace(PERFECT, jitter=0.4, flying=0.6))
     seen = np.isfinite(depth)
     assert seen.any() and (see(board(1)).face[source[seen]] >= 0).all()
+    assert depth[seen] == pytest.approx(1)
     assert set(np.unique((seen != np.isfinite(see(board(1)).depth)).reshape(120, 160).any(0))) == {
         False, True}, 'edges are frayed all the same'
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from mask3d_core import device as devices
 from mask3d_core import ExtractSettings, InputError, load_segmenter, Scan, Segmenter
+from mask3d_core import segmenter as segmenters
 from mask3d_core.checkpoint import save_weights, untrained_weights, Weights
 from mask3d_core.classes import load_classes
 from mask3d_core.model import ModelConfig
@@ -73,6 +74,16 @@ def test_masks_hold_whole_superpoints_unless_that_is_switched_off(
     assert 'superpoints' not in bare.seconds and 'superpoints' not in given.seconds
     np.testing.assert_array_equal(found.masks, given.masks)
     assert (found.masks != bare.masks).any()
+
+
+def test_what_goes_wrong_beside_the_network_is_an_error_of_ours(
+        room: Any, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_much(*_: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(segmenters, 'find_superpoints', too_much)
+    with pytest.raises(InputError, match='the memory is too small'):
+        segmenter.segment(Scan.from_points(*room))
 
 
 def test_superpoints_where_the_weights_want_segments(room: Any) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mask3d_core.training.balance import as_frequent, class_shares
+from mask3d_core.training.balance import as_frequent, class_frequencies
 from mask3d_core.training.beginning import Material
 from mask3d_core.training.config import load_config
 from mask3d_core.training.dataset import Dataset
@@ -11,13 +11,14 @@ import torch
 from toy_rooms import arguments, make_room, write_dataset
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5, 3.0], [0.0, 0.0, 0.0, -2.0]])
-SHARES = torch.tensor([0.7, 0.2, 0.1])
+FREQUENCIES = torch.tensor([0.7, 0.2, 0.1])
 
 
 def test_no_object_stays_as_likely_and_classes_weigh_as_they_are_frequent() -> None:
-    plain, biased = (logits.softmax(-1) for logits in (LOGITS, as_frequent(LOGITS, SHARES.log())))
+    plain = LOGITS.softmax(-1)
+    biased = as_frequent(LOGITS, FREQUENCIES.log()).softmax(-1)
     torch.testing.assert_close(biased[:, -1], plain[:, -1])
-    expected = plain[:, :-1] * SHARES
+    expected = plain[:, :-1] * FREQUENCIES
     expected *= plain[:, :-1].sum(1, keepdim=True) / expected.sum(1, keepdim=True)
     torch.testing.assert_close(biased[:, :-1], expected)
     torch.testing.assert_close(as_frequent(LOGITS, torch.zeros(3)), LOGITS)
@@ -32,27 +33,27 @@ def test_what_cannot_be_told_apart_is_called_by_balance(balance: float) -> None:
 
     def loss() -> torch.Tensor:
         optimizer.zero_grad()
-        value = -(wanted * as_frequent(logits, balance * SHARES.log()).log_softmax(-1)).sum()
+        value = -(wanted * as_frequent(logits, balance * FREQUENCIES.log()).log_softmax(-1)).sum()
         value.backward()
         return value
 
     optimizer.step(loss)
     learned = logits.detach().softmax(-1)
-    spared = SHARES ** (1 - balance)
+    spared = FREQUENCIES ** (1 - balance)
     torch.testing.assert_close(learned, torch.cat([0.5 * spared / spared.sum(),
                                                    torch.tensor([0.5])]), atol=2e-3, rtol=0)
 
 
-def test_shares_count_objects_not_points(tmp_path: Path) -> None:
+def test_frequencies_count_objects_not_points(tmp_path: Path) -> None:
     rooms = [make_room(seed, boxes=3) for seed in range(3)]  # two crates and a bin in each
     folder = write_dataset(tmp_path / 'rooms', rooms)
     dataset = Dataset.open(folder)
-    shares = class_shares(dataset, dataset.split('train'))
-    assert dict(zip(dataset.objects.names, shares.tolist())) == pytest.approx(
+    frequencies = class_frequencies(dataset, dataset.split('train'))
+    assert dict(zip(dataset.objects.names, frequencies.tolist())) == pytest.approx(
         {'crate': 7 / 11, 'bin': 4 / 11})
 
     config = load_config(None, arguments(folder, tmp_path, '--balance', '0.5'))
-    bias = Material.open(config).bias(config)
-    assert bias is not None and torch.allclose(bias, 0.5 * shares.log())
+    bias = Material.open(config).class_bias(config)
+    assert bias is not None and torch.allclose(bias, 0.5 * frequencies.log())
     plain = load_config(None, arguments(folder, tmp_path))
-    assert Material.open(plain).bias(plain) is None
+    assert Material.open(plain).class_bias(plain) is None

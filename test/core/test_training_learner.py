@@ -33,7 +33,7 @@ def make_learner(rooms: Path, *keys: str, num_steps: int = 20,
     weights = first_weights(config, material, '')
     model = Mask3D(weights.model)
     model.load_state_dict(weights.state)
-    learner = Learner(make_fabric(config), model, config, num_steps, material.bias(config))
+    learner = Learner(make_fabric(config), model, config, num_steps, material.class_bias(config))
     return learner, config, material
 
 
@@ -151,7 +151,9 @@ def test_on_a_terminal_the_line_is_written_over(monkeypatch: pytest.MonkeyPatch)
         for done in (1, 2):
             progress.show(done, 1, 1, 0)
         progress.say('epoch 1: AP 3')
-        shown = screen.read(4000).decode()
+        shown = ''
+        while 'AP 3' not in shown:  # a terminal hands over what has arrived so far
+            shown += screen.read(4000).decode()
     first, second, rest = re.split(r'\r(?!\n)', shown)[1:] + re.split(r'\r\n', shown)[1:2]
     assert 'step 1/10' in first and re.search(r' 6 d 2\d h left', first)
     assert 'step 2/10' in second and rest == 'mask3d: epoch 1: AP 3'
