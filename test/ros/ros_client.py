@@ -27,6 +27,8 @@ PROFILES = {
     'best_effort': QoSProfile(depth=1, reliability=BEST_EFFORT, durability=VOLATILE)}
 SECONDS = 120.0
 """Longest wait for anything: a slow machine passes, a hanging node fails."""
+REPEAT_SECONDS = 10.0
+"""After which a request without an answer is sent again."""
 
 
 class Client:
@@ -96,22 +98,44 @@ class Client:
         wanted = (Transition(label=transition) if isinstance(transition, str)
                   else Transition(id=transition))
         request = ChangeState.Request(transition=wanted)
-        return self.call(process, ChangeState, 'segment_node/change_state', request).success
+        name = 'segment_node/change_state'
+        if name not in self._services:
+            self._service(ChangeState, name)
+            self.state(process)  # once this is answered, the node knows of the other client, too
+        return self.call(process, ChangeState, name, request, repeat=False).success
 
     def state(self, process: NodeProcess) -> str:
         """Return the label of the node's lifecycle state."""
         return self.call(process, GetState, 'segment_node/get_state',
                          GetState.Request()).current_state.label
 
-    def call(self, process: NodeProcess, kind: type, name: str, request: Any) -> Any:
-        """Call a service of a process."""
+    def call(self, process: NodeProcess, kind: type, name: str, request: Any,
+             repeat: bool = True) -> Any:
+        """
+        Call a service of a process.
+
+        On a busy machine a service may know of its client later than the client of it, and then
+        drops its answer: unless told otherwise, the request is repeated.
+        """
+        service = self._service(kind, name)
+        self.wait(service.service_is_ready, process)
+        futures: list[Any] = []
+        asked = 0.0
+
+        def answered() -> bool:
+            nonlocal asked
+            if not futures or (repeat and time.monotonic() - asked > REPEAT_SECONDS):
+                futures.append(service.call_async(request))
+                asked = time.monotonic()
+            return any(future.done() for future in futures)
+
+        self.wait(answered, process)
+        return next(future.result() for future in futures if future.done())
+
+    def _service(self, kind: type, name: str) -> Any:
         if name not in self._services:
             self._services[name] = self.node.create_client(kind, name)
-        service = self._services[name]
-        self.wait(service.service_is_ready, process)
-        future = service.call_async(request)
-        self.wait(future.done, process)
-        return future.result()
+        return self._services[name]
 
 
 def room(stamp: int = 1, points: int = 4000) -> PointCloud2:
