@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from platform import machine
+from pathlib import Path
+import platform
 from typing import Any
 
 from mask3d_core.sparse.pyramid import Block, Level
@@ -14,8 +15,21 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.nn.grad import conv2d_weight
 
-ONEDNN = torch.backends.mkldnn.is_available() and machine().lower() in ('x86_64', 'amd64')
-"""Whether products go to oneDNN; its advantage has been measured on x86 only."""
+
+def _made_by_intel() -> bool:
+    try:
+        return 'GenuineIntel' in Path('/proc/cpuinfo').read_text()
+    except OSError:  # not Linux
+        return 'GenuineIntel' in platform.processor()
+
+
+ONEDNN = (torch.backends.mkldnn.is_available()
+          and platform.machine().lower() in ('x86_64', 'amd64')
+          and not (torch.backends.mkl.is_available() and _made_by_intel()))
+"""
+Whether products go to oneDNN, which has been measured on x86 only: torch's own, of Intel's MKL, use
+the widest vectors on Intel's processors alone, and are faster there.
+"""
 AVX512 = torch.backends.cpu.get_cpu_capability().startswith('AVX512')
 """Without it gradients are faster by torch's own product, those of weights three times."""
 
@@ -34,9 +48,9 @@ def product(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Ten
     """
     Multiply rows with a matrix: [M, C] x [D, C] -> [M, D].
 
-    On an x86 processor it is handed to torch as a 1 x 1 convolution, which oneDNN multiplies with
-    the widest vectors there are; torch's own matrix product was 2.3 times slower on an AMD EPYC
-    (docs/benchmarks.md). Same sums, same gradients.
+    Where `ONEDNN` says so, it is handed to torch as a 1 x 1 convolution, which oneDNN multiplies
+    with the widest vectors there are; torch's own matrix product was 2.3 times slower on an AMD
+    EPYC (docs/benchmarks.md). Same sums, same gradients.
     """
     if not _worth_onednn(features):
         return functional.linear(features, weight, bias)
