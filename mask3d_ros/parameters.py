@@ -58,7 +58,7 @@ class Row:
 
 
 EXTRACT = ExtractSettings()
-FOUR_VOXELS = -1.0
+BY_VOXELS = -1.0
 """Of `dbscan_eps`: a parameter cannot be None."""
 
 SEGMENT_NODE: tuple[Row, ...] = (
@@ -81,9 +81,9 @@ SEGMENT_NODE: tuple[Row, ...] = (
         'instances; -1: as many as there are queries.', (-1, 100_000)),
     Row('min_points', EXTRACT.min_points, 'Instances of fewer points are dropped.',
         (1, 100_000_000)),
-    Row('dbscan_eps', FOUR_VOXELS, 'Parts of one mask further apart than this, in metres, become '
-        'instances of their own; 0: masks are not split; -1: four voxels of the weights.',
-        (FOUR_VOXELS, 1000.0)),
+    Row('dbscan_eps', BY_VOXELS, 'Parts of one mask further apart than this, in metres, become '
+        'instances of their own; 0: masks are not split; -1: sixteen voxels of the weights.',
+        (BY_VOXELS, 1000.0)),
     Row('dbscan_min_points', EXTRACT.dbscan_min_points, 'Neighbours within dbscan_eps, itself '
         'included, that make a point part of a cluster; 1: no point is noise.', (1, 10_000)),
     Row('overlap_threshold', EXTRACT.overlap_threshold or 1.0, 'An instance that covers more than '

@@ -97,7 +97,7 @@ def _add_protocol(group: argparse._ArgumentGroup) -> None:
                             '(default: 500; ScanNet200, STPLS3D: 750; S3DIS: -1)')
     group.add_argument('--dbscan-eps', type=distance, metavar='METRES',
                        help='split a mask where its parts are further apart than this; 0: never '
-                            '(default: 4 voxels; ScanNet, ScanNet200: 0.95; S3DIS: 0.6; '
+                            '(default: 16 voxels; ScanNet, ScanNet200: 0.95; S3DIS: 0.6; '
                             'STPLS3D: 14)')
     group.add_argument('--as-robot', action='store_true', default=None,
                        help='what the node and `mask3d segment` list by default instead of what '

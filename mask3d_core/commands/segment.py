@@ -65,7 +65,7 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
                        help='points of the smallest instance (default: 50)')
     group.add_argument('--dbscan-eps', type=distance, metavar='METRES',
                        help='split a mask where its parts are further apart than this; '
-                            '0: never (default: 4 voxels)')
+                            '0: never (default: 16 voxels)')
     group.add_argument('--dbscan-min-points', type=count, metavar='N',
                        help='neighbours that make a voxel more than noise (default: 1)')
     group.add_argument('--overlap-threshold', type=part, metavar='O',

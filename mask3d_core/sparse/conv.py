@@ -27,8 +27,8 @@ ONEDNN = (torch.backends.mkldnn.is_available()
           and platform.machine().lower() in ('x86_64', 'amd64')
           and not (torch.backends.mkl.is_available() and _made_by_intel()))
 """
-Whether products go to oneDNN, which has been measured on x86 only: torch's own, of Intel's MKL, use
-the widest vectors on Intel's processors alone, and are faster there.
+Whether products go to oneDNN, which has been measured on x86 only: torch's own, of Intel's MKL,
+use the widest vectors on Intel's processors alone, and are faster there.
 """
 AVX512 = torch.backends.cpu.get_cpu_capability().startswith('AVX512')
 """Without it gradients are faster by torch's own product, those of weights three times."""
