@@ -56,9 +56,9 @@ def test_the_default_is_scored_as_elsewhere(dataset: Dataset) -> None:
     protocol = dataset_protocol(dataset)
     settings, names = protocol.settings(), dataset.split('validation')
     studies = [vary_steps(segmenter, settings),
-               vary_eps(segmenter, settings, (0, 0.4, 0.2))]
+               vary_eps(segmenter, settings, (0, 1.6, 0.2, 0.4))]
     assert [study.settings for study in studies] == [
-        tuple(map(str, range(13))), ('0.2', '0.4', 'none')]
+        tuple(map(str, range(13))), ('0.2', '0.4', '1.6', 'none')]
     assert all(list(study.places) == sorted(set(study.places)) for study in studies)
     seen: list[str] = []
     steps, eps = run_studies(segmenter, dataset, names, studies, protocol, seen.append)
@@ -67,7 +67,7 @@ def test_the_default_is_scored_as_elsewhere(dataset: Dataset) -> None:
     evaluation = Evaluation(dataset.classes, protocol)
     segment_split(segmenter, dataset, names, evaluation)
     default = evaluation.scores()
-    for outcome in (steps[12], eps[1]):
+    for outcome in (steps[12], eps[2]):  # of 16 voxels of 0.1 m
         assert outcome.scores.to_dict() == default.to_dict()
     for outcomes in (steps, eps):
         assert len({str(outcome.scores.to_dict()) for outcome in outcomes}) > 2
