@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from mask3d_core.checkpoint import Weights
 from mask3d_core.errors import InputError
-from mask3d_core.extract import ExtractSettings
+from mask3d_core.extract import EPS_VOXELS, ExtractSettings
 from mask3d_ros.qos import INPUT_QOS
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
@@ -82,7 +82,8 @@ SEGMENT_NODE: tuple[Row, ...] = (
     Row('min_points', EXTRACT.min_points, 'Instances of fewer points are dropped.',
         (1, 100_000_000)),
     Row('dbscan_eps', BY_VOXELS, 'Parts of one mask further apart than this, in metres, become '
-        'instances of their own; 0: masks are not split; -1: sixteen voxels of the weights.',
+        'instances of their own; 0: masks are not split; -1: '
+        f'{EPS_VOXELS} voxels of the weights.',
         (BY_VOXELS, 1000.0)),
     Row('dbscan_min_points', EXTRACT.dbscan_min_points, 'Neighbours within dbscan_eps, itself '
         'included, that make a point part of a cluster; 1: no point is noise.', (1, 10_000)),

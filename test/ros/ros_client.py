@@ -120,13 +120,12 @@ class Client:
         service = self._service(kind, name)
         self.wait(service.service_is_ready, process)
         futures: list[Any] = []
-        asked = 0.0
+        began = time.monotonic()
 
         def answered() -> bool:
-            nonlocal asked
-            if not futures or (repeat and time.monotonic() - asked > REPEAT_SECONDS):
+            due = (time.monotonic() - began) / REPEAT_SECONDS if repeat else 0
+            if len(futures) <= due:
                 futures.append(service.call_async(request))
-                asked = time.monotonic()
             return any(future.done() for future in futures)
 
         self.wait(answered, process)
