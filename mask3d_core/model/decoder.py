@@ -203,7 +203,8 @@ def attention_mask(mask_features: Tensor, embedding: Tensor) -> Tensor:
     Return where queries must not look: [V_l, D], [Q, D] -> [Q, V_l] bool.
 
     A query whose mask is empty looks everywhere. The comparison is the original's, on
-    probabilities: a logit of -1e-9 has probability 0.5 in float32 and is not masked.
+    probabilities: a logit of -1e-9 has probability 0.5 in float32 and is not masked. That of
+    -200, as windows make it, is too small for a normal number, which takes ten times as long.
     """
-    masked = (embedding @ mask_features.t()).sigmoid() < 0.5
+    masked = (embedding @ mask_features.t()).clamp_(min=-1).sigmoid_() < 0.5
     return masked & ~masked.all(1, keepdim=True)

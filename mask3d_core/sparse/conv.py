@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+import os
 from pathlib import Path
 import platform
 from typing import Any
@@ -34,6 +35,13 @@ use the widest vectors on Intel's processors alone, and are faster there.
 AVX512 = torch.backends.cpu.get_cpu_capability().startswith('AVX512')
 """Without it gradients are faster by torch's own product, those of weights three times."""
 
+os.environ.setdefault('ONEDNN_PRIMITIVE_CACHE_CAPACITY', '8192')
+"""
+oneDNN compiles a product of bfloat16 for every shape it meets, some milliseconds each, and by
+default forgets all but 1024, which is less than a U-Net has: `_round_up` keeps them few.
+It is read when the first product is made.
+"""
+
 FEW_ROWS = 64
 FEW_NUMBERS = 20480
 """Torch multiplies images up to this size by itself, slower than it multiplies matrices."""
@@ -53,6 +61,8 @@ def product(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Ten
     with the widest vectors there are; torch's own matrix product was 2.3 times slower on an AMD
     EPYC (docs/benchmarks.md). Same sums, same gradients.
     """
+    if _compiled_by_shape(features) and _missing(features):
+        return product(_round_up(features), weight, bias)[:len(features)]
     if not _worth_onednn(features):
         return functional.linear(features, weight, bias)
     # Dilation means nothing to a kernel of one, but without it one thread gets the slow product.
@@ -62,6 +72,8 @@ def product(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Ten
 
 def _product_back(grad: Tensor, matrix: Tensor) -> Tensor:
     """Multiply with a matrix as it lies in memory: [M, C] x [C, D] -> [M, D]."""
+    if _compiled_by_shape(grad) and _missing(grad):
+        return _product_back(_round_up(grad), matrix)[:len(grad)]
     if not (AVX512 and _worth_onednn(grad)):
         return grad @ matrix
     return _rows(functional.conv_transpose2d(_image(grad), matrix[..., None, None], dilation=2))
@@ -69,6 +81,8 @@ def _product_back(grad: Tensor, matrix: Tensor) -> Tensor:
 
 def product_over_rows(grad: Tensor, features: Tensor) -> Tensor:
     """Sum the products of rows, as the gradient of a weight does: [M, D], [M, C] -> [D, C]."""
+    if _compiled_by_shape(grad):
+        grad, features = _round_up(grad), _round_up(features)
     if not (AVX512 and _worth_onednn(grad)) or features.numel() <= FEW_NUMBERS:
         return grad.t() @ features
     size = (grad.shape[1], features.shape[1], 1, 1)
@@ -77,6 +91,24 @@ def product_over_rows(grad: Tensor, features: Tensor) -> Tensor:
 
 def _worth_onednn(rows: Tensor) -> bool:
     return ONEDNN and not rows.is_cuda and len(rows) >= FEW_ROWS
+
+
+def _compiled_by_shape(rows: Tensor) -> bool:
+    """Return whether a product of these rows will be of bfloat16 on a CPU."""
+    kind = rows.device.type
+    lower = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else rows.dtype
+    return kind == 'cpu' and lower == torch.bfloat16
+
+
+def _missing(rows: Tensor) -> int:
+    """Return the rows from here to the next number of which there are four in an octave."""
+    return -len(rows) % (1 << max(len(rows).bit_length() - 3, 0))
+
+
+def _round_up(rows: Tensor) -> Tensor:
+    """Add rows of zeros, so that the same shapes come again and again."""
+    missing = _missing(rows)
+    return functional.pad(rows, (0, 0, 0, missing)) if missing else rows
 
 
 def _image(rows: Tensor) -> Tensor:

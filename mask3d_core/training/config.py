@@ -89,6 +89,9 @@ class TrainConfig:
         'auto', 'cpu' or 'cuda'.
     devices, machines : int
         GPUs (or processes, on CPUs) of each machine; 0: all it has. Machines.
+    sync_batch_norm : bool
+        Batch norms are over the scans of all processes; False: each process's over its own,
+        where processes wait longer for each other than they compute, as on CPUs.
     precision : str
         'float32', 'bfloat16' or 'float16'.
     workers : int
@@ -133,6 +136,7 @@ class TrainConfig:
     device: str = 'auto'
     devices: int = 1
     machines: int = 1
+    sync_batch_norm: bool = True
     precision: str = 'float32'
     workers: int = 4
     log_every: int = 10

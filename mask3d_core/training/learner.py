@@ -170,7 +170,7 @@ class Learner:
         self.fabric, self.model = fabric, model
         model.train()
         model.unet.recompute = config.checkpoint_activations
-        if fabric.world_size > 1:
+        if fabric.world_size > 1 and config.sync_batch_norm:
             share_batch_norms(model)
         optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate,
                                       weight_decay=config.weight_decay)

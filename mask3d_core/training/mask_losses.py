@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mask3d_core.sparse import product, product_over_rows
-from mask3d_core.training.matching import row_pieces
+from mask3d_core.training.matching import LOWEST, row_pieces
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -44,8 +44,8 @@ class MaskLosses(torch.autograd.Function):
         for rows in row_pieces(len(features), len(embeddings), features.device):
             logits = product(features[rows], embeddings)
             inside = members[rows].index_select(1, answered)
-            entropy += functional.binary_cross_entropy_with_logits(
-                logits, inside, reduction='none').sum(0)
+            entropy -= (inside * logits).sum(0)
+            entropy += functional.softplus(logits.clamp_(min=LOWEST)).sum(0)
             probabilities = logits.sigmoid_()
             extent += probabilities.sum(0)
             common += probabilities.mul_(inside).sum(0)
@@ -67,7 +67,7 @@ class MaskLosses(torch.autograd.Function):
         grad_embeddings = torch.zeros_like(embeddings)
         for rows in row_pieces(len(features), len(embeddings), features.device):
             inside = members[rows].index_select(1, answered)
-            probabilities = product(features[rows], embeddings).sigmoid_()
+            probabilities = product(features[rows], embeddings).clamp_(min=LOWEST).sigmoid_()
             grad = probabilities * (1 - probabilities)
             grad *= torch.addcmul(outside, inside, within)
             grad.addcmul_(probabilities.sub_(inside), per_voxel)

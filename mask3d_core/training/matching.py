@@ -14,10 +14,16 @@ from mask3d_core.training.targets import IGNORED, Targets
 from scipy.optimize import linear_sum_assignment
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 HOPELESS = 1e6
 """Cost that stands for a broken number: the loss will be as broken, and says so."""
+
+LOWEST = -70.
+"""
+Logits count as this at least where only their sigmoid or softplus matters, which is 0 there: far
+from its object a window has logits of -200, whose exponential is too small for a normal number,
+and processors take ten times as long for those.
+"""
 
 
 @dataclass(frozen=True)
@@ -147,9 +153,10 @@ def _mask_costs(features: Tensor, embeddings: Tensor, masks: Tensor) -> tuple[Te
     extent = features.new_zeros(len(embeddings))
     common = features.new_zeros(len(embeddings), len(masks))
     for rows in row_pieces(len(features), len(embeddings), features.device):
-        logits = product(features[rows], embeddings)
-        softplus += functional.softplus(logits).sum(0)
+        logits = product(features[rows], embeddings).clamp_(min=LOWEST)
+        softplus += logits.sum(0)
         probabilities = logits.sigmoid_()
+        softplus -= probabilities.log().sum(0)  # softplus(x) = x - log sigmoid(x), sooner
         extent += probabilities.sum(0)
         common += product_over_rows(probabilities, members[rows])
     inside = embeddings @ product_over_rows(features, members)

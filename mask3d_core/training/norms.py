@@ -18,8 +18,9 @@ class _Normalize(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, eps: float,
                 counts: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        variance, mean = (part.double() for part in
-                          torch.var_mean(features.float(), 0, correction=0))
+        mean = features.mean(0, dtype=torch.float32)  # var_mean is ten times slower on CPUs
+        variance = (features - mean).square_().mean(0).double()
+        mean = mean.double()
         rows = mean.new_full((1,), len(features) * counts)
         sums = torch.cat([mean * rows, (variance + mean.square()) * rows, rows])
         distributed.all_reduce(sums)
@@ -36,14 +37,15 @@ class _Normalize(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         features, weight, mean, inverse_std, count = ctx.saved_tensors
-        normal = (features.float() - mean) * inverse_std
-        grad_bias, grad_weight = grad.float().sum(0), (grad * normal).sum(0)
+        normal = (features - mean).mul_(inverse_std)
+        grad_bias = grad.sum(0, dtype=torch.float32)
+        grad_weight = (grad * normal).sum(0)
         sums = torch.stack([grad_bias, grad_weight])
         distributed.all_reduce(sums)
         mean_bias, mean_weight = sums / count.float()
-        grad_features = (grad - mean_bias - normal * mean_weight) * (weight * inverse_std)
-        return ((grad_features * ctx.counts).to(features.dtype), grad_weight, grad_bias, None,
-                None)
+        scale = weight * inverse_std * ctx.counts
+        grad_features = normal.mul_(-mean_weight).sub_(mean_bias).add_(grad).mul_(scale)
+        return grad_features.to(features.dtype), grad_weight, grad_bias, None, None
 
 
 class SharedBatchNorm(nn.BatchNorm1d):

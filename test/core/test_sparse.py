@@ -185,6 +185,26 @@ def test_product_gradients() -> None:
     assert torch.autograd.gradcheck(product, (features, weight))
 
 
+@pytest.mark.parametrize('rows', [1, 100, 1027])
+@pytest.mark.parametrize('autocast', [False, True])
+def test_products_of_bfloat16_are_of_the_rows_there_are(rows: int, autocast: bool) -> None:
+    """Rounding up to shapes that recur changes neither results nor gradients."""
+    draw = torch.Generator().manual_seed(0)
+    left, right = (torch.randn(size, generator=draw).bfloat16() for size in ((rows, 24), (8, 24)))
+    wanted = left.float() @ right.float().t()
+    kind = torch.float32 if autocast else torch.bfloat16
+    features, weight = left.to(kind).requires_grad_(), right.to(kind).requires_grad_()
+    with torch.autocast('cpu', torch.bfloat16, enabled=autocast):
+        result = product(features, weight)
+        total = product_over_rows(result.detach(), features.detach())
+    result.sum().backward()
+    assert result.dtype == torch.bfloat16 and features.grad is not None
+    torch.testing.assert_close(result.float(), wanted, atol=.1, rtol=.01)
+    torch.testing.assert_close(total.float(), wanted.t() @ left.float(), atol=2., rtol=.02)
+    torch.testing.assert_close(features.grad.float(), right.float().sum(0).expand(rows, -1),
+                               atol=.1, rtol=.01)
+
+
 @pytest.mark.parametrize('rows, columns', [(1, 3), (63, 400), (64, 400), (3000, 24)])
 def test_product_over_rows_is_a_matrix_product(rows: int, columns: int) -> None:
     left, right = torch.randn(rows, 10), torch.randn(rows, columns)

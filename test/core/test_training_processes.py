@@ -106,6 +106,23 @@ def test_torchrun_shares_steps_that_do_not_divide(rooms: Path, tmp_path: Path) -
                        first_weights(config, Material.open(config), ''))
 
 
+def test_norms_of_each_process_by_itself(rooms: Path, tmp_path: Path) -> None:
+    """What the first process has seen goes into the file: its one scan of each step, not both."""
+    keys = ['--batch_size', '2', '--epochs', '1', '--validation_split', '']
+    states = []
+    for name, more in (('all', ()), ('own', ('--sync_batch_norm', 'false'))):
+        said = start([toy_rooms.__file__, 'train',
+                      *arguments(rooms, tmp_path / name, *keys, '--devices', '2', *more)],
+                     environment())
+        text = finish(said)
+        assert said.returncode == 0, text
+        states.append(load_weights(tmp_path / name / 'last.weights').state)
+    first = next(name for name in states[0] if name.endswith('running_mean'))
+    assert not torch.allclose(states[0][first], states[1][first], rtol=1e-3)
+    tracked = first.replace('running_mean', 'num_batches_tracked')
+    assert int(states[0][tracked]) == int(states[1][tracked]) == 2
+
+
 def test_two_of_slurm_stop_together_at_a_loss_that_is_no_number(
         rooms: Path, tmp_path: Path) -> None:
     keys = ['--batch_size', '2', '--epochs', '1', '--learning_rate', '1e20']
