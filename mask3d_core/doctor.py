@@ -89,7 +89,19 @@ def _device() -> list[Finding]:
             'device', f'cuda: {device.name}, {device.total_memory / 2**30:.0f} GB, '
                       f'compute capability {device.major}.{device.minor}, '
                       f'CUDA {torch.version.cuda}')]
-    return [*findings, Finding('device', 'cpu'), Finding('why not cuda', reason)]
+    return [*findings, Finding('device', 'cpu'), *_bfloat16(), Finding('why not cuda', reason)]
+
+
+def _bfloat16() -> list[Finding]:
+    """Say whether the processor multiplies bfloat16 itself, where torch knows: on x86."""
+    import torch
+
+    able = getattr(torch.cpu, 'get_capabilities', dict)()
+    if 'avx512_bf16' not in able:
+        return []
+    by = 'AMX' if able.get('amx_bf16') else 'AVX-512' if able['avx512_bf16'] else None
+    return [Finding('bfloat16', 'not in hardware: float32 is faster' if by is None else
+                    f'in hardware ({by}): --precision bfloat16 is faster')]
 
 
 def why_no_cuda() -> str | None:

@@ -23,6 +23,21 @@ def test_everything_needed_is_found() -> None:
     assert findings['device'].value.startswith('cuda' if torch.cuda.is_available() else 'cpu')
 
 
+@pytest.mark.parametrize(('able', 'expected'), [
+    ({'avx512_bf16': True, 'amx_bf16': True}, ['in hardware (AMX): --precision bfloat16']),
+    ({'avx512_bf16': True, 'amx_bf16': False}, ['in hardware (AVX-512): --precision bfloat16']),
+    ({'avx512_bf16': False, 'amx_bf16': False}, ['not in hardware: float32 is faster']),
+    ({'architecture': 'aarch64'}, []),
+])
+@pytest.mark.skipif(torch.cuda.is_available(), reason='has a GPU: the CPU does not matter')
+def test_a_processor_that_multiplies_bfloat16(
+        monkeypatch: pytest.MonkeyPatch, able: dict[str, object], expected: list[str]) -> None:
+    monkeypatch.setattr(torch.cpu, 'get_capabilities', lambda: able, raising=False)
+    said = [finding.value for finding in doctor.examine() if finding.name == 'bfloat16']
+    assert len(said) == len(expected)
+    assert all(value.startswith(start) for value, start in zip(said, expected))
+
+
 def test_a_missing_package_is_bad_news(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, 'NEEDED', ('numpy', 'package_that_is_not_there'))
 
