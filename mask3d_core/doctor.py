@@ -96,7 +96,7 @@ def _bfloat16() -> list[Finding]:
     """Say whether the processor multiplies bfloat16 itself, where torch knows: on x86."""
     import torch
 
-    able = getattr(torch.cpu, 'get_capabilities', dict)()
+    able: dict[str, object] = getattr(torch.cpu, 'get_capabilities', dict)()
     if 'avx512_bf16' not in able:
         return []
     by = 'AMX' if able.get('amx_bf16') else 'AVX-512' if able['avx512_bf16'] else None
