@@ -61,8 +61,9 @@ def product(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Ten
     with the widest vectors there are; torch's own matrix product was 2.3 times slower on an AMD
     EPYC (docs/benchmarks.md). Same sums, same gradients.
     """
-    if _compiled_by_shape(features) and _missing(features):
-        return product(_round_up(features), weight, bias)[:len(features)]
+    rounded = _round_up(features)
+    if rounded is not features:
+        return product(rounded, weight, bias)[:len(features)]
     if not _worth_onednn(features):
         return functional.linear(features, weight, bias)
     # Dilation means nothing to a kernel of one, but without it one thread gets the slow product.
@@ -72,8 +73,9 @@ def product(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Ten
 
 def _product_back(grad: Tensor, matrix: Tensor) -> Tensor:
     """Multiply with a matrix as it lies in memory: [M, C] x [C, D] -> [M, D]."""
-    if _compiled_by_shape(grad) and _missing(grad):
-        return _product_back(_round_up(grad), matrix)[:len(grad)]
+    rounded = _round_up(grad)
+    if rounded is not grad:
+        return _product_back(rounded, matrix)[:len(grad)]
     if not (AVX512 and _worth_onednn(grad)):
         return grad @ matrix
     return _rows(functional.conv_transpose2d(_image(grad), matrix[..., None, None], dilation=2))
@@ -81,8 +83,7 @@ def _product_back(grad: Tensor, matrix: Tensor) -> Tensor:
 
 def product_over_rows(grad: Tensor, features: Tensor) -> Tensor:
     """Sum the products of rows, as the gradient of a weight does: [M, D], [M, C] -> [D, C]."""
-    if _compiled_by_shape(grad):
-        grad, features = _round_up(grad), _round_up(features)
+    grad, features = _round_up(grad), _round_up(features)
     if not (AVX512 and _worth_onednn(grad)) or features.numel() <= FEW_NUMBERS:
         return grad.t() @ features
     size = (grad.shape[1], features.shape[1], 1, 1)
@@ -100,15 +101,16 @@ def _compiled_by_shape(rows: Tensor) -> bool:
     return kind == 'cpu' and lower == torch.bfloat16
 
 
-def _missing(rows: Tensor) -> int:
-    """Return the rows from here to the next number of which there are four in an octave."""
-    return -len(rows) % (1 << max(len(rows).bit_length() - 3, 0))
-
-
 def _round_up(rows: Tensor) -> Tensor:
-    """Add rows of zeros, so that the same shapes come again and again."""
-    missing = _missing(rows)
-    return functional.pad(rows, (0, 0, 0, missing)) if missing else rows
+    """
+    Add rows of zeros to a factor that is compiled by shape, so that shapes come again and again.
+
+    There are four numbers of rows in an octave.
+    """
+    missing = -len(rows) % (1 << max(len(rows).bit_length() - 3, 0))
+    if not (missing and _compiled_by_shape(rows)):
+        return rows
+    return functional.pad(rows, (0, 0, 0, missing))
 
 
 def _image(rows: Tensor) -> Tensor:
