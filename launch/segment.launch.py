@@ -8,6 +8,8 @@ from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
+FINISH_SECONDS = '30'
+"""How long the node may take to finish the cloud in work when it is told to end."""
 CONFIG = [FindPackageShare('mask3d_ros'), 'config']
 
 
@@ -57,6 +59,7 @@ def segment_node(context: LaunchContext) -> list[LifecycleNode]:
         remappings=[('points', LaunchConfiguration('cloud'))],
         ros_arguments=['--log-level', LaunchConfiguration('log_level')],
         output='screen',
+        sigterm_timeout=FINISH_SECONDS,
     )]
 
 

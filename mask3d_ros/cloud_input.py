@@ -100,7 +100,8 @@ class CloudInput:
 
     def _events(self) -> SubscriptionEventCallbacks:
         """Warn of publishers that do not match, but not when following them will change that."""
-        return SubscriptionEventCallbacks(use_default_callbacks=bool(self._pinned))
+        pinned = bool(self._pinned or self._overrides.keys() & {'reliability', 'durability'})
+        return SubscriptionEventCallbacks(use_default_callbacks=pinned)
 
     def _offers(self) -> list[Offer]:
         return [(info.qos_profile.reliability, info.qos_profile.durability)

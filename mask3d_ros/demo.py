@@ -26,11 +26,21 @@ import rclpy
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
-SCAN = Path(__file__).resolve().parent.parent / 'demo' / 'office.ply'
+SCAN = Path('demo', 'office.ply')
+"""The bundled scan, in the source tree or in the share of an installation."""
 TOPICS = {'cloud_map': PointCloud2, 'segment_node/instances': InstanceArray,
           'segment_node/markers': MarkerArray, 'segment_node/cloud': PointCloud2}
 LOG_TAIL = 3000
 """Characters of a node's log to show when something went wrong."""
+
+
+def bundled_scan() -> Path:
+    """Return where the bundled scan is, or where it would be in the source tree."""
+    prefixes = os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
+    shares = [Path(prefix, 'share', 'mask3d_ros') for prefix in prefixes if prefix]
+    tree = Path(__file__).resolve().parent.parent
+    return next((found for base in (tree, *shares) if (found := base / SCAN).exists()),
+                tree / SCAN)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         'python -m mask3d_ros.demo', description='Play a scan with map_player, segment it with '
         'segment_node, and show what arrives in a third process.')
     parser.add_argument('--output', type=Path, default=Path('out/demo'), metavar='DIR')
-    parser.add_argument('--scan', type=Path, default=SCAN, metavar='FILE',
+    parser.add_argument('--scan', type=Path, default=bundled_scan(), metavar='FILE',
                         help='.ply, .pcd, .npz or a bag of one cloud; default: the bundled scan')
     parser.add_argument('--weights', type=Path, metavar='FILE',
                         help='default: those that ship with the package')

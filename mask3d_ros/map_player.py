@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+import time
 from typing import Any
 
 from builtin_interfaces.msg import Time
@@ -60,12 +61,14 @@ class MapPlayer(Node):
         self._scan: Scan | None = None
         self._clouds = self._timed_clouds()
         self._count = 0
+        self._due = 0.0  # of the next cloud, by the steady clock
 
     def play(self) -> None:
         """Publish the first cloud, and go on from a timer."""
         first = next(self._clouds, None)
         if first is None:
             raise InputError(f'{self._file}: the topic has no messages')
+        self._due = time.monotonic()
         self._publish(first[1])
         self._schedule()
 
@@ -92,7 +95,10 @@ class MapPlayer(Node):
             self._publish(cloud)
             self._schedule()
 
-        timer = self.create_timer(seconds, publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        now = time.monotonic()  # reading took a while
+        self._due = max(self._due + seconds, now)
+        timer = self.create_timer(self._due - now, publish,
+                                  clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _timed_clouds(self) -> Iterator[tuple[float, PointCloud2]]:
         """Give each cloud with the seconds to wait before it."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from mask3d_core.errors import InputError
 from mask3d_ros.answer import Answer
 from mask3d_ros.clouds import labelled_cloud
 from mask3d_ros.markers import marker_array
 from mask3d_ros.messages import instance_array
 from mask3d_ros.msg import InstanceArray
 from mask3d_ros.qos import latched, overridable
+from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
@@ -28,6 +30,11 @@ class Output:
     build : callable
         Makes the message of an answer.
 
+    Raises
+    ------
+    InputError
+        For overrides that are no policies.
+
     """
 
     def __init__(self, node: LifecycleNode, topic: str, message_type: type,
@@ -35,8 +42,11 @@ class Output:
         self._node = node
         self._build = build
         self._sent: Answer | None = None
-        self._publisher: LifecyclePublisher[Any] = node.create_lifecycle_publisher(
-            message_type, topic, latched(), qos_overriding_options=overridable())
+        try:
+            self._publisher: LifecyclePublisher[Any] = node.create_lifecycle_publisher(
+                message_type, topic, latched(), qos_overriding_options=overridable())
+        except (RuntimeError, InvalidParameterTypeException) as error:
+            raise InputError(f'qos_overrides of {topic}: {error}') from error
 
     def wanted(self) -> bool:
         """Return whether someone listens."""
@@ -46,18 +56,19 @@ class Output:
         """Return whether someone listens and has not been sent this answer."""
         return self._sent is not answer and self.wanted()
 
-    def send(self, answer: Answer) -> None:
-        """Publish an answer; late subscribers get it, too."""
-        self._sent = answer
-        self._publisher.publish(self._build(answer))
+    def update(self, answer: Answer) -> None:
+        """Publish an answer that someone lacks; late subscribers get it, too."""
+        if self.lacks(answer):
+            self._sent = answer
+            self._publisher.publish(self._build(answer))
 
     def close(self) -> None:
         """Remove the topic; what was latched is gone."""
         self._node.destroy_lifecycle_publisher(self._publisher)
 
 
-def create_outputs(node: LifecycleNode) -> list[Output]:
-    """Create the outputs of the segment_node."""
-    return [Output(node, '~/instances', InstanceArray, instance_array),
-            Output(node, '~/markers', MarkerArray, marker_array),
-            Output(node, '~/cloud', PointCloud2, labelled_cloud)]
+def create_outputs(node: LifecycleNode) -> Iterator[Output]:
+    """Create the outputs of the segment_node, one by one: each is there when the next fails."""
+    yield Output(node, '~/instances', InstanceArray, instance_array)
+    yield Output(node, '~/markers', MarkerArray, marker_array)
+    yield Output(node, '~/cloud', PointCloud2, labelled_cloud)

@@ -70,7 +70,10 @@ def input_profile(offer: Offer, overrides: Mapping[str, str | int]) -> QoSProfil
                 'history': HistoryPolicy}
     for kind, value in overrides.items():
         if kind == 'depth':
-            profile.depth = int(value)
+            if type(value) is not int or value < 1:
+                raise InputError(f'qos_overrides: depth {value!r}, expected a number of clouds, '
+                                 '1 or more')
+            profile.depth = value
         elif str(value).upper() in policies[kind].__members__:
             setattr(profile, kind, policies[kind][str(value).upper()])
         else:

@@ -106,7 +106,8 @@ class SegmentNode(LifecycleNode):
         segmenter = load_segmenter(_weights_file(values), values['device'], values['precision'])
         settings.check_for(segmenter.weights)
         self._segmenter = segmenter
-        self._outputs = create_outputs(self)
+        for output in create_outputs(self):
+            self._outputs.append(output)
         self._segmentation = Segmentation(segmenter, settings, self._outputs, self.get_logger(),
                                           self.context.ok)
         self.get_logger().info(_facts(values, segmenter))
@@ -174,9 +175,9 @@ def _weights_file(values: dict[str, Any]) -> Path:
 
 
 def _facts(values: dict[str, Any], segmenter: Segmenter) -> str:
-    weights = segmenter.weights
+    weights, queries = segmenter.weights, values['num_queries'] or segmenter.num_queries
     return (f'{_weights_file(values)}: {weights.model.backbone}, {len(weights.classes)} classes, '
-            f'voxels of {100 * weights.voxel_size:g} cm, {segmenter.num_queries} queries, '
+            f'voxels of {100 * weights.voxel_size:g} cm, {queries} queries, '
             f'on {segmenter.device} in {values["precision"]}')
 
 

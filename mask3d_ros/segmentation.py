@@ -46,11 +46,12 @@ class Segmentation:
         self._alive = alive
         self._errors = ErrorLog(logger, alive)
         self._newest: Newest[PointCloud2] = Newest()
+        self._cloud: PointCloud2 | None = None  # taken last, whether it could be answered or not
         self._answer: Answer | None = None
         self._again = False
         self._active = False
         self._activation = 0
-        self._next_start = 0.0
+        self._started = -math.inf
         self._lock = threading.Lock()
         self._worker = Worker(self._due_in, self._work)
 
@@ -79,7 +80,7 @@ class Segmentation:
         with self._lock:
             self._active = False
             self._activation += 1
-            self._answer = None
+            self._cloud = self._answer = None
             self._again = False
             self._newest.clear()
 
@@ -89,35 +90,45 @@ class Segmentation:
         self._worker.stop()
 
     def _due_in(self) -> float:
+        delays: list[float] = []  # none when ROS shuts down meanwhile
+        self._errors.survive(lambda: delays.append(self._delay()))
+        return delays[0] if delays else math.inf
+
+    def _delay(self) -> float:
         current = self._answer
         if not (self._active and self._alive()):
             return math.inf
         if current is not None and any(output.lacks(current) for output in self._outputs):
             return 0.0
         if self._has_cloud() and any(output.wanted() for output in self._outputs):
-            return self._next_start - time.monotonic()
+            return self._start_in()
         return math.inf
 
     def _has_cloud(self) -> bool:
         """Return whether a cloud waits, or the last one is to be answered by other settings."""
-        return bool(self._newest) or (self._again and self._answer is not None)
+        return bool(self._newest) or (self._again and self._cloud is not None)
+
+    def _start_in(self) -> float:
+        """Return the seconds until the next cloud may be begun."""
+        return self._started + self._settings.min_seconds - time.monotonic()
 
     def _work(self) -> None:
-        if self._has_cloud() and self._next_start <= time.monotonic():
-            self._next_start = time.monotonic() + self._settings.min_seconds
+        if self._has_cloud() and self._start_in() <= 0:
+            self._started = time.monotonic()
             self._errors.survive(self._answer_newest)
         current = self._answer
-        for output in self._outputs:
-            if current is not None and output.lacks(current):
-                self._errors.survive(partial(output.send, current))
+        for output in self._outputs if current is not None else ():
+            self._errors.survive(partial(output.update, current))
 
     def _answer_newest(self) -> None:
         start = time.perf_counter()
         with self._lock:
             activation, settings = self._activation, self._settings
             cloud, dropped = self._newest.take()
-            if cloud is None and self._again and self._answer is not None:
-                cloud = self._answer.cloud
+            if cloud is None and self._again:
+                cloud = self._cloud
+            if cloud is not None:
+                self._cloud = cloud
             self._again = False
         if cloud is None:
             return

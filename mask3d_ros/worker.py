@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-import math
 import threading
 from typing import Generic, TypeVar
 
@@ -49,7 +48,7 @@ class Worker:
         Seconds until there is work: 0 for now, infinity for nothing in sight. Called in the
         thread, again after every `wake`.
     work : callable
-        Does it, and raises nothing.
+        Does it. Neither raises anything.
 
     """
 
@@ -84,5 +83,5 @@ class Worker:
                 delay = self._due_in()
                 if delay <= 0:
                     return True
-                self._changed.wait(None if math.isinf(delay) else delay)
+                self._changed.wait(min(delay, threading.TIMEOUT_MAX))
         return False

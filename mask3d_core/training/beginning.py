@@ -84,7 +84,8 @@ def first_weights(config: TrainConfig, material: Material, command: str) -> Weig
     """
     Return what the run begins with: random weights, or those of `start_weights`.
 
-    Of weights for other classes all is taken but what belongs to the classes.
+    Of weights for other classes all is taken but what belongs to the classes. Rounds that share
+    their weights, and queries that are not learned, may be more or fewer.
 
     Raises
     ------
@@ -113,8 +114,13 @@ def first_weights(config: TrainConfig, material: Material, command: str) -> Weig
 
 def _check_model(start: Weights, fresh: Weights) -> None:
     theirs, ours = start.model.to_dict(), fresh.model.to_dict()
+    free = {'num_classes'}  # what no tensor depends on may change
+    if start.model.shared_rounds:
+        free.add('num_rounds')
+    if start.model.queries != 'learned':
+        free.add('num_queries')
     for key, value in theirs.items():
-        if key != 'num_classes' and value != ours[key]:
+        if key not in free and value != ours[key]:
             hint = 'use_color' if key == 'in_channels' else f'model.{key}'
             raise InputError(f'start_weights have {key} {value}, this configuration {ours[key]}: '
                              f'change {hint}')

@@ -129,6 +129,18 @@ def test_fine_tuning_takes_all_but_the_class_head(run: Path, rooms: Path, tmp_pa
         first_weights(replace(config, model=replace(config.model, hidden_dim=64)), material, '')
 
 
+def test_fine_tuning_may_go_through_more_rounds(run: Path, rooms: Path, tmp_path: Path) -> None:
+    config = configure(rooms, tmp_path, '--start_weights', str(run / 'last.weights'),
+                       '--model.num_rounds', '2', '--model.num_queries', '30')
+    material = Material.open(config)
+    begun = first_weights(config, material, '')
+    assert (begun.model.num_rounds, begun.model.num_queries) == (2, 30)
+    assert_equal_states(load_weights(run / 'last.weights'), begun)
+    with pytest.raises(InputError, match='queries fps_zero, this configuration learned'):
+        first_weights(replace(config, model=replace(config.model, queries='learned')), material,
+                      '')
+
+
 def test_own_scans_go_on_from_the_weights_that_ship(rooms: Path) -> None:
     file = Path(__file__).parents[2] / 'config' / 'train_own.yaml'
     config = load_config(file, ['--data', str(rooms)])

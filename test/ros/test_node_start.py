@@ -70,6 +70,27 @@ def test_interrupted_while_busy_it_ends_in_order(
         assert 'Traceback' not in node.text()
 
 
+def test_a_pinned_policy_that_matches_no_publisher_is_told(
+        client: Client, weights: Path, tmp_path: Path) -> None:
+    pinned = 'qos_overrides./points.subscription.reliability'
+    parameters = {'weights': str(weights), pinned: 'reliable'}
+    client.publisher('best_effort')
+    with NodeProcess('segment_node', tmp_path / 'node.log', parameters) as node:
+        client.wait(lambda: 'incompatible QoS' in node.text(), node)
+
+
+def test_an_output_cannot_have_a_policy_that_is_none(
+        client: Client, weights: Path, tmp_path: Path) -> None:
+    pinned = 'qos_overrides./segment_node/markers.publisher.durability'
+    parameters = {'weights': str(weights), pinned: 'sometimes'}
+    with NodeProcess('segment_node', tmp_path / 'node.log', parameters) as node:
+        client.wait(lambda: '[ERROR]' in node.text(), node)
+        assert 'qos_overrides of ~/markers' in node.text() and 'Traceback' not in node.text()
+        assert client.state(node) == 'unconfigured'
+        client.spin(0.5)
+        assert not client.node.get_publishers_info_by_topic('segment_node/instances')
+
+
 @pytest.mark.parametrize(('name', 'value', 'words'), [
     ('score_threshold', 2.0, 'out of range'), ('min_points', 'many', 'min_points')])
 def test_a_parameter_out_of_place_is_one_sentence(

@@ -44,6 +44,9 @@ def test_overrides_win() -> None:
 def test_an_override_that_is_no_policy_is_refused() -> None:
     with pytest.raises(InputError, match="'sometimes' is no durability.*transient_local"):
         input_profile((RELIABLE, VOLATILE), {'durability': 'sometimes'})
+    for depth in ('ten', 0, True):
+        with pytest.raises(InputError, match=f'depth {depth!r}, expected a number of clouds'):
+            input_profile((RELIABLE, VOLATILE), {'depth': depth})
 
 
 def test_outputs_are_latched() -> None:

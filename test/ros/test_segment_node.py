@@ -246,10 +246,12 @@ def test_too_many_voxels_for_the_memory(node: NodeProcess, client: Client) -> No
     publisher = client.publisher()
     publisher.publish(at(grid))
     client.wait(lambda: 'too many voxels' in node.text(), node)
-    assert client.set_parameters(node, num_queries=0).successful
-    publisher.publish(room(stamp=2))
+    assert client.set_parameters(node, num_queries=1).successful
     client.wait(lambda: got, node)
-    assert stamps(got) == [2]
+    assert stamps(got) == [0], 'fewer queries answer the cloud that was too large'
+    publisher.publish(room(stamp=2))
+    client.wait(lambda: len(got) > 1, node)
+    assert stamps(got) == [0, 2]
 
 
 def test_parameters_explain_themselves(node: NodeProcess, client: Client) -> None:
@@ -307,6 +309,19 @@ def test_max_rate_leaves_time_for_others(node: NodeProcess, client: Client) -> N
         client.spin(0.1)
     client.wait(lambda: 10 in stamps(got), node)
     assert len(got) <= 1 + (time.monotonic() - start) / 1.0
+
+
+def test_a_change_of_max_rate_takes_effect_at_once(node: NodeProcess, client: Client) -> None:
+    got = client.receive('segment_node/instances', InstanceArray)
+    publisher = client.publisher()
+    assert client.set_parameters(node, max_rate=1e-10).successful
+    publisher.publish(room(stamp=1))
+    client.wait(lambda: got, node)
+    publisher.publish(room(stamp=2))
+    client.spin(0.5)
+    assert stamps(got) == [1]
+    assert client.set_parameters(node, max_rate=0.0).successful
+    client.wait(lambda: 2 in stamps(got), node)
 
 
 def test_kept_classes_only(node: NodeProcess, client: Client) -> None:

@@ -63,6 +63,13 @@ def test_waits_until_it_is_time_without_being_woken() -> None:
     assert len(worked) == 1 and worked[0] - start >= 0.2
 
 
+def test_waits_longer_than_a_lock_can() -> None:
+    with running(Worker(lambda: 1e300, lambda: None)) as worker:
+        worker.wake()
+        time.sleep(0.1)
+        assert worker._thread.is_alive()
+
+
 def test_stop_waits_for_the_work_at_hand_and_wake_does_not() -> None:
     started, finish = threading.Event(), threading.Event()
 
