@@ -18,9 +18,9 @@ from mask3d_core.errors import InputError
 from mask3d_core.extract import ExtractSettings
 from mask3d_core.files import read_scan
 from mask3d_core.scan import Scan
-from mask3d_core.segmenter import load_segmenter, Segmenter
+from mask3d_core.segmenter import load_segmenter, Segmenter, Stopwatch
 from mask3d_core.sparse import build_pyramid
-from mask3d_core.voxels import batch_coords, voxelize
+from mask3d_core.voxels import batch_coords
 import torch
 
 STAGES = ('voxels', 'superpoints', 'pyramid', 'unet', 'decoder', 'clustering', 'instances')
@@ -106,7 +106,7 @@ def run_bench(files: Sequence[Path], device: str = 'auto', precision: str = 'flo
 
 def measure(segmenter: Segmenter, scan: Scan, name: str, repeats: int = 5) -> Measurement:
     """Segment a scan once to warm up, then `repeats` times, and take medians."""
-    voxels = voxelize(scan, segmenter.voxelization)
+    _, voxels = segmenter.prepare(scan, Stopwatch(segmenter.device))
     pyramid = build_pyramid(batch_coords([voxels]))
     config = segmenter.weights.model
     unet, decoder = (unet_arithmetic(config, pyramid),

@@ -93,18 +93,6 @@ def room_masks(centers: NDArray[np.floating], count: int = 100, large: int = 4,
     return masks
 
 
-def untrained_masks(centers: NDArray[np.floating], count: int = 100) -> NDArray[np.bool_]:
-    """
-    Make masks as an untrained network gives them: [V, count] bool, always the same ones.
-
-    Random projections of smooth features, positive on about half of the voxels.
-    """
-    random = np.random.default_rng(0)
-    waves = random.normal(size=(3, 64)) * 2
-    features = np.cos(centers @ waves + random.uniform(0, 2 * np.pi, 64))
-    return features @ random.normal(size=(64, count)) > 0
-
-
 def _around(centers: NDArray[np.floating], random: np.random.Generator,
             half: NDArray[np.float64], round_: bool) -> NDArray[np.bool_]:
     """Return the voxels within an ellipsoid, or a box, around a random voxel."""

@@ -122,7 +122,7 @@ def run_training_bench(files: Sequence[Path], settings: StepSettings, device: st
     measurements = []
     for file in files:
         print(f'mask3d: measuring {file} …', file=sys.stderr, flush=True)
-        voxels = voxelize(read_scan(file), facts.voxelization).to(place)
+        voxels = voxelize(facts.colored(read_scan(file)), facts.voxelization).to(place)
         measurements.append(measure_training(model, voxels, file.stem, settings, repeats))
         print(_row(measurements[-1]), flush=True)
     return measurements

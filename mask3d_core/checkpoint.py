@@ -18,7 +18,9 @@ from mask3d_core.errors import InputError
 from mask3d_core.files.target import writing
 from mask3d_core.model.config import ModelConfig
 from mask3d_core.model.mask3d import Mask3D
+from mask3d_core.scan import Scan
 from mask3d_core.voxels import Voxelization
+import numpy as np
 import torch
 
 FORMAT: Final = 'mask3d weights'
@@ -91,6 +93,13 @@ class Weights:
     def uses_color(self) -> bool:
         """Whether the model needs coloured clouds."""
         return self.model.in_channels >= 3
+
+    def colored(self, scan: Scan) -> Scan:
+        """Give a scan without colour the mean one, if the model has learned to do without."""
+        if scan.color is not None or not self.does_without_color:
+            return scan
+        mean = np.asarray(self.color_mean, np.float32)
+        return replace(scan, color=np.broadcast_to(mean, (len(scan), 3)))
 
     @property
     def voxelization(self) -> Voxelization:
@@ -184,11 +193,12 @@ def is_weights_file(path: str | Path) -> bool:
 
 def _mentions(path: Path, word: str) -> bool:
     """Tell whether a word stands in what torch saved beside the tensors."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any(word.encode() in archive.read(name) for name in archive.namelist()
-                   if name.endswith('/data.pkl'))
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(word.encode() in archive.read(name) for name in archive.namelist()
+                       if name.endswith('/data.pkl'))
+    except (zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, OSError):
+        return False  # whoever reads it says what is wrong with it
 
 
 def load_weights(path: str | Path, device: str | torch.device = 'cpu') -> Weights:
@@ -233,19 +243,30 @@ def load_weights(path: str | Path, device: str | torch.device = 'cpu') -> Weight
 
 def _read(path: Path) -> Any:
     try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # torch.load does not look at the checksums
-        if damaged is not None:
-            raise InputError(f'{path.name} is damaged in {damaged}: copy it again')
-        return torch.load(path, map_location='cpu', weights_only=True)
-    except InputError:
-        raise
+        return load_whole(path)
     except pickle.UnpicklingError as error:
         raise InputError(_foreign(path)) from error
     except (RuntimeError, ValueError, TypeError, KeyError, EOFError, OSError, zipfile.BadZipFile,
             zlib.error) as error:
         raise InputError(f'{path.name} is no weights file or is cut short ({error}): copy it '
                          'again, or make one with `mask3d convert ORIGINAL.ckpt OUT`') from error
+
+
+def load_whole(path: Path) -> Any:
+    """
+    Read onto the CPU what `save_whole` wrote, without running anything it contains.
+
+    Raises
+    ------
+    zipfile.BadZipFile
+        When a checksum is wrong, which torch.load does not look at; and all that it raises.
+
+    """
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise zipfile.BadZipFile(f'damaged in {damaged}')
+    return torch.load(path, map_location='cpu', weights_only=True)
 
 
 def _foreign(path: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 import math
 from pathlib import Path
 from typing import Any, Final
@@ -183,14 +183,16 @@ def _config(original: Mapping[str, torch.Tensor], settings: OriginalSettings,
     config = infer_config(
         {name: tuple(tensor.shape) for name, tensor in original.items()},
         num_heads=settings.choose('attention heads', options.num_heads, 'model.num_heads', 8),
-        num_rounds=settings.choose('decoder rounds', options.num_rounds, 'model.num_decoders', 3),
-        num_queries=settings.choose('queries', options.num_queries, 'model.num_queries', 100),
         on_segments=settings.choose('masks on segments', options.on_segments,
                                     'model.train_on_segments', False),
         levels=settings.read_levels())
-    if config.num_heads < 1 or config.hidden_dim % config.num_heads:
-        raise InputError(f'{config.num_heads} attention heads do not divide the '
-                         f'{config.hidden_dim} channels: give --num-heads')
+    rounds = (settings.choose('decoder rounds', options.num_rounds, 'model.num_decoders', 3)
+              if config.shared_rounds else
+              settings.told('decoder rounds', options.num_rounds, config.num_rounds))
+    queries = (settings.told('queries', options.num_queries, config.num_queries)
+               if config.queries == 'learned' else
+               settings.choose('queries', options.num_queries, 'model.num_queries', 100))
+    config = replace(config, num_rounds=rounds, num_queries=queries)
     if config.in_channels != 3:
         raise InputError(f'the checkpoint needs {config.in_channels} features a point; this '
                          'program has the 3 colours only')
@@ -256,15 +258,15 @@ def _voxel_size(table: str, settings: OriginalSettings, options: ConvertOptions)
 
 def _color_statistics(table: str, options: ConvertOptions, report: ConversionReport
                       ) -> tuple[Triple, Triple]:
-    given = options.color_mean is not None and options.color_std is not None
-    if not given and not table.startswith('scannet'):
+    given = [options.color_mean is not None, options.color_std is not None]
+    if not all(given) and not table.startswith('scannet'):
         report.warnings.append(
             f"the colour statistics of {table} are not in the checkpoint: ScanNet's are assumed; "
             'give --color-mean and --color-std from its color_mean_std.yaml')
     mean = options.color_mean or SCANNET_COLOR_MEAN
     std = options.color_std or SCANNET_COLOR_STD
-    report.facts.append(f'colour mean and deviation: {mean}, {std} '
-                        f'({"given" if given else "those of ScanNet"})')
+    for name, values, own in zip(('mean', 'deviation'), (mean, std), given):
+        report.facts.append(f'colour {name}: {values} ({"given" if own else "that of ScanNet"})')
     return mean, std
 
 

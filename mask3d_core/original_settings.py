@@ -64,6 +64,14 @@ class OriginalSettings:
         self.facts.append(f'{name}: {value} ({origin})')
         return value
 
+    def told(self, name: str, option: Plain | None, found: Plain) -> Plain:
+        """Return what the shapes tell; raise InputError for an option that contradicts."""
+        if option not in (None, found):
+            raise InputError(f'{name}: the tensors of the checkpoint have {found}, not {option}: '
+                             'leave the option out')
+        self.facts.append(f'{name}: {found} (from the shapes)')
+        return found
+
     def refuse_unsupported(self) -> None:
         """Raise InputError for a setting that changes the mathematics."""
         for path, only in REQUIRED.items():

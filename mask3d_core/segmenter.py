@@ -21,7 +21,6 @@ from mask3d_core.shipped import shipped_weights
 from mask3d_core.sparse import build_pyramid, Pyramid
 from mask3d_core.superpoints import find_superpoints
 from mask3d_core.voxels import batch_coords, voxelize, Voxels
-import numpy as np
 import torch
 
 
@@ -133,7 +132,7 @@ class Segmenter:
 
     def prepare(self, scan: Scan, watch: Stopwatch) -> tuple[Scan, Voxels]:
         """Return a scan with the colour and superpoints these weights want, and its voxels."""
-        scan = self._with_color(scan)
+        scan = self.weights.colored(scan)
         with watch.stage('voxels'):
             voxels = voxelize(scan, self.voxelization)
         if not self.weights.model.on_segments:
@@ -148,13 +147,6 @@ class Segmenter:
     def with_superpoints(self, scan: Scan) -> Scan:
         """Return the scan with superpoints for its segments, whatever they were."""
         return replace(scan, segment=find_superpoints(scan, self.voxelization.size))
-
-    def _with_color(self, scan: Scan) -> Scan:
-        """Give a scan without colour the mean one, if the weights have learned to do without."""
-        if scan.color is not None or not self.weights.does_without_color:
-            return scan
-        mean = np.asarray(self.weights.color_mean, np.float32)
-        return replace(scan, color=np.broadcast_to(mean, (len(scan), 3)))
 
     @torch.inference_mode()
     def predict(self, voxels: Voxels, watch: Stopwatch | None = None) -> Prediction:

@@ -117,8 +117,9 @@ class Segmentation:
             self._started = time.monotonic()
             self._errors.survive(self._answer_newest)
         current = self._answer
-        for output in self._outputs if current is not None else ():
-            self._errors.survive(partial(output.update, current))
+        if current is not None:
+            for output in self._outputs:
+                self._errors.survive(partial(output.update, current))
 
     def _answer_newest(self) -> None:
         start = time.perf_counter()

@@ -61,10 +61,9 @@ def run(options: argparse.Namespace) -> None:
     """Convert, write, and print what became of every tensor."""
     from mask3d_core.checkpoint import is_weights_file, save_weights
     from mask3d_core.convert import convert_checkpoint, ConvertOptions
+    from mask3d_core.files.target import check_target
 
-    if options.out.exists() and options.original.exists() and options.out.samefile(
-            options.original):
-        raise InputError(f'{options.out} is the checkpoint itself: give another file to write')
+    check_target(options.out, options.original)
     if is_weights_file(options.original):
         _halve(options)
         return

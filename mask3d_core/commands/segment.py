@@ -95,13 +95,15 @@ def run(options: argparse.Namespace) -> None:
         write_instances_npz,
         write_labelled_ply,
     )
-    from mask3d_core.files.target import check_folder
+    from mask3d_core.files.target import check_folder, check_target
 
     settings = ExtractSettings(**_given_settings(options))
-    check_folder(options.out)
+    folder, name = options.out, options.file.stem
+    check_folder(folder)
+    for written in (f'{name}.ply', 'instances.npz'):
+        check_target(folder / written, options.file)
     say(f'reading {options.file} …')
     scan = read_scan(options.file, options.topic)
-    folder, name = options.out, options.file.stem
     segmenter = _segmenter(options)
     say(f'segmenting {len(scan)} points on {segmenter.device} …')
     instances = segmenter.segment(scan, settings)
@@ -132,7 +134,6 @@ def _segmenter(options: argparse.Namespace) -> Segmenter:
     if not segmenter.weights.trained:
         print(UNTRAINED)
     return segmenter
-
 
 
 def _print_table(instances: Instances) -> None:

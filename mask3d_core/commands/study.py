@@ -71,7 +71,7 @@ def _distances(text: str) -> tuple[float, ...]:
 
 def run(options: argparse.Namespace) -> None:
     """Measure, print tables, write JSON and charts."""
-    from mask3d_core.files.target import check_folder
+    from mask3d_core.files.target import check_folder, writing
     from mask3d_core.training.dataset import Dataset
 
     if options.runs is not None:
@@ -85,7 +85,8 @@ def run(options: argparse.Namespace) -> None:
     content = measure(options, dataset, names)
     options.out.mkdir(parents=True, exist_ok=True)
     about = {'dataset': str(options.dataset), 'split': options.split, 'scans': len(names)}
-    (options.out / FILE).write_text(json.dumps(about | content, indent=1) + '\n', encoding='utf-8')
+    with writing(options.out / FILE) as file:
+        file.write((json.dumps(about | content, indent=1) + '\n').encode())
     say(f'wrote {options.out / FILE}')
 
 

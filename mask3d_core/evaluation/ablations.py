@@ -101,7 +101,7 @@ def open_runs(folders: Sequence[Path]) -> list[TrainedRun]:
         load_weights(run.weights)  # hours of measuring come before the last one is needed
     if not _tables(runs):
         raise InputError('expected runs with different queries (model.queries), or with '
-                         f'model.queries {ZEROS} and different mask losses (loss.masks or '
+                         'model.queries fps_zero and different mask losses (loss.masks or '
                          'loss.dice 0), got ' + ', '.join(map(str, folders)))
     return runs
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mask3d_core.evaluation.scores import AP_NAMES, RATE_NAMES, Scores
-from mask3d_core.files.source import naming
+from mask3d_core.files.target import writing
 import numpy as np
 from numpy.typing import NDArray
 
@@ -88,8 +88,8 @@ def write_scores_json(path: Path, scores: Scores, about: Mapping[str, Any],
         content['seconds'] = {stage: {'median': round(cost.median[stage], 6),
                                       'p95': round(cost.p95[stage], 6)} for stage in cost.median}
         content |= {'peak_bytes': cost.peak_bytes, 'device': cost.device}
-    with naming(path):
-        path.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
+    with writing(path) as file:
+        file.write((json.dumps(content, indent=1) + '\n').encode())
 
 
 def _line(name: str, objects: str, values: Sequence[str]) -> str:

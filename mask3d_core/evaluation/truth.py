@@ -109,24 +109,3 @@ def read_scannet_truth(path: Path, classes: ClassTable) -> Truth:
             raise InputError(f'expected 1000 x class + instance + 1, got {numbers.min()}')
     label = np.where(numbers < 1000, -1, numbers // 1000 - (1 if 0 in classes.ids else 0))
     return make_truth(label, numbers % 1000)
-
-
-def write_scannet_truth(path: Path, label: NDArray[np.integer], instance: NDArray[np.integer],
-                        classes: ClassTable) -> None:
-    """
-    Write ground truth for ScanNet's evaluator; undone by `read_scannet_truth`.
-
-    Raises
-    ------
-    InputError
-        If an instance id is above 998, for which the format has no room.
-
-    """
-    with naming(path):
-        if len(instance) and instance.max() > 998:
-            raise InputError(f'expected instance ids up to 998, got {instance.max()}: number the '
-                             'instances of the scan anew')
-        label = label.astype(np.int64) + (1 if 0 in classes.ids else 0)
-        known = (label > 0) & (instance >= 0)
-        numbers = np.where(known, 1000 * label + instance + 1, 0)
-        path.write_text('\n'.join(map(str, numbers.tolist())) + '\n', encoding='ascii')

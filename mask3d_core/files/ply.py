@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from mask3d_core.errors import InputError
 from mask3d_core.files.columns import plain_names, require_axes, scan_from_columns
 from mask3d_core.files.ply_rows import binary_rows, Element, Property, text_rows
-from mask3d_core.files.source import FilePath, naming, reading
+from mask3d_core.files.source import FilePath, reading
+from mask3d_core.files.target import writing
 from mask3d_core.scan import Scan
 import numpy as np
 from numpy.typing import NDArray
@@ -124,8 +122,8 @@ def write_ply(path: FilePath, points: NDArray, comment: str = '') -> None:
         If the file cannot be written.
 
     """
-    with naming(path):
-        Path(os.fspath(path)).write_bytes(ply_bytes(points, comment))
+    with writing(path) as file:
+        file.write(ply_bytes(points, comment))
 
 
 def ply_bytes(points: NDArray, comment: str = '') -> bytes:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from mask3d_core.colors import instance_of_points, paint_instances
 from mask3d_core.files.columns import SCAN_COLORS
 from mask3d_core.files.ply import write_ply
-from mask3d_core.files.source import FilePath, naming
+from mask3d_core.files.source import FilePath
+from mask3d_core.files.target import writing
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
 import numpy as np
@@ -69,7 +69,7 @@ def write_instances_npz(path: FilePath, instances: Instances) -> None:
     """
     names = np.array([instances.class_names.get(class_id, '')
                       for class_id in range(max(instances.class_names, default=-1) + 1)], np.str_)
-    with naming(path), Path(path).open('wb') as file:  # np.savez would append a suffix to a path
+    with writing(path) as file:
         np.savez_compressed(
             file, masks=instances.masks, num_points=np.int64(instances.num_points),
             class_id=instances.class_id, score=instances.score, class_names=names,
@@ -97,8 +97,8 @@ def write_instances_json(path: FilePath, instances: Instances) -> None:
     seconds = {stage: round(float(time), 6) for stage, time in instances.seconds.items()}
     text = (f'{{\n  "points": {instances.num_points},\n  "seconds": {json.dumps(seconds)},\n'
             + '  "instances": [' + (f'\n{rows}\n  ' if rows else '') + ']\n}\n')
-    with naming(path):
-        Path(path).write_text(text, encoding='utf-8')
+    with writing(path) as file:
+        file.write(text.encode())
 
 
 def _row(instances: Instances, index: int) -> dict[str, Any]:

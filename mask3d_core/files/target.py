@@ -30,6 +30,12 @@ def check_folder(folder: Path) -> None:
         raise InputError(f'{folder} cannot be written to: give another folder')
 
 
+def check_target(target: Path, source: Path) -> None:
+    """Raise InputError when what is to be written would take the place of what is read."""
+    if target.exists() and source.exists() and target.samefile(source):
+        raise InputError(f'{target} is read, and would be overwritten: write elsewhere')
+
+
 @contextmanager
 def writing(path: FilePath) -> Iterator[BinaryIO]:
     """

@@ -73,6 +73,19 @@ class ModelConfig:
         if self.queries not in QUERIES:
             raise InputError(f'unknown queries {self.queries!r}; expected one of '
                              + ', '.join(QUERIES))
+        small = [name for name in ('in_channels', 'num_classes', 'hidden_dim', 'feedforward_dim',
+                                   'num_heads', 'num_queries', 'num_rounds')
+                 if getattr(self, name) < 1]
+        if small:
+            raise InputError(f'expected {small[0]} of 1 or more, got {getattr(self, small[0])}')
+        if self.hidden_dim % 2 or self.hidden_dim % self.num_heads:
+            raise InputError(f'{self.num_heads} attention heads do not divide the '
+                             f'{self.hidden_dim} channels, or these are odd: change num_heads or '
+                             'hidden_dim')
+        finest = len(BACKBONES[self.backbone][0]) // 2
+        if not self.levels or not all(0 <= level <= finest for level in self.levels):
+            raise InputError(f'expected levels of 0, the coarsest, to {finest}, got '
+                             f'{list(self.levels)}')
         if self.votes and (self.queries == 'learned' or self.on_segments):
             raise InputError('with votes, queries start at voxels and masks are on voxels: choose '
                              'fps queries and no segments, or no votes')

@@ -14,7 +14,7 @@ from mask3d_core.model.queries import farthest_points, Queries
 from mask3d_core.model.unet import UNet
 from mask3d_core.model.votes import choose_seeds, VoteHead, Votes
 from mask3d_core.model.windows import window_features
-from mask3d_core.sparse import product, Pyramid, select_rows
+from mask3d_core.sparse import mean_by_group, product, Pyramid, select_rows
 from mask3d_core.voxels import Voxels
 import torch
 from torch import nn, Tensor
@@ -211,10 +211,11 @@ class Mask3D(nn.Module):
         sizes = [len(scan) for scan in scans]
         mask_features = list(select_rows(finest, pyramid.rank).split(sizes))
         if self.config.on_segments:
-            mask_features = [_segment_means(masks, _segments(scan))
-                             for masks, scan in zip(mask_features, scans)]
-            finest = torch.cat([masks[_segments(scan)]
-                                for masks, scan in zip(mask_features, scans)])[pyramid.order]
+            segments = [_segments(scan) for scan in scans]
+            mask_features = [mean_by_group(masks, segment, int(segment.max()) + 1)
+                             for masks, segment in zip(mask_features, segments)]
+            finest = torch.cat([masks[segment] for masks, segment
+                                in zip(mask_features, segments)])[pyramid.order]
         centers = torch.cat([scan.centers for scan in scans])[pyramid.order]
         memories = self._memories(levels, pyramid, centers, finest.detach())
         ranks = pyramid.rank.split(sizes)
@@ -274,10 +275,3 @@ def _segments(scan: Voxels) -> Tensor:
         raise InputError('these weights predict masks on segments, but the scan has none: give '
                          'every point a segment id, or convert the weights with --masks points')
     return scan.segment
-
-
-def _segment_means(features: Tensor, segment: Tensor) -> Tensor:
-    """Average the rows of each segment: [V, D] -> [S, D]."""
-    count = torch.bincount(segment)
-    total = features.new_zeros(len(count), features.shape[1]).index_add(0, segment, features)
-    return total / count[:, None].to(features.dtype)

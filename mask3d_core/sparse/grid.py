@@ -114,8 +114,9 @@ class Grid:
         keys, parent = torch.unique(unsorted, return_inverse=True)
         coords = torch.empty(len(keys), 4, dtype=torch.int64, device=keys.device)
         coords[parent] = halves
-        place = (self.coords[:, 1:] & 1) @ torch.tensor([1, 2, 4], device=keys.device)
-        return Grid(coords, keys, size[1] * size[2], size[2]), parent * 8 + place
+        x, y, z = (self.coords[:, 1:] & 1).unbind(1)  # CUDA has no product of integers
+        slots = 8 * parent + x + 2 * y + 4 * z
+        return Grid(coords, keys, size[1] * size[2], size[2]), slots
 
     def neighbors(self) -> Tensor:
         """

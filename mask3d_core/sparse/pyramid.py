@@ -7,9 +7,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from mask3d_core.sparse.grid import Grid
+from mask3d_core.sparse.rows import mean_by_group
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding_bag
 
 NUM_LEVELS = 5
 BLOCK_ROWS = 1024
@@ -83,10 +83,7 @@ class Level:
     def pool(self, features: Tensor) -> Tensor:
         """Average the existing children of each parent: [V, C] -> [num_parents, C]."""
         assert self.slots is not None
-        parent = self.slots >> 3
-        children = parent.argsort(stable=True)
-        counts = torch.bincount(parent, minlength=self.num_parents)
-        return embedding_bag(children, features, counts.cumsum(0) - counts, mode='mean')
+        return mean_by_group(features, self.slots >> 3, self.num_parents)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Move rows between a level and its parents' children; each move is the other's gradient."""
+"""Move rows between a level and its parents, and average them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn.functional import embedding_bag
 
 
 def place_rows(features: Tensor, slots: Tensor, size: int) -> Tensor:
@@ -21,6 +22,17 @@ def place_rows(features: Tensor, slots: Tensor, size: int) -> Tensor:
 def select_rows(features: Tensor, slots: Tensor) -> Tensor:
     """Take the rows `slots` (unique): [size, C] -> [V, C]."""
     return _Select.apply(features, slots)
+
+
+def mean_by_group(features: Tensor, group: Tensor, count: int) -> Tensor:
+    """
+    Average the rows of each group: [V, C], [V] int64 -> [count, C]; zeros for an empty one.
+
+    Rows are added in their order, on a GPU, too: the same scan always gives the same bits.
+    """
+    rows = group.argsort(stable=True)
+    sizes = torch.bincount(group, minlength=count)
+    return embedding_bag(rows, features, sizes.cumsum(0) - sizes, mode='mean')
 
 
 class _Place(torch.autograd.Function):

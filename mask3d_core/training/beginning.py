@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -93,23 +94,28 @@ def first_weights(config: TrainConfig, material: Material, command: str) -> Weig
         When the weights are of another kind of model.
 
     """
-    dataset = material.dataset
-    model = replace(config.model, num_classes=len(dataset.objects),
-                    in_channels=3 if config.use_color else 1)
-    fresh = untrained_weights(model, dataset.objects, config.voxel_size, config.seed)
-    fresh = replace(fresh, voxel_color=config.voxel_color, color_mean=dataset.color_mean,
-                    color_std=dataset.color_std, licence=config.licence,
-                    trained=_training_facts(config, material, command))
+    fresh = resumed_weights(config, material, _training_facts(config, material, command))
     if not config.start_weights:
         return fresh
     start = load_weights(shipped_weights() if config.start_weights == SHIPPED
                          else config.start_weights)
     _check_model(start, fresh)
     state = dict(start.state)
-    if start.classes.ids != fresh.classes.ids:
+    if (start.classes.ids, start.classes.names) != (fresh.classes.ids, fresh.classes.names):
         state |= {name: tensor for name, tensor in fresh.state.items()
                   if name.startswith(CLASS_LAYERS)}
     return replace(fresh, state=state)
+
+
+def resumed_weights(config: TrainConfig, material: Material, trained: Mapping[str, Any],
+                    ) -> Weights:
+    """Return weights with the facts of a run; their state is random, to be replaced."""
+    dataset = material.dataset
+    model = replace(config.model, num_classes=len(dataset.objects),
+                    in_channels=3 if config.use_color else 1)
+    fresh = untrained_weights(model, dataset.objects, config.voxel_size, config.seed)
+    return replace(fresh, voxel_color=config.voxel_color, color_mean=dataset.color_mean,
+                   color_std=dataset.color_std, licence=config.licence, trained=trained)
 
 
 def _check_model(start: Weights, fresh: Weights) -> None:

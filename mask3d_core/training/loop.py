@@ -10,7 +10,7 @@ from typing import cast, TYPE_CHECKING
 from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D
 from mask3d_core.training.batches import Batch, load_samples
-from mask3d_core.training.beginning import first_weights, Material
+from mask3d_core.training.beginning import first_weights, Material, resumed_weights
 from mask3d_core.training.config import TrainConfig
 from mask3d_core.training.learner import Learner, make_fabric
 from mask3d_core.training.norms import count_rows
@@ -54,8 +54,9 @@ def train(config: TrainConfig, resume: bool = False, command: str = '') -> None:
     material = Material.open(config)
     fabric = make_fabric(config)
     fabric.launch()
-    weights = first_weights(config, material, command)
     state = _open_together(fabric, config, resume)
+    weights = (first_weights(config, material, command) if state is None
+               else resumed_weights(config, material, state['trained']))
     model = Mask3D(weights.model)
     model.load_state_dict(weights.state)
     order = material.order(config, fabric.global_rank, fabric.world_size)

@@ -157,8 +157,9 @@ def _state(data: Dataset, source: RawSource, superpoints: bool) -> list[Any]:
     """Return what the result depends on: when it changes, the work is done again."""
     files = [(file.name, file.stat().st_size, file.stat().st_mtime_ns)
              if file.exists() else (file.name, 0, 0) for file in source.files]
-    return [list(data.classes.ids), [list(file) for file in files],
-            data.voxel_size if superpoints else None, source.version]
+    classes = [list(row) for row in zip(data.classes.ids, data.classes.names)]
+    return [classes, [list(file) for file in files], data.voxel_size if superpoints else None,
+            source.version]
 
 
 def _done(data: Dataset, facts_file: Path, state: list[Any]) -> Outcome | None:

@@ -123,7 +123,7 @@ class Records:
             save_weights(self.path / LAST, self.weights(done))
             save_whole(self.path / STATE, {
                 'step': done, 'learner': self.learner.state(), 'scores': self.scores,
-                'best': self.best})
+                'best': self.best, 'trained': dict(self.run.weights.trained)})
         self.fabric.barrier()
 
     def weights(self, done: int) -> Weights:

@@ -9,9 +9,10 @@ import pickle
 from typing import Any, TYPE_CHECKING
 import zipfile
 
+from mask3d_core.checkpoint import load_whole
 from mask3d_core.errors import InputError
+from mask3d_core.files.target import writing
 from mask3d_core.training.config import config_text, differences, load_config, TrainConfig
-import torch
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -104,14 +105,15 @@ def open_run(config: TrainConfig, resume: bool) -> State | None:
             raise InputError(f'the run in {path} was started with {", ".join(others)}: resume it '
                              f'with `--config {path / CONFIG} --resume`, or start a new one with '
                              f'another --output and --start_weights {path / LAST}')
-    (path / CONFIG).write_text(config_text(config))
+    with writing(path / CONFIG) as file:
+        file.write(config_text(config).encode())
     return load_state(path / STATE) if (path / STATE).exists() else None
 
 
 def load_state(path: Path) -> State:
     """Read a state onto the CPU; raise InputError when it is broken."""
     try:
-        return torch.load(path, map_location='cpu', weights_only=True)
+        return load_whole(path)
     except (RuntimeError, ValueError, TypeError, KeyError, EOFError, pickle.UnpicklingError,
             zipfile.BadZipFile) as error:
         raise InputError(f'{path} is damaged ({error}): start a new run from the weights beside '
@@ -124,7 +126,8 @@ def _cut(path: Path, step: int) -> None:
         return
     lines = path.read_text().splitlines(keepends=True)
     kept = [line for line in lines[1:] if line.endswith('\n') and int(line.split(',')[0]) <= step]
-    path.write_text(''.join([*lines[:1], *kept]))
+    with writing(path) as file:
+        file.write(''.join([*lines[:1], *kept]).encode())
 
 
 def _summary_writer(path: Path, step: int) -> SummaryWriter:

@@ -14,6 +14,7 @@ from mask3d_core.classes import load_classes
 from mask3d_core.cli import build_parser, COMMANDS, main
 from mask3d_core.extract import ExtractSettings
 from mask3d_core.model.config import ModelConfig
+from mask3d_core.shipped import shipped_weights
 import numpy as np
 import pytest
 
@@ -190,6 +191,15 @@ def test_segment_writes_its_four_files(weights_file: Path, scan_file: Path, tmp_
     assert 'segmenting 5000 points on cpu' in done.stderr
 
 
+def test_segment_does_not_write_over_what_it_reads(tmp_path: Path,
+                                                   capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ('scan.ply', 'instances.npz'):
+        (tmp_path / name).write_text('of the user')
+        assert main(['segment', str(tmp_path / name), '-o', str(tmp_path / '.')]) == 1
+        assert f'{name} is read, and would be overwritten' in capsys.readouterr().err
+        assert (tmp_path / name).read_text() == 'of the user'
+
+
 def test_segment_has_weights_of_its_own(scan_file: Path, tmp_path: Path) -> None:
     done = mask3d('segment', scan_file, '-o', tmp_path / 'out')
 
@@ -241,6 +251,15 @@ def test_bench_measures_and_compares(weights_file: Path, scan_file: Path, tmp_pa
     measured = json.loads((tmp_path / 'bench.json').read_text())['measurements']
     assert [row['points'] for row in measured] == [5000]
     assert measured[0]['seconds']['superpoints'] == 0, 'they would slow the network'
+
+
+@pytest.mark.parametrize('options', [(), ('--train',)])
+def test_bench_takes_scans_without_colour_as_segment_does(tmp_path: Path, options: tuple[str, ...],
+                                                          ) -> None:
+    np.savez(tmp_path / 'grey.npz', xyz=np.random.default_rng(0).uniform(0, 2, (3000, 3)))
+    done = mask3d('bench', tmp_path / 'grey.npz', '--weights', shipped_weights(), '--repeats', '1',
+                  *options)
+    assert done.returncode == 0 and re.search(r'^grey +\d', done.stdout, re.MULTILINE), done.stderr
 
 
 @pytest.mark.parametrize('options', [(), ('--recompute', '--precision', 'bfloat16')])

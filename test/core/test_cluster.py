@@ -4,7 +4,7 @@ from itertools import product
 
 from hypothesis import assume, given, settings, strategies
 from mask3d_core import cluster
-from mask3d_core.bench_clustering import measure_clustering, room_masks, untrained_masks
+from mask3d_core.bench_clustering import measure_clustering, room_masks
 from mask3d_core.cluster import cluster_masks, dbscan
 from mask3d_core.errors import InputError
 import numpy as np
@@ -138,7 +138,11 @@ def test_masks_of_a_room(golden) -> None:  # noqa: ANN001
 
 def test_masks_of_an_untrained_network(golden) -> None:  # noqa: ANN001
     centers = golden('bench_004924')['centers']
-    times = measure_clustering(centers, untrained_masks(centers, 20), eps=0.08)
+    random = np.random.default_rng(0)
+    waves = centers @ random.normal(size=(3, 64)) * 2  # smooth features, projected at random:
+    features = np.cos(waves + random.uniform(0, 2 * np.pi, 64))
+    masks = features @ random.normal(size=(64, 20)) > 0  # about half of the voxels, in pieces
+    times = measure_clustering(centers, masks, eps=0.08)
     assert times.equal
     assert times.clusters > times.masks
 

@@ -13,7 +13,7 @@ from typing import Any
 import zipfile
 
 from conftest import SHARED
-from mask3d_core.checkpoint import load_weights, save_weights, Weights
+from mask3d_core.checkpoint import is_weights_file, load_weights, save_weights, Weights
 from mask3d_core.cli import main
 from mask3d_core.convert import (
     class_table,
@@ -201,7 +201,7 @@ def test_the_command_prints_the_report(original: State, config: dict[str, Any], 
     assert '3 dropped, none missing, none left over' in lines[-1]
     assert not load_weights(tmp_path / 'out.weights').model.on_segments
     assert main(['convert', str(path), str(path)]) == 1
-    assert 'is the checkpoint itself' in capsys.readouterr().err
+    assert 'is read, and would be overwritten' in capsys.readouterr().err
 
 
 def test_a_checkpoint_without_configuration_says_what_was_assumed(original: State,
@@ -219,6 +219,14 @@ def test_a_checkpoint_without_configuration_says_what_was_assumed(original: Stat
     assert (given.model.num_heads, given.model.num_rounds, given.model.num_queries,
             given.model.on_segments, given.voxel_size) == (4, 2, 50, True, 0.04)
     assert (given.licence, given.color_mean) == ('mine', (0.1, 0.2, 0.3))
+
+
+def test_options_that_contradict_the_tensors_are_refused(original: State, tmp_path: Path) -> None:
+    original = original | {'query_feat.weight': torch.zeros(6, 32)}
+    original |= {'query_pos.weight': torch.zeros(6, 32)}
+    path = lightning(tmp_path / 'learned.ckpt', original)
+    with pytest.raises(InputError, match='queries: the tensors of the checkpoint have 6, not 50'):
+        convert_checkpoint(path, ConvertOptions(num_queries=50))
 
 
 @pytest.mark.parametrize('change, message', [
@@ -367,11 +375,13 @@ def test_broken_and_foreign_files_are_refused(original: State, tmp_path: Path) -
         path.write_bytes(content)
         with pytest.raises(InputError, match='bad.ckpt'):
             convert_checkpoint(path)
-    flipped = bytearray(whole)
-    flipped[whole.index(original['pos_enc.gauss_B'].numpy().tobytes()) + 2] ^= 8
-    path.write_bytes(flipped)
-    with pytest.raises(InputError, match='cannot be read'):
-        convert_checkpoint(path)
+    for damaged in (original['pos_enc.gauss_B'].numpy().tobytes(), b'pos_enc.gauss_B'):
+        flipped = bytearray(whole)
+        flipped[whole.index(damaged) + 2] ^= 8
+        path.write_bytes(flipped)
+        with pytest.raises(InputError, match='can(not)? be read'):
+            convert_checkpoint(path)
+        assert not is_weights_file(path)
     torch.save({'state_dict': {}}, path, _use_new_zipfile_serialization=False)
     with pytest.raises(InputError, match='since torch 1.6'):
         convert_checkpoint(path)

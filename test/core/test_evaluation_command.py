@@ -10,7 +10,7 @@ from mask3d_core.errors import InputError
 from mask3d_core.evaluation.benchmark import measure_evaluation
 from mask3d_core.evaluation.protocol import find_protocol
 from mask3d_core.evaluation.segmented import block_truth, check_classes
-from mask3d_core.evaluation.truth import OUTSIDE, write_scannet_truth
+from mask3d_core.evaluation.truth import OUTSIDE
 from mask3d_core.extract import ExtractSettings
 from mask3d_core.model.config import ModelConfig
 from mask3d_core.training.dataset import Dataset, ScanFacts
@@ -143,7 +143,8 @@ def test_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found.mkdir()
     write_perfect(found, ('a',))
     labelled = room(0, 'a')
-    write_scannet_truth(truth / 'a.txt', labelled.label, labelled.instance, SCANNET)
+    numbers = np.where(labelled.label > 0, 1000 * labelled.label + labelled.instance + 1, 0)
+    np.savetxt(truth / 'a.txt', numbers, '%d')
     arguments = ['evaluate', '--predictions', str(found), '--ground-truth', str(truth), '-o',
                  str(tmp_path / 'scores')]
     assert main([*arguments, '--classes', 'scannet20']) == 0

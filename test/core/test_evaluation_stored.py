@@ -14,13 +14,7 @@ from mask3d_core.evaluation.stored import (
     find_truth,
     read_truth,
 )
-from mask3d_core.evaluation.truth import (
-    make_truth,
-    OUTSIDE,
-    read_scannet_truth,
-    VOID,
-    write_scannet_truth,
-)
+from mask3d_core.evaluation.truth import make_truth, OUTSIDE, read_scannet_truth, VOID
 from mask3d_core.training.labels import LabelledScan, write_labelled
 import numpy as np
 import pytest
@@ -53,18 +47,10 @@ def test_scannet_truth(tmp_path: Path) -> None:
     assert truth.object.tolist() == [VOID, 0, 0, VOID, 1]
 
 
-@pytest.mark.parametrize('table', ['scannet20', 's3dis'])
-def test_scannet_truth_that_we_write(table: str, tmp_path: Path) -> None:
-    classes = load_classes(table)
-    label = np.array([classes.ids[0], classes.ids[0], -1, classes.ids[5], classes.ids[5]])
-    instance = np.array([0, 3, 1, -1, 998])
-    write_scannet_truth(tmp_path / 'scene.txt', label, instance, classes)
-    written = read_scannet_truth(tmp_path / 'scene.txt', classes)
-    direct = make_truth(label, instance)
-    assert written.object.tolist() == direct.object.tolist()
-    assert written.class_id.tolist() == direct.class_id.tolist()
-    with pytest.raises(InputError, match='up to 998, got 999'):
-        write_scannet_truth(tmp_path / 'scene.txt', label, instance + 1, classes)
+def test_a_class_0_stands_as_1_in_the_files(tmp_path: Path) -> None:
+    (tmp_path / 'area.txt').write_text('1001\n1002\n7001\n')
+    truth = read_scannet_truth(tmp_path / 'area.txt', load_classes('s3dis'))
+    assert truth.class_id.tolist() == [0, 0, 6] and truth.object.tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize('text', ['3001 x\n', '3001\n2.5\n', '-5\n', '9' * 30])

@@ -50,6 +50,18 @@ def assert_same(one: Prediction, two: Prediction) -> None:
     torch.testing.assert_close(one.mask_logits, two.mask_logits, atol=2e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize('values, words', [
+    ({'num_heads': 7}, '7 attention heads do not divide the 128 channels'),
+    ({'hidden_dim': 0}, 'expected hidden_dim of 1 or more, got 0'),
+    ({'num_queries': 0}, 'expected num_queries of 1 or more, got 0'),
+    ({'num_rounds': 0}, 'expected num_rounds of 1 or more, got 0'),
+    ({'levels': (0, 5)}, r'expected levels of 0, the coarsest, to 4, got \[0, 5\]'),
+    ({'levels': ()}, r'expected levels .* got \[\]')])
+def test_numbers_that_make_no_model_are_refused(values: dict, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        ModelConfig(**values)
+
+
 @pytest.mark.parametrize('backbone, total, head', [
     ('Res16UNet34C', 39_616_583, 96), ('Res16UNet18B', 18_956_999, 128)])
 def test_number_of_parameters(backbone: str, total: int, head: int) -> None:

@@ -212,6 +212,18 @@ def folded_sheet(path: Path, faces: np.ndarray) -> np.ndarray:
     return np.stack([points[axis] for axis in 'xyz'], 1)
 
 
+def test_boxes_are_read_again_when_classes_swap_their_names(plys: Path) -> None:
+    box = {'name': 'pallet', 'centroid': {'x': 1.5, 'y': 1.5, 'z': 1.5},
+           'dimensions': {'length': 2, 'width': 2, 'height': 2},
+           'rotations': {'x': 0, 'y': 0, 'z': 0}}
+    (plys / 'hall_0.json').write_text(json.dumps({'objects': [box]}))
+    for table, pallet in ((TABLE, 1), ('id\tname\n1\tforklift\n4\tpallet\n', 4)):
+        (plys.parent / 'table.tsv').write_text(table)
+        assert run(plys) == 0
+        data = Dataset.open(plys.parent / 'out')
+        assert set(data.read('hall_0').label.tolist()) == {-1, pallet}
+
+
 def test_superpoints_of_a_mesh_are_those_of_its_faces(
         plys: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a = np.add.outer(np.arange(19) * 10, np.arange(9)).reshape(-1)

@@ -125,6 +125,11 @@ def test_fine_tuning_takes_all_but_the_class_head(run: Path, rooms: Path, tmp_pa
     changed = [name for name in start.state if not torch.equal(start.state[name],
                                                                fresh.state[name])]
     assert changed == ['head.classes.weight', 'head.classes.bias']
+    renamed = replace(material.dataset.classes,
+                      names=('cup', *material.dataset.classes.names[1:]))
+    other = replace(material, dataset=replace(material.dataset, classes=renamed))
+    assert not torch.equal(start.state['head.classes.bias'],
+                           first_weights(config, other, '').state['head.classes.bias'])
     with pytest.raises(InputError, match='hidden_dim 32, this configuration 64'):
         first_weights(replace(config, model=replace(config.model, hidden_dim=64)), material, '')
 

@@ -143,11 +143,28 @@ def test_a_finished_run_stays_as_it_is(whole: Path, rooms: Path) -> None:
     assert {path: path.read_bytes() for path in files} == files
 
 
+def test_start_weights_may_be_gone_when_a_run_goes_on(whole: Path, rooms: Path, tmp_path: Path,
+                                                      ) -> None:
+    start = tmp_path / 'start.weights'
+    start.write_bytes((whole / 'last.weights').read_bytes())
+    config = configure(rooms, tmp_path / 'run', '--start_weights', str(start), '--epochs', '2')
+    train(config, command='the first')
+    start.unlink()
+    train(config, resume=True, command='the second')
+    trained = load_weights(tmp_path / 'run' / 'last.weights').trained
+    assert (trained['command'], trained['start_weights']) == ('the first', str(start))
+
+
 def test_a_broken_state_is_named(tmp_path: Path) -> None:
     path = tmp_path / 'state.pt'
     save_whole(path, {'step': 3, 'learner': {'model': {'a': torch.ones(1000)}}})
     assert load_state(path)['step'] == 3
-    path.write_bytes(path.read_bytes()[:500])
+    whole = path.read_bytes()
+    place = whole.index(torch.ones(9).numpy().tobytes())  # inside the tensor, where nothing ends
+    path.write_bytes(whole[:place] + b'\x01' + whole[place + 1:])
+    with pytest.raises(InputError, match='state.pt is damaged'):
+        load_state(path)
+    path.write_bytes(whole[:500])
     with pytest.raises(InputError, match='state.pt is damaged'):
         load_state(path)
     assert [file.name for file in tmp_path.iterdir()] == ['state.pt']
