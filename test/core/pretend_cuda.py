@@ -1,0 +1,91 @@
+"""A GPU to be wrong on where there is none: tensors of the CPU that say they are on one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.backend_registration import (
+    _DummyBackendModule,
+    _setup_privateuseone_for_python_backend,
+)
+
+ACROSS = {'_to_copy', 'copy_'}
+"""Operations whose tensors may be on both devices."""
+INDEXING = {'index', 'index_put', 'index_put_', '_index_put_impl_'}
+"""Those whose indices may be on the CPU."""
+PRODUCTS = {'mm', 'mv', 'bmm', 'addmm', 'addmv', 'baddbmm', 'dot'}
+"""Those that CUDA does not have for integers."""
+
+
+class _Backend(_DummyBackendModule):
+    """What torch asks of the module of a device."""
+
+    @staticmethod
+    def get_amp_supported_dtype() -> list[torch.dtype]:
+        return [torch.float16, torch.bfloat16]
+
+
+_setup_privateuseone_for_python_backend('pretend', _Backend())
+DEVICE = torch.device('pretend', 0)
+
+
+class PretendTensor(torch.Tensor):
+    """A tensor of the CPU that says it is on the GPU."""
+
+    inside: torch.Tensor
+    is_cuda = True
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    @staticmethod
+    def __new__(cls: type, inside: torch.Tensor) -> PretendTensor:
+        made = torch.Tensor._make_wrapper_subclass(
+            cls, inside.shape, strides=inside.stride(), storage_offset=inside.storage_offset(),
+            dtype=inside.dtype, device=DEVICE)
+        made.inside = inside
+        return made
+
+    def tolist(self) -> Any:
+        """Return the numbers, which torch does not of tensors that are not its own."""
+        return self.inside.tolist()
+
+    @classmethod
+    def __torch_dispatch__(cls, function: Any, types: Any, args: Any = (),
+                           kwargs: Any = None) -> Any:
+        return _dispatch(function, args, kwargs or {})
+
+
+class PretendCuda(TorchDispatchMode):
+    """Inside, tensors can be made on a GPU that is none, and moved there and back."""
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (),
+                           kwargs: Any = None) -> Any:
+        return _dispatch(function, args, kwargs or {})
+
+
+@torch.inference_mode(False)
+@torch.no_grad()
+def _dispatch(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Do an operation on the CPU; raise RuntimeError where CUDA would."""
+    name = function.overloadpacket.__name__
+    tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+    ours = [tensor for tensor in tensors if isinstance(tensor, PretendTensor)]
+    if ours and name not in ACROSS:
+        strangers = [t for t in tensors if t.dim() and not isinstance(t, PretendTensor)]
+        if strangers and not (name in INDEXING and isinstance(tensors[0], PretendTensor)):
+            raise RuntimeError(f'{function}: some tensors are on the GPU, some on the CPU')
+    if ours and name in PRODUCTS and not all(t.is_floating_point() for t in tensors):
+        raise RuntimeError(f'{function} of integers: CUDA has none')
+    asked = kwargs.get('device')
+    on_gpu = bool(ours) if asked is None else torch.device(asked).type == DEVICE.type
+    if asked is not None:
+        kwargs = kwargs | {'device': torch.device('cpu')}
+    plain, named = tree_map(lambda x: x.inside if isinstance(x, PretendTensor) else x,
+                            (args, kwargs))
+    result = function(*plain, **named)
+    if function._schema.is_mutable and isinstance(result, torch.Tensor):
+        return kwargs.get('out', args[0])
+    return tree_map(lambda x: PretendTensor(x) if on_gpu and isinstance(x, torch.Tensor) else x,
+                    result)

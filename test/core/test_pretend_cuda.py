@@ -1,0 +1,93 @@
+"""
+Nothing is left on the CPU that CUDA would miss, and nothing asked of CUDA that it does not have.
+
+CI has no GPU: a pretended one refuses what a real one would, and gives the numbers of the CPU.
+"""
+
+from collections.abc import Iterator
+
+from mask3d_core import ExtractSettings, Scan, Segmenter
+from mask3d_core import segmenter as segmenters
+from mask3d_core.bench_training import room_targets
+from mask3d_core.checkpoint import untrained_weights, Weights
+from mask3d_core.classes import load_classes
+from mask3d_core.model import Mask3D, ModelConfig
+from mask3d_core.training.batches import Batch, Sample
+from mask3d_core.training.learner import Forward
+from mask3d_core.voxels import voxelize
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip('torch.utils.backend_registration', reason='needs torch >= 2.9')
+from pretend_cuda import DEVICE, PretendCuda, PretendTensor  # noqa: E402
+
+CLASSES = load_classes('scannet20').without(['wall', 'floor'])
+KINDS = {'paper': {}, 'segments': {'on_segments': True}, 'learned': {'queries': 'learned'},
+         'ours': {'queries': 'fps_feature', 'votes': True}}
+
+
+@pytest.fixture(autouse=True)
+def _pretend(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(segmenters, 'check_memory', lambda *_: None)  # it has none of its own
+    torch.__future__.set_overwrite_module_params_on_conversion(True)
+    with PretendCuda():
+        yield
+    torch.__future__.set_overwrite_module_params_on_conversion(False)
+
+
+@pytest.fixture(params=KINDS)
+def weights(request: pytest.FixtureRequest) -> Weights:
+    model = ModelConfig('Res16UNet14A', num_classes=18, hidden_dim=32, feedforward_dim=64,
+                        num_heads=4, num_queries=20, **KINDS[request.param])
+    return untrained_weights(model, CLASSES, voxel_size=0.05)
+
+
+@pytest.fixture(scope='module')
+def scan() -> Scan:
+    """Return a floor with two boxes on it."""
+    random = np.random.default_rng(0)
+    floor = random.uniform(0, 3, (6000, 3)) * [1, 1, .01]
+    boxes = [random.uniform(0, .6, (2000, 3)) + [x, 1, 0] for x in (.3, 1.8)]
+    xyz = np.concatenate([floor, *boxes]).astype(np.float32)
+    return Scan.from_points(xyz, random.uniform(0, 1, xyz.shape).astype(np.float32))
+
+
+def test_it_refuses_what_cuda_refuses() -> None:
+    here = torch.arange(4)
+    there = here.to(DEVICE)
+    assert isinstance(there, PretendTensor) and (there + 1).cpu().tolist() == [1, 2, 3, 4]
+    with pytest.raises(RuntimeError, match='some tensors are on the GPU, some on the CPU'):
+        there + here
+    with pytest.raises(RuntimeError, match='integers: CUDA has none'):
+        there @ there
+
+
+def test_segment(weights: Weights, scan: Scan) -> None:
+    settings = ExtractSettings(min_points=0, dbscan_eps=0, overlap_threshold=None)
+    here, there = (Segmenter(weights, device).segment(scan, settings)
+                   for device in (torch.device('cpu'), DEVICE))
+    assert len(here)
+    np.testing.assert_array_equal(here.masks, there.masks)
+    np.testing.assert_allclose(here.score, there.score, rtol=1e-4)
+
+
+def test_train(weights: Weights, scan: Scan) -> None:
+    if weights.model.on_segments:
+        pytest.skip('the instances made up here are of voxels')
+    voxels = voxelize(scan, weights.voxelization)
+    sample = Sample('room', voxels, room_targets(voxels, 18), len(voxels))
+
+    def gradients(device: torch.device) -> dict[str, torch.Tensor | None]:
+        forward = Forward(Mask3D(weights.model), 1000, bias=torch.zeros(18))
+        forward.model.load_state_dict(weights.state)
+        forward = forward.to(device).train()
+        total, _ = forward(Batch([sample], device), 1.0, torch.Generator().manual_seed(0))
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(forward.parameters(), 1.0)
+        return {name: parameter.grad for name, parameter in forward.named_parameters()}
+
+    here, there = gradients(torch.device('cpu')), gradients(DEVICE)
+    for name, gradient in here.items():
+        assert gradient is not None and there[name] is not None, name
+        torch.testing.assert_close(there[name].cpu(), gradient, atol=1e-4, rtol=1e-3, msg=name)
