@@ -105,7 +105,7 @@ def _components(cells: Cells, masks: list[NDArray[np.int64]]) -> list[NDArray[np
     for first in range(0, len(masks), at_once):
         batch = masks[first:first + at_once]
         component = _merge_exactly(cells, batch, _merge_surely(cells, batch))
-        labels += [_numbered_by_first(part[cells.cell[rows]])
+        labels += [numbered_by_first(part[cells.cell[rows]])
                    for part, rows in zip(component, batch, strict=True)]
     return labels
 
@@ -237,7 +237,7 @@ def _graph_components(edges: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
-def _numbered_by_first(component: NDArray[np.int64]) -> NDArray[np.int64]:
+def numbered_by_first(component: NDArray[np.int64]) -> NDArray[np.int64]:
     """Renumber the components of points by their first point."""
     if not len(component) or (component == component[0]).all():
         return np.zeros(len(component), np.int64)

@@ -15,6 +15,7 @@ which either joins them or shows one of them finished.
 
 from __future__ import annotations
 
+from mask3d_core.cluster import numbered_by_first
 from mask3d_core.errors import InputError
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,7 @@ def segment_graph(edges: NDArray[np.integer], weight: NDArray[np.floating], size
     forest = _Forest(size, scale)
     _join_similar(forest, a, b, weight[order].astype(np.float64))
     _join_small(forest, a, b, min_size)
-    return _numbered_by_first(forest.roots(np.arange(size)))
+    return numbered_by_first(forest.roots(np.arange(size)))
 
 
 class _Forest:
@@ -186,11 +187,3 @@ def _first_of_each_pair(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[n
     pair = np.minimum(a, b) * (max(a.max(), b.max()) + 1) + np.maximum(a, b)
     order = np.argsort(pair, kind='stable')
     return np.sort(order[np.diff(pair[order], prepend=-1) > 0])
-
-
-def _numbered_by_first(root: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Renumber components by their first vertex."""
-    first, inverse = np.unique(root, return_index=True, return_inverse=True)[1:]
-    rank = np.empty(len(first), np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    return rank[inverse]

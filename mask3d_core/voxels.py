@@ -127,9 +127,15 @@ Points = tuple[NDArray[np.floating], NDArray[np.floating] | None, NDArray[np.int
 """Position, colour and segment of each voxel."""
 
 
-def _first_points(scan: Scan, inverse: NDArray[np.int64]) -> Points:
-    first = np.empty(int(inverse.max()) + 1, np.int64)
+def first_points(inverse: NDArray[np.int64], num_voxels: int) -> NDArray[np.int64]:
+    """Return the first point of each voxel."""
+    first = np.empty(num_voxels, np.int64)
     first[inverse[::-1]] = np.arange(len(inverse))[::-1]
+    return first
+
+
+def _first_points(scan: Scan, inverse: NDArray[np.int64]) -> Points:
+    first = first_points(inverse, int(inverse.max()) + 1)
     return (scan.xyz[first], None if scan.color is None else scan.color[first],
             None if scan.segment is None else scan.segment[first])
 

@@ -28,6 +28,11 @@ def add_model_arguments(parser: argparse.ArgumentParser,
                         help='arithmetic of the U-Net (default: float32)')
 
 
+def name_list(text: str) -> tuple[str, ...]:
+    """Read names with commas between."""
+    return tuple(name.strip() for name in text.split(',') if name.strip())
+
+
 def count(text: str) -> int:
     """Read a number of things, 1 or more; argparse turns the error into wrong usage."""
     return _whole(text, 1, '1 or more')

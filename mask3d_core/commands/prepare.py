@@ -8,7 +8,7 @@ from pathlib import Path
 import sys
 from typing import Any, TYPE_CHECKING
 
-from mask3d_core.commands.arguments import count, count_or_none
+from mask3d_core.commands.arguments import count, count_or_none, name_list
 from mask3d_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
                         help='.tsv file with the columns id and name (and red, green, blue); or '
                              + ', '.join(('scannet20', 'scannet200', 's3dis', 'stpls3d',
                                                'rooms')))
-    parser.add_argument('--background', metavar='NAMES', default='', type=_names,
+    parser.add_argument('--background', metavar='NAMES', default='', type=name_list,
                         help='classes that are no objects, with commas between: "wall,floor"')
     parser.add_argument('--validation', metavar='V', default=0.2, type=_validation,
                         help='part of the scans to measure on, or their names with commas '
@@ -136,18 +136,14 @@ def _add_draw(parser: argparse.ArgumentParser) -> None:
                         help='.ply, .pcd, .npz or bags to draw below, to compare with')
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(',') if name.strip())
-
-
 def _validation(text: str) -> float | tuple[str, ...]:
     try:
         part = float(text)
     except ValueError:
-        return _names(text)
+        return name_list(text)
     if part < 0:
         raise argparse.ArgumentTypeError(f'expected a part from 0 to below 1, got {text}')
-    return part if part < 1 else _names(text)  # scans may have numbers for names
+    return part if part < 1 else name_list(text)  # scans may have numbers for names
 
 
 def run(options: argparse.Namespace) -> None:

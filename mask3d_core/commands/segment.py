@@ -12,6 +12,7 @@ from mask3d_core.commands.arguments import (
     count_or_all,
     count_or_none,
     distance,
+    name_list,
     part,
     say,
 )
@@ -71,7 +72,7 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--overlap-threshold', type=part, metavar='O',
                        help='drop what covers more than this part of a better instance, 0..1; '
                             '1 keeps all (default: 0.5)')
-    group.add_argument('--classes', metavar='NAMES', type=_names,
+    group.add_argument('--classes', metavar='NAMES', type=name_list,
                        help='only these, with commas between: "chair,shower curtain" '
                             '(default: all)')
     group.add_argument('--all-classes', action='store_true', default=None,
@@ -79,10 +80,6 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--superpoints', action=argparse.BooleanOptionalAction,
                        help='masks hold whole superpoints, so that they end where surfaces do '
                             '(default: True)')
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(',') if name.strip())
 
 
 def run(options: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from mask3d_core.classes import ClassTable
 from mask3d_core.errors import InputError
 from mask3d_core.training.labels import LabelledScan
-from mask3d_core.voxels import Voxels
+from mask3d_core.voxels import first_points, Voxels
 import numpy as np
 from numpy.typing import NDArray
 import torch
@@ -73,7 +73,7 @@ def make_targets(labelled: LabelledScan, voxels: Voxels, classes: ClassTable,
         When masks on segments are asked for and the scan has none.
 
     """
-    first = _first_points(voxels.inverse.numpy(), len(voxels))
+    first = first_points(voxels.inverse.numpy(), len(voxels))
     label, instance = labelled.label[first], labelled.instance[first]
     members, class_ids = [], []
     for number in np.unique(instance[instance >= 0]):
@@ -86,13 +86,6 @@ def make_targets(labelled: LabelledScan, voxels: Voxels, classes: ClassTable,
     rows = torch.tensor([row_of.get(class_id, IGNORED) for class_id in class_ids],
                         dtype=torch.int64)
     return Targets(rows, _masks(members, voxels, on_segments))
-
-
-def _first_points(inverse: NDArray[np.int64], num_voxels: int) -> NDArray[np.int64]:
-    """Return the first point of each voxel."""
-    first = np.empty(num_voxels, np.int64)
-    first[inverse[::-1]] = np.arange(len(inverse))[::-1]
-    return first
 
 
 def _masks(members: list[NDArray[np.int64]], voxels: Voxels, on_segments: bool) -> Tensor:
