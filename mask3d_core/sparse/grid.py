@@ -133,19 +133,19 @@ class Grid:
 
         """
         count = len(self.keys)
-        rows = torch.arange(count, dtype=torch.int32, device=self.keys.device)
-        table = torch.full((27, count), count, dtype=torch.int32, device=self.keys.device)
-        table[13] = rows
-        for dx, dy in ((0, 0), (0, 1), (1, -1), (1, 0), (1, 1)):
-            wanted = self.keys + (dx * self.stride_x + dy * self.stride_y)
-            first = torch.searchsorted(self.keys, wanted - 1)
-            for dz in (-1, 0, 1):
-                position = first.clamp(max=count - 1)
-                found = self.keys[position] == wanted + dz
+        keys = torch.cat([self.keys, self.keys.new_full((1,), -1)])  # beyond the last is none
+        rows = torch.arange(count, dtype=torch.int32, device=keys.device)
+        # Its last column is written where there is no neighbour, and left out in the end.
+        table = torch.full((27, count + 1), count, dtype=torch.int32, device=keys.device)
+        table[13, :count] = rows
+        for dx, dy, lowest in ((0, 0, 1), (0, 1, -1), (1, -1, -1), (1, 0, -1), (1, 1, -1)):
+            wanted = self.keys + (dx * self.stride_x + dy * self.stride_y + lowest)
+            place = torch.searchsorted(self.keys, wanted)
+            for dz in range(lowest, 2):
+                found = keys.index_select(0, place) == wanted
+                there = place.where(found, count)
                 offset = (dx + 1) + 3 * (dy + 1) + 9 * (dz + 1)
-                if offset > 13 or (dx, dy) != (0, 0):
-                    here, there = rows[found], position[found].int()
-                    table[offset, here.long()] = there
-                    table[26 - offset, there.long()] = here
-                first = first + found
-        return table
+                table[offset, :count] = there
+                table[26 - offset].scatter_(0, there, rows)
+                place, wanted = place + found, wanted + 1
+        return table[:, :count]

@@ -155,22 +155,22 @@ def _arrange(grid: Grid) -> _Table:
     """Order the voxels of a level and cut its neighbour table into blocks."""
     table = grid.neighbors()
     count = table.shape[1]
-    present = table < count
-    order = _pattern_order(grid.coords[:, 0], present)
+    order = _pattern_order(grid.coords[:, 0], table < count)
     rank = torch.empty(count + 1, dtype=torch.int64, device=order.device)
     rank[order] = torch.arange(count, device=order.device)
     rank[count] = count  # "no neighbour" stays so
-    narrow = rank.int()
+    renamed = rank.int().index_select(0, table.reshape(-1)).view(table.shape)
+    neighbors = renamed.t().contiguous().index_select(0, order)  # [V, 27]
+    present = neighbors < count
 
-    occurs = [part.any(1) for part in present[:, order].split(BLOCK_ROWS, 1)]
+    parts = neighbors.split(BLOCK_ROWS)
+    occurs = torch.stack([part.any(0) for part in present.split(BLOCK_ROWS)]).cpu()
     blocks = []
-    for number, occurring in enumerate(torch.stack(occurs).cpu()):
+    for number, (part, occurring) in enumerate(zip(parts, occurs)):
         start = number * BLOCK_ROWS
-        stop = min(start + BLOCK_ROWS, count)
         offsets = None if occurring.all() else occurring.nonzero()[:, 0].to(order.device)
-        part = table.index_select(1, order[start:stop])
-        part = part if offsets is None else part.index_select(0, offsets)
-        blocks.append(Block(start, stop, offsets, narrow[part.t().reshape(-1)]))
+        part = part if offsets is None else part.index_select(1, offsets)
+        blocks.append(Block(start, start + len(part), offsets, part.reshape(-1)))
     return _Table(order, rank, blocks, int(present.sum()))
 
 
