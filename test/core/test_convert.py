@@ -1,19 +1,12 @@
-"""The original's checkpoints: converted exactly, and never run."""
+"""The original's checkpoints, converted exactly."""
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-import importlib.util
-import os
+from collections.abc import Callable
 from pathlib import Path
 import re
-import sys
-from types import ModuleType
 from typing import Any
-import zipfile
 
 from conftest import SHARED
-from mask3d_core.checkpoint import is_weights_file, load_weights, save_weights, Weights
+from mask3d_core.checkpoint import load_weights, save_weights, Weights
 from mask3d_core.cli import main
 from mask3d_core.convert import (
     class_table,
@@ -23,27 +16,18 @@ from mask3d_core.convert import (
     ConvertOptions,
 )
 from mask3d_core.errors import InputError
-from mask3d_core.inert_pickle import entries, InertCheckpoint
 from mask3d_core.model import Mask3D
 from mask3d_core.model.config import BACKBONES, ModelConfig
 from mask3d_core.original_names import infer_config
-import numpy as np
+from original_checkpoint import golden_state, lightning, State
 import pytest
 import torch
-
-State = dict[str, torch.Tensor]
 
 
 @pytest.fixture(scope='module')
 def original(golden_json: Callable[[str], dict[str, Any]]) -> State:
     """Return the original's weights of the smallest golden case."""
-    spec = importlib.util.spec_from_file_location('weights', SHARED / 'golden' / 'weights.py')
-    shapes = golden_json('micro_eval')['state_shapes']
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return {name: torch.from_numpy(np.array(module.tensor_for(name, shape)))
-            for name, (_, shape) in shapes.items()}
+    return golden_state(golden_json)
 
 
 @pytest.fixture(scope='module')
@@ -56,58 +40,6 @@ def config(golden_json: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
             'data': {'voxel_size': 0.02, 'add_colors': True, 'add_normals': False,
                      'train_dataset': {'dataset_name': 'scannet'}},
             'model': model}
-
-
-@contextmanager
-def foreign_module() -> Iterator[ModuleType]:
-    """Give a module with configuration classes like omegaconf's that is gone afterwards."""
-    module = ModuleType('foreign_conf')
-    exec("""
-class Node:
-    def __init__(self, value, parent):
-        self._metadata, self._parent, self._flags_cache = Metadata(), parent, None
-        self.fill(value)
-    def __getstate__(self):
-        return {key: value for key, value in vars(self).items() if key != '_flags_cache'}
-    def __setstate__(self, state):
-        raise RuntimeError('the code of the checkpoint was run')
-class AnyNode(Node):
-    def fill(self, value):
-        self._val = value
-class ListConfig(Node):
-    def fill(self, value):
-        self._content = [wrap(entry, self) for entry in value]
-class DictConfig(Node):
-    def fill(self, value):
-        self._content = {key: wrap(entry, self) for key, entry in value.items()}
-class Metadata:
-    pass
-def wrap(value, parent=None):
-    kinds = {dict: DictConfig, list: ListConfig}
-    return kinds.get(type(value), AnyNode)(value, parent)
-""", vars(module))
-    sys.modules['foreign_conf'] = module
-    try:
-        yield module
-    finally:
-        del sys.modules['foreign_conf']
-
-
-def lightning(path: Path, state: State, config: Any = None, **more: Any) -> Path:
-    """Write a checkpoint with the layout of PyTorch Lightning 1.7."""
-    prefixed = OrderedDict((f'model.{name}', tensor) for name, tensor in state.items())
-    prefixed['criterion.empty_weight'] = torch.ones(19)
-    content = {
-        'epoch': 599, 'global_step': 123, 'pytorch-lightning_version': '1.7.2',
-        'state_dict': prefixed, 'loops': {'fit_loop': {'state_dict': {}}},
-        'optimizer_states': [{'state': {0: {'exp_avg': torch.zeros(3)}}}]}
-    with foreign_module() as module:
-        if config is not None:
-            content |= {'hparams_name': 'kwargs',
-                        'hyper_parameters': {'config': module.wrap(config)},
-                        'callbacks': {module.Metadata: {'best': torch.tensor(0.5)}}}
-        torch.save(content | more, path)
-    return path
 
 
 @pytest.fixture(scope='module')
@@ -319,96 +251,3 @@ def test_scannet200_keeps_the_orders_of_the_logits() -> None:
     assert (table.ids[1], table.names[1]) == (4, 'table')
     assert table.names[198:] == ('unused', 'unused 2')
     assert len(set(table.ids)) == 200
-
-
-class Command:
-    """Runs a command of the shell when it is unpickled."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> Any:
-        return os.system, (f'touch {self.marker}',)
-
-
-class Build:
-    """Does the same through the function that restores its state."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> Any:
-        code = f'open({str(self.marker)!r}, "w").close()'
-        return exec, (code,), {'x': 1}, iter([1]), iter([('k', 2)])
-
-
-@pytest.mark.parametrize('kind', [Command, Build])
-def test_code_in_a_checkpoint_does_not_run(original: State, tmp_path: Path, kind: Any) -> None:
-    marker = tmp_path / 'ran'
-    path = lightning(tmp_path / 'evil.ckpt', original, hyper_parameters={'config': kind(marker)},
-                     callbacks=[kind(marker)])
-
-    weights, _ = convert_checkpoint(path)
-
-    assert not marker.exists()
-    assert torch.equal(weights.state['positions.gauss'], original['pos_enc.gauss_B'])
-    try:
-        torch.load(path, weights_only=False)
-    except AttributeError:
-        pass  # exec returns None, which has no append; by then it has run
-    assert marker.exists(), 'the file does not do what this test is about'
-
-
-def test_code_in_place_of_a_tensor_does_not_run(original: State, tmp_path: Path) -> None:
-    marker = tmp_path / 'ran'
-    state: Any = original | {'decoder_norm.bias': Command(marker)}
-
-    with pytest.raises(InputError, match='model.decoder_norm.bias is unknown'):
-        convert_checkpoint(lightning(tmp_path / 'evil.ckpt', state))
-    assert not marker.exists()
-
-
-def test_broken_and_foreign_files_are_refused(original: State, tmp_path: Path) -> None:
-    whole = lightning(tmp_path / 'whole.ckpt', original).read_bytes()
-    path = tmp_path / 'bad.ckpt'
-    for content in (b'', b'text', whole[:1000], whole[:-50], whole[:100] + whole[5000:]):
-        path.write_bytes(content)
-        with pytest.raises(InputError, match='bad.ckpt'):
-            convert_checkpoint(path)
-    for damaged in (original['pos_enc.gauss_B'].numpy().tobytes(), b'pos_enc.gauss_B'):
-        flipped = bytearray(whole)
-        flipped[whole.index(damaged) + 2] ^= 8
-        path.write_bytes(flipped)
-        with pytest.raises(InputError, match='can(not)? be read'):
-            convert_checkpoint(path)
-        assert not is_weights_file(path)
-    torch.save({'state_dict': {}}, path, _use_new_zipfile_serialization=False)
-    with pytest.raises(InputError, match='since torch 1.6'):
-        convert_checkpoint(path)
-    torch.save({'weights': torch.zeros(2)}, path)
-    with pytest.raises(InputError, match='has no state_dict'):
-        convert_checkpoint(path)
-    with pytest.raises(InputError, match='there is no file'):
-        convert_checkpoint(tmp_path / 'none.ckpt')
-
-
-def test_no_damage_gets_past_the_errors(tmp_path: Path) -> None:
-    whole = tmp_path / 'whole.ckpt'
-    lightning(whole, {'a': torch.ones(3)}, {'model': {'num_heads': 2, 'hlevels': [0, 1]}})
-    with zipfile.ZipFile(whole) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
-    pickled = next(name for name in parts if name.endswith('data.pkl'))
-    random, path, refused = np.random.default_rng(0), tmp_path / 'bad.ckpt', 0
-    for _ in range(300):
-        content = bytearray(parts[pickled])
-        for place in random.integers(0, len(content), 3):
-            content[place] = random.integers(0, 256)
-        with zipfile.ZipFile(path, 'w') as archive:
-            for name, part in (parts | {pickled: bytes(content)}).items():
-                archive.writestr(name, part)
-        try:
-            checkpoint = InertCheckpoint(path)
-            checkpoint.tensor(entries(entries(checkpoint.content).get('state_dict')).get('model.a'))
-        except InputError:
-            refused += 1
-    assert 100 < refused
