@@ -58,6 +58,11 @@ class NodeProcess:
         self.stop()
 
     @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
+    @property
     def exit_status(self) -> int | None:
         """Status the process ended with, None while it runs."""
         return self._process.poll()

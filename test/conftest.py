@@ -6,8 +6,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 import numpy as np
 import pytest
+
+settings.register_profile('tests', deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile('tests')  # a slow machine is no failure
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get('MASK3D_SHARED', ROOT.parent / 'shared'))

@@ -153,6 +153,19 @@ def test_a_checkpoint_without_configuration_says_what_was_assumed(original: Stat
     assert (given.licence, given.color_mean) == ('mine', (0.1, 0.2, 0.3))
 
 
+def test_the_options_of_the_command_arrive(original: State, tmp_path: Path) -> None:
+    path, out = lightning(tmp_path / 'bare.ckpt', original), tmp_path / 'out.weights'
+    assert main(['convert', str(path), str(out), '--num-heads', '4', '--num-rounds', '2',
+                 '--num-queries', '50', '--masks', 'segments', '--voxel-size', '0.04',
+                 '--color-mean', '.1', '.2', '.3', '--color-std', '.4', '.5', '.6',
+                 '--licence', 'mine']) == 0
+    weights = load_weights(out)
+    assert (weights.model.num_heads, weights.model.num_rounds, weights.model.num_queries,
+            weights.model.on_segments, weights.voxel_size) == (4, 2, 50, True, 0.04)
+    assert (weights.color_mean, weights.color_std) == ((.1, .2, .3), (.4, .5, .6))
+    assert weights.licence == 'mine'
+
+
 def test_options_that_contradict_the_tensors_are_refused(original: State, tmp_path: Path) -> None:
     original = original | {'query_feat.weight': torch.zeros(6, 32)}
     original |= {'query_pos.weight': torch.zeros(6, 32)}

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mask3d_core.errors import InputError
 from mask3d_core.files.class_table import read_class_table
 import pytest
 
@@ -21,5 +22,5 @@ def test_class_tables(tmp_path: Path) -> None:
             'id\tname\n0\ta\n': 'line 2: expected an id of 1 or more',
             'id\tname\tred\tgreen\tblue\n1\ta\t1\t2\t300\n': r'colours of 0\.\.255'}.items():
         path.write_text(content)
-        with pytest.raises(ValueError, match=rf'table\.tsv: .*{message}'):
+        with pytest.raises(InputError, match=rf'table\.tsv: .*{message}'):
             read_class_table(str(path))

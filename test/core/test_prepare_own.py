@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mask3d_core.classes import ClassTable
 from mask3d_core.cli import main
+from mask3d_core.errors import InputError
 from mask3d_core.files import read_scan
 from mask3d_core.files.class_table import read_class_table
 from mask3d_core.files.ply import ply_bytes
@@ -57,7 +58,7 @@ def test_from_labelled_files_to_a_data_set(plys: Path, capsys: pytest.CaptureFix
     assert data.classes.names == ('pallet', 'forklift') and data.objects.names == ('forklift',)
     assert data.split('validation') == ['hall_3']
     assert data.split('train') == ['hall_0', 'hall_1', 'hall_2', 'hall_4']
-    with pytest.raises(ValueError, match="the split 'test' has no scans"):
+    with pytest.raises(InputError, match="the split 'test' has no scans"):
         data.split('test')
     scan = data.read('hall_2')
     np.testing.assert_array_equal(scan.scan.xyz, labelled(2).scan.xyz)
@@ -265,17 +266,17 @@ def test_validation_scans_are_chosen_by_name(plys: Path) -> None:
     assert 18 < len(before) < 42
     (plys / 'new.npz').touch()
     assert chosen(0.3) - {'new'} == before
-    with pytest.raises(ValueError, match="no scan 'attic' for validation, there are: hall_0"):
+    with pytest.raises(InputError, match="no scan 'attic' for validation, there are: hall_0"):
         folder_sources(plys, classes, ('attic',))
     (plys / 'hall_3.npz').touch()
-    with pytest.raises(ValueError, match="two scans are called 'hall_3'"):
+    with pytest.raises(InputError, match="two scans are called 'hall_3'"):
         folder_sources(plys, classes, 0.2)
 
 
 def test_folder_without_scans(tmp_path: Path) -> None:
     (tmp_path / 'table.tsv').write_text(TABLE)
     (tmp_path / 'plys').mkdir()
-    with pytest.raises(ValueError, match='expected labelled scans'):
+    with pytest.raises(InputError, match='expected labelled scans'):
         folder_sources(tmp_path / 'plys', read_class_table(str(tmp_path / 'table.tsv')), 0.2)
 
 
@@ -304,7 +305,7 @@ def test_a_bag_becomes_a_file_to_label(shared_data: Path, tmp_path: Path,
 def test_a_killed_worker_is_an_error_and_not_a_wait(tmp_path: Path) -> None:
     sources = [RawSource(f'{number}', 'train', (), _Die()) for number in range(2)]
     data = Dataset(tmp_path, 'a', ClassTable((1,), ('a',), ((1, 2, 3),)))
-    with pytest.raises(ValueError, match='a worker was killed'):
+    with pytest.raises(InputError, match='a worker was killed'):
         prepare(data, sources, 2, lambda line: None)
 
 

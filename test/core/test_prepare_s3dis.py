@@ -8,6 +8,7 @@ from pathlib import Path
 from mask3d_core.checkpoint import save_weights, untrained_weights
 from mask3d_core.classes import load_classes
 from mask3d_core.cli import main
+from mask3d_core.errors import InputError
 from mask3d_core.files.s3dis import read_s3dis_room, s3dis_sources
 from mask3d_core.model.config import ModelConfig
 from mask3d_core.training.dataset import Dataset
@@ -86,7 +87,7 @@ def test_every_area_can_be_left_out(raw: Path, tmp_path: Path) -> None:
     assert len(data.folds) == 6
     assert data.fold('Area_5').color_mean == pytest.approx(data.color_mean)
     assert data.fold('Area_1').color_mean != pytest.approx(data.color_mean, abs=1e-4)
-    with pytest.raises(ValueError, match=r"no fold 'Area_7', it has: Area_1, Area_2"):
+    with pytest.raises(InputError, match=r"no fold 'Area_7', it has: Area_1, Area_2"):
         data.fold('Area_7')
 
 
@@ -181,13 +182,13 @@ def test_damage_beyond_mending_is_named(tmp_path: Path) -> None:
             '1 2 3 4 5 256\n' * 9: r'chair_1\.txt: expected colours of 0\.\.255, got 4 to 256',
             }.items():
         file.write_text(content)
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(InputError, match=message):
             read_s3dis_room(folder, 'a', CLASSES)
     file.rename(file.with_name('unicorn_1.txt'))
-    with pytest.raises(ValueError, match=r'unicorn_1\.txt: expected a name like chair_1'):
+    with pytest.raises(InputError, match=r'unicorn_1\.txt: expected a name like chair_1'):
         read_s3dis_room(folder, 'a', CLASSES)
     (folder / 'Annotations').rename(folder / 'Notes')
-    with pytest.raises(ValueError, match='office_1: expected files like Annotations/chair_1'):
+    with pytest.raises(InputError, match='office_1: expected files like Annotations/chair_1'):
         read_s3dis_room(folder, 'a', CLASSES)
 
 
@@ -204,5 +205,5 @@ def test_a_missing_area_fails_at_the_end(raw: Path, tmp_path: Path,
 
 
 def test_another_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match='is not S3DIS: expected the folders Area_1, Area_2'):
+    with pytest.raises(InputError, match='is not S3DIS: expected the folders Area_1, Area_2'):
         s3dis_sources(tmp_path, CLASSES)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from mask3d_core.cli import main
+from mask3d_core.errors import InputError
 from mask3d_core.files.scannet import read_scannet_scan, scannet_sources
 from mask3d_core.superpoints import group_mesh
 from mask3d_core.training.dataset import Dataset
@@ -111,7 +112,7 @@ def test_segments_of_test_scans_are_taken_where_they_are(raw: Path) -> None:
 def test_without_segments_a_labelled_scan_has_no_instances_and_is_refused(raw: Path) -> None:
     folder = raw / 'scans' / TRAIN
     (folder / f'{TRAIN}_vh_clean_2.0.010000.segs.json').unlink()
-    with pytest.raises(ValueError, match=r'segs\.json: No such file'):
+    with pytest.raises(InputError, match=r'segs\.json: No such file'):
         read_scannet_scan(folder, 'id', True)
 
 
@@ -125,7 +126,7 @@ def test_all_official_scans_are_looked_for(raw: Path) -> None:
 def test_a_missing_folder_is_named_once(raw: Path) -> None:
     (raw / 'scans_test').rename(raw / 'elsewhere')
     missing = [source for source in scannet_sources(raw, 'id') if source.split == 'test']
-    with pytest.raises(ValueError, match='scans_test: missing, expected the scans for test'):
+    with pytest.raises(InputError, match='scans_test: missing, expected the scans for test'):
         missing[0].read()
     assert len(missing) == 1
 
@@ -173,7 +174,7 @@ def test_damaged_files_are_named(tmp_path: Path, ending: str, content: str | Non
         write_mesh(file)
     else:
         file.write_text(content)
-    with pytest.raises(ValueError, match=f'{TRAIN}{ending}: .*{message}'):
+    with pytest.raises(InputError, match=f'{TRAIN}{ending}: .*{message}'):
         read_scannet_scan(folder, 'nyu40id', True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mask3d_core.cli import main
+from mask3d_core.errors import InputError
 from mask3d_core.evaluation.predictions import read_predictions
 from mask3d_core.files.stpls3d import read_stpls3d_scene, stpls3d_sources
 from mask3d_core.training.dataset import Dataset, inner_points
@@ -155,11 +156,11 @@ def test_whole_scenes_are_no_submission(raw: Path, tmp_path: Path,
 
 def test_damage_is_named(tmp_path: Path) -> None:
     file = write_scene(tmp_path, '1_points_GTv3.txt', rows_of(0, (20, 20))[:, :6])
-    with pytest.raises(ValueError, match=r'1_points_GTv3\.txt: 400 of 400 lines are not rows'):
+    with pytest.raises(InputError, match=r'1_points_GTv3\.txt: 400 of 400 lines are not rows'):
         read_stpls3d_scene(file, True, False)
     file.write_text('')
-    with pytest.raises(ValueError, match=r'1_points_GTv3\.txt: expected points, the file is emp'):
+    with pytest.raises(InputError, match=r'1_points_GTv3\.txt: expected points, the file is emp'):
         read_stpls3d_scene(file, True, False)
     file.unlink()
-    with pytest.raises(ValueError, match='is not STPLS3D: expected files like 1_points_GTv3'):
+    with pytest.raises(InputError, match='is not STPLS3D: expected files like 1_points_GTv3'):
         stpls3d_sources(tmp_path)

@@ -11,6 +11,7 @@ from mask3d_core.checkpoint import save_weights, untrained_weights, Weights
 from mask3d_core.classes import load_classes
 from mask3d_core.model import ModelConfig
 from mask3d_core.superpoints import find_superpoints
+from mask3d_core.voxels import voxelize
 import numpy as np
 import pytest
 import torch
@@ -188,4 +189,7 @@ def test_full_network_on_a_real_scan(shared_data: Path) -> None:
     scan = read_scan(shared_data / 'clouds' / 'test55.pcd')
     segmenter = load_segmenter(untrained_weights(ModelConfig(), CLASSES), 'cpu')
     instances = segmenter.segment(scan, ExtractSettings(top_k=10))
-    assert instances.num_points == scan.input_size
+    assert instances.num_points == scan.input_size and len(instances) <= 10
+    prediction = segmenter.predict(voxelize(scan, segmenter.voxelization))
+    assert prediction.class_logits.shape == (100, 19)
+    assert prediction.mask_logits.isfinite().all() and prediction.mask_logits.std() > 0

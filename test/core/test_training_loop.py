@@ -11,13 +11,14 @@ from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D
 from mask3d_core.segmenter import load_segmenter
 from mask3d_core.shipped import shipped_weights
+from mask3d_core.training import records
 from mask3d_core.training.batches import Batch, crop, load_samples, Order, Sample
 from mask3d_core.training.beginning import first_weights, Material
 from mask3d_core.training.config import load_config, TrainConfig
 from mask3d_core.training.labels import LabelledScan
 from mask3d_core.training.loop import train
 from mask3d_core.training.losses import compute_loss
-from mask3d_core.training.records import Records
+from mask3d_core.training.records import MEASURES, Records
 from mask3d_core.training.sharing import class_weight, pack
 from mask3d_core.voxels import Voxelization, voxelize
 import numpy as np
@@ -87,6 +88,27 @@ def test_the_weights_say_where_they_come_from_and_segment(run: Path) -> None:
     scan = make_room(9).scan
     instances = load_segmenter(weights, 'cpu').segment(scan)
     assert instances.num_points == len(scan)
+
+
+def test_without_colour_it_learns_from_shapes(rooms: Path, tmp_path: Path) -> None:
+    train(configure(rooms, tmp_path, '--use_color', 'false', '--epochs', '1', '--pictures', '0'))
+    weights = load_weights(tmp_path / 'last.weights')
+    assert weights.model.in_channels == 1 and not weights.uses_color
+    scan = make_room(9).scan
+    segmenter = load_segmenter(weights, 'cpu')
+    colored, plain = (segmenter.segment(one) for one in (scan, replace(scan, color=None)))
+    np.testing.assert_array_equal(colored.score, plain.score)
+
+
+def test_the_best_weights_are_kept(rooms: Path, tmp_path: Path,
+                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scores are made up: what matters is which of them counts."""
+    reached = iter([(0.2, 0.1, 0.3), (0.5, 0.1, 0.3), (0.4, 0.9, 0.9)])  # AP50, AP, AP25
+    monkeypatch.setattr(records, 'validate', lambda *_: None)
+    monkeypatch.setattr(records, 'score_values', lambda _: dict(zip(MEASURES, next(reached))))
+    train(configure(rooms, tmp_path, '--epochs', '3', '--validate_every', '1', '--pictures', '0'))
+    assert load_weights(tmp_path / 'best.weights').trained['steps'] == 4
+    assert load_weights(tmp_path / 'last.weights').trained['steps'] == 6
 
 
 def test_of_equally_good_weights_the_newer_are_the_best(rooms: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from mask3d_core.model import StepPrediction
-from mask3d_core.training.losses import compute_loss
+from mask3d_core.training.losses import compute_loss, sample_voxels
 from mask3d_core.training.mask_losses import MaskLosses
 from mask3d_core.training.matching import LossWeights, match, Refinement
 from mask3d_core.training.targets import IGNORED, Targets
@@ -130,3 +130,13 @@ def test_half_precision_is_computed_in_single() -> None:
         loss = compute_loss(steps, targets)
     assert loss.total.dtype == torch.float32
     torch.testing.assert_close(loss.total, compute_loss(exact, targets).total, rtol=0, atol=0)
+
+
+def test_masks_and_features_are_of_the_same_drawn_voxels() -> None:
+    features = torch.arange(50.)[:, None]
+    steps = [[StepPrediction(torch.zeros(2, 3), torch.ones(2, 1), features)]] * 2
+    targets = Targets(torch.tensor([0]), features.t() % 2 == 0)
+    drawn, (kept,) = sample_voxels(steps, [targets], 20, torch.Generator().manual_seed(0))
+    rows = drawn[0][0].mask_features[:, 0]
+    assert len(rows.unique()) == 20 and torch.equal(drawn[1][0].mask_features[:, 0], rows)
+    assert torch.equal(kept.masks[0], rows % 2 == 0)

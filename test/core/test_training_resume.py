@@ -40,8 +40,10 @@ def whole(rooms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     output = tmp_path_factory.mktemp('runs') / 'whole'
-    train(configure(rooms, output))
-    torch.set_num_threads(before)
+    try:
+        train(configure(rooms, output))
+    finally:
+        torch.set_num_threads(before)
     return output
 
 
@@ -121,18 +123,27 @@ def test_killed_and_resumed(whole: Path, rooms: Path, tmp_path: Path) -> None:
 
 def test_stopped_twice_by_sigterm_and_resumed(whole: Path, rooms: Path, tmp_path: Path) -> None:
     output = tmp_path / 'run'
-    for resume, steps in ((False, 1), (True, 7)):
-        def ask(steps: int = steps) -> None:
-            wait_for_steps(output, steps)
-            os.kill(os.getpid(), signal.SIGTERM)
 
-        asking = threading.Thread(target=ask)
-        asking.start()
-        before = signal.getsignal(signal.SIGTERM)
-        with pytest.raises(Stopped, match='stopped by SIGTERM .* --resume'):
-            train(configure(rooms, output), resume=resume)
-        asking.join()
-        assert signal.getsignal(signal.SIGTERM) is before
+    def ask(steps: int) -> None:
+        wait_for_steps(output, steps)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def ignore(*_: object) -> None:
+        """Take a signal that comes late: pytest would end."""
+
+    before = signal.signal(signal.SIGTERM, ignore)
+    try:
+        for resume, steps in ((False, 1), (True, 7)):
+            asking = threading.Thread(target=ask, args=(steps,))
+            asking.start()
+            try:
+                with pytest.raises(Stopped, match='stopped by SIGTERM .* --resume'):
+                    train(configure(rooms, output), resume=resume)
+            finally:
+                asking.join()
+            assert signal.getsignal(signal.SIGTERM) is ignore
+    finally:
+        signal.signal(signal.SIGTERM, before)
     train(configure(rooms, output), resume=True)
     assert_equal_runs(whole, output)
 

@@ -1,6 +1,8 @@
 """What the tests do over DDS: publish clouds, receive answers, call services."""
 
 from collections.abc import Callable
+import os
+from pathlib import Path
 import time
 from types import TracebackType
 from typing import Any
@@ -29,6 +31,10 @@ SECONDS = 120.0
 """Longest wait for anything: a slow machine passes, a hanging node fails."""
 REPEAT_SECONDS = 10.0
 """After which a request without an answer is sent again."""
+
+
+BUSY_SECONDS = 0.15
+"""Of the processor: a node that used as much since a cloud was published computes."""
 
 
 class Client:
@@ -69,6 +75,12 @@ class Client:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             rclpy.spin_once(self.node, timeout_sec=0.05)
+
+    def keep_busy(self, process: NodeProcess, publisher: Publisher, message: PointCloud2) -> None:
+        """Publish a cloud, and spin until the process is at work on it."""
+        before = _cpu_seconds(process)
+        publisher.publish(message)
+        self.wait(lambda: _cpu_seconds(process) > before + BUSY_SECONDS, process)
 
     def receive(self, topic: str, kind: type) -> list[Any]:
         """Subscribe to an output; return the list that fills with its messages."""
@@ -135,6 +147,12 @@ class Client:
         if name not in self._services:
             self._services[name] = self.node.create_client(kind, name)
         return self._services[name]
+
+
+def _cpu_seconds(process: NodeProcess) -> float:
+    """Return how long a process has computed, all its threads together."""
+    facts = Path(f'/proc/{process.pid}/stat').read_text().rpartition(')')[2].split()
+    return (int(facts[11]) + int(facts[12])) / os.sysconf('SC_CLK_TCK')
 
 
 def room(stamp: int = 1, points: int = 4000) -> PointCloud2:

@@ -1,6 +1,7 @@
 """The demo, as `make demo` runs it, on a scan of its own size and on one that is not there."""
 
 from pathlib import Path
+import re
 import subprocess
 import sys
 
@@ -15,10 +16,14 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_demo(tmp_path: Path) -> None:
     done = run('--output', str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert 'untrained' not in done.stdout
-    assert 'box centre' in done.stdout and 'read' in done.stdout
+    told = re.search(r'DDS: (\d+) instances, (\d+) markers, a labelled cloud of (\d+)',
+                     done.stdout)
+    assert told is not None, done.stdout
+    instances, markers, points = map(int, told.groups())
+    assert instances >= 3 and markers == 1 + 2 * instances and points == 138_033
+    assert 'untrained' not in (tmp_path / 'segment_node.log').read_text()
     labelled = read_scan(tmp_path / 'instances.ply')
-    assert labelled.color is not None and len(labelled) > 1000
+    assert labelled.color is not None and len(labelled) == points
     assert (tmp_path / 'instances.png').read_bytes().startswith(b'\x89PNG')
 
 

@@ -7,6 +7,7 @@ from mask3d_ros.msg import InstanceArray
 from mask3d_ros.node_process import NodeProcess
 import pytest
 from ros_client import Client, hall, room
+from visualization_msgs.msg import MarkerArray
 
 
 @pytest.fixture
@@ -47,8 +48,7 @@ def test_weights_that_cannot_be_used_leave_it_unconfigured(
     client.wait(lambda: got, node)
 
     # Shut down while a cloud is in work: it ends in order, and the process can be ended, too.
-    client.publisher().publish(hall(stamp=2))
-    client.spin(0.1)
+    client.keep_busy(node, client.publisher(), hall(stamp=2))
     assert client.change_state(node, 'shutdown') and client.state(node) == 'finalized'
     assert node.stop() == 0, node.text()
 
@@ -64,8 +64,8 @@ def test_interrupted_while_busy_it_ends_in_order(
         client.wait(lambda: publisher.get_subscription_count() > 0, node)
         client.spin(0.5)
         assert not got, 'a volatile subscription, as pinned, misses what was latched before'
-        publisher.publish(hall(stamp=2))
-        client.spin(0.2)
+        client.receive('segment_node/markers', MarkerArray)
+        client.keep_busy(node, publisher, hall(stamp=2))
         assert node.stop() == 0, node.text()
         assert 'Traceback' not in node.text()
 
@@ -89,6 +89,23 @@ def test_an_output_cannot_have_a_policy_that_is_none(
         assert client.state(node) == 'unconfigured'
         client.spin(0.5)
         assert not client.node.get_publishers_info_by_topic('segment_node/instances')
+
+
+def test_a_manager_starts_it_and_parameters_say_how(
+        client: Client, weights: Path, tmp_path: Path) -> None:
+    parameters = {'weights': str(weights), 'autostart': False, 'input_qos': 'reliable',
+                  'precision': 'bfloat16', 'num_queries': 5}
+    with NodeProcess('segment_node', tmp_path / 'node.log', parameters) as node:
+        assert client.state(node) == 'unconfigured'
+        got = client.receive('segment_node/instances', InstanceArray)
+        publisher = client.publisher('latched')
+        publisher.publish(room(stamp=1))  # missed: reliable is volatile, which auto would not be
+        assert client.change_state(node, 'configure') and client.change_state(node, 'activate')
+        client.wait(lambda: publisher.get_subscription_count() > 0, node)
+        publisher.publish(room(stamp=2))
+        client.wait(lambda: got, node)
+        assert got[0].header.stamp.sec == 2
+        assert '5 queries, on cpu in bfloat16' in node.text()
 
 
 @pytest.mark.parametrize(('name', 'value', 'words'), [
