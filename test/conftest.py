@@ -37,6 +37,14 @@ def golden_json() -> Callable[[str], dict[str, Any]]:
         _existing(SHARED / 'golden' / f'{case}.json').read_text())
 
 
+@pytest.fixture(autouse=True)
+def _same_draws() -> None:
+    """Let a test draw the same numbers, whichever tests ran before it."""
+    import torch
+
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def one_thread() -> Iterator[None]:
     """Let torch compute with one thread: whoever starts processes would have too many."""
