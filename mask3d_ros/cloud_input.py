@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from mask3d_ros import qos
 from mask3d_ros.qos import Offer, OVERRIDABLE
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
+from rclpy.qos import QoSPolicyKind
 from rclpy.subscription import Subscription, SubscriptionEventCallbacks
 from sensor_msgs.msg import PointCloud2
 
@@ -100,8 +102,17 @@ class CloudInput:
 
     def _events(self) -> SubscriptionEventCallbacks:
         """Warn of publishers that do not match, but not when following them will change that."""
-        pinned = bool(self._pinned or self._overrides.keys() & {'reliability', 'durability'})
-        return SubscriptionEventCallbacks(use_default_callbacks=pinned)
+        if self._pinned:
+            return SubscriptionEventCallbacks()
+        return SubscriptionEventCallbacks(incompatible_qos=self._on_mismatch,
+                                          use_default_callbacks=False)
+
+    def _on_mismatch(self, event: Any) -> None:
+        policy = QoSPolicyKind(event.last_policy_kind).name.lower()
+        if policy in self._overrides:
+            self._node.get_logger().warning(
+                f'nothing comes from a publisher on {self.topic}: its QoS is incompatible with '
+                f'the {policy} that qos_overrides pins, {self._overrides[policy]}')
 
     def _offers(self) -> list[Offer]:
         return [(info.qos_profile.reliability, info.qos_profile.durability)

@@ -2,19 +2,16 @@
 
 from collections.abc import Callable, Iterator
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, settings
 import numpy as np
 import pytest
+from shared import SHARED
 
 settings.register_profile('tests', deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile('tests')  # a slow machine is no failure
-
-ROOT = Path(__file__).resolve().parent.parent
-SHARED = Path(os.environ.get('MASK3D_SHARED', ROOT.parent / 'shared'))
 
 
 def _existing(path: Path) -> Path:

@@ -78,10 +78,11 @@ class ModelConfig:
                  if getattr(self, name) < 1]
         if small:
             raise InputError(f'expected {small[0]} of 1 or more, got {getattr(self, small[0])}')
-        if self.hidden_dim % 2 or self.hidden_dim % self.num_heads:
+        if self.hidden_dim % 2:
+            raise InputError(f'expected an even hidden_dim, got {self.hidden_dim}')
+        if self.hidden_dim % self.num_heads:
             raise InputError(f'{self.num_heads} attention heads do not divide the '
-                             f'{self.hidden_dim} channels, or these are odd: change num_heads or '
-                             'hidden_dim')
+                             f'{self.hidden_dim} channels: give another num_heads')
         finest = len(BACKBONES[self.backbone][0]) // 2
         if not self.levels or not all(0 <= level <= finest for level in self.levels):
             raise InputError(f'expected levels of 0, the coarsest, to {finest}, got '

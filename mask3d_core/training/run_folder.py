@@ -107,7 +107,13 @@ def open_run(config: TrainConfig, resume: bool) -> State | None:
                              f'another --output and --start_weights {path / LAST}')
     with writing(path / CONFIG) as file:
         file.write(config_text(config).encode())
-    return load_state(path / STATE) if (path / STATE).exists() else None
+    if not (path / STATE).exists():
+        return None
+    state = load_state(path / STATE)
+    if 'trained' not in state:
+        raise InputError(f'{path / STATE} was written by an older version: start a new run from '
+                         f'the weights beside it, with --start_weights {path / LAST}')
+    return state
 
 
 def load_state(path: Path) -> State:

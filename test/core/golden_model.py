@@ -4,12 +4,12 @@ from collections.abc import Callable
 import importlib.util
 from typing import Any
 
-from conftest import SHARED
 from mask3d_core.convert import convert_state, infer_config
 from mask3d_core.model import Mask3D
 from mask3d_core.voxels import Voxels
 import numpy as np
 import pytest
+from shared import SHARED
 import torch
 
 

@@ -9,8 +9,8 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from conftest import SHARED
 import numpy as np
+from shared import SHARED
 import torch
 
 State = dict[str, torch.Tensor]

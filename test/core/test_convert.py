@@ -5,7 +5,6 @@ from pathlib import Path
 import re
 from typing import Any
 
-from conftest import SHARED
 from mask3d_core.checkpoint import load_weights, save_weights, Weights
 from mask3d_core.cli import main
 from mask3d_core.convert import (
@@ -21,6 +20,7 @@ from mask3d_core.model.config import BACKBONES, ModelConfig
 from mask3d_core.original_names import infer_config
 from original_checkpoint import golden_state, lightning, State
 import pytest
+from shared import SHARED
 import torch
 
 

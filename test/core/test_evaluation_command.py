@@ -88,6 +88,15 @@ def test_weights_on_a_data_set(dataset: Dataset, weights: Path, tmp_path: Path,
     assert (out / 'curves.png').stat().st_size > 1000
 
 
+def test_predictions_are_not_saved_over_the_truth(
+        dataset: Dataset, weights: Path, tmp_path: Path,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    scans = dataset.path('a').parent
+    assert main(['evaluate', str(dataset.folder), '--weights', str(weights), '--save', str(scans),
+                 '-o', str(tmp_path)]) == 1
+    assert 'a.npz is read, and would be overwritten' in capsys.readouterr().err
+
+
 def test_what_a_robot_gets_is_evaluated_on_request(
         dataset: Dataset, weights: Path, tmp_path: Path) -> None:
     evaluate = ['evaluate', str(dataset.folder), '--min-region', '20']

@@ -56,8 +56,10 @@ class Launched:
 @pytest.fixture
 def launched(tmp_path: Path, weights: Path) -> Iterator[Launched]:
     """Start the node as another one, in a namespace, on another topic."""
+    (tmp_path / 'ours.yaml').write_text('/**:\n  ros__parameters:\n    dbscan_eps: 0.5\n')
     running = Launched(tmp_path / 'log.txt', 'cloud:=/mapping/cloud_map', f'weights:={weights}',
-                       'device:=cpu', 'name:=finder', 'namespace:=robot')
+                       'device:=cpu', 'name:=finder', 'namespace:=robot',
+                       f'params_file:={tmp_path / "ours.yaml"}')
     yield running
     if running.exit_status is None:
         running.stop()
@@ -76,8 +78,7 @@ def test_the_node_answers_the_cloud_it_was_pointed_to(client: Client, launched: 
     request = GetParameters.Request(names=['weights', 'device', 'dbscan_eps'])
     values = client.call(launched, GetParameters, '/robot/finder/get_parameters', request).values
     assert [values[0].string_value, values[1].string_value] == [str(weights), 'cpu']
-    file = Path(__file__).parents[2] / 'config' / 'segment.yaml'
-    assert f'dbscan_eps: {values[2].double_value} ' in file.read_text()
+    assert values[2].double_value == 0.5  # as params_file says
     assert launched.stop() == 0, launched.text()
     assert 'finder' in launched.text() and 'Traceback' not in launched.text()
 

@@ -76,7 +76,19 @@ def test_a_pinned_policy_that_matches_no_publisher_is_told(
     parameters = {'weights': str(weights), pinned: 'reliable'}
     client.publisher('best_effort')
     with NodeProcess('segment_node', tmp_path / 'node.log', parameters) as node:
-        client.wait(lambda: 'incompatible QoS' in node.text(), node)
+        client.wait(lambda: 'incompatible with the reliability' in node.text(), node)
+
+
+def test_a_publisher_that_will_be_followed_is_no_mismatch(
+        client: Client, weights: Path, tmp_path: Path) -> None:
+    pinned = 'qos_overrides./points.subscription.durability'
+    parameters = {'weights': str(weights), pinned: 'volatile'}
+    with NodeProcess('segment_node', tmp_path / 'node.log', parameters) as node:
+        client.wait(lambda: 'waiting for clouds' in node.text(), node)
+        publisher = client.publisher('best_effort')  # the first subscription is a reliable one
+        client.wait(lambda: publisher.get_subscription_count() > 0, node)
+        client.spin(0.5)
+        assert 'incompatible' not in node.text(), node.text()
 
 
 def test_an_output_cannot_have_a_policy_that_is_none(
