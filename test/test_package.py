@@ -42,7 +42,7 @@ def ros_packages(path: Path) -> set[str]:
     nodes = list(ast.walk(ast.parse(path.read_text())))
     names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     names += [str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)]
-    ours = r'(\w+_(?:msgs|srvs|interfaces)|launch\w*|rclpy)\b.*'
+    ours = r'(\w+_(?:msgs|srvs|interfaces)|ament_index_python|launch\w*|rclpy)\b.*'
     return {match[1] for name in names if (match := re.fullmatch(ours, name))}
 
 

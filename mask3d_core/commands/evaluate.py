@@ -245,8 +245,9 @@ def _add_segmented(options: argparse.Namespace, dataset: Dataset, names: Sequenc
     from mask3d_core.files.results import write_instances_npz
     from mask3d_core.files.target import check_target
 
-    for name in names if options.save is not None else ():
-        check_target(options.save / f'{name}.npz', dataset.path(name))
+    if options.save is not None:
+        for name in names:
+            check_target(options.save / f'{name}.npz', dataset.path(name))
     say('loading the weights')
     segmenter = _segmenter(options, evaluation.protocol)
     done = 0

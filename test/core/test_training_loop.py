@@ -6,11 +6,10 @@ from dataclasses import replace
 import gc
 from pathlib import Path
 
-from mask3d_core.checkpoint import load_weights, Weights
+from mask3d_core.checkpoint import load_weights
 from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D
 from mask3d_core.segmenter import load_segmenter
-from mask3d_core.shipped import shipped_weights
 from mask3d_core.training import records
 from mask3d_core.training.batches import Batch, crop, load_samples, Order, Sample
 from mask3d_core.training.beginning import first_weights, Material
@@ -48,11 +47,6 @@ def configure(data: Path, output: Path, *keys: str) -> TrainConfig:
 def rows(path: Path) -> list[dict[str, str]]:
     with open(path, newline='') as file:
         return list(csv.DictReader(file))
-
-
-def assert_equal_states(one: Weights, other: Weights) -> None:
-    for name, tensor in one.state.items():
-        assert torch.equal(tensor, other.state[name]), name
 
 
 @pytest.fixture(scope='module')
@@ -134,53 +128,6 @@ def test_a_run_is_not_overwritten_and_resumes_only_as_it_was(run: Path, rooms: P
     with pytest.raises(InputError, match='was started with epochs 8 instead of 9, validate_every '
                                          '4 instead of 50: resume it with'):
         train(replace(config, epochs=9), resume=True)
-
-
-def test_fine_tuning_takes_all_but_the_class_head(run: Path, rooms: Path, tmp_path: Path) -> None:
-    config = configure(rooms, tmp_path, '--start_weights', str(run / 'last.weights'))
-    material = Material.open(config)
-    start = load_weights(run / 'last.weights')
-    assert_equal_states(start, first_weights(config, material, ''))
-    others = replace(material.dataset.classes, ids=(1, 2, 7))
-    other = replace(material, dataset=replace(material.dataset, classes=others))
-    fresh = first_weights(config, other, '')
-    changed = [name for name in start.state if not torch.equal(start.state[name],
-                                                               fresh.state[name])]
-    assert changed == ['head.classes.weight', 'head.classes.bias']
-    renamed = replace(material.dataset.classes,
-                      names=('cup', *material.dataset.classes.names[1:]))
-    other = replace(material, dataset=replace(material.dataset, classes=renamed))
-    assert not torch.equal(start.state['head.classes.bias'],
-                           first_weights(config, other, '').state['head.classes.bias'])
-    with pytest.raises(InputError, match='hidden_dim 32, this configuration 64'):
-        first_weights(replace(config, model=replace(config.model, hidden_dim=64)), material, '')
-
-
-def test_fine_tuning_may_go_through_more_rounds(run: Path, rooms: Path, tmp_path: Path) -> None:
-    config = configure(rooms, tmp_path, '--start_weights', str(run / 'last.weights'),
-                       '--model.num_rounds', '2', '--model.num_queries', '30')
-    material = Material.open(config)
-    begun = first_weights(config, material, '')
-    assert (begun.model.num_rounds, begun.model.num_queries) == (2, 30)
-    assert_equal_states(load_weights(run / 'last.weights'), begun)
-    with pytest.raises(InputError, match='queries fps_zero, this configuration learned'):
-        first_weights(replace(config, model=replace(config.model, queries='learned')), material,
-                      '')
-
-
-def test_own_scans_go_on_from_the_weights_that_ship(rooms: Path) -> None:
-    file = Path(__file__).parents[2] / 'config' / 'train_own.yaml'
-    config = load_config(file, ['--data', str(rooms)])
-    shipped = load_weights(shipped_weights())
-    assert config.start_weights == 'shipped' and config.voxel_size == shipped.voxel_size
-    assert config.augmentation.color_drop == shipped.trained['color_drop']
-
-    begun = first_weights(config, Material.open(config), '')
-
-    changed = {name for name in begun.state
-               if not torch.equal(begun.state[name], shipped.state[name])}
-    assert changed == {f'{head}.classes.{part}' for head in ('head', 'votes')
-                       for part in ('weight', 'bias')}
 
 
 def test_workers_change_nothing(rooms: Path) -> None:

@@ -16,6 +16,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_demo(tmp_path: Path) -> None:
     done = run('--output', str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
+    assert 'box centre' in done.stdout and 'read' in done.stdout
     told = re.search(r'DDS: (\d+) instances, (\d+) markers, a labelled cloud of (\d+)',
                      done.stdout)
     assert told is not None, done.stdout

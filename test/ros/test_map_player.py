@@ -43,6 +43,7 @@ def test_a_file_repeats_at_a_rate(client: Client, scan_file: Path, tmp_path: Pat
         client.wait(lambda: len(got) >= 21, player)
         times = [one.header.stamp.sec + 1e-9 * one.header.stamp.nanosec for one in got]
         assert 0.5 < times[20] - times[0] < 10, '20 intervals of 0.05 s'
+        assert np.median(np.diff(times)) == pytest.approx(0.05, abs=0.03)
         assert {one.header.frame_id for one in got} == {'odom'}
 
 
@@ -73,14 +74,12 @@ def test_a_bag_plays_in_its_own_timing_again_and_again(client: Client, tmp_path:
     client.node.create_subscription(PointCloud2, 'cloud_map', receive, latched())
     parameters = {'file': str(tmp_path / 'bag'), 'topic': '/map', 'loop': True}
     with NodeProcess('map_player', tmp_path / 'log', parameters) as player:
-        client.wait(lambda: len(arrived) >= 8, player)
-    stamps, times = np.array(arrived).T
-    assert set(stamps) == {10.0, 10.5, 11.5}
-    rounds = np.diff(times[stamps == 10.0])
-    assert 0.8 * (1.5 + LOOP_SECONDS) < np.median(rounds) < 10
-    waits = [later - sooner for (one, sooner), (other, later) in pairwise(arrived)
-             if (one, other) == (10.0, 10.5)]
-    assert 0.3 < np.median(waits) < 5
+        client.wait(lambda: len(arrived) >= 11, player)
+    assert {stamp for stamp, _ in arrived} == {10.0, 10.5, 11.5}
+    for one, other, expected in ((10.0, 10.5, 0.5), (10.5, 11.5, 1.0), (11.5, 10.0, LOOP_SECONDS)):
+        waits = [later - sooner for (before, sooner), (after, later) in pairwise(arrived)
+                 if (before, after) == (one, other)]  # of three rounds one may be disturbed
+        assert np.median(waits) == pytest.approx(expected, abs=0.35), (one, other)
 
 
 @pytest.mark.parametrize(('parameters', 'words'), [

@@ -1,0 +1,85 @@
+"""What a run begins with: the weights it starts from, and what it takes of them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from mask3d_core.checkpoint import load_weights, save_weights, Weights
+from mask3d_core.errors import InputError
+from mask3d_core.shipped import shipped_weights
+from mask3d_core.training.beginning import first_weights, Material
+from mask3d_core.training.config import load_config, TrainConfig
+import pytest
+import torch
+from toy_rooms import arguments, make_room, write_dataset
+
+
+@pytest.fixture(scope='module')
+def rooms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp('data') / 'rooms', [make_room(0), make_room(1)])
+
+
+@pytest.fixture(scope='module')
+def start_file(rooms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return weights that another seed has drawn."""
+    path = tmp_path_factory.mktemp('weights') / 'start.weights'
+    config = configure(rooms, path.parent, '--seed', '1')
+    save_weights(path, first_weights(config, Material.open(config), ''))
+    return path
+
+
+def configure(data: Path, output: Path, *keys: str) -> TrainConfig:
+    return load_config(None, arguments(data, output, *keys))
+
+
+def assert_equal_states(one: Weights, other: Weights) -> None:
+    for name, tensor in one.state.items():
+        assert torch.equal(tensor, other.state[name]), name
+
+
+def test_fine_tuning_takes_all_but_the_class_head(start_file: Path, rooms: Path,
+                                                  tmp_path: Path) -> None:
+    config = configure(rooms, tmp_path, '--start_weights', str(start_file))
+    material = Material.open(config)
+    start = load_weights(start_file)
+    assert_equal_states(start, first_weights(config, material, ''))
+    others = replace(material.dataset.classes, ids=(1, 2, 7))
+    other = replace(material, dataset=replace(material.dataset, classes=others))
+    fresh = first_weights(config, other, '')
+    changed = [name for name in start.state if not torch.equal(start.state[name],
+                                                               fresh.state[name])]
+    assert changed == ['head.classes.weight', 'head.classes.bias']
+    renamed = replace(material.dataset.classes,
+                      names=('cup', *material.dataset.classes.names[1:]))
+    other = replace(material, dataset=replace(material.dataset, classes=renamed))
+    assert not torch.equal(start.state['head.classes.bias'],
+                           first_weights(config, other, '').state['head.classes.bias'])
+    with pytest.raises(InputError, match='hidden_dim 32, this configuration 64'):
+        first_weights(replace(config, model=replace(config.model, hidden_dim=64)), material, '')
+
+
+def test_fine_tuning_may_go_through_more_rounds(start_file: Path, rooms: Path,
+                                                tmp_path: Path) -> None:
+    config = configure(rooms, tmp_path, '--start_weights', str(start_file),
+                       '--model.num_rounds', '2', '--model.num_queries', '30')
+    material = Material.open(config)
+    begun = first_weights(config, material, '')
+    assert (begun.model.num_rounds, begun.model.num_queries) == (2, 30)
+    assert_equal_states(load_weights(start_file), begun)
+    with pytest.raises(InputError, match='queries fps_zero, this configuration learned'):
+        first_weights(replace(config, model=replace(config.model, queries='learned')), material,
+                      '')
+
+
+def test_own_scans_go_on_from_the_weights_that_ship(rooms: Path) -> None:
+    file = Path(__file__).parents[2] / 'config' / 'train_own.yaml'
+    config = load_config(file, ['--data', str(rooms)])
+    shipped = load_weights(shipped_weights())
+    assert config.start_weights == 'shipped' and config.voxel_size == shipped.voxel_size
+    assert config.augmentation.color_drop == shipped.trained['color_drop']
+
+    begun = first_weights(config, Material.open(config), '')
+
+    changed = {name for name in begun.state
+               if not torch.equal(begun.state[name], shipped.state[name])}
+    assert changed == {f'{head}.classes.{part}' for head in ('head', 'votes')
+                       for part in ('weight', 'bias')}
