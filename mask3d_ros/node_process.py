@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 import os
 from pathlib import Path
 import signal
@@ -12,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 STOP_SECONDS = 15.0
-"""How long a node may take to end before it is killed: the cloud in work is finished first."""
+"""How long a node may take to end before it is aborted: the cloud in work is finished first."""
 
 
 class NodeProcess:
@@ -46,7 +47,8 @@ class NodeProcess:
         with log.open('wb') as file:
             # A session of its own: Ctrl-C reaches this process, which ends its nodes in order.
             self._process = subprocess.Popen(
-                [sys.executable, '-m', f'mask3d_ros.{module}', '--ros-args', *arguments],
+                [sys.executable, '-X', 'faulthandler', '-m', f'mask3d_ros.{module}', '--ros-args',
+                 *arguments],
                 stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
                 env={**os.environ, **(environment or {})}, start_new_session=True)
 
@@ -72,17 +74,34 @@ class NodeProcess:
         return self.log.read_text(errors='replace')
 
     def wait(self, seconds: float) -> int:
-        """Wait until the node ends by itself, and return its exit status."""
-        return self._process.wait(seconds)
+        """
+        Wait until the node ends by itself, and return its exit status.
+
+        Raises
+        ------
+        TimeoutError
+            With the log, if it does not; it is stopped, and where it was belongs to the log.
+
+        """
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired as error:
+            self.stop()
+            raise TimeoutError(f'{self.module} did not end within {seconds} s; its log:\n'
+                               f'{self.text()}') from error
 
     def stop(self) -> int:
-        """End the node as Ctrl-C would, and return its exit status; negative if it was killed."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
-            try:
-                self._process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
+        """
+        End the node as Ctrl-C would, and return its exit status.
+
+        Negative is the signal that ended a node which would not: aborted, it writes into its log
+        what its threads were doing.
+        """
+        for number in (signal.SIGINT, signal.SIGABRT, signal.SIGKILL):
+            if self._process.poll() is None:
+                self._process.send_signal(number)
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(STOP_SECONDS)
         return self._process.wait()
 
 
