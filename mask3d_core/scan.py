@@ -68,8 +68,10 @@ class Scan:
         points = np.asarray(xyz)
         if points.ndim != 2 or points.shape[1] != 3:
             raise InputError(f'expected points of shape [N, 3], got {list(points.shape)}')
-        if points.dtype != np.float64:
-            points = points.astype(np.float32, copy=False)
+        if points.dtype.kind not in 'fiu':
+            raise InputError(f'expected points as numbers, got {points.dtype}')
+        double = points.dtype.kind == 'f' and points.dtype.itemsize >= 8  # of any byte order
+        points = points.astype(np.float64 if double else np.float32, copy=False)
         colors = None if color is None else _unit_color(np.asarray(color), len(points))
         segments = None if segment is None else _segment_ids(np.asarray(segment), len(points))
 

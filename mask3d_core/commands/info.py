@@ -83,8 +83,9 @@ def _bag_facts(path: Path, topic: str | None) -> list[tuple[str, str]]:
     topics = cloud_topics(path)
     facts = [('kind', 'bag'), ('cloud topics', str(len(topics)))]
     facts += [('topic', f'{name} ({count} clouds)') for name, count in topics.items()]
-    if topic is not None or len(topics) == 1:
-        facts.append(('last cloud', f'of {topic or next(iter(topics))}'))
+    only = next(iter(topics)) if len(topics) == 1 and any(topics.values()) else None
+    if topic is not None or only is not None:
+        facts.append(('last cloud', f'of {topic or only}'))
         facts += _scan_facts(read_bag(path, topic))
     return facts
 

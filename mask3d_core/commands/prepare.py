@@ -209,6 +209,8 @@ def _run_draw(options: argparse.Namespace) -> None:
     from mask3d_core.training.dataset import Dataset
     from mask3d_core.training.upright import upright
 
+    if options.picture.suffix.lower() != '.png':
+        raise InputError(f'expected a .png to draw into, got {options.picture}')
     data = Dataset.open(options.data)
     labelled = [data.read(name) for name in list(data.scans)[:options.count]]
     scans = [SheetScan(one.name, upright(one.scan), one.instance) for one in labelled]

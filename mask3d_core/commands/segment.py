@@ -31,6 +31,8 @@ Find the objects of a scan. Into DIR go
   instances.json   classes, scores and boxes to read
 
 Metres, z up, in the frame of the file. Of a bag the last cloud of a topic is read.
+What an earlier run wrote there is replaced; a NAME.ply of another program is not, as it may
+hold labels.
 """
 EXAMPLES = """\
 example:
@@ -87,7 +89,9 @@ def run(options: argparse.Namespace) -> None:
     from mask3d_core.draw import draw_side_by_side
     from mask3d_core.extract import ExtractSettings
     from mask3d_core.files import read_scan
+    from mask3d_core.files.formats import scan_name
     from mask3d_core.files.results import (
+        check_painted,
         write_instances_json,
         write_instances_npz,
         write_labelled_ply,
@@ -95,10 +99,11 @@ def run(options: argparse.Namespace) -> None:
     from mask3d_core.files.target import check_folder, check_target
 
     settings = ExtractSettings(**_given_settings(options))
-    folder, name = options.out, options.file.stem
+    folder, name = options.out, scan_name(options.file)
     check_folder(folder)
     for written in (f'{name}.ply', 'instances.npz'):
         check_target(folder / written, options.file)
+    check_painted(folder / f'{name}.ply')
     say(f'reading {options.file} …')
     scan = read_scan(options.file, options.topic)
     segmenter = _segmenter(options)
@@ -109,7 +114,8 @@ def run(options: argparse.Namespace) -> None:
     write_labelled_ply(folder / f'{name}.ply', scan, instances)
     write_instances_npz(folder / 'instances.npz', instances)
     write_instances_json(folder / 'instances.json', instances)
-    draw_side_by_side(folder / f'{name}.png', scan, instances, options.file.name)
+    draw_side_by_side(folder / f'{name}.png', scan, instances,
+                      options.file.resolve().name)
     _print_table(instances)
     _print_times(instances)
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
-import zlib
 
 from mask3d_core.errors import InputError
+from mask3d_core.files.npz import open_npz
 from mask3d_core.files.source import naming
 from mask3d_core.instances import Instances
 import numpy as np
@@ -60,18 +59,17 @@ def read_predictions(path: Path) -> Predictions:
 
 
 def _read_npz(path: Path) -> Predictions:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = {'masks', 'num_points', 'class_id', 'score'} - set(archive)
-            if missing:
-                raise InputError(f'expected what `mask3d segment` writes, got an archive without '
-                                 f'{min(missing)!r}')
-            found = Predictions(archive['masks'], int(archive['num_points']),
-                                archive['class_id'], archive['score'])
-    except InputError:
-        raise
-    except (AttributeError, BadZipFile, EOFError, TypeError, ValueError, zlib.error) as error:
-        raise InputError(f'not a readable .npz archive: {error}') from error
+    with open_npz(path) as archive:
+        missing = {'masks', 'num_points', 'class_id', 'score'} - set(archive)
+        if missing:
+            raise InputError(f'expected what `mask3d segment` writes, got an archive without '
+                             f'{min(missing)!r}')
+        try:
+            num_points = int(archive['num_points'])
+        except TypeError as error:
+            raise InputError('expected num_points as one number, got '
+                             f'{archive["num_points"].size}') from error
+        found = Predictions(archive['masks'], num_points, archive['class_id'], archive['score'])
     count = len(found.score)
     expected = (count, (found.num_points + 7) // 8)
     if found.masks.shape != expected or len(found.class_id) != count:

@@ -10,13 +10,16 @@ from mask3d_core.colors import instance_color
 from mask3d_core.errors import InputError
 from mask3d_core.files.source import naming
 
+MAX_ID = 65535
+"""Tables of names by id, as results have one, stay small."""
+
 
 def read_class_table(source: str) -> ClassTable:
     """
     Read a class table: the name of one that ships with the package, or a .tsv file.
 
     The file's first line names its columns: id and name, and red, green, blue 0..255 where wanted,
-    with tabs between. Ids begin with 1: 0 stands for no label.
+    with tabs between. Ids are 1..`MAX_ID`: 0 stands for no label.
 
     Raises
     ------
@@ -29,7 +32,7 @@ def read_class_table(source: str) -> ClassTable:
         return load_classes(source)
     with naming(path):
         try:
-            rows = list(csv.DictReader(path.read_text(encoding='utf-8').splitlines(),
+            rows = list(csv.DictReader(path.read_text(encoding='utf-8-sig').splitlines(),
                                        delimiter='\t'))
         except UnicodeDecodeError as error:
             raise InputError(f'expected text in UTF-8: {error}') from error
@@ -54,7 +57,9 @@ def _class_row(number: int, row: dict[str, str]) -> tuple[int, str, tuple[int, i
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f'line {number}: expected the columns id and name, with tabs between, '
                          'and red, green, blue if any') from error
-    if class_id < 1 or not name or not all(0 <= value <= 255 for value in (red, green, blue)):
-        raise InputError(f'line {number}: expected an id of 1 or more, a name and colours of '
-                         f'0..255, got {class_id}, {name!r}, {red}, {green}, {blue}')
+    if not (1 <= class_id <= MAX_ID and name
+            and all(0 <= value <= 255 for value in (red, green, blue))):
+        raise InputError(f'line {number}: expected an id of 1 or more, up to {MAX_ID}, a name '
+                         f'and colours of 0..255, got {class_id}, {name!r}, {red}, {green}, '
+                         f'{blue}')
     return class_id, name, (red, green, blue)

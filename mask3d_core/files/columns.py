@@ -82,8 +82,10 @@ def whole_numbers(column: NDArray, name: str) -> NDArray[np.int64]:
 
     """
     values = np.where(np.isnan(column), 0, column) if column.dtype.kind == 'f' else column
-    if values.size and (values.min() < INT32.min or values.max() > INT32.max):
+    if values.size and values.max() > INT32.max:
         raise InputError(f'expected {name} as numbers up to {INT32.max}, got {values.max():g}')
+    if values.size and values.min() < INT32.min:
+        raise InputError(f'expected {name} as numbers from {INT32.min}, got {values.min():g}')
     whole = values.astype(np.int64)
     fractions = np.flatnonzero(whole != values)
     if len(fractions):

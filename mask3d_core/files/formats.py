@@ -17,6 +17,12 @@ READERS: dict[str, Callable[[FilePath], Scan]] = {
     '.ply': read_ply, '.pcd': read_pcd, '.npz': read_npz}
 
 
+def scan_name(path: FilePath) -> str:
+    """Return what a scan is called: its file without the suffix, or the folder of its bag."""
+    path = Path(path).resolve()  # `.` has a name, too
+    return path.name if path.is_dir() else path.stem
+
+
 def read_scan(path: FilePath, topic: str | None = None) -> Scan:
     """
     Read a scan of any known format: .ply, .pcd, .npz, .mcap, .db3, or the folder of a ROS 2 bag.

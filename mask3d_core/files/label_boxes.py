@@ -75,9 +75,9 @@ def read_label_boxes(path: FilePath) -> list[LabelBox] | None:
 
 
 def _check_degrees(objects: list[Any]) -> None:
-    angles = [angle for content in objects if isinstance(content, dict)
-              for angle in dict(content.get('rotations') or {}).values()
-              if isinstance(angle, int | float)]
+    rotations = [content.get('rotations') for content in objects if isinstance(content, dict)]
+    angles = [angle for rotation in rotations if isinstance(rotation, dict)
+              for angle in rotation.values() if isinstance(angle, int | float)]
     if angles and any(angles) and (min(angles) < 0 or max(angles) <= np.pi):
         raise InputError('its rotations may be radians (centroid_rel): expected the format '
                          "'vertices' of labelCloud, which leaves no doubt, or 'centroid_abs'")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from zipfile import BadZipFile
 import zlib
 
@@ -29,20 +31,31 @@ def read_npz(path: FilePath) -> Scan:
 
     """
     with naming(path):
-        arrays = _arrays(path)
+        with open_npz(path) as archive:
+            arrays = {use: archive[key] for use, keys in KEYS.items() for key in reversed(keys)
+                      if key in archive}
         if 'xyz' not in arrays:
             raise InputError("expected an array 'xyz' or 'points' of shape [N, 3]")
         return Scan.from_points(arrays['xyz'], arrays.get('color'), arrays.get('segment'))
 
 
-def _arrays(path: FilePath) -> dict[str, NDArray]:
+@contextmanager
+def open_npz(path: FilePath) -> Iterator[Mapping[str, NDArray]]:
+    """
+    Give the arrays of an archive, each read when it is asked for; never pickled objects.
+
+    Raises
+    ------
+    InputError
+        If it is no archive, or damaged where it is read.
+
+    """
     try:
         archive = np.load(path, allow_pickle=False)
         if isinstance(archive, np.ndarray):
             raise InputError('expected an .npz archive, got a single .npy array')
         with archive:
-            return {use: archive[key] for use, keys in KEYS.items() for key in reversed(keys)
-                    if key in archive}
+            yield archive
     except InputError:
         raise
     except (BadZipFile, EOFError, NotImplementedError, ValueError, zlib.error) as error:

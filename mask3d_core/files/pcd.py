@@ -124,10 +124,11 @@ def _binary(body: bytes, fields: list[Field], count: int) -> dict[str, NDArray]:
     if len(body) < step * count:
         raise InputError(f'expected {count} points of {step} bytes, {step * count} bytes, '
                          f'got {len(body)}: the file is cut')
+    rows = np.frombuffer(body, np.uint8, step * count).reshape(count, step)
     columns, offset = {}, 0
     for field in fields:
         if field.name in USED:
-            columns[field.name] = np.ndarray((count,), field.dtype, body, offset, (step,))
+            columns[field.name] = rows[:, offset:offset + field.size].view(field.dtype)[:, 0]
         offset += field.size
     return columns
 

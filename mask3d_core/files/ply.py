@@ -144,7 +144,7 @@ def _header(content: bytes) -> tuple[str, list[Element], int]:
     mark = content.find(b'end_header')
     if mark < 0:
         raise InputError('header has no end_header: the file is cut')
-    lines = content[:mark].decode('latin-1').splitlines()
+    lines = [line.decode('latin-1') for line in content[:mark].splitlines()]
     start = content.find(b'\n', mark) + 1 or len(content)
     encoding, elements = '', []
     for line in lines[1:]:
@@ -161,6 +161,9 @@ def _header(content: bytes) -> tuple[str, list[Element], int]:
                 pass
             case _:
                 raise InputError(f'header line not understood: {line!r}')
+    names = [element.name for element in elements]
+    if len(set(names)) < len(names):
+        raise InputError(f'expected each element once, got: {", ".join(names)}')
     if encoding not in ORDERS:
         raise InputError(f'expected format {", ".join(ORDERS)}, got {encoding or "none"}')
     return encoding, elements, start

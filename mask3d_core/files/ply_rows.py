@@ -107,19 +107,19 @@ def _first_lengths(content: bytes, start: int, element: Element) -> list[int]:
 
 def _uneven_rows(content: bytes, start: int, element: Element) -> Rows:
     """Walk row by row: only the rows themselves say how long they are."""
-    columns: dict[str, list] = {p.name: [] for p in element.properties if p.length is None}
+    columns: list[list] = [[] for _ in element.properties]  # two may have the same name
     for _ in range(element.count):
-        for p in element.properties:
+        for p, column in zip(element.properties, columns):
             if p.length is None:
-                columns[p.name].append(np.ndarray((), p.dtype, content, start)[()])
+                column.append(np.ndarray((), p.dtype, content, start)[()])
                 start += p.dtype.itemsize
             else:
                 length = int(np.ndarray((), p.length, content, start)[()])
                 start += p.length.itemsize + max(length, 0) * p.dtype.itemsize
     if start > len(content):
         raise _cut(element, f'{element.count} rows', 'fewer')
-    return {p.name: np.array(columns[p.name], p.dtype)
-            for p in element.properties if p.length is None}, start
+    return {p.name: np.array(column, p.dtype) for p, column in zip(element.properties, columns)
+            if p.length is None}, start
 
 
 def text_rows(content: bytes, start: int, element: Element) -> Rows:
@@ -183,16 +183,16 @@ def _even_lines(text: bytes, element: Element) -> dict[str, NDArray] | None:
 
 
 def _uneven_lines(text: bytes, element: Element) -> dict[str, NDArray]:
-    columns: dict[str, list] = {p.name: [] for p in element.properties if p.length is None}
+    columns: list[list] = [[] for _ in element.properties]
     lines = text.splitlines()
     if len(lines) < element.count:
         raise _cut(element, f'{element.count} lines', f'{len(lines)}')
     for line in lines:
         words, place = line.split(), 0
         try:
-            for p in element.properties:
+            for p, column in zip(element.properties, columns):
                 if p.length is None:
-                    columns[p.name].append(float(words[place]))
+                    column.append(float(words[place]))
                     place += 1
                 else:
                     place += 1 + int(words[place])
@@ -201,8 +201,8 @@ def _uneven_lines(text: bytes, element: Element) -> dict[str, NDArray]:
         except (IndexError, ValueError) as error:
             raise InputError(f'element {element.name} has the row {line[:80]!r}, expected '
                              + ' '.join(p.name for p in element.properties)) from error
-    return {p.name: _typed(np.array(columns[p.name], np.float64), p)
-            for p in element.properties if p.length is None}
+    return {p.name: _typed(np.array(column, np.float64), p)
+            for p, column in zip(element.properties, columns) if p.length is None}
 
 
 def _cut(element: Element, expected: str, got: str) -> InputError:

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from mask3d_core.colors import instance_of_points, paint_instances
+from mask3d_core.errors import InputError
 from mask3d_core.files.columns import SCAN_COLORS
 from mask3d_core.files.ply import write_ply
-from mask3d_core.files.source import FilePath
+from mask3d_core.files.source import FilePath, naming
 from mask3d_core.files.target import writing
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
 import numpy as np
 from numpy.typing import NDArray
+
+COMMENT = 'label: class id, 0 none; instance: 0 none'
+"""Of the header of a painted cloud."""
+
+
+def check_painted(path: Path) -> None:
+    """Raise InputError where a file is that another program wrote, with labels perhaps."""
+    if path.exists():
+        with naming(path), path.open('rb') as file:
+            if f'comment {COMMENT}'.encode() not in file.read(256):
+                raise InputError('another program wrote it, and it may hold labels: give another '
+                                 'folder, or remove it')
 
 
 def write_labelled_ply(path: FilePath, scan: Scan, instances: Instances) -> None:
@@ -47,7 +61,7 @@ def write_labelled_ply(path: FilePath, scan: Scan, instances: Instances) -> None
     points['label'][assigned] = instances.class_id[best[assigned]]
     points['instance'] = best + 1
     points['score'][assigned] = instances.score[best[assigned]]
-    write_ply(path, points, 'label: class id, 0 none; instance: 0 none')
+    write_ply(path, points, COMMENT)
 
 
 def write_instances_npz(path: FilePath, instances: Instances) -> None:

@@ -136,9 +136,9 @@ def _groups(path: Path, segment: NDArray[np.int64]) -> tuple[NDArray[np.int64], 
             segments = _integers(group, 'segments')
             try:
                 number, category = int(group['id']), str(group['label'])
+                instance[np.isin(known, segments)] = number
             except (KeyError, OverflowError, TypeError, ValueError) as error:
                 raise InputError(f"a group lacks 'id' or 'label': {error}") from error
-            instance[np.isin(known, segments)] = number
             categories[number] = category
     return instance[of_vertex], categories
 

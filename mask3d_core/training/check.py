@@ -125,9 +125,9 @@ def _check_color(labelled: LabelledScan, data: Dataset) -> Iterator[Problem]:
             yield False, 'has no colour, others have'
         return
     color = byte_color(labelled.scan.color)
-    if color.max() <= 1:
-        yield True, (f'has colours from {color.min()} to {color.max()}, expected 0..255: probably '
-                     'they were 0..1')
+    if color.max() == 1:
+        yield True, (f'has colours from {color.min()} to 1, expected 0..255: probably they were '
+                     '0..1')
     elif color.min() == color.max():
         yield False, f'has one colour everywhere, {color.max()}'
 

@@ -129,7 +129,7 @@ class Dataset:
         with naming(path):
             try:
                 return _from_dict(folder, json.loads(path.read_text(encoding='utf-8')))
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
+            except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
                 raise InputError(f'not the description of a data set ({type(error).__name__}: '
                                  f'{error}): run `mask3d prepare` again') from error
 

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
-import zlib
 
 from mask3d_core.errors import InputError
 from mask3d_core.files.columns import INT32, scan_from_columns, whole_numbers
+from mask3d_core.files.npz import open_npz
 from mask3d_core.files.ply import ply_bytes, read_vertices
 from mask3d_core.files.source import FilePath, naming
 from mask3d_core.files.target import writing
@@ -125,12 +124,8 @@ def read_labelled(path: FilePath) -> LabelledScan:
 
 
 def _npz_columns(path: Path) -> dict[str, NDArray]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            columns = dict(archive)
-    except (BadZipFile, EOFError, NotImplementedError, TypeError, ValueError,
-            zlib.error) as error:
-        raise InputError(f'not a readable .npz archive: {error}') from error
+    with open_npz(path) as archive:
+        columns = dict(archive)
     missing = [key for key in ('xyz', 'label', 'instance') if key not in columns]
     if missing:
         raise InputError(f'expected the array {missing[0]!r}, got: {", ".join(columns)}')

@@ -16,7 +16,7 @@ from typing import Any
 
 from mask3d_core.errors import InputError
 from mask3d_core.files.raw_scan import RawScan, RawSource
-from mask3d_core.files.target import writing
+from mask3d_core.files.target import check_target, writing
 from mask3d_core.training.dataset import color_statistics, Dataset, ScanFacts, SPLITS
 from mask3d_core.training.labels import LabelledScan, NONE, write_labelled
 import numpy as np
@@ -73,8 +73,9 @@ def prepare(data: Dataset, sources: Sequence[RawSource], workers: int, say: Say,
     Raises
     ------
     InputError
-        After all is done, when a source failed; what could be read is there. At once, when the
-        folder holds another data set.
+        After all is done, when a source failed; what could be read is there, and where nothing
+        could, the dataset.json that was there stays. At once, when the folder holds another data
+        set.
 
     """
     _check_folder(data)
@@ -87,8 +88,11 @@ def prepare(data: Dataset, sources: Sequence[RawSource], workers: int, say: Say,
         outcomes[outcome.source] = outcome
         say(_progress(outcome, len(outcomes), len(sources), time.monotonic() - begin))
     done = _assemble(data, [(source, outcomes[source.name]) for source in sources])
-    done.save()
     failed = [outcome for outcome in outcomes.values() if outcome.error]
+    if failed and not done.scans:
+        raise InputError(f'none of {len(sources)} could be prepared, they are named above: no '
+                         f'dataset.json was written to {data.folder}')
+    done.save()
     if failed:
         raise InputError(f'{len(failed)} of {len(sources)} could not be prepared, they are named '
                          f'above; the other {len(done.scans)} scans are in {data.folder}')
@@ -139,6 +143,8 @@ def prepare_source(data: Dataset, source: RawSource, superpoints: bool = False) 
         for raw in source.read():
             labelled, made = _with_superpoints(_labelled(raw, data.classes.ids), raw.faces,
                                                data.voxel_size if superpoints else None)
+            for original in source.files:
+                check_target(data.path(raw.name), original)
             write_labelled(data.path(raw.name), labelled)
             scans[raw.name] = ScanFacts.of(labelled, raw.inner)
             notes += [*raw.notes, *made]

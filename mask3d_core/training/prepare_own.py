@@ -10,6 +10,7 @@ from pathlib import Path
 from mask3d_core.classes import ClassTable
 from mask3d_core.errors import InputError
 from mask3d_core.files.bag import read_bag
+from mask3d_core.files.formats import scan_name
 from mask3d_core.files.raw_scan import list_folder, RawSource
 from mask3d_core.files.source import naming
 from mask3d_core.training.labels import LabelledScan, NONE, write_labelled
@@ -43,7 +44,7 @@ def extract_map(bag: Path, topic: str | None, out: Path, name: str | None = None
         What `read_bag` refuses, or when the file exists: it may hold labels already.
 
     """
-    path = out / f'{name or bag.stem}.ply'
+    path = out / f'{name or scan_name(bag)}.ply'
     if path.exists():
         raise InputError(f'{path} exists and may hold labels: remove it, or give another --name')
     scan = read_bag(bag, topic)

@@ -200,6 +200,14 @@ def test_segment_does_not_write_over_what_it_reads(tmp_path: Path,
         assert (tmp_path / name).read_text() == 'of the user'
 
 
+def test_segment_does_not_write_over_labels(scan_file: Path, tmp_path: Path,
+                                            capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / 'room.ply').write_text('labels of another program')
+    assert main(['segment', str(scan_file), '-o', str(tmp_path)]) == 1
+    assert 'room.ply: another program wrote it' in capsys.readouterr().err
+    assert (tmp_path / 'room.ply').read_text() == 'labels of another program'
+
+
 def test_segment_has_weights_of_its_own(scan_file: Path, tmp_path: Path) -> None:
     done = mask3d('segment', scan_file, '-o', tmp_path / 'out')
 

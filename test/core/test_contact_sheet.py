@@ -90,6 +90,11 @@ def test_a_data_set_and_a_cloud_beside_it(tmp_path: Path,
                  str(DEMO)]) == 0
     assert str(picture) in capsys.readouterr().out
     assert read(picture).shape == (TITLE + 2 * PANEL[1], 3 * PANEL[0], 3)
+    beside = tmp_path / 'hall.ply'
+    beside.write_text('of the user')
+    assert main(['prepare', 'draw', str(tmp_path), str(beside)]) == 1
+    assert 'expected a .png to draw into, got' in capsys.readouterr().err
+    assert beside.read_text() == 'of the user'
 
 
 def test_scans_in_the_frame_of_a_camera_are_turned() -> None:

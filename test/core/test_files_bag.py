@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 
+from mask3d_core.cli import main
 from mask3d_core.errors import InputError
 from mask3d_core.files import decode_pointcloud2
 from mask3d_core.files.bag import cloud_topics, read_bag, read_clouds
@@ -104,6 +105,13 @@ def test_the_last_cloud_of_a_topic(tmp_path: Path, storage: str, bare: bool) -> 
         with pytest.raises(InputError) as raised:
             read_bag(path, topic)
         assert words in str(raised.value) and f'{path}: ' in str(raised.value)
+
+
+def test_info_lists_a_topic_without_messages(tmp_path: Path,
+                                             capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['info', str(bag(tmp_path / 'bag', 'MCAP', {'/silent': 0}))]) == 0
+    said = capsys.readouterr().out
+    assert '/silent (0 clouds)' in said and 'last cloud' not in said
 
 
 def test_a_split_bag_in_order(tmp_path: Path) -> None:

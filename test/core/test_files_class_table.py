@@ -14,12 +14,15 @@ def test_class_tables(tmp_path: Path) -> None:
     assert (table.ids, table.names, table.colors[0]) == ((1, 7), ('a box', 'cart'), (1, 2, 3))
     assert all(0 <= value <= 255 for value in table.colors[1])
     assert len(read_class_table('s3dis')) == 13
+    path.write_bytes('\ufeffid\tname\n2\tbin\n'.encode())  # as Windows saves it
+    assert read_class_table(str(path)).names == ('bin',)
     for content, message in {
             '': 'one line for each class', 'id\tname\n': 'one line for each class',
             'id name\n1 box\n': 'line 2: expected the columns id and name',
             'id\tname\n1\ta\n1\tb\n': 'the id 1 stands there twice',
             'id\tname\n1\ta\n2\ta\n': "the name 'a' stands there twice",
             'id\tname\n0\ta\n': 'line 2: expected an id of 1 or more',
+            'id\tname\n65536\ta\n': 'up to 65535, a name',
             'id\tname\tred\tgreen\tblue\n1\ta\t1\t2\t300\n': r'colours of 0\.\.255'}.items():
         path.write_text(content)
         with pytest.raises(InputError, match=rf'table\.tsv: .*{message}'):

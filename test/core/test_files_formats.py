@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mask3d_core.errors import InputError
 from mask3d_core.files import read_scan
+from mask3d_core.files.formats import scan_name
 from mask3d_core.files.ply import write_ply
 import numpy as np
 import pytest
@@ -25,6 +26,15 @@ def test_each_suffix(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read_scan(str(tmp_path / name)).xyz, XYZ)
         with pytest.raises(InputError, match='only bags have topics'):
             read_scan(tmp_path / name, '/map')
+
+
+def test_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bag = tmp_path / 'map.1'
+    bag.mkdir()
+    assert scan_name(bag) == scan_name(f'{bag}/') == 'map.1'
+    assert scan_name(tmp_path / 'hall.2.ply') == 'hall.2'
+    monkeypatch.chdir(bag)
+    assert scan_name('.') == 'map.1'
 
 
 def test_bags(shared_data: Path) -> None:

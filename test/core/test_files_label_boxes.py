@@ -80,6 +80,8 @@ def without(key: str) -> dict:
     (lambda: without('centroid'), 'object 1 is no box of labelCloud'),
     (lambda: without('name'), 'object 1 is no box'),
     (lambda: 'cart', 'object 1 is no box'),
+    (lambda: box() | {'rotations': [0, 0, 1]}, 'object 1 is no box'),
+    (lambda: box() | {'rotations': 5}, 'object 1 is no box'),
     (lambda: {'name': 'a', 'vertices': [[0, 0, 0]] * 7}, 'object 1 is no box'),
     (lambda: {'name': 'a', 'vertices': [[0, 0, 0]] * 8}, "object 1, 'a', is a box without volume"),
     (lambda: box() | {'centroid': {'x': 'a', 'y': 0, 'z': 0}}, 'object 1 is no box')])

@@ -55,7 +55,7 @@ def compress(data: bytes) -> bytes:
 def pcd(path: Path, encoding: str, fields: list[tuple[str, str, np.ndarray]],
         size: tuple[int, int] | None = None, header: str = '') -> Path:
     """Write fields: name, TYPE, values of shape [N] or [N, COUNT]."""
-    columns = [values.reshape(len(values), -1) for _, _, values in fields]
+    columns = [np.atleast_2d(values.T).T for _, _, values in fields]
     width, height = size or (len(columns[0]), 1)
     text = header or '\n'.join([
         '# .PCD v0.7 - Point Cloud Data file format', 'VERSION 0.7',
@@ -135,6 +135,13 @@ def test_organised_with_holes(tmp_path: Path, encoding: str) -> None:
     assert scan.input_size == 16 and scan.color is None
 
 
+@pytest.mark.parametrize('encoding', ENCODINGS)
+def test_a_cloud_of_nothing(tmp_path: Path, encoding: str) -> None:
+    path = pcd(tmp_path / 'a.pcd', encoding, [(name, kind, v[:0]) for name, kind, v in AXES])
+    with pytest.raises(InputError, match='0 finite points of 0'):
+        read_pcd(path)
+
+
 def test_old_headers(tmp_path: Path) -> None:
     header = ('COLUMNS x y z\r\nSIZE 4 4 4\r\nTYPE F F F\r\nWIDTH 4\r\nHEIGHT 2 # rows\r\n'
               'DATA ascii\r\n')
@@ -169,6 +176,7 @@ HEADER = 'FIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nWIDTH 1\nPOINTS 1\nDATA ascii\n1
     ('DATA ascii', 'DATA', 'got nothing'),
     ('1 2 3', '1 2 drei', 'drei'),
     ('1 2 3', '1 2 3', '1 finite points'),
+    ('1 2 3', '1 2 3 4', 'got more: does the header name all fields'),
 ])
 def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, words: str) -> None:
     (tmp_path / 'bad.pcd').write_text(HEADER.replace(old, new))

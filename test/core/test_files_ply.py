@@ -159,6 +159,21 @@ def test_names_of_cloudcompare(tmp_path: Path) -> None:
     np.testing.assert_array_equal(scan.segment, range(8))
 
 
+@pytest.mark.parametrize('line', ['comment by Åsa', 'comment TextureFile 部屋の全部.png'])
+def test_comments_in_any_script(tmp_path: Path, line: str) -> None:
+    path = ply(tmp_path / 'a.ply', 'ascii', [('vertex', VERTEX, ROWS)])
+    path.write_bytes(path.read_bytes().replace(b'comment by hand', line.encode()))
+    np.testing.assert_array_equal(read_ply(path).xyz, XYZ.astype(np.float32))
+
+
+@pytest.mark.parametrize('encoding', ENCODINGS)
+def test_of_two_properties_of_one_name_the_last_counts(tmp_path: Path, encoding: str) -> None:
+    properties = [('float', 'x'), *VERTEX, ('list', 'uchar', 'int', 'near')]
+    rows = [[9.0, *row, counted(*range(number % 3))] for number, row in enumerate(ROWS)]
+    path = ply(tmp_path / 'a.ply', encoding, [('vertex', properties, rows)])
+    np.testing.assert_array_equal(read_ply(path).xyz, XYZ.astype(np.float32))
+
+
 def test_ascii_knows_nan_and_inf(tmp_path: Path) -> None:
     rows = [[*row] for row in ROWS] + [[np.nan, 0, 0, 1, 2, 3], [0, -np.inf, 0, 1, 2, 3]]
     scan = read_ply(ply(tmp_path / 'a.ply', 'ascii', [('vertex', VERTEX, rows[::-1])]))
@@ -200,6 +215,10 @@ HEADER = 'ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\n'
      'property red has the value 256, expected 0..255'),
     (HEADER.replace('vertex 1', 'vertex 99999999999')
      + 'property float y\nproperty float z\nend_header\n1 2 3\n', 'the file is cut'),
+    (HEADER.replace('vertex 1', 'vertex ' + '9' * 20)
+     + 'property float y\nproperty float z\nend_header\n1 2 3\n', 'the file is cut'),
+    (HEADER + 'property float y\nproperty float z\nend_header\n1 2 3 255\n', 'got more: does'),
+    (HEADER + 'element vertex 2\nend_header\n', 'each element once, got: vertex, vertex'),
 ])
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / 'bad.ply').write_text(text)

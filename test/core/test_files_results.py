@@ -8,7 +8,12 @@ from pathlib import Path
 from mask3d_core.colors import faded_colors, instance_color
 from mask3d_core.errors import InputError
 from mask3d_core.files.ply import read_ply, write_ply
-from mask3d_core.files.results import write_instances_json, write_instances_npz, write_labelled_ply
+from mask3d_core.files.results import (
+    check_painted,
+    write_instances_json,
+    write_instances_npz,
+    write_labelled_ply,
+)
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
 import numpy as np
@@ -123,6 +128,16 @@ def test_nothing_found(tmp_path: Path) -> None:
         assert file['masks'].shape == (0, 2) and (file['point_instance'] == -1).all()
     write_instances_json(tmp_path / 'a.json', instances(0))
     assert json.loads((tmp_path / 'a.json').read_text())['instances'] == []
+
+
+def test_only_a_painted_cloud_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / 'a.ply'
+    check_painted(path)
+    write_labelled_ply(path, scan(), instances())
+    check_painted(path)
+    path.write_bytes(path.read_bytes().replace(b'comment label', b'comment by CloudCompare'))
+    with pytest.raises(InputError, match='a.ply: another program wrote it, and it may hold lab'):
+        check_painted(path)
 
 
 def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -79,6 +79,7 @@ def put(key: str, rows: object, value: object) -> Callable[[dict[str, NDArray]],
     (lambda c: c.update(color=c['color'] // 128),
      'error: a: has colours from 0 to 1, expected 0..255: probably they were 0..1'),
     (put('color', slice(None), 30), 'warning: a: has one colour everywhere, 30'),
+    (put('color', slice(None), 0), 'warning: a: has one colour everywhere, 0'),
     (lambda c: c.pop('color'), 'warning: a: has no colour, others have')])
 def test_each_mistake_is_found_where_it_is(
         tmp_path: Path, change: Callable[[dict[str, NDArray]], object], expected: str) -> None:

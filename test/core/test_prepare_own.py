@@ -134,6 +134,27 @@ def test_what_is_wrong_is_named_and_the_rest_is_there(
     assert set(Dataset.open(plys.parent / 'out').scans) == {'hall_2', 'hall_4'}
 
 
+def test_where_nothing_can_be_prepared_what_was_there_stays(
+        plys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(plys)
+    before = (plys.parent / 'out' / 'dataset.json').read_bytes()
+    (plys.parent / 'table.tsv').write_text('id\tname\n9\tboat\n')
+    assert run(plys) == 1
+    assert 'none of 5 could be prepared' in capsys.readouterr().err
+    assert (plys.parent / 'out' / 'dataset.json').read_bytes() == before
+
+
+def test_what_is_read_is_not_written_over(plys: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scans = plys.parent / 'out' / 'scans'
+    scans.mkdir(parents=True)
+    write_labelled(scans / 'hall.npz', labelled(0))
+    before = (scans / 'hall.npz').read_bytes()
+    assert main(['prepare', 'folder', str(scans), str(scans.parent), '--classes',
+                 str(plys.parent / 'table.tsv'), '--workers', '1']) == 1
+    assert 'hall.npz is read, and would be overwritten' in capsys.readouterr().err
+    assert (scans / 'hall.npz').read_bytes() == before
+
+
 def test_unknown_objects_are_kept_without_a_class(plys: Path) -> None:
     for label in (0, -1):
         write_labelled(plys / 'hall_0.ply', labelled(0, label=label))

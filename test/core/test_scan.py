@@ -26,7 +26,7 @@ def test_points_colors_and_segments() -> None:
 
 
 @pytest.mark.parametrize(('dtype', 'kept'), [('f8', 'f8'), ('f4', 'f4'), ('f2', 'f4'),
-                                             ('i4', 'f4'), ('>f4', 'f4')])
+                                             ('i4', 'f4'), ('>f4', 'f4'), ('>f8', 'f8')])
 def test_precision(dtype: str, kept: str) -> None:
     scan = Scan.from_points(XYZ.astype(dtype))
     assert scan.xyz.dtype == kept
@@ -67,6 +67,8 @@ def test_a_color_that_is_nan_is_black() -> None:
     ({'xyz': XYZ[:, :2]}, 'shape [N, 3], got [10, 2]'),
     ({'xyz': XYZ.ravel()}, 'got [30]'),
     ({'xyz': XYZ[:MIN_POINTS - 1]}, f'{MIN_POINTS - 1} finite points of {MIN_POINTS - 1}'),
+    ({'xyz': XYZ.astype(str)}, 'points as numbers, got <U'),
+    ({'xyz': XYZ + 1j}, 'points as numbers, got complex'),
     ({'xyz': XYZ * np.nan}, '0 finite points of 10'),
     ({'xyz': np.where(XYZ == 7, 1e30, XYZ)}, '(6, 1e+30, 8)'),
     ({'xyz': np.where(XYZ == 7, -MAX_EXTENT * 1.01, XYZ)}, '-101000'),

@@ -127,12 +127,16 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
     write_ply(tmp_path / 'unlabelled.ply', vertices())
     write_ply(tmp_path / 'fraction.ply', vertices(label=LABEL + np.float32(.5),
                                                   instance=INSTANCE))
+    write_ply(tmp_path / 'tiny.ply', vertices(label=LABEL - np.float64(3e9), instance=INSTANCE))
+    with (tmp_path / 'single.npz').open('wb') as file:
+        np.save(file, XYZ)
     write_ply(tmp_path / 'huge.ply', vertices(label=LABEL, instance=INSTANCE + np.float64(1e12)))
     for name, message in {
             'unlabelled.npz': "the array 'label', got: xyz", 'short.npz': 'label as 10 integers',
             'float.npz': 'label as 10 integers', 'negative.npz': 'label from -1',
             'text.npz': 'not a readable .npz', 'unlabelled.ply': "vertex property 'label'",
             'fraction.ply': 'whole numbers, got -0.5', 'huge.ply': 'instance as numbers up to',
+            'tiny.ply': 'label as numbers from -2147483648, got -', 'single.npz': 'single .npy',
             'none.ply': 'no such file', 'scan.pcd': 'as .npz or .ply'}.items():
         with pytest.raises(InputError, match=f'{name}.*{message}'):
             read_labelled(tmp_path / name)
