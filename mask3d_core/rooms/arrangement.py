@@ -55,6 +55,8 @@ class Arrangement:
     rng : numpy Generator
     placed : list of Placed
     openings : mapping of the number of a wall to its holes
+    niches : mapping of the number of a wall to its niches
+        Each with its depth, metres.
 
     """
 
@@ -62,6 +64,7 @@ class Arrangement:
     rng: np.random.Generator
     placed: list[Placed] = field(default_factory=list)
     openings: dict[int, list[Opening]] = field(default_factory=dict)
+    niches: dict[int, list[tuple[Opening, float]]] = field(default_factory=dict)
     _taken: list[tuple[NDArray[np.float64], Placed | None]] = field(default_factory=list)
 
     def open_wall(self, number: int, opening: Opening, clearance: float) -> None:
@@ -72,6 +75,19 @@ class Arrangement:
         room = np.array([*np.minimum(first, second), opening.bottom,
                          *np.maximum(first, second), opening.top])
         self._taken.append((room, None))
+
+    def set_back(self, placed: Placed, depth: float) -> None:
+        """Move a piece that is at a wall into a niche of it, metres, if the wall leads nowhere."""
+        low, high = placed.piece.bounds
+        for number, wall in enumerate(self.plan.walls):
+            middle = wall.along(placed.point((0, high[1], 0))[:2])
+            if middle is None or wall.angle != placed.angle or number in self.openings:
+                continue
+            bottom = placed.position[2]
+            opening = Opening(middle - high[0], middle - low[0], bottom, bottom + high[2])
+            self.niches.setdefault(number, []).append((opening, depth))
+            x, y, z = placed.point((0, depth, 0)).tolist()
+            self.placed[self.placed.index(placed)] = Placed(placed.piece, (x, y, z), placed.angle)
 
     def add(self, placed: Placed) -> None:
         """Put a piece where it belongs, whatever is there: a door into its opening."""

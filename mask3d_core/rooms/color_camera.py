@@ -80,6 +80,8 @@ class Exposure:
         Share of the light that is missing in the corners.
     noise : float
         Standard deviation of a pixel.
+    speckle : float
+        Factor on the speckle of materials; less where many frames were averaged.
 
     """
 
@@ -91,6 +93,7 @@ class Exposure:
     saturation: float
     vignette: float
     noise: float
+    speckle: float
 
 
 def random_exposure(rng: np.random.Generator, frames: int) -> Exposure:
@@ -102,7 +105,7 @@ def random_exposure(rng: np.random.Generator, frames: int) -> Exposure:
         brightness=rng.uniform(0.35, 0.78), ambient=rng.uniform(0.35, 0.8),
         patches=rng.uniform(0, 0.6), contact=rng.uniform(0.1, 0.9),
         saturation=rng.uniform(0.6, 1.1), vignette=rng.uniform(0, 0.2),
-        noise=rng.uniform(0.005, 0.03))
+        noise=np.exp(rng.uniform(*np.log((0.002, 0.02)))), speckle=rng.uniform(0.1, 1))
 
 
 def photograph(scene: Scene, normals: NDArray, sight: Sight, exposure: Exposure,
@@ -124,7 +127,7 @@ def photograph(scene: Scene, normals: NDArray, sight: Sight, exposure: Exposure,
     texture, place = (sight.between(mesh.faces, table) for table in (mesh.texture, mesh.vertices))
     material = mesh.material[sight.face]
     colors = paint_colors(mesh.materials, material, texture)
-    speckle = np.array([m.speckle for m in mesh.materials])
+    speckle = exposure.speckle * np.array([m.speckle for m in mesh.materials])
     colors += (speckle[material] * rng.standard_normal(len(colors)))[:, None]
     light = _light(scene.lights, normals[sight.face] * sight.side[:, None], place,
                    exposure.ambient)

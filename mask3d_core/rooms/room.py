@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from mask3d_core.classes import ClassTable
 from mask3d_core.rooms import materials
-from mask3d_core.rooms.arrangement import Arrangement
+from mask3d_core.rooms.arrangement import Arrangement, Placed
 from mask3d_core.rooms.floorplan import beside, draw_plan, FloorPlan, Wall, WALL_THICKNESS
 from mask3d_core.rooms.furnished import make_scene, Surface
 from mask3d_core.rooms.furniture import decoration, devices, openings, shelves
@@ -14,6 +14,7 @@ from mask3d_core.rooms.interiors import Furnisher, ROOMS, table_top
 from mask3d_core.rooms.scene import Scene
 from mask3d_core.rooms.shell import (
     floor_mesh,
+    niche_mesh,
     Opening,
     passage_meshes,
     skirting_mesh,
@@ -25,6 +26,8 @@ DOOR_CLEARANCE = 0.7
 """Metres before a door where nothing stands."""
 PASSAGE = (0.8, 2.2, 2.0, 2.3)
 """Least and largest width and height of an open passage, metres."""
+SET_BACK = 0.5, (0.04, 0.22)
+"""How often doors and windows stand in a niche of their wall, and how deep, metres."""
 CONNECTED = 0.15
 """How often a second room is seen through a passage."""
 
@@ -97,6 +100,12 @@ def _doors(f: Furnisher) -> None:
         door = f.room.against_wall(f.make(openings.DOORS), gap=0.0)
         if door is not None:
             f.room.keep_free(door, DOOR_CLEARANCE)
+            _set_back(f, door)
+
+
+def _set_back(f: Furnisher, placed: Placed) -> None:
+    if f.chance(SET_BACK[0]):
+        f.room.set_back(placed, f.rng.uniform(*SET_BACK[1]))
 
 
 def _windows(f: Furnisher) -> None:
@@ -105,14 +114,23 @@ def _windows(f: Furnisher) -> None:
         piece = f.make(openings.WINDOWS)
         height = min(f.rng.uniform(0.7, 1.1), f.room.plan.height - piece.size[2] - 0.05)
         window = f.room.against_wall(piece, max(height, 0.0), 0.0)
-        if window is None or not f.chance(0.6):
+        if window is None:
             continue
-        hang = decoration.WINDOW_DECORATION[f.rng.integers(len(decoration.WINDOW_DECORATION))]
-        cloth = hang(f.rng, width=piece.size[0] * f.rng.uniform(1.0, 1.3))
-        top = min(window.position[2] + piece.size[2] + 0.15, f.room.plan.height)
-        low = max(top - cloth.size[2], 0.0)
-        place = window.point((0, -0.05 - cloth.size[1] / 2, low - window.position[2]))
-        f.room.put(cloth, place.tolist(), window.angle, 0.0, window)
+        if f.chance(0.6):
+            _hang_cloth(f, window)
+        _set_back(f, window)
+
+
+def _hang_cloth(f: Furnisher, window: Placed) -> None:
+    """Hang a curtain or blind before a window and its sill."""
+    piece = window.piece
+    hang = decoration.WINDOW_DECORATION[f.rng.integers(len(decoration.WINDOW_DECORATION))]
+    cloth = hang(f.rng, width=piece.size[0] * f.rng.uniform(1.0, 1.3))
+    top = min(window.position[2] + piece.size[2] + 0.15, f.room.plan.height)
+    low = max(top - cloth.size[2], 0.0)
+    front = max(piece.bounds[0][1], -0.2) - 0.02  # an open sash reaches farther
+    place = window.point((0, front - cloth.size[1] / 2, low - window.position[2]))
+    f.room.put(cloth, place.tolist(), window.angle, 0.0, window)
 
 
 def _rugs(f: Furnisher) -> None:
@@ -134,8 +152,10 @@ def _shell(room: Arrangement) -> list[Surface]:
         surfaces.append(('', floor_mesh(plan, materials.paint(rng), plan.height)))
     skirting = materials.lacquer(rng) if rng.random() < 0.6 else None
     for number, wall in enumerate(plan.walls):
-        holes = room.openings.get(number, [])
+        niches = room.niches.get(number, [])
+        holes = [*room.openings.get(number, []), *(opening for opening, _ in niches)]
         coat = accent if number == 1 else paint
+        surfaces += [('wall', niche_mesh(wall, opening, depth, coat)) for opening, depth in niches]
         surfaces.append(('wall', wall_mesh(wall, plan.height, holes, coat)))
         if skirting is not None:
             doors = [*holes, *doorways(room, wall)]

@@ -16,8 +16,8 @@ EDGE = 0.04
 """Second difference of 1 / depth, relative to it, that no plane and no gentle curve has."""
 GLARE_CELLS = 26
 """Cells across a picture: how large patches without a return are."""
-NOISE_CELLS = 20
-"""Cells across a picture: how large the dents of neighbouring pixels' common noise are."""
+NOISE_CELLS = 100
+"""Cells across a picture: neighbouring pixels share their noise, as far as 5 of 640 pixels."""
 EMITTER_FOCAL = 580
 """Pixels of the sensor's own picture, in which it measures disparities."""
 
@@ -75,7 +75,7 @@ def random_sensor(rng: np.random.Generator, farthest: float, width: int,
     dark = np.array([max(material.color) < 0.15 for material in materials])
     luck = rng.uniform(0.5, 1.2, len(materials))
     return Sensor(
-        nearest=rng.uniform(0.3, 0.5), farthest=farthest, noise=rng.uniform(0.5, 1.3),
+        nearest=rng.uniform(0.3, 0.5), farthest=farthest, noise=rng.uniform(0.7, 1.5),
         step=0.125 if pattern else 0.0,
         baseline=rng.uniform(0.05, 0.075) if pattern else 0.0,
         jitter=rng.uniform(0.2, 0.5) * fine,
@@ -179,8 +179,8 @@ def _noise(depth: NDArray, facing: NDArray, sensor: Sensor, lens: Lens,
     """Draw noise, part of which neighbouring pixels share, for they share their window."""
     near = np.minimum(depth, 10)
     sigma = sensor.noise * (0.0012 + 0.0019 * (near - 0.4) ** 2) / np.sqrt(np.maximum(facing, 0.2))
-    return sigma * (0.8 * smooth_noise(rng, NOISE_CELLS, lens)
-                    + 0.6 * rng.standard_normal(len(depth)))
+    return sigma * (0.95 * smooth_noise(rng, NOISE_CELLS, lens)
+                    + 0.3 * rng.standard_normal(len(depth)))
 
 
 def smooth_noise(rng: np.random.Generator, cells: int, lens: Lens) -> NDArray[np.float64]:

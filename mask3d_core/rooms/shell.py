@@ -56,6 +56,16 @@ def skirting_mesh(wall: Wall, openings: Sequence[Opening], material: Material, h
     return _onto(wall, join(parts or [panel(0.01, 0.01, material)]))
 
 
+def niche_mesh(wall: Wall, opening: Opening, depth: float, coat: Material) -> Mesh:
+    """Make what lines a niche: its back, its sides, and what is above and below."""
+    width, height = opening.end - opening.start, opening.top - opening.bottom
+    side = panel(depth, height, coat).turned(np.pi / 2)
+    level = _level(width, depth, coat)
+    lining = join([panel(width, height, coat).moved(y=-depth / 2), side.moved(-width / 2),
+                   side.moved(width / 2), level, level.moved(z=height)])
+    return _onto(wall, lining.moved((opening.start + opening.end) / 2, -depth / 2, opening.bottom))
+
+
 def passage_meshes(wall: Wall, opening: Opening, depth: float, floor: Material,
                    coat: Material) -> tuple[Mesh, Mesh]:
     """Make the floor in a hole that leads through a wall, and what lines its sides and top."""

@@ -13,12 +13,12 @@ from mask3d_core.rooms.scanning import random_style, scan
 import numpy as np
 from numpy.typing import NDArray
 
-VERSION = 3
+VERSION = 4
 """Of the generator: raise it when a seed gives other rooms, so that they are made anew."""
 CLASSES = 'rooms'
 """Name of the class table: ScanNet's 20 classes and hand-size objects."""
 NONE = -1
-POINTS = (25_000, 120_000)
+POINTS = (25_000, 250_000)
 """Least and most points of a scan."""
 FEWEST_POINTS = 30
 """An instance of which a scan shows less is not learned: nobody could tell what it is."""

@@ -143,6 +143,29 @@ def test_a_door_keeps_the_place_before_it_free() -> None:
     assert room.put(block(0.5, 0.5, 1), (2, 1.9, 0)) is not None
 
 
+@pytest.mark.parametrize('wall', range(4))
+def test_a_door_is_set_back_into_its_wall(wall: int) -> None:
+    room = arrangement()
+    door = room.against_wall(block(1, 0.1, 2, 'door'), gap=0, wall=wall, along=1.3)
+    assert door is not None
+    room.set_back(door, 0.2)
+    [(opening, depth)] = room.niches[wall]
+    assert depth == 0.2 and list(room.niches) == [wall]
+    assert (opening.start, opening.end, opening.bottom, opening.top) == pytest.approx(
+        (0.8, 1.8, 0, 2))
+    place = room.plan.walls[wall].place(1.3, 0.05 - 0.2)
+    assert room.placed[0].position == pytest.approx((*place, 0))
+
+
+def test_a_door_beside_a_passage_stays_before_its_wall() -> None:
+    room = arrangement()
+    room.open_wall(2, Opening(0.5, 1, 0, 2), 0.7)
+    door = room.against_wall(block(1, 0.1, 2, 'door'), gap=0, wall=2, along=2.5)
+    assert door is not None
+    room.set_back(door, 0.2)
+    assert not room.niches and room.placed == [door]
+
+
 def test_before_a_piece_is_at_its_front_whichever_way_it_is_turned() -> None:
     room = arrangement()
     desk = room.put(block(1, 0.6, 0.7, 'desk'), (3.5, 1.5, 0), -np.pi / 2)  # its back towards +x

@@ -15,7 +15,7 @@ import pytest
 ROOM = box_room()
 NORMALS = face_normals(ROOM.mesh)
 PLAIN = Exposure(gain=np.ones((2, 3)), brightness=0.5, ambient=0.5, patches=0, contact=0,
-                 saturation=1, vignette=0, noise=0)
+                 saturation=1, vignette=0, noise=0, speckle=1)
 
 
 def middles(faces: np.ndarray, frame: int = 0) -> Sight:

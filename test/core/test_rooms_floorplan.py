@@ -5,9 +5,10 @@ from __future__ import annotations
 from mask3d_core.rooms.depth_camera import Lens, look, take_frame
 from mask3d_core.rooms.floorplan import beside, draw_plan, FloorPlan, Wall, WALL_THICKNESS
 from mask3d_core.rooms.materials import Material
-from mask3d_core.rooms.mesh import Mesh
+from mask3d_core.rooms.mesh import join, Mesh
 from mask3d_core.rooms.shell import (
     floor_mesh,
+    niche_mesh,
     Opening,
     passage_meshes,
     skirting_mesh,
@@ -121,6 +122,23 @@ def test_one_can_see_through_the_holes_of_a_wall_and_nowhere_else(number: int) -
     seen = frame.face >= 0
     assert np.array_equal(seen, solid)
     np.testing.assert_allclose(frame.depth[seen], 1.0)
+
+
+@pytest.mark.parametrize('number', range(6))
+def test_a_niche_is_closed_on_all_sides(number: int) -> None:
+    wall = L_SHAPE.walls[number]
+    hole = Opening(0.3, 0.8, 0.5, 1.5)
+    mesh = join([wall_mesh(wall, 2.5, [hole], GREY), niche_mesh(wall, hole, 0.2, GREY)])
+    x, y = wall.place(0.55, 1.0)
+    lens = Lens(81, 61, 30)
+    frame = take_frame(mesh, look((x, y, 1.0), wall.angle + np.pi / 2, 0.0), lens)
+    along, height = 0.55 - lens.rays[:, 0], 1.0 - lens.rays[:, 1]
+    inside = (abs(along - 0.55) < 0.25) & (abs(height - 1.0) < 0.5)
+    back = (abs(lens.rays[:, 0]) < 0.25 / 1.2) & (abs(lens.rays[:, 1]) < 0.5 / 1.2)
+    assert np.isfinite(frame.depth[inside]).all()
+    np.testing.assert_allclose(frame.depth[back], 1.2)
+    side = frame.depth[inside & ~back]
+    assert len(side) and (side >= 1).all() and (side <= 1.2).all()
 
 
 def test_skirting_stops_at_doors_but_not_at_windows() -> None:

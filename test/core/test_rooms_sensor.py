@@ -70,6 +70,20 @@ def test_noise_grows_with_the_distance() -> None:
     assert far.mean() == pytest.approx(4, abs=0.01)
 
 
+def test_pixels_share_their_noise_as_far_as_those_of_a_kinect() -> None:
+    """Blobs of some pixels of 640; noise of single pixels looks like nothing real."""
+    lens = Lens(640, 480, 580.0)
+    frame = take_frame(wall(3), look((0, 0, 0), np.pi / 2, 0), lens)
+    depth = sense(frame, replace(PERFECT, noise=1))[0].reshape(480, 640) - 3
+
+    def correlation(pixels: int) -> float:
+        return float(np.corrcoef(depth[:, :-pixels].ravel(), depth[:, pixels:].ravel())[0, 1])
+
+    assert 0.3 < correlation(3) < 0.8
+    assert correlation(1) > correlation(5) > correlation(9)
+    assert abs(correlation(20)) < 0.05
+
+
 def test_disparities_are_multiples_of_a_step() -> None:
     depth, _ = sense(see(wall(3)), replace(PERFECT, noise=1, step=0.125))
     disparity = 580 * 0.075 / depth

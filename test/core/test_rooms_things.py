@@ -167,6 +167,10 @@ def test_a_kitchen_has_a_worktop_with_a_hole_for_its_sink() -> None:
         piece = kitchen_run(np.random.default_rng(seed))
         names = [part.name for part in piece.parts]
         assert piece.name == 'counter'
+        fronts = sorted((part.mesh.bounds[0][0], part.mesh.bounds[1][0], part.mesh.bounds[0][2])
+                        for part in piece.parts if part.name == 'cabinet')
+        for (_, end, low), (start, _, other) in zip(fronts, fronts[1:]):
+            assert low != other or start > end + 0.01, 'cabinets side by side are one'
         assert set(names) <= {'cabinet', 'sink', 'otherfurniture'}
         for part in piece.parts:
             if part.name == 'sink':

@@ -57,7 +57,7 @@ def oven(rng: np.random.Generator) -> Piece:
 
 
 def dishwasher(rng: np.random.Generator) -> Piece:
-    """Make a dishwasher or small refrigerator of a worktop's height, without one."""
+    """Make a dishwasher of a worktop's height, without one."""
     width, depth, height = rng.uniform(0.45, 0.6), 0.57, rng.uniform(0.8, 0.86)
     return assemble('otherfurniture', *machine_with_flap(width, depth, height, rng))
 

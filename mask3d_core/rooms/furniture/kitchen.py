@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from mask3d_core.rooms.furniture.appliances import (
@@ -136,8 +136,9 @@ def kitchen_run(rng: np.random.Generator) -> Piece:
     """
     Make a kitchen along a wall.
 
-    The worktop is the piece, of class counter; cabinets, sink, stove, machines, hood and wall
-    cabinets are its parts.
+    The worktop with the plates of the stove is the piece, of class counter; cabinets, sink, oven,
+    machines, hood and wall cabinets are its parts. Cabinets side by side are one: nobody sees a
+    seam between them.
     """
     count, height, style = int(rng.integers(2, 7)), rng.uniform(0.86, 0.93), Fronts(rng)
     widths = rng.choice([0.4, 0.45, 0.5, 0.6, 0.6, 0.8], count)
@@ -149,28 +150,43 @@ def kitchen_run(rng: np.random.Generator) -> Piece:
             roles[number], widths[number] = role, rng.choice([0.6, 0.6, 0.8 if role == 'sink'
                                                               else 0.6])
     starts = np.concatenate([[0], np.cumsum(widths)]) - widths.sum() / 2
-    parts, holes, tops = [], [], []
+    units, parts, holes, tops, hobs = [], [], [], [], []
     board = height - 0.038
     for role, wide, start in zip(roles, widths, starts):
         x = start + wide / 2
-        parts.append(_unit(role, wide, board, style, rng).moved(x))
+        units.append(_unit(role, wide, board, style, rng).moved(x))
         if role == 'sink':
             holes.append((x, wide * 0.8, 0.42))
             bowl = sink_bowl(wide * 0.86, 0.46, rng.uniform(0.13, 0.2), one_of(
                 rng, metal, metal, ceramic, stone)(rng), style.trim, rng)
             parts.append(Piece('sink', bowl.moved(x, 0, height)))
         elif role == 'stove':
-            parts.append(Piece('otherfurniture', hob(wide, rng).moved(x, 0, height)))
+            hobs.append(hob(wide, rng).moved(x, 0, height))
         else:
             tops.append(Top((x, 0, height), (wide * 0.95, DEPTH * 0.85), 0.45))
+    parts += _joined(units)
     if rng.random() < 0.7:
         parts += _upper_row(roles, widths, starts, style, rng)
     board_material = one_of(rng, stone, stone, wood, lacquer)(rng)
-    boards = _worktop(widths.sum() + 0.02, height, holes, board_material)
+    boards = [*_worktop(widths.sum() + 0.02, height, holes, board_material), *hobs]
     if rng.random() < 0.4:
         boards.append(box((widths.sum(), 0.015, 0.08), board_material).moved(
             0, DEPTH / 2 - 0.0075, height))
     return Piece('counter', join(boards), tuple(tops), tuple(parts)).settled()
+
+
+def _joined(units: Sequence[Piece | None]) -> list[Piece]:
+    """Make one cabinet of those that stand side by side; None stands for a gap."""
+    pieces: list[Piece] = []
+    beside = False
+    for unit in units:
+        cabinet = unit is not None and unit.name == 'cabinet'
+        if unit is not None and cabinet and beside:
+            pieces[-1] = Piece('cabinet', join([pieces[-1].mesh, unit.mesh]))
+        elif unit is not None:
+            pieces.append(unit)
+        beside = cabinet
+    return pieces
 
 
 def _unit(role: str, width: float, height: float, style: Fronts, rng: np.random.Generator,
@@ -190,16 +206,18 @@ def _unit(role: str, width: float, height: float, style: Fronts, rng: np.random.
 def _upper_row(roles: list[str], widths: np.ndarray, starts: np.ndarray, style: Fronts,
                rng: np.random.Generator) -> list[Piece]:
     """Hang cabinets above the units, and a hood above the stove."""
-    low, tall, parts = rng.uniform(1.38, 1.55), rng.uniform(0.5, 0.85), []
+    low, tall = rng.uniform(1.38, 1.55), rng.uniform(0.5, 0.85)
+    units: list[Piece | None] = []
     for role, wide, start in zip(roles, widths, starts):
         if role == 'stove':
             piece = hood_of(wide, rng)
         elif rng.random() < 0.8:
             piece = wall_unit(wide, tall, style)
         else:
+            units.append(None)
             continue
-        parts.append(piece.moved(start + wide / 2, DEPTH / 2 - piece.mesh.bounds[1][1], low))
-    return parts
+        units.append(piece.moved(start + wide / 2, DEPTH / 2 - piece.mesh.bounds[1][1], low))
+    return _joined(units)
 
 
 def kitchen_island(rng: np.random.Generator) -> Piece:
@@ -216,9 +234,9 @@ def kitchen_island(rng: np.random.Generator) -> Piece:
         return Piece('counter', join([board, *sides, back]), (top,))
     count = max(1, round((width - 0.06) / 0.6))
     each = (width - 0.06) / count
-    parts = tuple(base_cabinet((each, height - 0.04), style, rng).moved(
-        (number - (count - 1) / 2) * each, DEPTH / 2 - depth / 2) for number in range(count))
-    return Piece('counter', board, (top,), parts).settled()
+    units = [base_cabinet((each, height - 0.04), style, rng).moved(
+        (number - (count - 1) / 2) * each, DEPTH / 2 - depth / 2) for number in range(count)]
+    return Piece('counter', board, (top,), tuple(_joined(units))).settled()
 
 
 KITCHEN_RUNS = (kitchen_run, kitchen_run, kitchen_run, kitchen_island)

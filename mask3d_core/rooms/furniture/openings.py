@@ -96,15 +96,12 @@ def door(rng: np.random.Generator) -> Piece:
 
 
 def ajar_door(rng: np.random.Generator) -> Piece:
-    """Make a door that opens into the room at any angle; behind it is another, darker room."""
+    """Make a door that opens into the room at any angle."""
     width, height = rng.uniform(0.7, 0.95), rng.uniform(1.95, 2.1)
     leaf = _leaf(width, height, rng, rng.random() < 0.1).moved(y=-0.02)
     angle = rng.uniform(0.15, 1.7)
     opened = leaf.turned(-angle).moved(-width / 2, -0.02)
-    color = hsv(rng.uniform(0.05, 0.15), rng.uniform(0, 0.2), rng.uniform(0.15, 0.6))
-    behind = box((width, 0.004, height), Material(color, (0.3, 0.3, 0.28), 'blotches', 0.6)).moved(
-        y=0.02)
-    piece = _doorway(width, height, [opened, behind], rng)
+    piece = _doorway(width, height, [opened], rng)
     return assemble('door', piece.mesh.scaled(x=rng.choice([-1, 1])))
 
 

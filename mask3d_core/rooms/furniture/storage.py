@@ -239,7 +239,7 @@ def dresser(rng: np.random.Generator) -> Piece:
     size = (columns * rng.uniform(0.45, 0.6) if columns > 1 else rng.uniform(0.45, 0.9),
             rng.uniform(0.38, 0.52), rows * rng.uniform(0.19, 0.25))
     stack = [(1.0, 'drawer')] * (rows - 1) + [(rng.uniform(0.6, 1.0), 'drawer')]
-    return fitted(rng, 'otherfurniture', size, [(1.0, stack)] * columns)
+    return fitted(rng, 'cabinet', size, [(1.0, stack)] * columns)
 
 
 def nightstand(rng: np.random.Generator) -> Piece:
@@ -247,7 +247,7 @@ def nightstand(rng: np.random.Generator) -> Piece:
     size = (rng.uniform(0.35, 0.6), rng.uniform(0.32, 0.45), rng.uniform(0.4, 0.68))
     rows = [[(1.0, 'drawer')] * 2, [(1.0, 'drawer')] * 3, [(1.3, 'open'), (1.0, 'drawer')],
             [(2.0, 'right'), (1.0, 'drawer')], [(1.0, 'open')]][rng.integers(5)]
-    return fitted(rng, 'otherfurniture', size, [(1.0, rows)])
+    return fitted(rng, 'cabinet', size, [(1.0, rows)])
 
 
 def tv_stand(rng: np.random.Generator) -> Piece:
@@ -259,7 +259,7 @@ def tv_stand(rng: np.random.Generator) -> Piece:
     for _ in range(columns):
         kind = kinds[rng.integers(4)]
         layout += [(1.0, [(1.0, kind)] * (2 if kind == 'drawer' else 1))]
-    return fitted(rng, 'otherfurniture', size, layout)
+    return fitted(rng, 'cabinet', size, layout)
 
 
 def shoe_cupboard(rng: np.random.Generator) -> Piece:
