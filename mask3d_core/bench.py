@@ -14,9 +14,9 @@ from typing import Any
 
 from mask3d_core.arithmetic import decoder_arithmetic, unet_arithmetic
 from mask3d_core.checkpoint import demo_weights
-from mask3d_core.errors import InputError
 from mask3d_core.extract import ExtractSettings
 from mask3d_core.files import read_scan
+from mask3d_core.files.target import writing
 from mask3d_core.scan import Scan
 from mask3d_core.segmenter import load_segmenter, Segmenter, Stopwatch
 from mask3d_core.sparse import build_pyramid
@@ -163,11 +163,9 @@ def peak_bytes(device: torch.device) -> int:
 
 def write_json(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Write measurements, as their `to_dict` returns them."""
-    try:
-        path.write_text(json.dumps({'torch': torch.__version__, 'measurements': list(rows)},
-                                   indent=1))
-    except OSError as error:
-        raise InputError(f'cannot write {path}: {error.strerror}') from error
+    with writing(path) as file:
+        file.write(json.dumps({'torch': torch.__version__, 'measurements': list(rows)},
+                              indent=1).encode())
 
 
 def _row(m: Measurement) -> str:

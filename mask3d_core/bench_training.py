@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 import statistics
 import sys
@@ -11,13 +11,16 @@ from typing import Any
 
 from mask3d_core.arithmetic import unet_arithmetic
 from mask3d_core.bench import peak_bytes, product_rate, reset_peak
-from mask3d_core.checkpoint import demo_weights, load_weights
-from mask3d_core.device import find_device, find_precision
+from mask3d_core.checkpoint import demo_weights, load_weights, Weights
+from mask3d_core.device import enough_memory, find_device, find_precision
+from mask3d_core.errors import InputError
 from mask3d_core.files import read_scan
 from mask3d_core.model import Mask3D
 from mask3d_core.model.queries import farthest_points
+from mask3d_core.scan import Scan
 from mask3d_core.segmenter import Stopwatch
-from mask3d_core.sparse import build_pyramid
+from mask3d_core.sparse import build_pyramid, mean_by_group
+from mask3d_core.superpoints import find_superpoints
 from mask3d_core.training.losses import compute_loss
 from mask3d_core.training.targets import Targets
 from mask3d_core.voxels import batch_coords, voxelize, Voxels
@@ -109,6 +112,10 @@ def run_training_bench(files: Sequence[Path], settings: StepSettings, device: st
     """
     facts = demo_weights() if weights is None else load_weights(weights)
     place = find_device(device)
+    if facts.model.queries == 'learned' and settings.num_queries not in (
+            None, facts.model.num_queries):
+        raise InputError(f'these weights have {facts.model.num_queries} learned queries: their '
+                         f'number cannot be changed to {settings.num_queries}')
     model = Mask3D(facts.model)
     model.load_state_dict(facts.state)
     model.to(place).train()
@@ -122,8 +129,9 @@ def run_training_bench(files: Sequence[Path], settings: StepSettings, device: st
     measurements = []
     for file in files:
         print(f'mask3d: measuring {file} …', file=sys.stderr, flush=True)
-        voxels = voxelize(facts.colored(read_scan(file)), facts.voxelization).to(place)
-        measurements.append(measure_training(model, voxels, file.stem, settings, repeats))
+        with enough_memory('for this scan: set --recompute, or give a smaller one'):
+            voxels = _voxels(facts, read_scan(file)).to(place)
+            measurements.append(measure_training(model, voxels, file.stem, settings, repeats))
         print(_row(measurements[-1]), flush=True)
     return measurements
 
@@ -146,10 +154,27 @@ def measure_training(model: Mask3D, voxels: Voxels, name: str,
                                gflop, statistics.median_low(rates))
 
 
+def _voxels(facts: Weights, scan: Scan) -> Voxels:
+    """Return the voxels of a scan, with superpoints where the masks are on them."""
+    scan = facts.colored(scan)
+    if not facts.model.on_segments:
+        scan = replace(scan, segment=None)
+    elif scan.segment is None:
+        scan = replace(scan, segment=find_superpoints(scan, facts.voxel_size))
+    return voxelize(scan, facts.voxelization)
+
+
 def room_targets(voxels: Voxels, num_classes: int) -> Targets:
-    """Cut a scan into instances of the usual size: the voxels nearest to farthest points."""
+    """
+    Cut a scan into instances of the usual size: the voxels nearest to farthest points.
+
+    With segments, those whose middles are nearest.
+    """
     seeds = farthest_points(voxels.coords, NUM_INSTANCES)
-    nearest = torch.cdist(voxels.centers, voxels.centers[seeds]).argmin(1)
+    middles = voxels.centers
+    if voxels.segment is not None:
+        middles = mean_by_group(middles, voxels.segment, int(voxels.segment.max()) + 1)
+    nearest = torch.cdist(middles, voxels.centers[seeds]).argmin(1)
     numbers = torch.arange(NUM_INSTANCES, device=nearest.device)
     return Targets(numbers % num_classes, nearest == numbers[:, None])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -60,6 +62,21 @@ def check_memory(device: torch.device, num_voxels: int, num_queries: int) -> Non
         raise InputError(
             f'too many voxels: {num_voxels} need about {needed / 1e9:.1f} GB, {device} has '
             f'{free / 1e9:.1f} GB free; crop the map, or use weights with larger voxels')
+
+
+@contextmanager
+def enough_memory(advice: str) -> Iterator[None]:
+    """Say in our words that the memory was too small after all: for what, and what to do."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        text = str(error)
+        if not (isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError))
+                or 'allocate memory' in text):
+            raise
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        raise InputError(f'the memory is too small {advice}') from error
 
 
 def free_memory(device: torch.device) -> int | None:

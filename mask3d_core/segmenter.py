@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 import time
 
 from mask3d_core.checkpoint import load_weights, Weights
-from mask3d_core.device import check_memory, find_device, find_precision
+from mask3d_core.device import check_memory, enough_memory, find_device, find_precision
 from mask3d_core.errors import InputError
 from mask3d_core.extract import EPS_VOXELS, extract, ExtractSettings
 from mask3d_core.instances import Instances
@@ -119,7 +119,7 @@ class Segmenter:
         """
         watch, settings = Stopwatch(self.device), settings or ExtractSettings()
         scan, voxels = self.prepare(scan, watch)
-        with _out_of_memory(len(voxels)), ThreadPoolExecutor(1) as beside:
+        with _memory_for(voxels), ThreadPoolExecutor(1) as beside:
             # the network leaves cores idle now and then, all of them on a GPU
             grouped = (beside.submit(self.with_superpoints, scan)
                        if settings.superpoints and scan.segment is None else None)
@@ -139,7 +139,7 @@ class Segmenter:
             voxels = replace(voxels, segment=None)
         check_memory(self.device, len(voxels), self.num_queries)
         if self.weights.model.on_segments and scan.segment is None:
-            with _out_of_memory(len(voxels)), watch.stage('superpoints'):
+            with _memory_for(voxels), watch.stage('superpoints'):
                 scan = self.with_superpoints(scan)
                 voxels = voxelize(scan, self.voxelization)
         return scan, voxels
@@ -200,17 +200,6 @@ class Stopwatch:
         self.seconds[name] = time.perf_counter() - start
 
 
-@contextmanager
-def _out_of_memory(num_voxels: int) -> Iterator[None]:
-    """Say in our words that the memory was too small after all."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        text = str(error)
-        if not (isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError))
-                or 'allocate memory' in text):
-            raise
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        raise InputError(f'the memory is too small for {num_voxels} voxels: crop the map, use '
-                         'fewer queries, or weights with larger voxels') from error
+def _memory_for(voxels: Voxels) -> AbstractContextManager[None]:
+    return enough_memory(f'for {len(voxels)} voxels: crop the map, use fewer queries, or weights '
+                         'with larger voxels')

@@ -56,6 +56,10 @@ def run(options: argparse.Namespace) -> None:
     if options.train and (options.clustering or options.superpoints):
         extra = '--clustering' if options.clustering else '--superpoints'
         raise InputError(f'--train measures training steps alone: run {extra} without it')
+    from mask3d_core.files.target import check_folder
+
+    if options.json is not None:
+        check_folder(options.json.absolute().parent)
     from mask3d_core.bench import run_bench, write_json
     from mask3d_core.bench_training import run_training_bench, StepSettings
 

@@ -85,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--benchmark', type=count, metavar='SCANS',
                         help='only measure how fast evaluating is, on made-up scans of 150,000 '
                              'points with 100 predictions each')
-    parser.set_defaults(wrong_usage=parser.error)
+    parser.set_defaults(wrong_usage=parser.error, device=None, precision=None)
 
 
 def _add_protocol(group: argparse._ArgumentGroup) -> None:
@@ -130,6 +130,9 @@ def run(options: argparse.Namespace) -> None:
 def _check_usage(options: argparse.Namespace) -> None:
     """Exit with status 2 unless there is one source of truth, and one of predictions."""
     if options.benchmark is not None:
+        for name in ('dataset', 'weights', 'predictions', 'ground_truth'):
+            if getattr(options, name) is not None:
+                options.wrong_usage('--benchmark measures made-up scans: give nothing else')
         return
     if (options.dataset is None) == (options.ground_truth is None):
         options.wrong_usage('expected either a DATASET or --ground-truth')
@@ -148,7 +151,7 @@ def _check_usage(options: argparse.Namespace) -> None:
 
 def _check_pairs(options: argparse.Namespace) -> None:
     """Exit with status 2 where an option would be ignored."""
-    of_weights = ('save', 'top_k', 'dbscan_eps', 'num_queries', 'as_robot')
+    of_weights = ('save', 'top_k', 'dbscan_eps', 'num_queries', 'as_robot', 'device', 'precision')
     for names, partner in ((('split', 'fold'), 'dataset'), (of_weights, 'weights')):
         for name in names:
             if getattr(options, name) is not None and getattr(options, partner) is None:
@@ -161,6 +164,7 @@ def _evaluate_folders(options: argparse.Namespace) -> None:
     from mask3d_core.evaluation.stored import find_truth, read_truth
     from mask3d_core.evaluation.submission import start_submission
     from mask3d_core.files.class_table import read_class_table
+    from mask3d_core.files.target import check_target
 
     classes = read_class_table(options.classes)
     evaluation = Evaluation(classes, _protocol(find_protocol(options.classes), options),
@@ -168,6 +172,9 @@ def _evaluate_folders(options: argparse.Namespace) -> None:
     submit = (None if options.export is None else
               start_submission(options.export, options.classes))
     files = find_truth(options.ground_truth)
+    if options.export is not None:
+        for name, file in files.items():
+            check_target(options.export / f'{name}.txt', file)
     _add_stored(options, list(files), evaluation, lambda name: read_truth(files[name], classes),
                 submit)
     _report(options, evaluation, {'ground_truth': str(options.ground_truth),
@@ -227,8 +234,9 @@ def _add_stored(options: argparse.Namespace, names: list[str], evaluation: Evalu
         found = read_predictions(files[name])
         total += len(found.class_id)
         ignored += sum(class_id not in evaluated for class_id in found.class_id.tolist())
+        truth = read(name)
         with naming(files[name]):
-            evaluation.add(found, read(name))
+            evaluation.add(found, truth)
         if submit is not None:
             submit(name, found)
     if ignored:
@@ -282,8 +290,8 @@ def _segmenter(options: argparse.Namespace, protocol: Protocol) -> Segmenter:
     """Load the weights; for a benchmark with its number of queries, where it can be chosen."""
     from mask3d_core.segmenter import load_segmenter
 
-    segmenter = load_segmenter(options.weights, options.device, options.precision,
-                               options.num_queries)
+    segmenter = load_segmenter(options.weights, options.device or 'auto',
+                               options.precision or 'float32', options.num_queries)
     if segmenter.weights.model.queries != 'learned' and options.as_robot is None:
         segmenter.num_queries = protocol.num_queries
     return segmenter

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from mask3d_core.commands.arguments import add_model_arguments, count, distance, say
+from mask3d_core.errors import InputError
 
 if TYPE_CHECKING:
     from mask3d_core.evaluation.studies import Study
@@ -74,10 +75,7 @@ def run(options: argparse.Namespace) -> None:
     from mask3d_core.files.target import check_folder, writing
     from mask3d_core.training.dataset import Dataset
 
-    if options.runs is not None:
-        for name in ('weights', 'only', 'queries', 'eps', 'num_queries'):
-            if getattr(options, name) is not None:
-                options.wrong_usage(f'--{name.replace("_", "-")} does not go with --runs')
+    _check_usage(options)
     check_folder(options.out)
     dataset = Dataset.open(options.dataset)
     names = dataset.split(options.split)[:options.scans]
@@ -88,6 +86,20 @@ def run(options: argparse.Namespace) -> None:
     with writing(options.out / FILE) as file:
         file.write((json.dumps(about | content, indent=1) + '\n').encode())
     say(f'wrote {options.out / FILE}')
+
+
+def _check_usage(options: argparse.Namespace) -> None:
+    """Exit with status 2 where an option would be ignored."""
+    if options.runs is not None:
+        for name in ('weights', 'only', 'queries', 'eps', 'num_queries'):
+            if getattr(options, name) is not None:
+                options.wrong_usage(f'--{name.replace("_", "-")} does not go with --runs')
+    wanted = options.only or STUDIES
+    for name in ('queries', 'eps'):
+        if getattr(options, name) is not None and name not in wanted:
+            options.wrong_usage(f'--{name} goes with --only {name}')
+    if options.num_queries is not None and set(wanted) == {'queries'}:
+        options.wrong_usage('--num-queries is what the study of queries varies: give --queries')
 
 
 def _study_weights(options: argparse.Namespace, dataset: Dataset, names: list[str],
@@ -120,6 +132,9 @@ def _studies(options: argparse.Namespace, segmenter: Segmenter, settings: Extrac
 
     wanted = options.only or STUDIES
     if options.only is None and segmenter.weights.model.queries == 'learned':
+        if options.queries is not None:
+            raise InputError('these weights have learned queries, whose number cannot be changed: '
+                             'leave --queries out')
         wanted = STUDIES[1:]
     made = {'queries': lambda: studies.vary_queries(segmenter, settings,
                                                     options.queries or studies.QUERIES),

@@ -26,8 +26,7 @@ Every key of the configuration can be set: --epochs 100, --model.num_queries 150
 EXAMPLES = """\
 example:
   mask3d train --config config/train_scannet.yaml --data scannet/ --output runs/scannet
-  mask3d train --config config/train_own.yaml --data office/ --output runs/office \\
-    --start_weights scannet.weights
+  mask3d train --config config/train_own.yaml --data office/ --output runs/office
   mask3d train --config runs/office/config.yaml --resume
   torchrun --nproc_per_node 4 -m mask3d_core train --config config/train_scannet.yaml
 """

@@ -97,6 +97,12 @@ def open_runs(folders: Sequence[Path]) -> list[TrainedRun]:
             raise InputError(f'{run.folder} was trained with {", ".join(others)} as in '
                              f'{runs[0].folder}: compare runs that differ in '
                              f'{", ".join(VARIED)} alone')
+    for name in ('masks', 'dice'):
+        weighed = sorted({getattr(run.config.loss, name) for run in runs} - {0})
+        if len(weighed) > 1:
+            raise InputError(f'the runs were trained with loss.{name} '
+                             f'{", ".join(map(str, weighed))}: compare runs in which it is one '
+                             'number, or 0')
     for run in runs:
         load_weights(run.weights)  # hours of measuring come before the last one is needed
     if not _tables(runs):

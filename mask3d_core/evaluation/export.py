@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+import re
 
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation.predictions import Found
 from mask3d_core.files.source import naming
+from mask3d_core.files.target import writing
 import numpy as np
 
 MASKS = 'predicted_masks'
@@ -41,17 +43,19 @@ def export_scene(folder: Path, name: str, found: Found, min_points: int = 1) -> 
         raise InputError(f'expected the name of a scene without spaces and slashes, got {name!r}')
     with naming(folder):
         (folder / MASKS).mkdir(parents=True, exist_ok=True)
+        for file in (folder / MASKS).iterdir():  # of an earlier export, which may have had more
+            if re.fullmatch(rf'{re.escape(name)}_\d+\.txt', file.name):
+                file.unlink()
     lines: list[str] = []
     for index, packed in enumerate(found.masks):
         mask = np.unpackbits(packed, count=found.num_points)
         if np.count_nonzero(mask) < min_points:
             continue
-        file = f'{MASKS}/{name}_{len(lines):03}.txt'
+        place = f'{MASKS}/{name}_{len(lines):03}.txt'
         text = np.full((found.num_points, 2), ord('\n'), np.uint8)
         text[:, 0] = ord('0') + mask
-        with naming(folder / file):
-            (folder / file).write_bytes(text.tobytes())
-        lines.append(f'{file} {found.class_id[index]} {float(found.score[index]):.9g}\n')
-    path = folder / f'{name}.txt'
-    with naming(path):
-        path.write_text(''.join(lines), encoding='ascii')
+        with writing(folder / place) as out:
+            out.write(text.tobytes())
+        lines.append(f'{place} {found.class_id[index]} {float(found.score[index]):.9g}\n')
+    with writing(folder / f'{name}.txt') as out:
+        out.write(''.join(lines).encode('ascii'))

@@ -11,6 +11,7 @@ from mask3d_core.evaluation.evaluation import Evaluation
 from mask3d_core.evaluation.protocol import find_protocol, Protocol
 from mask3d_core.evaluation.truth import Truth, truth_of
 from mask3d_core.extract import ExtractSettings
+from mask3d_core.files.source import naming
 from mask3d_core.instances import Instances
 from mask3d_core.segmenter import Segmenter
 from mask3d_core.training.dataset import Dataset, inner_points
@@ -58,7 +59,8 @@ def segment_split(segmenter: Segmenter, dataset: Dataset, names: Sequence[str],
     seconds = []
     for name in names:
         labelled = dataset.read(name)
-        instances = segmenter.segment(labelled.scan, settings)
+        with naming(dataset.path(name)):
+            instances = segmenter.segment(labelled.scan, settings)
         evaluation.add(instances, block_truth(dataset, labelled))
         seconds.append(instances.seconds)
         if on_scan is not None:

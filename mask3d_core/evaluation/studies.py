@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from mask3d_core.device import enough_memory
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation.evaluation import Evaluation
 from mask3d_core.evaluation.protocol import Protocol
@@ -17,6 +18,7 @@ from mask3d_core.evaluation.scores import Scores
 from mask3d_core.evaluation.segmented import block_truth, check_classes
 from mask3d_core.evaluation.truth import Truth
 from mask3d_core.extract import ExtractSettings
+from mask3d_core.files.source import naming
 from mask3d_core.model import Prediction, StepPrediction
 from mask3d_core.scan import Scan
 from mask3d_core.segmenter import Segmenter, Stopwatch
@@ -225,10 +227,12 @@ def run_studies(segmenter: Segmenter, dataset: Dataset, names: Sequence[str],
     for name in names:
         labelled = dataset.read(name)
         truth = block_truth(dataset, labelled)
-        view = View(segmenter, labelled.scan)
-        for study, row in zip(studies, trials):
-            for trial, answer in zip(row, study.answer(view)):
-                trial.add(view, truth, answer)
+        with (naming(dataset.path(name)),
+              enough_memory('for this scan: use fewer queries, or weights with larger voxels')):
+            view = View(segmenter, labelled.scan)
+            for study, row in zip(studies, trials):
+                for trial, answer in zip(row, study.answer(view)):
+                    trial.add(view, truth, answer)
         if on_scan is not None:
             on_scan(name)
     return [[trial.outcome() for trial in row] for row in trials]

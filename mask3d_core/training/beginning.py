@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
+import json
 from typing import Any
 
 from mask3d_core.checkpoint import load_weights, untrained_weights, Weights
@@ -55,6 +57,14 @@ class Material:
         nothing = not split or dataset.splits.get(split) == ()  # one scan alone is trained on
         measured = () if nothing else dataset.split(split)
         return cls(dataset, tuple(training), tuple(measured))
+
+    @property
+    def fingerprint(self) -> str:
+        """Return what changes with the scans to learn from, their classes and their colours."""
+        data = self.dataset
+        facts = [self.training, data.classes.to_dict(), data.background, data.color_mean,
+                 data.color_std]
+        return sha256(json.dumps(facts).encode()).hexdigest()
 
     def samples(self, config: TrainConfig) -> Samples:
         """Return the training scans as the network wants them."""
@@ -125,11 +135,16 @@ def _check_model(start: Weights, fresh: Weights) -> None:
         free.add('num_rounds')
     if start.model.queries != 'learned':
         free.add('num_queries')
-    for key, value in theirs.items():
-        if key not in free and value != ours[key]:
-            hint = 'use_color' if key == 'in_channels' else f'model.{key}'
-            raise InputError(f'start_weights have {key} {value}, this configuration {ours[key]}: '
-                             f'change {hint}')
+    names = {key: 'use_color' if key == 'in_channels' else f'model.{key}'
+             for key in theirs if key not in free and theirs[key] != ours[key]}
+    if start.voxel_size != fresh.voxel_size:  # shapes would be of another size
+        theirs['voxel_size'], ours['voxel_size'] = start.voxel_size, fresh.voxel_size
+        names['voxel_size'] = 'voxel_size'
+    if names:
+        raise InputError(
+            'start_weights have ' + ', '.join(f'{key} {theirs[key]}' for key in names)
+            + ', this configuration ' + ', '.join(f'{ours[key]}' for key in names)
+            + f': change {", ".join(names.values())}')
 
 
 def _training_facts(config: TrainConfig, material: Material, command: str) -> dict[str, Any]:

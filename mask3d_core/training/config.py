@@ -88,7 +88,7 @@ class TrainConfig:
     device : str
         'auto', 'cpu' or 'cuda'.
     devices, machines : int
-        GPUs (or processes, on CPUs) of each machine; 0: all it has. Machines.
+        GPUs (or processes, on CPUs) of each machine; 0: all GPUs, or one process. Machines.
     sync_batch_norm : bool
         Batch norms are over the scans of all processes; False: each process's over its own,
         where processes wait longer for each other than they compute, as on CPUs.
@@ -175,8 +175,9 @@ class TrainConfig:
             raise InputError(f'expected {wrong[0]}, got {getattr(self, name)!r}')
 
 
-MAY_DIFFER = ('output', 'device', 'workers', 'log_every', 'save_every', 'pictures')
-"""What a run may be resumed with differently: nothing in it changes the weights."""
+MAY_DIFFER = ('data', 'output', 'device', 'workers', 'log_every', 'save_every', 'pictures')
+"""What a run may be resumed with differently: nothing in it changes the weights. `data` may
+lie elsewhere; that it is the same is checked."""
 
 
 def load_config(path: Path | None, arguments: Sequence[str] = ()) -> TrainConfig:

@@ -7,6 +7,7 @@ import math
 import time
 from typing import cast, TYPE_CHECKING
 
+from mask3d_core.device import enough_memory
 from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D
 from mask3d_core.training.batches import Batch, load_samples
@@ -15,7 +16,7 @@ from mask3d_core.training.config import TrainConfig
 from mask3d_core.training.learner import Learner, make_fabric
 from mask3d_core.training.norms import count_rows
 from mask3d_core.training.records import Records, Run
-from mask3d_core.training.run_folder import open_run, State
+from mask3d_core.training.run_folder import LAST, open_run, State
 from mask3d_core.training.sharing import gather, Share, share_out
 from mask3d_core.training.stop import stop_request, StopRequest
 import numpy as np
@@ -60,6 +61,10 @@ def train(config: TrainConfig, resume: bool = False, command: str = '') -> None:
     model = Mask3D(weights.model)
     model.load_state_dict(weights.state)
     order = material.order(config, fabric.global_rank, fabric.world_size)
+    if state is not None and state['material'] != material.fingerprint:
+        raise InputError(f'the scans to learn from in {config.data}, their classes or their mean '
+                         'colours are not those this run began with: start a new run with '
+                         f'--start_weights {config.output}/{LAST}')
     learner = Learner(fabric, model, config, order.num_steps, material.class_bias(config))
     if state is not None:
         learner.load_state(state['learner'])
@@ -117,7 +122,9 @@ def add_gradients(learner: Learner, share: Share, seed: int, step: int) -> list[
     for number, (samples, class_share) in enumerate(zip(share.batches, share.class_shares)):
         batch, counts = Batch(samples, fabric.device), number < share.counted
         more = number + 1 < len(share.batches)  # gradients are added up until the last
-        with count_rows(learner.model, counts), \
+        with enough_memory('for a step: lower --batch_voxels, or set '
+                           '--checkpoint_activations true'), \
+                count_rows(learner.model, counts), \
                 fabric.no_backward_sync(learner.forward, enabled=more):
             total, terms[number] = learner.forward(
                 batch, class_share, _draws(seed, step, fabric.global_rank, number))

@@ -107,13 +107,14 @@ class Records:
                 'gigabytes': _peak_memory(self.fabric.device)})
 
     def end_epoch(self, done: int) -> None:
-        """Measure if it is time to, and save."""
+        """Save, and measure if it is time to."""
         began = time.monotonic()
         epoch, config = done // self.run.order.steps_per_epoch, self.run.config
+        self.save(done)  # a scan that cannot be measured costs no steps
         if self.run.material.validation and (
                 epoch % config.validate_every == 0 or done == self.run.order.num_steps):
             self._measure(done, epoch)
-        self.save(done)
+            self.save(done)
         if self.writes:
             self.progress.leave_out(time.monotonic() - began)
 
@@ -123,7 +124,8 @@ class Records:
             save_weights(self.path / LAST, self.weights(done))
             save_whole(self.path / STATE, {
                 'step': done, 'learner': self.learner.state(), 'scores': self.scores,
-                'best': self.best, 'trained': dict(self.run.weights.trained)})
+                'best': self.best, 'trained': dict(self.run.weights.trained),
+                'material': self.run.material.fingerprint})
         self.fabric.barrier()
 
     def weights(self, done: int) -> Weights:

@@ -63,10 +63,9 @@ class RunFolder:
         self._board.close()
 
     def _add(self, file: str, step: int, values: Mapping[str, float], group: str) -> None:
-        new = not (self.path / file).exists()
         with open(self.path / file, 'a', newline='') as out:
             writer = csv.writer(out, lineterminator='\n')
-            if new:
+            if not out.tell():
                 writer.writerow(['step', *values])
             writer.writerow([step, *(f'{value:.7g}' for value in values.values())])
         for name, value in values.items():
@@ -110,7 +109,7 @@ def open_run(config: TrainConfig, resume: bool) -> State | None:
     if not (path / STATE).exists():
         return None
     state = load_state(path / STATE)
-    if 'trained' not in state:
+    if not {'trained', 'material'} <= state.keys():
         raise InputError(f'{path / STATE} was written by an older version: start a new run from '
                          f'the weights beside it, with --start_weights {path / LAST}')
     return state
@@ -127,11 +126,12 @@ def load_state(path: Path) -> State:
 
 
 def _cut(path: Path, step: int) -> None:
-    """Drop the lines of a log that belong to later steps, and a last line cut short."""
+    """Drop the lines of a log that belong to later steps, and a line cut short, at the end."""
     if not path.exists():
         return
     lines = path.read_text().splitlines(keepends=True)
-    kept = [line for line in lines[1:] if line.endswith('\n') and int(line.split(',')[0]) <= step]
+    lines = [line for line in lines if line.endswith('\n')]
+    kept = [line for line in lines[1:] if int(line.split(',')[0]) <= step]
     with writing(path) as file:
         file.write(''.join([*lines[:1], *kept]).encode())
 

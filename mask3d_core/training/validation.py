@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from mask3d_core.checkpoint import Weights
 from mask3d_core.draw import draw_side_by_side
+from mask3d_core.errors import InputError
 from mask3d_core.evaluation import Evaluation, Scores
 from mask3d_core.evaluation.segmented import dataset_protocol, segment_split
 from mask3d_core.instances import Instances
 from mask3d_core.segmenter import load_segmenter
 from mask3d_core.training.beginning import Material
 from mask3d_core.training.config import TrainConfig
+from mask3d_core.training.sharing import gather
 from torch import distributed
 
 if TYPE_CHECKING:
@@ -28,6 +30,12 @@ def validate(weights: Weights, config: TrainConfig, material: Material, fabric: 
     Segment the validation scans, each process its share, and score them together.
 
     Pictures of the first few go into the run's folder, named by scan and epoch.
+
+    Raises
+    ------
+    InputError
+        In all processes, with the name of the scan, when one of them cannot segment it.
+
     """
     dataset, names = material.dataset, material.validation
     drawn = names[:config.pictures]
@@ -41,8 +49,14 @@ def validate(weights: Weights, config: TrainConfig, material: Material, fabric: 
     segmenter = load_segmenter(weights, str(fabric.device), config.precision)
     protocol = dataset_protocol(dataset)
     evaluation = Evaluation(dataset.classes, protocol)
-    segment_split(segmenter, dataset, names[fabric.global_rank::fabric.world_size], evaluation,
-                  config.extract, draw)
+    faults: list[str] = []
+    try:
+        segment_split(segmenter, dataset, names[fabric.global_rank::fabric.world_size], evaluation,
+                      config.extract, draw)
+    except InputError as error:
+        faults.append(str(error))
+    for fault in gather(fabric, faults):
+        raise InputError(f'the weights are saved, but cannot be measured: {fault}')
     if fabric.world_size > 1:
         shares: list[Evaluation | None] = [None] * fabric.world_size
         distributed.all_gather_object(shares, evaluation)

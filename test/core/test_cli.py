@@ -161,7 +161,8 @@ def test_a_file_that_may_not_be_written_is_named(scan_file: Path, weights_file: 
     assert main(['bench', str(scan_file), '--weights', str(weights_file), '--repeats', '1',
                  '--json', str(scan_file / 'x.json')]) == 1
 
-    assert capsys.readouterr().err.splitlines()[-1].startswith('mask3d: cannot write ')
+    assert capsys.readouterr().err.splitlines() == [
+        f'mask3d: {scan_file} is a file or inside one: give a folder']
 
 
 def test_failure_is_1_for_the_shell() -> None:
@@ -280,6 +281,19 @@ def test_bench_measures_a_training_step(weights_file: Path, scan_file: Path, tmp
     assert row['total_seconds'] == pytest.approx(sum(row['seconds'].values()))
     assert min(row['seconds'].values()) > 0 and set(row['seconds']) == {
         'pyramid', 'forward', 'losses', 'backward'}
+
+
+def test_bench_trains_on_segments_and_knows_learned_queries(
+        scan_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = ModelConfig(backbone='Res16UNet14A', hidden_dim=16, feedforward_dim=32, num_heads=2,
+                         num_queries=8, on_segments=True, queries='learned')
+    classes = load_classes('scannet20').without(['wall', 'floor'])
+    path = tmp_path / 'segments.weights'
+    save_weights(path, untrained_weights(config, classes, voxel_size=0.05))
+    bench = ['bench', str(scan_file), '--train', '--weights', str(path), '--repeats', '1']
+    assert main(bench) == 0
+    assert main([*bench, '--num-queries', '7']) == 1
+    assert '8 learned queries: their number cannot be changed to 7' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('options, words', [

@@ -82,6 +82,9 @@ def test_runs_are_measured_by_the_command(tmp_path: Path,
     assert runs[0]['loss'] == {'classes': 2, 'masks': 5, 'dice': 2, 'votes': 10}
     assert main([*study, str(zeros), str(longer)]) == 1
     assert 'was trained with epochs 7 instead of 601' in capsys.readouterr().err
+    milder = write_run(tmp_path / 'milder', dataset, '--loss.masks', '1', '--seed', '1')
+    with pytest.raises(InputError, match=r'loss.masks 1.0, 5.0: compare runs in which it is one'):
+        open_runs([zeros, learned, milder])
     with pytest.raises(InputError, match='different queries .* model.queries fps_zero and'):
         open_runs([zeros, zeros])
     with pytest.raises(InputError, match=r'nothing.config\.yaml cannot be read'):

@@ -88,6 +88,14 @@ def test_weights_on_a_data_set(dataset: Dataset, weights: Path, tmp_path: Path,
     assert (out / 'curves.png').stat().st_size > 1000
 
 
+def test_a_benchmark_is_answered_with_its_number_of_queries(
+        dataset: Dataset, weights: Path, tmp_path: Path) -> None:
+    assert main(['evaluate', str(dataset.folder), '--weights', str(weights), '-o', str(tmp_path),
+                 '--device', 'cpu']) == 0
+    settings = json.loads((tmp_path / 'scores.json').read_text())['settings']
+    assert settings['num_queries'] == 150
+
+
 def test_predictions_are_not_saved_over_the_truth(
         dataset: Dataset, weights: Path, tmp_path: Path,
         capsys: pytest.CaptureFixture[str]) -> None:
@@ -164,6 +172,13 @@ def test_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*arguments, '--classes', 'scannet20', '--min-region', '501']) == 0
     content = json.loads((tmp_path / 'scores' / 'scores.json').read_text())
     assert content['objects'] == 0
+    labels = (truth / 'a.txt').read_bytes()
+    assert main([*arguments, '--classes', 'scannet20', '--export', str(truth)]) == 1
+    assert 'a.txt is read, and would be overwritten' in capsys.readouterr().err
+    assert (truth / 'a.txt').read_bytes() == labels
+    (truth / 'a.txt').write_text('many\n')
+    assert main([*arguments, '--classes', 'scannet20']) == 1
+    assert 'a.npz' not in capsys.readouterr().err
     (truth / 'a.txt').write_text('0\n' * (POINTS - 1))
     assert main([*arguments, '--classes', 'scannet20']) == 1
     assert 'a.npz: expected predictions over the 1499 points' in capsys.readouterr().err
@@ -244,7 +259,9 @@ def test_numbers_out_of_range(option: str, value: str, expected: str,
     ['data', '--predictions', 'p', '--dbscan-eps', '0'],
     ['--ground-truth', 'g', '--predictions', 'p', '--classes', 's3dis', '--fold', 'Area_1'],
     ['--ground-truth', 'g', '--predictions', 'p', '--classes', 's3dis', '--split', 'test'],
-    ['--benchmark', '0']])
+    ['data', '--predictions', 'p', '--device', 'cpu'],
+    ['data', '--predictions', 'p', '--precision', 'float16'],
+    ['data', '--weights', 'w', '--benchmark', '1'], ['--benchmark', '0']])
 def test_wrong_usage(arguments: list[str], tmp_path: Path,
                      monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -76,6 +76,15 @@ def test_a_submission_as_the_benchmark_wants_it(tmp_path: Path) -> None:
     np.testing.assert_allclose(again.score, [0.9, 1 / 3, 0.1])
 
 
+def test_an_export_replaces_the_one_before(tmp_path: Path) -> None:
+    export_scene(tmp_path, 'scene_1', FOUND)
+    export_scene(tmp_path, 'scene', FOUND)
+    export_scene(tmp_path, 'scene', replace(FOUND, masks=FOUND.masks[:1],
+                                            class_id=FOUND.class_id[:1], score=FOUND.score[:1]))
+    masks = {path.name for path in (tmp_path / 'predicted_masks').iterdir()}
+    assert masks == {'scene_000.txt', *(f'scene_1_00{number}.txt' for number in range(3))}
+
+
 def test_a_submission_of_nothing(tmp_path: Path) -> None:
     export_scene(tmp_path, 'empty', replace(FOUND, masks=FOUND.masks[:0],
                                             class_id=FOUND.class_id[:0], score=FOUND.score[:0]))

@@ -88,6 +88,20 @@ def test_learned_queries_cannot_be_varied(dataset: Dataset, tmp_path: Path) -> N
     assert 'queries' not in json.loads((tmp_path / 'studies.json').read_text())
 
 
+    assert main(['study', str(dataset.folder), '--weights', str(tmp_path / 'learned.weights'),
+                 '--queries', '5', '-o', str(tmp_path)]) == 1
+
+
+@pytest.mark.parametrize('options', [
+    ['--only', 'steps', '--eps', '0.3'], ['--only', 'eps', '--queries', '3'],
+    ['--only', 'queries', '--num-queries', '9'], ['--runs', 'a', '--eps', '0.3']])
+def test_options_that_would_be_ignored_are_wrong_usage(dataset: Dataset,
+                                                       options: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(['study', str(dataset.folder), *options])
+    assert ended.value.code == 2
+
+
 def test_the_command(dataset: Dataset, tmp_path: Path,
                      capsys: pytest.CaptureFixture[str]) -> None:
     save_weights(tmp_path / 'toy.weights', untrained_weights(MODEL, dataset.objects, 0.1))

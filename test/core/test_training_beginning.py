@@ -55,6 +55,10 @@ def test_fine_tuning_takes_all_but_the_class_head(start_file: Path, rooms: Path,
                            first_weights(config, other, '').state['head.classes.bias'])
     with pytest.raises(InputError, match='hidden_dim 32, this configuration 64'):
         first_weights(replace(config, model=replace(config.model, hidden_dim=64)), material, '')
+    with pytest.raises(InputError, match='hidden_dim 32, voxel_size 0.1, this configuration 64, '
+                                         '0.3: change model.hidden_dim, voxel_size'):
+        first_weights(replace(config, voxel_size=0.3, model=replace(config.model, hidden_dim=64)),
+                      material, '')
 
 
 def test_fine_tuning_may_go_through_more_rounds(start_file: Path, rooms: Path,

@@ -10,14 +10,14 @@ from mask3d_core.checkpoint import load_weights
 from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D
 from mask3d_core.segmenter import load_segmenter
-from mask3d_core.training import records
 from mask3d_core.training.batches import Batch, crop, load_samples, Order, Sample
 from mask3d_core.training.beginning import first_weights, Material
 from mask3d_core.training.config import load_config, TrainConfig
+from mask3d_core.training.dataset import Dataset
 from mask3d_core.training.labels import LabelledScan
 from mask3d_core.training.loop import train
 from mask3d_core.training.losses import compute_loss
-from mask3d_core.training.records import MEASURES, Records
+from mask3d_core.training.records import Records
 from mask3d_core.training.sharing import class_weight, pack
 from mask3d_core.voxels import Voxelization, voxelize
 import numpy as np
@@ -94,21 +94,27 @@ def test_without_colour_it_learns_from_shapes(rooms: Path, tmp_path: Path) -> No
     np.testing.assert_array_equal(colored.score, plain.score)
 
 
-def test_the_best_weights_are_kept(rooms: Path, tmp_path: Path,
-                                   monkeypatch: pytest.MonkeyPatch) -> None:
-    """The scores are made up: what matters is which of them counts."""
-    reached = iter([(0.2, 0.1, 0.3), (0.5, 0.1, 0.3), (0.4, 0.9, 0.9)])  # AP50, AP, AP25
-    monkeypatch.setattr(records, 'validate', lambda *_: None)
-    monkeypatch.setattr(records, 'score_values', lambda _: dict(zip(MEASURES, next(reached))))
-    train(configure(rooms, tmp_path, '--epochs', '3', '--validate_every', '1', '--pictures', '0'))
-    assert load_weights(tmp_path / 'best.weights').trained['steps'] == 4
-    assert load_weights(tmp_path / 'last.weights').trained['steps'] == 6
+def test_a_run_goes_on_with_the_data_it_began_with(tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / 'data', [make_room(0), make_room(1)])
+    config = configure(data, tmp_path / 'run', '--epochs', '1', '--validation_split', '')
+    train(config)
+    data.rename(tmp_path / 'moved')
+    moved = replace(config, data=str(tmp_path / 'moved'))
+    train(moved, resume=True)
+    dataset = Dataset.open(tmp_path / 'moved')
+    for changed in (replace(dataset, splits={'train': ('room0',)}),
+                    replace(dataset, color_mean=(0.1, 0.2, 0.3)),
+                    replace(dataset, background=())):
+        changed.save()
+        with pytest.raises(InputError, match='are not those this run began with: start a new run'):
+            train(moved, resume=True)
 
 
-def test_of_equally_good_weights_the_newer_are_the_best(rooms: Path, tmp_path: Path) -> None:
-    train(configure(rooms, tmp_path, '--epochs', '2', '--validate_every', '1', '--pictures', '0'))
-    assert {row['AP25'] for row in rows(tmp_path / 'scores.csv')} == {'0'}
-    assert load_weights(tmp_path / 'best.weights').trained['steps'] == 4
+def test_too_little_memory_says_what_to_lower(rooms: Path, tmp_path: Path,
+                                              monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Mask3D, 'forward', lambda *_, **__: torch.empty(1 << 50))
+    with pytest.raises(InputError, match='memory is too small for a step: lower --batch_voxels'):
+        train(configure(rooms, tmp_path))
 
 
 def test_tensorboard_reads_the_curves(run: Path) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+from dataclasses import replace
 import os
 from pathlib import Path
 import random
@@ -15,6 +16,7 @@ from mask3d_core.errors import InputError
 from mask3d_core.training.batches import Order
 from mask3d_core.training.beginning import first_weights, Material
 from mask3d_core.training.config import load_config, TrainConfig
+from mask3d_core.training.dataset import Dataset
 from mask3d_core.training.learner import make_fabric
 from mask3d_core.training.loop import train
 import pytest
@@ -148,6 +150,19 @@ def test_two_processes_stop_together_at_a_damaged_scan(tmp_path: Path) -> None:
     said = finish(both)
     assert both.returncode == 1
     assert 'mask3d: scan room1: ' in said and 'Traceback' not in said
+
+
+def test_two_processes_stop_together_at_a_scan_that_cannot_be_measured(tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / 'data', [make_room(seed) for seed in range(3)])
+    replace(Dataset.open(data), splits={'train': ('room0', 'room1'), 'validation': ('room2',)}
+            ).save()
+    (data / 'scans' / 'room2.npz').write_bytes(b'no archive')
+    both = start([toy_rooms.__file__, 'train', *arguments(
+        data, tmp_path / 'run', '--devices', '2', '--epochs', '1')], environment())
+    said = finish(both)
+    assert both.returncode == 1
+    assert 'cannot be measured: ' in said and 'room2.npz' in said and 'Traceback' not in said
+    assert load_weights(tmp_path / 'run' / 'last.weights').trained['steps'] == 1
 
 
 @pytest.mark.parametrize(('variables', 'expected'), [

@@ -191,6 +191,15 @@ def test_a_log_is_cut_to_the_state(tmp_path: Path) -> None:
     assert log.read_text().splitlines() == ['step,loss', '1,5', '2,4', '3,2.5']
 
 
+@pytest.mark.parametrize('cut', ['', 'step,lo'])
+def test_a_log_without_its_first_line_gets_one(tmp_path: Path, cut: str) -> None:
+    (tmp_path / 'log.csv').write_text(cut)
+    folder = RunFolder(tmp_path, 0)
+    folder.log(1, {'loss': 2.5})
+    folder.close()
+    assert (tmp_path / 'log.csv').read_text().splitlines() == ['step,loss', '1,2.5']
+
+
 def test_shared_batch_norm_is_batch_norm(tmp_path: Path) -> None:
     """Of one process; of two: test_training_processes."""
     torch.distributed.init_process_group('gloo', init_method=f'file://{tmp_path}/meet', rank=0,
