@@ -13,7 +13,6 @@ from mask3d_core.arithmetic import unet_arithmetic
 from mask3d_core.bench import peak_bytes, product_rate, reset_peak
 from mask3d_core.checkpoint import demo_weights, load_weights, Weights
 from mask3d_core.device import enough_memory, find_device, find_precision
-from mask3d_core.errors import InputError
 from mask3d_core.files import read_scan
 from mask3d_core.model import Mask3D
 from mask3d_core.model.queries import farthest_points
@@ -112,10 +111,8 @@ def run_training_bench(files: Sequence[Path], settings: StepSettings, device: st
     """
     facts = demo_weights() if weights is None else load_weights(weights)
     place = find_device(device)
-    if facts.model.queries == 'learned' and settings.num_queries not in (
-            None, facts.model.num_queries):
-        raise InputError(f'these weights have {facts.model.num_queries} learned queries: their '
-                         f'number cannot be changed to {settings.num_queries}')
+    if settings.num_queries is not None:
+        facts.model.check_queries(settings.num_queries)
     model = Mask3D(facts.model)
     model.load_state_dict(facts.state)
     model.to(place).train()

@@ -11,7 +11,6 @@ import time
 
 from mask3d_core.checkpoint import load_weights, Weights
 from mask3d_core.device import check_memory, enough_memory, find_device, find_precision
-from mask3d_core.errors import InputError
 from mask3d_core.extract import EPS_VOXELS, extract, ExtractSettings
 from mask3d_core.instances import Instances
 from mask3d_core.model import Mask3D, Prediction
@@ -88,13 +87,8 @@ class Segmenter:
 
     @num_queries.setter
     def num_queries(self, count: int | None) -> None:
-        trained = self.weights.model.num_queries
-        count = trained if count is None else count
-        if count < 1:
-            raise InputError(f'expected at least 1 query, got {count}')
-        if self.weights.model.queries == 'learned' and count != trained:
-            raise InputError(f'these weights have {trained} learned queries: their number cannot '
-                             f'be changed to {count}')
+        count = self.weights.model.num_queries if count is None else count
+        self.weights.model.check_queries(count)
         self._num_queries = count
 
     def segment(self, scan: Scan, settings: ExtractSettings | None = None) -> Instances:

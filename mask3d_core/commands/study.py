@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from mask3d_core.commands.arguments import add_model_arguments, count, distance, say
-from mask3d_core.errors import InputError
 
 if TYPE_CHECKING:
     from mask3d_core.evaluation.studies import Study
@@ -131,10 +130,8 @@ def _studies(options: argparse.Namespace, segmenter: Segmenter, settings: Extrac
     from mask3d_core.evaluation import studies
 
     wanted = options.only or STUDIES
-    if options.only is None and segmenter.weights.model.queries == 'learned':
-        if options.queries is not None:
-            raise InputError('these weights have learned queries, whose number cannot be changed: '
-                             'leave --queries out')
+    learned = segmenter.weights.model.queries == 'learned'
+    if options.only is None and options.queries is None and learned:
         wanted = STUDIES[1:]
     made = {'queries': lambda: studies.vary_queries(segmenter, settings,
                                                     options.queries or studies.QUERIES),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-import re
 
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation.predictions import Found
@@ -43,19 +42,25 @@ def export_scene(folder: Path, name: str, found: Found, min_points: int = 1) -> 
         raise InputError(f'expected the name of a scene without spaces and slashes, got {name!r}')
     with naming(folder):
         (folder / MASKS).mkdir(parents=True, exist_ok=True)
-        for file in (folder / MASKS).iterdir():  # of an earlier export, which may have had more
-            if re.fullmatch(rf'{re.escape(name)}_\d+\.txt', file.name):
-                file.unlink()
     lines: list[str] = []
     for index, packed in enumerate(found.masks):
         mask = np.unpackbits(packed, count=found.num_points)
         if np.count_nonzero(mask) < min_points:
             continue
-        place = f'{MASKS}/{name}_{len(lines):03}.txt'
+        file = _mask_file(name, len(lines))
         text = np.full((found.num_points, 2), ord('\n'), np.uint8)
         text[:, 0] = ord('0') + mask
-        with writing(folder / place) as out:
+        with writing(folder / file) as out:
             out.write(text.tobytes())
-        lines.append(f'{place} {found.class_id[index]} {float(found.score[index]):.9g}\n')
+        lines.append(f'{file} {found.class_id[index]} {float(found.score[index]):.9g}\n')
     with writing(folder / f'{name}.txt') as out:
         out.write(''.join(lines).encode('ascii'))
+    number = len(lines)
+    with naming(folder):
+        while (rest := folder / _mask_file(name, number)).exists():  # an earlier export had more
+            rest.unlink()
+            number += 1
+
+
+def _mask_file(name: str, number: int) -> str:
+    return f'{MASKS}/{name}_{number:03}.txt'

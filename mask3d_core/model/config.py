@@ -91,6 +91,14 @@ class ModelConfig:
             raise InputError('with votes, queries start at voxels and masks are on voxels: choose '
                              'fps queries and no segments, or no votes')
 
+    def check_queries(self, count: int) -> None:
+        """Raise InputError when the model cannot look for so many objects."""
+        if count < 1:
+            raise InputError(f'expected at least 1 query, got {count}')
+        if self.queries == 'learned' and count != self.num_queries:
+            raise InputError(f'these weights have {self.num_queries} learned queries: their '
+                             f'number cannot be changed to {count}')
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as the weights file stores them."""
         return asdict(self) | {'levels': list(self.levels)}

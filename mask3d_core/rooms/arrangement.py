@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from mask3d_core.rooms.floorplan import FloorPlan
+from mask3d_core.rooms.floorplan import FloorPlan, Wall
 from mask3d_core.rooms.mesh import Mesh
 from mask3d_core.rooms.piece import Piece, Top
 from mask3d_core.rooms.shell import Opening
@@ -43,6 +43,15 @@ class Placed:
         cos, sin = np.cos(self.angle), np.sin(self.angle)
         return np.array([cos * x - sin * y, sin * x + cos * y, z]) + self.position
 
+    def opening(self, wall: Wall) -> Opening | None:
+        """Return what the piece covers of a wall behind it; None if its back is not at it."""
+        low, high = self.piece.bounds
+        middle = wall.along(self.point((0, high[1], 0))[:2])
+        if middle is None or self.angle != wall.angle:
+            return None
+        bottom = self.position[2]
+        return Opening(middle - high[0], middle - low[0], bottom, bottom + high[2])
+
 
 @dataclass(eq=False)
 class Arrangement:
@@ -78,16 +87,14 @@ class Arrangement:
 
     def set_back(self, placed: Placed, depth: float) -> None:
         """Move a piece that is at a wall into a niche of it, metres, if the wall leads nowhere."""
-        low, high = placed.piece.bounds
         for number, wall in enumerate(self.plan.walls):
-            middle = wall.along(placed.point((0, high[1], 0))[:2])
-            if middle is None or wall.angle != placed.angle or number in self.openings:
-                continue
-            bottom = placed.position[2]
-            opening = Opening(middle - high[0], middle - low[0], bottom, bottom + high[2])
-            self.niches.setdefault(number, []).append((opening, depth))
-            x, y, z = placed.point((0, depth, 0)).tolist()
-            self.placed[self.placed.index(placed)] = Placed(placed.piece, (x, y, z), placed.angle)
+            opening = placed.opening(wall)
+            if opening is not None and number not in self.openings:
+                self.niches.setdefault(number, []).append((opening, depth))
+                x, y, z = placed.point((0, depth, 0)).tolist()
+                back = Placed(placed.piece, (x, y, z), placed.angle)
+                self.placed[self.placed.index(placed)] = back
+                return
 
     def add(self, placed: Placed) -> None:
         """Put a piece where it belongs, whatever is there: a door into its opening."""

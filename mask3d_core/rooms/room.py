@@ -166,10 +166,9 @@ def _shell(room: Arrangement) -> list[Surface]:
 def doorways(room: Arrangement, wall: Wall) -> Iterator[Opening]:
     """List where the doors of a wall are."""
     for placed in room.placed:
-        low, high = placed.piece.bounds
-        place = wall.along(placed.point((0, high[1], 0))[:2])
-        if placed.piece.name == 'door' and placed.angle == wall.angle and place is not None:
-            yield Opening(place - high[0], place - low[0], 0.0, high[2])
+        opening = placed.opening(wall) if placed.piece.name == 'door' else None
+        if opening is not None:
+            yield opening
 
 
 def _passages(room: Arrangement) -> list[Surface]:
