@@ -44,6 +44,10 @@ class ExtractSettings:
     dbscan_min_points : int
         Neighbours within eps, itself included, that make a voxel more than noise.
     overlap_threshold : float or None
+        Drop an instance whose overlap (intersection over union) with a better one that is kept is
+        above this (non-maximum suppression); with `all_classes`, with one of the same class;
+        None: do not.
+    cover_threshold : float or None
         Drop an instance that covers more than this part of a better one, even of one that is
         dropped itself (the original's `filter_out_instances`); None: do not.
     classes : tuple of str
@@ -64,6 +68,7 @@ class ExtractSettings:
     dbscan_eps: float | None = None
     dbscan_min_points: int = 1
     overlap_threshold: float | None = 0.5
+    cover_threshold: float | None = None
     classes: tuple[str, ...] = ()
     all_classes: bool = False
     superpoints: bool = True
@@ -76,8 +81,8 @@ class ExtractSettings:
             (self.dbscan_eps is None or 0 <= self.dbscan_eps < np.inf,
              'dbscan_eps in metres, or 0 for no clustering'),
             (self.dbscan_min_points > 0, 'dbscan_min_points above 0'),
-            (self.overlap_threshold is None or 0 <= self.overlap_threshold <= 1,
-             'overlap_threshold in 0..1'),
+            *((getattr(self, part) is None or 0 <= getattr(self, part) <= 1, f'{part} in 0..1')
+              for part in ('overlap_threshold', 'cover_threshold')),
         ) if not holds]
         if wrong:
             name = wrong[0].split()[0]
@@ -256,26 +261,59 @@ class _Masks:
 
 
 def _kept(candidates: _Candidates, masks: _Masks, settings: ExtractSettings) -> _Candidates:
-    """Drop the unlikely, the small, and those that cover a better one."""
+    """Drop the unlikely, the small, and those that overlap with a better one."""
     keep = ((candidates.score >= settings.score_threshold)
             & (masks.size[candidates.region] >= settings.min_points))
     candidates = candidates[keep]
-    if settings.overlap_threshold is None:
+    if settings.overlap_threshold is None and settings.cover_threshold is None:
         return candidates
     candidates = candidates[masks.size[candidates.region] > 0]
-    covered = _covered(masks.packed(candidates.region)) > settings.overlap_threshold
-    doubled = np.tril(covered, -1).any(axis=1)
-    return candidates[np.flatnonzero(~doubled)]
+    regions, row = np.unique(candidates.region, return_inverse=True)
+    common = _intersections(masks.packed(regions))
+    if settings.cover_threshold is not None:
+        covered = (common / common.diagonal())[np.ix_(row, row)] > settings.cover_threshold
+        keep = ~np.tril(covered, -1).any(axis=1)
+        candidates, row = candidates[keep], row[keep]
+    if settings.overlap_threshold is not None:
+        union = common.diagonal()[:, None] + common.diagonal() - common
+        group = candidates.row if settings.all_classes else np.zeros_like(row)
+        candidates = candidates[_distinct(common / union, row, group, settings.overlap_threshold)]
+    return candidates
 
 
-def _covered(packed: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return which part of mask j mask i covers: [I, I]; the masks are not empty."""
-    overlap = torch.zeros((len(packed), len(packed)), dtype=torch.float64)
+def _intersections(packed: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return how many points each two masks share: [R, R]."""
+    common = torch.zeros((len(packed), len(packed)), dtype=torch.float64)
     for first in range(0, packed.shape[1], BLOCK // 8):
         bits = np.unpackbits(packed[:, first:first + BLOCK // 8], axis=1)
         part = torch.from_numpy(bits).float()
-        overlap += part @ part.t()                              # [I, n] @ [n, I]
-    return (overlap / overlap.diagonal()).numpy()
+        common += part @ part.t()                               # [R, n] @ [n, R]
+    return common.numpy()
+
+
+def _distinct(overlap: NDArray[np.float64], row: NDArray[np.int64], group: NDArray[np.int64],
+              threshold: float) -> NDArray[np.int64]:
+    """
+    Choose, best first, those that overlap with none of their group chosen before.
+
+    Parameters
+    ----------
+    overlap : [R, R]
+        Intersection over union of masks.
+    row : [I]
+        The mask of each candidate.
+    group : [I]
+    threshold : float
+
+    """
+    chosen: list[int] = []
+    masks_of: dict[int, list[int]] = {}
+    for index, (mask, name) in enumerate(zip(row.tolist(), group.tolist())):
+        masks = masks_of.setdefault(name, [])
+        if not (overlap[mask, masks] > threshold).any():
+            masks.append(mask)
+            chosen.append(index)
+    return np.array(chosen, np.int64)
 
 
 def _describe(candidates: _Candidates, masks: _Masks, scan: Scan, classes: ClassTable,

@@ -72,8 +72,8 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--dbscan-min-points', type=count, metavar='N',
                        help='neighbours that make a voxel more than noise (default: 1)')
     group.add_argument('--overlap-threshold', type=part, metavar='O',
-                       help='drop what covers more than this part of a better instance, 0..1; '
-                            '1 keeps all (default: 0.5)')
+                       help='drop what overlaps with a better instance by more than this '
+                            '(intersection over union), 0..1; 1 keeps all (default: 0.5)')
     group.add_argument('--classes', metavar='NAMES', type=name_list,
                        help='only these, with commas between: "chair,shower curtain" '
                             '(default: all)')

@@ -30,8 +30,9 @@ class Protocol:
         Lowest score for precision and recall (S3DIS); None: they are not reported.
     top_k, dbscan_eps, num_queries
         What the original's validation scripts give the model; None: as trained, or as on a robot.
-    superpoints : bool
-        Whether masks hold whole superpoints, as on a robot and not in the original.
+    superpoints, overlap_threshold
+        Whether masks hold whole superpoints, and which of one class are doubles: on a robot there
+        are, in the original not.
 
     """
 
@@ -43,14 +44,15 @@ class Protocol:
     dbscan_eps: float | None = 0.95
     num_queries: int | None = None
     superpoints: bool = False
+    overlap_threshold: float | None = None
 
     def settings(self) -> ExtractSettings:
         """Return the settings with which predictions are made for this benchmark."""
         from mask3d_core.extract import ExtractSettings
 
         return ExtractSettings(top_k=self.top_k, dbscan_eps=self.dbscan_eps,
-                               min_points=1, overlap_threshold=None, all_classes=True,
-                               superpoints=self.superpoints)
+                               min_points=1, overlap_threshold=self.overlap_threshold,
+                               all_classes=True, superpoints=self.superpoints)
 
 
 def find_protocol(name: str, background: tuple[str, ...] | None = None) -> Protocol:
@@ -79,7 +81,7 @@ def _benchmark(name: str) -> Protocol:
         return Protocol(confidence=0.8, top_k=-1, dbscan_eps=0.6, num_queries=100)
     if name == 'stpls3d':
         return Protocol(min_region=10, top_k=750, dbscan_eps=14.0, num_queries=160)
-    return Protocol(dbscan_eps=None, superpoints=True)
+    return Protocol(dbscan_eps=None, superpoints=True, overlap_threshold=0.5)
 
 
 def _scannet200_groups() -> dict[str, tuple[str, ...]]:

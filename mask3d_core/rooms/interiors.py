@@ -275,10 +275,12 @@ def dining_room(f: Furnisher) -> None:
 def bath(f: Furnisher) -> None:
     """Put a toilet, a basin, a bathtub."""
     tubs = (bathroom.bathtub, bathroom.bathtub, bathroom.shower_tray)
-    f.along_wall(tubs, f.chance(0.8), gap=0.0)
+    for tub in f.along_wall(tubs, f.chance(0.8), gap=0.0):
+        if f.chance(0.7):
+            curtain = decoration.shower_curtain(f.rng, tub.piece.size[0])
+            f.room.before(tub, curtain, 0.0, -(tub.piece.size[1] + curtain.size[1]) / 2 - 0.01)
     f.along_wall((bathroom.toilet,), 1, gap=0.01)
     f.along_wall(bathroom.BASINS, f.some(1, 2), gap=0.0)
-    f.along_wall((decoration.shower_curtain,), f.chance(0.6), gap=0.05)
     f.along_wall((storage.low_cabinet, kitchen.washing_machine), f.some(0, 1))
     f.on_walls(bathroom.BATHROOM_WALL, f.some(0, 3), 1.0, 1.3)
     f.odds_and_ends(f.some(1, 3))
@@ -288,7 +290,7 @@ def store_room(f: Furnisher) -> None:
     """Put racks, boxes, a work bench, as in workshops, laboratories and corridors."""
     f.along_wall(SHELVES + (shelves.rack, storage.high_cabinet, storage.wardrobe),
                  f.some(1, 4))
-    f.along_wall((desk, tables.console, seats.bench), f.some(0, 3))
+    f.along_wall((tables.dining_table, tables.console, seats.bench), f.some(0, 3))
     if f.chance(0.5):
         f.table_with_chairs((tables.dining_table,), (seats.stool, dining_chair), 3)
     f.odds_and_ends(f.some(4, 11))
@@ -296,9 +298,12 @@ def store_room(f: Furnisher) -> None:
 
 def table_top(f: Furnisher) -> None:
     """Put a table full of things, and little else."""
-    f.table_with_chairs((tables.dining_table, desk, tables.coffee_table), (
-        dining_chair, office_chair, seats.stool), 2)
-    f.along_wall((desk, tables.console, storage.low_cabinet), 1)
+    if f.chance(0.3):
+        f.workplace()
+    else:
+        f.table_with_chairs((tables.dining_table, tables.dining_table, tables.coffee_table), (
+            dining_chair, office_chair, seats.stool), 2)
+    f.along_wall((tables.console, storage.low_cabinet), 1)
     f.odds_and_ends(f.some(0, 3))
 
 

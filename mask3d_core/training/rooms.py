@@ -13,7 +13,7 @@ from mask3d_core.rooms.scanning import random_style, scan
 import numpy as np
 from numpy.typing import NDArray
 
-VERSION = 4
+VERSION = 5
 """Of the generator: raise it when a seed gives other rooms, so that they are made anew."""
 CLASSES = 'rooms'
 """Name of the class table: ScanNet's 20 classes and hand-size objects."""

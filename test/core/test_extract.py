@@ -42,7 +42,7 @@ GOLDEN = {
     'post_points_dbscan': replace(ORIGINAL, dbscan_eps=0.05, top_k=60),
     'post_points_dbscan_min5_filter': replace(
         ORIGINAL, dbscan_eps=0.03, dbscan_min_points=5, top_k=-1, score_threshold=0.2,
-        overlap_threshold=0.8),
+        cover_threshold=0.8),
     'post_segments': ORIGINAL,
     'post_segments_dbscan': replace(ORIGINAL, dbscan_eps=0.05, top_k=40),
 }
@@ -110,7 +110,7 @@ def test_a_threshold_leaves_what_it_would_leave_at_the_end() -> None:
     random = np.random.default_rng(0)
     masks, classes = random.normal(0, 3, (40, 5)), random.normal(0, 2, (40, 3))
     for more in ({}, {'top_k': 9}, {'all_classes': True, 'top_k': -1}, {'all_classes': True},
-                 {'overlap_threshold': 0.3}, {'dbscan_eps': 1.0}):
+                 {'overlap_threshold': 0.3}, {'cover_threshold': 0.3}, {'dbscan_eps': 1.0}):
         everything = small(masks, classes, replace(PLAIN, **more))
         likely = small(masks, classes, replace(PLAIN, score_threshold=0.4, **more))
         count = int((everything.score >= 0.4).sum())
@@ -182,17 +182,37 @@ def test_classes_choose_among_the_found() -> None:
         small(masks, [CHAIR, CHAIR], replace(PLAIN, classes=('sofa',)))
 
 
-def test_overlap_drops_what_covers_a_better_one() -> None:
+def test_doubles_go() -> None:
+    masks = [[9., 9, -1, -1, -1],     # best: 4 points
+             [-1., 9, 9, -1, -1],     # 2 of 6 points in common
+             [9., 9, 9, -1, -1],      # 4 of 6 in common with either
+             [-1., -1, 9, 9, 9]]      # 2 of 6 in common with the last but one, which goes
+    classes = [[9., 0, 0], [5., 0, 0], [4., 1, 0], [0, 3., 0]]
+
+    def kept(**settings: Any) -> list[list[int]]:
+        found = small(masks, classes, replace(PLAIN, **settings))
+        return [found.points(index).tolist() for index in range(len(found))]
+
+    best, second, last = [0, 1, 2, 3], [2, 3, 4, 5], [4, 5, 6, 7, 8, 9]
+    assert kept(overlap_threshold=0.5) == [best, second, last]
+    assert kept(overlap_threshold=0.7) == [best, second, [0, 1, 2, 3, 4, 5], last]
+    assert kept(overlap_threshold=0.3) == [best, last]
+    doubles = small(masks[:3:2], [[9., 0, 0], [0, 4., 0]], replace(
+        PLAIN, overlap_threshold=0.5, all_classes=True, top_k=2))
+    assert doubles.class_id.tolist() == [10, 20]      # of another class: no double
+
+
+def test_cover_drops_what_covers_a_better_one() -> None:
     masks = [[9., 9, -1, -1, -1],     # best
              [9., 9, 9, -1, -1],      # covers it whole
              [9., -1, -1, 9, 9],     # covers half
              [9., -1, -1, -1, -1]]    # lies inside: covers half
     classes = [[9., 0, 0], [5., 0, 0], [4., 0, 0], [3., 0, 0]]
-    kept = small(masks, classes, replace(PLAIN, overlap_threshold=0.5))
+    kept = small(masks, classes, replace(PLAIN, cover_threshold=0.5))
     assert [kept.points(i).tolist() for i in range(len(kept))] == [
         [0, 1, 2, 3], [0, 1, 6, 7, 8, 9], [0, 1]]
-    assert len(small(masks, classes, replace(PLAIN, overlap_threshold=0.4))) == 1
-    assert len(small(masks, classes, replace(PLAIN, overlap_threshold=None))) == 4
+    assert len(small(masks, classes, replace(PLAIN, cover_threshold=0.4))) == 1
+    assert len(small(masks, classes, PLAIN)) == 4
 
 
 def test_clusters_become_instances_with_scores_of_their_own() -> None:
@@ -273,7 +293,7 @@ def test_same_instances_twice_and_in_half_precision() -> None:
 
 
 def test_nothing_found() -> None:
-    for settings in (PLAIN, ExtractSettings(), replace(PLAIN, overlap_threshold=0.5)):
+    for settings in (PLAIN, ExtractSettings(), replace(PLAIN, cover_threshold=0.5)):
         instances = small([[-1.] * 5], [CHAIR], settings)
         assert len(instances) == 0
         assert instances.masks.shape == (0, 2)
@@ -296,6 +316,7 @@ def test_numbers_that_are_none(where: str) -> None:
     ({'dbscan_eps': -0.5}, 'dbscan_eps in metres'),
     ({'dbscan_eps': float('nan')}, 'dbscan_eps in metres'),
     ({'dbscan_min_points': 0}, 'dbscan_min_points above 0'),
+    ({'cover_threshold': -0.1}, 'cover_threshold in 0..1, got -0.1'),
     ({'overlap_threshold': 1.5}, 'overlap_threshold in 0..1, got 1.5')])
 def test_bad_settings(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):

@@ -137,13 +137,14 @@ def curtains(rng: np.random.Generator, width: float | None = None, height: float
     return assemble('curtain', *parts)
 
 
-def shower_curtain(rng: np.random.Generator) -> Piece:
-    """Make a shower curtain on its rod."""
-    width, height = rng.uniform(0.7, 1.7), rng.uniform(1.7, 2.0)
+def shower_curtain(rng: np.random.Generator, width: float | None = None) -> Piece:
+    """Make a shower curtain on its rod, as wide as the tub it hangs before, metres."""
+    width, height = width or rng.uniform(0.7, 1.7), rng.uniform(1.7, 2.0)
     sheet_ = fabric(rng) if rng.random() < 0.6 else Material((0.93, 0.94, 0.95), gloss=0.3)
     rod = cylinder(0.012, width, metal(rng), segments=6).turned(np.pi / 2, 'y')
+    part = width * rng.uniform(0.3, 0.98)
     return assemble('shower curtain', rod.moved(-width / 2, 0, height), _wavy(
-        width * rng.uniform(0.5, 0.98), height, sheet_, rng))
+        part, height, sheet_, rng).moved(rng.choice([-1, 1]) * (width - part) / 2))
 
 
 def blinds(rng: np.random.Generator, width: float | None = None, height: float | None = None,
