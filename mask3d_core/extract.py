@@ -272,8 +272,8 @@ def _kept(candidates: _Candidates, masks: _Masks, settings: ExtractSettings) -> 
     common = _intersections(masks.packed(regions))
     if settings.cover_threshold is not None:
         covered = (common / common.diagonal())[np.ix_(row, row)] > settings.cover_threshold
-        keep = ~np.tril(covered, -1).any(axis=1)
-        candidates, row = candidates[keep], row[keep]
+        kept = np.flatnonzero(~np.tril(covered, -1).any(axis=1))
+        candidates, row = candidates[kept], row[kept]
     if settings.overlap_threshold is not None:
         union = common.diagonal()[:, None] + common.diagonal() - common
         group = candidates.row if settings.all_classes else np.zeros_like(row)

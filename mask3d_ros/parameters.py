@@ -88,7 +88,8 @@ SEGMENT_NODE: tuple[Row, ...] = (
     Row('dbscan_min_points', EXTRACT.dbscan_min_points, 'Neighbours within dbscan_eps, itself '
         'included, that make a point part of a cluster; 1: no point is noise.', (1, 10_000)),
     Row('overlap_threshold', EXTRACT.overlap_threshold or 1.0, 'An instance whose overlap '
-        '(intersection over union) with a better one is above this is dropped; 1: none is.', (0.0, 1.0)),
+        '(intersection over union) with a better one is above this is dropped; 1: none is.',
+        (0.0, 1.0)),
     Row('superpoints', EXTRACT.superpoints, 'Masks hold whole superpoints (pieces of surface), so '
         'that they end where objects do; false: as the network sees them, some faster.'),
     Row('classes', [''], "Names of the classes to keep, as the weights name them; ['']: all."),

@@ -24,14 +24,30 @@ def read_tree(path: Path) -> Tree:
     """Read a YAML file; raise InputError when it is none, or no table of keys."""
     yaml = _yaml()
     try:
-        tree = yaml.safe_load(path.read_text())
+        text = path.read_text()
+        tree = yaml.safe_load(text)
     except OSError as error:
         raise InputError(f'the configuration {path} cannot be read: {error.strerror}') from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f'the configuration {path} cannot be read: {error}') from error
     if not isinstance(tree, dict):
         raise InputError(f'expected `key: value` lines in {path}, got {type(tree).__name__}')
+    _check_unique(yaml.compose(text, Loader=yaml.SafeLoader), path)
     return tree
+
+
+def _check_unique(node: Any, path: Path) -> None:
+    """Raise InputError when a key of a YAML node stands twice; YAML would take the last."""
+    if isinstance(node.value, str):
+        return
+    first: dict[str, Any] = {}
+    for entry in node.value:
+        key, inner = entry if isinstance(entry, tuple) else (None, entry)
+        if key is not None and first.setdefault(str(key.value), key) is not key:
+            lines = [mark.start_mark.line + 1 for mark in (first[str(key.value)], key)]
+            raise InputError(f'{key.value!r} stands twice in {path}, in the lines {lines[0]} and '
+                             f'{lines[1]}: leave one')
+        _check_unique(inner, path)
 
 
 def tree_text(tree: Tree) -> str:

@@ -39,6 +39,8 @@ class Outcome:
         What was odd but could be mended.
     error : str
         Why it failed; empty when it did not.
+    earlier : bool
+        Whether an earlier call did the work.
 
     """
 
@@ -46,6 +48,7 @@ class Outcome:
     scans: dict[str, ScanFacts]
     notes: tuple[str, ...] = ()
     error: str = ''
+    earlier: bool = False
 
 
 def prepare(data: Dataset, sources: Sequence[RawSource], workers: int, say: Say,
@@ -86,7 +89,9 @@ def prepare(data: Dataset, sources: Sequence[RawSource], workers: int, say: Say,
     task = partial(prepare_source, data, superpoints=superpoints)
     for outcome in _outcomes(task, sources, workers):
         outcomes[outcome.source] = outcome
-        say(_progress(outcome, len(outcomes), len(sources), time.monotonic() - begin))
+        made = sum(not known.earlier for known in outcomes.values())
+        each = (time.monotonic() - begin) / made if made else 0.0
+        say(_progress(outcome, len(outcomes), len(sources), each))
     done = _assemble(data, [(source, outcomes[source.name]) for source in sources])
     failed = [outcome for outcome in outcomes.values() if outcome.error]
     if failed and not done.scans:
@@ -177,7 +182,7 @@ def _done(data: Dataset, facts_file: Path, state: list[Any]) -> Outcome | None:
     except (FileNotFoundError, KeyError, TypeError, ValueError):
         return None
     whole = same and bool(scans) and all(data.path(name).is_file() for name in scans)
-    return Outcome('', scans, notes) if whole else None
+    return Outcome('', scans, notes, earlier=True) if whole else None
 
 
 def _labelled(raw: RawScan, ids: tuple[int, ...]) -> LabelledScan:
@@ -208,13 +213,14 @@ def _with_superpoints(labelled: LabelledScan, faces: NDArray[np.integer] | None,
     return replace(labelled, scan=replace(scan, segment=segment)), [note]
 
 
-def _progress(outcome: Outcome, done: int, total: int, seconds: float) -> str:
+def _progress(outcome: Outcome, done: int, total: int, each: float) -> str:
+    """Return a line about an outcome; `each` is the seconds one of those to come will take."""
     points = sum(facts.points for facts in outcome.scans.values())
-    left = seconds / done * (total - done)
+    left = each * (total - done)
     head = f'[{done:{len(str(total))}}/{total}] {outcome.source}'
     fate = f'FAILED: {outcome.error}' if outcome.error else f'{points} points'
     more = ''.join(f'; {note}' for note in outcome.notes)
-    return f'{head}  {fate}{more}' + (f'  ({_duration(left)} left)' if done < total else '')
+    return f'{head}  {fate}{more}' + (f'  ({_duration(left)} left)' if left else '')
 
 
 def _duration(seconds: float) -> str:

@@ -64,7 +64,7 @@ class Records:
         begin, steps = run.order.begin, run.order.num_steps
         self.scores: dict[str, float] = {} if state is None else dict(state['scores'])
         self.best = [] if state is None else list(state['best'])
-        self.cropped: set[str] = set()
+        self.cropped = False
         self.writes = self.fabric.is_global_zero
         if self.writes:
             self.folder = RunFolder(self.path, begin)
@@ -160,12 +160,12 @@ class Records:
             f'{name} {100 * value:.1f}' for name, value in self.scores.items()))
 
     def _report_cropped(self, samples: Sequence[Sample]) -> None:
-        """Say once of each scan that it was too large."""
+        """Say of the first scan that is too large."""
         for sample in samples:
-            if sample.whole > len(sample.voxels) and sample.name not in self.cropped:
-                self.cropped.add(sample.name)
+            if sample.whole > len(sample.voxels) and not self.cropped:
+                self.cropped = True
                 self.progress.say(f'scan {sample.name} has {sample.whole} voxels, batch_voxels is '
-                                  f'{self.run.config.batch_voxels}: it is cropped')
+                                  f'{self.run.config.batch_voxels}: scans like it are cropped')
 
 
 def _peak_memory(device: torch.device) -> float:

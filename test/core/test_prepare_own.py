@@ -96,8 +96,11 @@ def test_a_stop_in_between_leaves_whole_files_and_is_made_up_for(plys: Path) -> 
     assert not (out / 'dataset.json').exists()
     for path in (out / 'scans').iterdir():
         assert len(read_labelled(path)) == 50
-    data = prepare(Dataset(out, 'ours', classes), sources, 1, lambda line: None)
+    lines: list[str] = []
+    data = prepare(Dataset(out, 'ours', classes), sources, 1, lines.append)
     assert len(data.scans) == 5
+    # what was there says nothing about how long the rest will take
+    assert ['left' in line for line in lines] == [False, False, True, True, False]
     assert not [path for path in out.rglob('*') if path.name.startswith('.')]
 
 

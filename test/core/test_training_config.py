@@ -92,7 +92,9 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(('text', 'words'), [
     ('epochs: [', 'cannot be read'), ('- 1', 'expected `key: value` lines'),
     ('epocs: 3', "unknown key 'epocs' in "), ('model: 3', 'is a section'),
-    ('data: 3', 'expected text')])
+    ('data: 3', 'expected text'),
+    ('epochs: 3\nloss:\n  dice: 1\nepochs: 4', 'in the lines 1 and 4'),
+    ('loss:\n  dice: 1\n  dice: 2', "'dice' stands twice")])
 def test_a_broken_file_is_named(tmp_path: Path, text: str, words: str) -> None:
     file = tmp_path / 'run.yaml'
     file.write_text(text)
