@@ -74,6 +74,9 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--overlap-threshold', type=part, metavar='O',
                        help='drop what overlaps with a better instance by more than this '
                             '(intersection over union), 0..1; 1 keeps all (default: 0.5)')
+    group.add_argument('--cover-threshold', type=part, metavar='C',
+                       help='drop what covers more than this part of a better instance, as the '
+                            'original can (default: never)')
     group.add_argument('--classes', metavar='NAMES', type=name_list,
                        help='only these, with commas between: "chair,shower curtain" '
                             '(default: all)')
@@ -123,7 +126,7 @@ def run(options: argparse.Namespace) -> None:
 def _given_settings(options: argparse.Namespace) -> dict[str, Any]:
     """Return the settings that were given on the command line, by field."""
     names = ('score_threshold', 'top_k', 'min_points', 'dbscan_eps', 'dbscan_min_points',
-             'overlap_threshold', 'classes', 'all_classes', 'superpoints')
+             'overlap_threshold', 'cover_threshold', 'classes', 'all_classes', 'superpoints')
     return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
 
 

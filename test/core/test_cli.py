@@ -75,7 +75,8 @@ def test_help_tells_the_defaults_there_are(capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(SystemExit):
         main(['segment', '--help'])
     text = ' '.join(capsys.readouterr().out.split())
-    told = {'classes': 'all', 'all_classes': None, 'dbscan_eps': '16 voxels'}
+    told = {'classes': 'all', 'all_classes': None, 'dbscan_eps': '16 voxels',
+            'cover_threshold': 'never'}
     for setting in fields(ExtractSettings):
         option = '--' + setting.name.replace('_', '-')
         default = told.get(setting.name, str(setting.default))

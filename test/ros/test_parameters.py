@@ -57,8 +57,8 @@ def test_settings_take_every_live_value() -> None:
         score_threshold=0.5, top_k=-1, min_points=20, dbscan_eps=0.1, dbscan_min_points=4,
         overlap_threshold=0.7, superpoints=False, classes=['chair', ''], num_queries=30,
         max_rate=4.0))
-    assert settings.extract == ExtractSettings(0.5, -1, 20, 0.1, 4, 0.7, ('chair',),
-                                               superpoints=False)
+    assert settings.extract == ExtractSettings(
+        0.5, -1, 20, 0.1, 4, 0.7, classes=('chair',), superpoints=False)
     assert settings.num_queries == 30 and settings.min_seconds == 0.25
 
 
