@@ -11,6 +11,7 @@ from mask3d_core.files import decode_pointcloud2
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
 from mask3d_core.segmenter import Segmenter
+from mask3d_core.tracker import Tracker
 from mask3d_ros.parameters import Settings
 import numpy as np
 from numpy.typing import NDArray
@@ -48,11 +49,13 @@ class Answer:
         return instance_colors(self.ids.astype(np.int64) - 1)
 
 
-def answer(cloud: PointCloud2, segmenter: Segmenter, settings: Settings) -> Answer:
+def answer(cloud: PointCloud2, segmenter: Segmenter, settings: Settings, tracker: Tracker,
+           ) -> Answer:
     """
     Find the instances of a cloud.
 
-    Ids count from 1 in the order of the scores.
+    The tracker gives them their ids, or, if the settings say so, they count from 1 in the order
+    of the scores.
 
     Raises
     ------
@@ -65,5 +68,12 @@ def answer(cloud: PointCloud2, segmenter: Segmenter, settings: Settings) -> Answ
     read = time.perf_counter() - start
     segmenter.num_queries = settings.num_queries or segmenter.weights.model.num_queries
     instances = segmenter.segment(scan, settings.extract)
-    ids = np.arange(1, len(instances) + 1, dtype=np.uint32)
-    return Answer(cloud, scan, instances, ids, {'read': read, **instances.seconds})
+    begun = time.perf_counter()
+    if settings.track:
+        ids = tracker.follow(scan, instances, cloud.header.frame_id)
+    else:
+        tracker.forget()
+        ids = np.arange(1, len(instances) + 1, dtype=np.uint32)
+    tracking = time.perf_counter() - begun
+    return Answer(cloud, scan, instances, ids,
+                  {'read': read, **instances.seconds, 'tracking': tracking})

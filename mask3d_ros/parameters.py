@@ -92,6 +92,8 @@ SEGMENT_NODE: tuple[Row, ...] = (
         (0.0, 1.0)),
     Row('superpoints', EXTRACT.superpoints, 'Masks hold whole superpoints (pieces of surface), so '
         'that they end where objects do; false: as the network sees them, some faster.'),
+    Row('track', True, 'What is found again keeps its id, as long as the clouds are of a frame '
+        'that stands still (map, odom); false: ids count from 1, best score first, in each.'),
     Row('classes', [''], "Names of the classes to keep, as the weights name them; ['']: all."),
     Row('max_rate', 0.0, 'Clouds per second at most, to leave the device to others; 0: as fast as '
         'it goes.', (0.0, 1000.0)),
@@ -106,6 +108,7 @@ class Settings:
     extract: ExtractSettings
     num_queries: int
     min_seconds: float
+    track: bool = True
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
@@ -119,7 +122,7 @@ class Settings:
             overlap_threshold=None if overlap >= 1 else overlap,
             superpoints=values['superpoints'],
             classes=tuple(name for name in values['classes'] if name))
-        return cls(extract, values['num_queries'], 1 / rate if rate else 0.0)
+        return cls(extract, values['num_queries'], 1 / rate if rate else 0.0, values['track'])
 
     def check_for(self, weights: Weights) -> None:
         """Raise InputError for settings that some weights cannot follow."""

@@ -9,6 +9,7 @@ import threading
 import time
 
 from mask3d_core.segmenter import Segmenter
+from mask3d_core.tracker import Tracker
 from mask3d_ros.answer import Answer, answer
 from mask3d_ros.error_log import ErrorLog
 from mask3d_ros.outputs import Output
@@ -48,6 +49,7 @@ class Segmentation:
         self._newest: Newest[PointCloud2] = Newest()
         self._cloud: PointCloud2 | None = None  # taken last, whether it could be answered or not
         self._answer: Answer | None = None
+        self._tracker = Tracker()
         self._again = False
         self._active = False
         self._activation = 0
@@ -133,7 +135,7 @@ class Segmentation:
             self._again = False
         if cloud is None:
             return
-        found = answer(cloud, self._segmenter, settings)
+        found = answer(cloud, self._segmenter, settings, self._tracker)
         with self._lock:
             if activation != self._activation:
                 return
