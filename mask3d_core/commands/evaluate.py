@@ -77,8 +77,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              'stpls3d, rooms, or a .tsv file with the columns id and name; '
                              'classes that are not in it are not evaluated')
     add_model_arguments(parser, weights='none; needed unless there are --predictions',
-                        num_queries='ScanNet, ScanNet200: 150; STPLS3D: 160; S3DIS: 100; your '
-                        'own, or --as-robot: as trained')
+                        num_queries='ScanNet, ScanNet200: 150; STPLS3D: 160; S3DIS: 100; '
+                        'rooms: 200; your own, or --as-robot: as trained')
     _add_protocol(parser.add_argument_group(
         'how to evaluate; by default benchmarks as the original does, your own data with masks '
         'as on a robot'))

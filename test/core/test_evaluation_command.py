@@ -1,5 +1,6 @@
 """`mask3d evaluate` on small data sets, and what stands behind it."""
 
+from dataclasses import replace
 import json
 from pathlib import Path
 
@@ -309,11 +310,15 @@ def test_the_settings_of_the_original() -> None:
                      's3dis': (-1, 0.6, 100), 'stpls3d': (750, 14.0, 160)}
     assert find_protocol('scannet').settings().all_classes
     assert not find_protocol('scannet').settings().superpoints
+    assert find_protocol('scannet').settings().overlap_threshold is None
 
 
 def test_other_data_is_answered_as_on_a_robot() -> None:
     settings, robot = find_protocol('our office').settings(), ExtractSettings()
     assert settings.superpoints and settings.dbscan_eps is robot.dbscan_eps is None
+    assert settings.overlap_threshold == robot.overlap_threshold == 0.5
+    assert find_protocol('our office').num_queries is None
+    assert replace(find_protocol('rooms'), num_queries=None) == find_protocol('our office')
 
 
 def test_evaluating_is_fast() -> None:
