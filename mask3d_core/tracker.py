@@ -16,9 +16,17 @@ CELL = 0.05
 OVERLAP = 0.25
 """Intersection over union of places from which on two instances are the same object."""
 PATIENCE = 5
-"""Clouds that show the place of an object without finding it before it is forgotten."""
+"""Clouds that show where an object was without finding it before it is forgotten."""
+MOST = 500
+"""Objects that are remembered; more, and those are forgotten that were not found for longest."""
 AXIS_BITS = 21
 """Of a cell's number: 100 km along each axis."""
+ONE = 1 << AXIS_BITS * np.arange(3)
+"""From a cell's number to that of the next along each axis."""
+NEAR = np.concatenate([[0], ONE, -ONE])
+"""From a cell to those that touch it with a side: surfaces lie now in one, now in the other."""
+BLOCK = ~int(3 * ONE.sum())
+"""Bits of a number that cells of a block of 4 x 4 x 4 have in common."""
 
 
 @dataclass(eq=False)
@@ -30,15 +38,18 @@ class _Track:
     ----------
     id : int
     cells : [c] int64
-        Where it is, ascending.
+        Where it was found last, ascending.
     missed : int
-        Clouds since it was found that showed its place.
+        Clouds since then that showed this place.
+    found : int
+        Number of the cloud it was found in last.
 
     """
 
     id: int
     cells: NDArray[np.int64]
     missed: int = 0
+    found: int = 0
 
 
 class Tracker:
@@ -59,6 +70,7 @@ class Tracker:
         self._next = 1
         self._tracks: list[_Track] = []
         self._shown = np.empty(0, np.int64)
+        self._clouds = 0
 
     def follow(self, scan: Scan, instances: Instances, frame: str = '') -> NDArray[np.uint32]:
         """
@@ -76,26 +88,50 @@ class Tracker:
         if frame != self._frame:
             self.forget()
             self._frame = frame
+        self._clouds += 1
         cells, cell = np.unique(_numbers(scan.xyz), return_inverse=True)
         places = [np.unique(cell[instances.mask(index)[scan.kept]])
                   for index in range(len(instances))]
-        tracked = [_find(track.cells, cells) for track in self._tracks]
-        known = np.isin(cells, self._shown, assume_unique=True)
-        self._shown = np.union1d(self._shown, cells)
+        partner = self._match(cells, places)
+        if not np.array_equal(cells, self._shown):  # the same cloud again says nothing new
+            self._miss(cells, set(partner.values()))
+        self._shown = cells
 
-        rows, columns = _match(_overlaps(places, tracked, known))
-        partner = dict(zip(rows.tolist(), columns.tolist()))
-        for index in set(range(len(self._tracks))) - set(partner.values()):
-            # of a track that is mostly out of sight nothing can be said
-            self._tracks[index].missed += 2 * len(tracked[index]) > len(self._tracks[index].cells)
         ids = np.zeros(len(instances), np.uint32)
         for index, place in enumerate(places):
             track = self._tracks[partner[index]] if index in partner else self._begin()
-            hidden = np.setdiff1d(track.cells, cells, assume_unique=True)
-            track.cells, track.missed = np.union1d(hidden, cells[place]), 0
+            track.cells, track.missed, track.found = cells[place], 0, self._clouds
             ids[index] = track.id
-        self._tracks = [track for track in self._tracks if track.missed <= PATIENCE]
+        known = [track for track in self._tracks if track.missed <= PATIENCE]
+        self._tracks = sorted(known, key=lambda track: -track.found)[:MOST]
         return ids
+
+    def _match(self, cells: NDArray[np.int64], places: list[NDArray[np.int64]]) -> dict[int, int]:
+        """Return which track each place, rows of the shown cells, belongs to, if to any."""
+        tracked = [_find(np.unique(track.cells[:, None] + NEAR), cells) for track in self._tracks]
+        sizes = np.array([len(track.cells) for track in self._tracks], np.int64)
+        known = np.zeros(len(cells), bool)
+        known[np.concatenate([_find(self._shown, cells), *tracked])] = True
+        found_in, tracked_in = _incidence(places, len(cells)), _incidence(tracked, len(cells))
+        common = (found_in @ tracked_in.T).toarray()            # [I, T]
+        union = (found_in @ known)[:, None] + (tracked_in @ known) - common
+        overlap = common / np.maximum(union, 1)
+        # the rim that both clouds show of two objects side by side makes them no one
+        smaller = np.minimum(found_in.sum(axis=1).reshape(-1, 1), sizes)
+        same = (overlap >= OVERLAP) & (common >= OVERLAP * np.asarray(smaller))
+        # squared, so that one good pair is worth more than two poor ones
+        rows, columns = linear_sum_assignment(np.where(same, overlap ** 2, 0), maximize=True)
+        return {int(row): int(column) for row, column in zip(rows, columns) if same[row, column]}
+
+    def _miss(self, cells: NDArray[np.int64], found: set[int]) -> None:
+        """Count a miss of tracks that were not found, though the cloud shows what is around."""
+        blocks = np.unique(cells & BLOCK)
+        for step in 4 * ONE:
+            blocks = np.unique([blocks - step, blocks, blocks + step])
+        for index, track in enumerate(self._tracks):
+            if index not in found:
+                in_sight = len(_find(track.cells & BLOCK, blocks))
+                track.missed += 2 * in_sight > len(track.cells)
 
     def _begin(self) -> _Track:
         track = _Track(self._next, np.empty(0, np.int64))
@@ -106,23 +142,15 @@ class Tracker:
 
 def _numbers(xyz: NDArray[np.floating]) -> NDArray[np.int64]:
     """Return the number of the cell of each point, the same in every cloud: [N]."""
-    x, y, z = (np.floor(xyz / CELL).astype(np.int64) & (1 << AXIS_BITS) - 1).T
-    return (x << 2 * AXIS_BITS) | (y << AXIS_BITS) | z
+    middle = 1 << AXIS_BITS - 1  # neighbours of the origin's cell have no negative numbers
+    place = np.floor(xyz / CELL).astype(np.int64) + middle & (1 << AXIS_BITS) - 1
+    return place @ ONE
 
 
 def _find(wanted: NDArray[np.int64], cells: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the rows in `cells` of those wanted cells that are among them; both ascending."""
+    """Return the rows in `cells`, ascending and not empty, of those wanted that are there."""
     row = np.searchsorted(cells, wanted).clip(max=len(cells) - 1)
-    return row[cells[row] == wanted] if len(cells) else row
-
-
-def _overlaps(found: list[NDArray[np.int64]], tracked: list[NDArray[np.int64]],
-              known: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the IoU of each two places, rows of cells, in the known [C] cells: [I, T]."""
-    found_in, tracked_in = _incidence(found, len(known)), _incidence(tracked, len(known))
-    common = (found_in @ tracked_in.T).toarray()
-    union = (found_in @ known)[:, None] + (tracked_in @ known)[None] - common
-    return common / np.maximum(union, 1)
+    return row[cells[row] == wanted]
 
 
 def _incidence(rows: list[NDArray[np.int64]], count: int) -> csr_matrix:
@@ -130,10 +158,3 @@ def _incidence(rows: list[NDArray[np.int64]], count: int) -> csr_matrix:
     columns = np.concatenate([*rows, np.empty(0, np.int64)])
     ends = np.cumsum([0, *map(len, rows)])
     return csr_matrix((np.ones(len(columns)), columns, ends), shape=(len(rows), count))
-
-
-def _match(overlaps: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pair rows and columns so that their overlaps are most in all; only pairs that do overlap."""
-    rows, columns = linear_sum_assignment(overlaps, maximize=True)
-    same = overlaps[rows, columns] >= OVERLAP
-    return rows[same], columns[same]

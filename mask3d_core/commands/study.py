@@ -27,7 +27,8 @@ With --runs, of training runs that differ in model.queries or in loss.masks and
 loss.dice: how queries should begin and what masks should learn from (Table IV).
 
 Prints tables in Markdown; into DIR go studies.json and for each study of weights a
-chart, NAME.png. AP and the rest are those of `mask3d evaluate`.
+chart, NAME.png. AP and the rest are those of `mask3d evaluate`, with as many
+queries as in training where their number is not what is studied.
 """
 EXAMPLES = """\
 example:

@@ -29,10 +29,13 @@ class Protocol:
     confidence : float or None
         Lowest score for precision and recall (S3DIS); None: they are not reported.
     top_k, dbscan_eps, num_queries
-        What the original's validation scripts give the model; None: as trained, or as on a robot.
-    superpoints, overlap_threshold
-        Whether masks hold whole superpoints, and which of one class are doubles: on a robot there
-        are, in the original not.
+        For benchmarks what the original's validation scripts give the model; None: as trained, or
+        as on a robot.
+    superpoints : bool
+        Whether masks hold whole superpoints, as on a robot and not in the original.
+    overlap_threshold : float or None
+        Intersection over union above which the worse of two of one class is dropped; None, as in
+        the original: none is.
 
     """
 
@@ -63,8 +66,8 @@ def find_protocol(name: str, background: tuple[str, ...] | None = None) -> Proto
     ----------
     name : str
         'scannet' or 'scannet20', 'scannet200', 's3dis', 'stpls3d'; any other is scored as
-        ScanNet, but with all its classes, and its masks are made as on a robot; those of 'rooms'
-        by twice as many queries as the weights that ship were trained with.
+        ScanNet, but with all its classes, and its masks are made as on a robot, without doubles;
+        'rooms' with 200 queries.
     background : tuple of str, optional
         Classes without instances; those of the benchmark by default.
 

@@ -90,7 +90,7 @@ def prepare(data: Dataset, sources: Sequence[RawSource], workers: int, say: Say,
     for outcome in _outcomes(task, sources, workers):
         outcomes[outcome.source] = outcome
         made = sum(not known.earlier for known in outcomes.values())
-        each = (time.monotonic() - begin) / made if made else 0.0
+        each = (time.monotonic() - begin) / made if made else None
         say(_progress(outcome, len(outcomes), len(sources), each))
     done = _assemble(data, [(source, outcomes[source.name]) for source in sources])
     failed = [outcome for outcome in outcomes.values() if outcome.error]
@@ -213,14 +213,14 @@ def _with_superpoints(labelled: LabelledScan, faces: NDArray[np.integer] | None,
     return replace(labelled, scan=replace(scan, segment=segment)), [note]
 
 
-def _progress(outcome: Outcome, done: int, total: int, each: float) -> str:
-    """Return a line about an outcome; `each` is the seconds one of those to come will take."""
+def _progress(outcome: Outcome, done: int, total: int, each: float | None) -> str:
+    """Return a line about an outcome; `each` is the seconds one of those to come may take."""
     points = sum(facts.points for facts in outcome.scans.values())
-    left = each * (total - done)
     head = f'[{done:{len(str(total))}}/{total}] {outcome.source}'
     fate = f'FAILED: {outcome.error}' if outcome.error else f'{points} points'
     more = ''.join(f'; {note}' for note in outcome.notes)
-    return f'{head}  {fate}{more}' + (f'  ({_duration(left)} left)' if left else '')
+    left = f'  ({_duration(each * (total - done))} left)' if each and done < total else ''
+    return f'{head}  {fate}{more}{left}'
 
 
 def _duration(seconds: float) -> str:

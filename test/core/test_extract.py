@@ -200,6 +200,10 @@ def test_doubles_go() -> None:
     doubles = small(masks[:3:2], [[9., 0, 0], [0, 4., 0]], replace(
         PLAIN, overlap_threshold=0.5, all_classes=True, top_k=2))
     assert doubles.class_id.tolist() == [10, 20]      # of another class: no double
+    doubles = small(masks[:3:2], [[9., 0, 0], [4., 0, 0]], replace(
+        PLAIN, overlap_threshold=0.5, all_classes=True, top_k=2))
+    assert doubles.class_id.tolist() == [10]
+    assert kept(overlap_threshold=0.3, cover_threshold=0.9) == [best, last]
 
 
 def test_cover_drops_what_covers_a_better_one() -> None:

@@ -76,21 +76,57 @@ def test_an_object_out_of_sight_is_remembered() -> None:
     assert follow(tracker, sheet(1), sheet(0)) == [2, 1]
 
 
-def test_an_object_that_is_gone_is_forgotten() -> None:
+@pytest.mark.parametrize('left', [sheet(0), sheet(0) - [0, 0, 0.1]])
+def test_an_object_that_is_gone_is_forgotten(left: NDArray[np.float64]) -> None:
+    """Of its place something else is shown, or what was behind it."""
     tracker = Tracker()
     assert follow(tracker, sheet(0), sheet(1)) == [1, 2]
-    for _ in range(PATIENCE):
-        assert follow(tracker, sheet(1), without=sheet(0)) == [2]
+    for number in range(PATIENCE):
+        assert follow(tracker, sheet(1), without=left + [0, number / 1000, 0]) == [2]
     assert follow(tracker, sheet(0), sheet(1)) == [1, 2]
-    for _ in range(PATIENCE + 1):
-        follow(tracker, sheet(1), without=sheet(0))
+    for number in range(PATIENCE + 1):
+        follow(tracker, sheet(1), without=left + [0, 0.05 + 0.05 * (number % 2), 0])
     assert follow(tracker, sheet(0), sheet(1)) == [3, 2]
 
 
-def test_of_two_that_claim_a_place_the_nearer_gets_it() -> None:
+def test_the_same_cloud_answered_again_counts_once() -> None:
+    tracker = Tracker()
+    assert follow(tracker, sheet(0), sheet(1)) == [1, 2]
+    for _ in range(3 * PATIENCE):
+        assert follow(tracker, sheet(1), without=sheet(0)) == [2]  # as with other settings
+    assert follow(tracker, sheet(0), sheet(1)) == [1, 2]
+
+
+def test_a_whole_keeps_its_id_from_its_half() -> None:
+    tracker = Tracker()
+    half = sheet(0, width=0.5)
+    assert follow(tracker, sheet(0, width=1.0), half) == [1, 2]
+    assert follow(tracker, sheet(0, width=0.95), sheet(0.5, width=0.5)) == [1, 3]
+
+
+def test_a_rim_makes_no_identity() -> None:
     tracker = Tracker()
     assert follow(tracker, sheet(0, width=1.0)) == [1]
-    assert follow(tracker, sheet(0, width=0.4), sheet(0.4, width=0.6)) == [2, 1]
+    assert follow(tracker, sheet(0.96, width=1.0)) == [2]   # all but 4 cm is out of sight
+
+
+def test_a_drift_of_the_map_leaves_nothing_behind() -> None:
+    tracker = Tracker()
+    for number in range(60):
+        assert follow(tracker, sheet(0.01 * number), without=sheet(-2)) == [1]
+    for number in range(PATIENCE + 1):
+        follow(tracker, sheet(3), without=sheet(0.6) + [0, 0.05 * (number % 2), 0])
+    assert follow(tracker, sheet(0.59)) == [3]
+
+
+def test_memory_is_bounded() -> None:
+    tracker = Tracker()
+    places = [sheet(x, y, 0.1)[:9] for x in np.arange(0, 40, 0.5) for y in np.arange(0, 10, 0.5)]
+    for number in range(0, len(places), 100):
+        follow(tracker, *places[number:number + 100])
+    first, last = places[0], places[-1]
+    assert follow(tracker, last) == [len(places)]
+    assert follow(tracker, first) == [len(places) + 1]
 
 
 def test_nothing_found() -> None:

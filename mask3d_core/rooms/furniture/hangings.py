@@ -138,7 +138,7 @@ def curtains(rng: np.random.Generator, width: float | None = None, height: float
 
 
 def shower_curtain(rng: np.random.Generator, width: float | None = None) -> Piece:
-    """Make a shower curtain on its rod, as wide as the tub it hangs before, metres."""
+    """Make a shower curtain on its rod, of a width, metres, or of a random one."""
     width, height = width or rng.uniform(0.7, 1.7), rng.uniform(1.7, 2.0)
     sheet_ = fabric(rng) if rng.random() < 0.6 else Material((0.93, 0.94, 0.95), gloss=0.3)
     rod = cylinder(0.012, width, metal(rng), segments=6).turned(np.pi / 2, 'y')
