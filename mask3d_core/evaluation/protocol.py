@@ -67,7 +67,7 @@ def find_protocol(name: str, background: tuple[str, ...] | None = None) -> Proto
     name : str
         'scannet' or 'scannet20', 'scannet200', 's3dis', 'stpls3d'; any other is scored as
         ScanNet, but with all its classes, and its masks are made as on a robot, without doubles;
-        'rooms' with 200 queries.
+        generated rooms ('rooms 0') with 200 queries.
     background : tuple of str, optional
         Classes without instances; those of the benchmark by default.
 
@@ -86,7 +86,8 @@ def _benchmark(name: str) -> Protocol:
     if name == 'stpls3d':
         return Protocol(min_region=10, top_k=750, dbscan_eps=14.0, num_queries=160)
     own = Protocol(dbscan_eps=None, superpoints=True, overlap_threshold=0.5)
-    return replace(own, num_queries=200) if name == 'rooms' else own
+    # their data sets are named after their seeds: 'rooms 0'
+    return replace(own, num_queries=200) if name.split()[:1] == ['rooms'] else own
 
 
 def _scannet200_groups() -> dict[str, tuple[str, ...]]:

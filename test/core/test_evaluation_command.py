@@ -318,7 +318,9 @@ def test_other_data_is_answered_as_on_a_robot() -> None:
     assert settings.superpoints and settings.dbscan_eps is robot.dbscan_eps is None
     assert settings.overlap_threshold == robot.overlap_threshold == 0.5
     assert find_protocol('our office').num_queries is None
-    assert replace(find_protocol('rooms'), num_queries=None) == find_protocol('our office')
+    name = 'rooms 0'
+    assert find_protocol(name).num_queries == 200
+    assert replace(find_protocol(name), num_queries=None) == find_protocol('our office')
 
 
 def test_evaluating_is_fast() -> None:
