@@ -83,6 +83,7 @@ def _product_back(grad: Tensor, matrix: Tensor) -> Tensor:
 
 def product_over_rows(grad: Tensor, features: Tensor) -> Tensor:
     """Sum the products of rows, as the gradient of a weight does: [M, D], [M, C] -> [D, C]."""
+    features = features.to(grad.dtype)  # under autocast they may differ, which oneDNN refuses
     grad, features = _round_up(grad), _round_up(features)
     if not (AVX512 and _worth_onednn(grad)) or features.numel() <= FEW_NUMBERS:
         return grad.t() @ features
