@@ -109,7 +109,8 @@ class Tracker:
     def _match(self, cells: NDArray[np.int64], places: list[NDArray[np.int64]]) -> dict[int, int]:
         """Return which track each place, rows of the shown cells, belongs to, if to any."""
         tracked = [_find(np.unique(track.cells[:, None] + NEAR), cells) for track in self._tracks]
-        sizes = np.array([len(track.cells) for track in self._tracks], np.int64)
+        found_size = np.array([len(place) for place in places], np.int64)
+        tracked_size = np.array([len(track.cells) for track in self._tracks], np.int64)
         known = np.zeros(len(cells), bool)
         known[np.concatenate([_find(self._shown, cells), *tracked])] = True
         found_in, tracked_in = _incidence(places, len(cells)), _incidence(tracked, len(cells))
@@ -117,8 +118,8 @@ class Tracker:
         union = (found_in @ known)[:, None] + (tracked_in @ known) - common
         overlap = common / np.maximum(union, 1)
         # the rim that both clouds show of two objects side by side makes them no one
-        smaller = np.minimum(found_in.sum(axis=1).reshape(-1, 1), sizes)
-        same = (overlap >= OVERLAP) & (common >= OVERLAP * np.asarray(smaller))
+        smaller = np.minimum(found_size[:, None], tracked_size)
+        same = (overlap >= OVERLAP) & (common >= OVERLAP * smaller)
         # squared, so that one good pair is worth more than two poor ones
         rows, columns = linear_sum_assignment(np.where(same, overlap ** 2, 0), maximize=True)
         return {int(row): int(column) for row, column in zip(rows, columns) if same[row, column]}

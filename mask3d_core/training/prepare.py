@@ -85,11 +85,11 @@ def prepare(data: Dataset, sources: Sequence[RawSource], workers: int, say: Say,
     for folder in ('scans', 'facts'):
         (data.folder / folder).mkdir(parents=True, exist_ok=True)
     outcomes = {}
-    begin = time.monotonic()
+    begin, made = time.monotonic(), 0
     task = partial(prepare_source, data, superpoints=superpoints)
     for outcome in _outcomes(task, sources, workers):
         outcomes[outcome.source] = outcome
-        made = sum(not known.earlier for known in outcomes.values())
+        made += not outcome.earlier
         each = (time.monotonic() - begin) / made if made else None
         say(_progress(outcome, len(outcomes), len(sources), each))
     done = _assemble(data, [(source, outcomes[source.name]) for source in sources])

@@ -26,7 +26,7 @@ KNOWN = {5: {
     2: (26514, 14, 436305, -.582, -.713, .898, .239, .253, .094,
         129.31, 116.84, 104.47, 84.57, 79.67, 71.95),
     6: (26391, 8, 490062, .076, .094, 1.325, .523, .357, .326,
-        150.42, 157.80, 159.88, 55.24, 59.64, 65.81)}}
+        150.49, 157.80, 159.88, 55.24, 59.64, 65.81)}}
 """For each version of the generator: what `portrait` says of some rooms."""
 
 
@@ -90,7 +90,10 @@ def portrait(columns: dict[str, NDArray]) -> list[float]:
 def test_the_version_goes_up_when_the_rooms_change() -> None:
     """If this fails: raise VERSION, and note the new rooms here."""
     for number, known in KNOWN[rooms.VERSION].items():
-        np.testing.assert_allclose(portrait(generate_room(3, number)), known, rtol=1e-2, atol=1e-2)
+        shown = portrait(generate_room(3, number))
+        np.testing.assert_allclose(shown[:9], known[:9], rtol=2e-3, atol=2e-3)
+        # colours of one version differed by half a percent between two processors
+        np.testing.assert_allclose(shown[9:], known[9:], rtol=1e-2)
 
 
 def test_more_rooms_leave_the_others_as_they_are() -> None:
