@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 import time
 
@@ -17,7 +17,7 @@ from mask3d_core.model import Mask3D, Prediction
 from mask3d_core.model.layers import fold_batch_norms
 from mask3d_core.scan import Scan
 from mask3d_core.shipped import shipped_weights
-from mask3d_core.sparse import build_pyramid, Pyramid
+from mask3d_core.sparse import aside, build_pyramid, Pyramid
 from mask3d_core.superpoints import find_superpoints
 from mask3d_core.voxels import batch_coords, voxelize, Voxels
 import torch
@@ -113,10 +113,10 @@ class Segmenter:
         """
         watch, settings = Stopwatch(self.device), settings or ExtractSettings()
         scan, voxels = self.prepare(scan, watch)
-        with _memory_for(voxels), ThreadPoolExecutor(1) as beside:
-            # the network leaves cores idle now and then, all of them on a GPU
-            grouped = (beside.submit(self.with_superpoints, scan)
-                       if settings.superpoints and scan.segment is None else None)
+        wanted = settings.superpoints and scan.segment is None
+        # the network leaves cores idle now and then, all of them on a GPU
+        beside = aside(partial(self.with_superpoints, scan)) if wanted else nullcontext()
+        with _memory_for(voxels), beside as grouped:
             prediction = self.predict(voxels, watch)
             if grouped is not None:
                 with watch.stage('superpoints'):

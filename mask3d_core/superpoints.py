@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 from mask3d_core.errors import InputError
 from mask3d_core.graph_segmentation import segment_graph
-from mask3d_core.normals import neighbour_normals, vertex_normals
+from mask3d_core.normals import vertex_normals, voxel_normals
 from mask3d_core.scan import Scan
-from mask3d_core.voxels import Voxelization, voxelize
+from mask3d_core.sparse.grid import Grid, STEPS
+from mask3d_core.voxels import batch_coords, Voxelization, voxelize
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
+import torch
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,8 @@ class SuperpointSettings:
         superpoints. Normals fitted to points are noisier than a mesh's, hence more than ScanNet's
         0.01; up to 0.1 there are fewer superpoints, no worse ones.
     min_size : int
-        Smaller superpoints are joined to their most similar neighbour; voxels. ScanNet uses 20
-        vertices.
-    neighbours : int
-        Nearest voxels each voxel is linked to.
-    normal_neighbours : int
-        Nearest voxels, itself included, that a normal is fitted to. More of them blur creases,
-        fewer follow the noise.
+        Smaller superpoints are joined to their most similar neighbour; voxels. With ScanNet's 20
+        small things are lost to what they stand on.
     color_weight : float
         What a squared difference of colour (red, green, blue in 0..1) weighs against 1 minus the
         cosine between normals; 0: colour is ignored.
@@ -45,17 +41,13 @@ class SuperpointSettings:
     """
 
     scale: float = 0.05
-    min_size: int = 20
-    neighbours: int = 8
-    normal_neighbours: int = 12
+    min_size: int = 10
     color_weight: float = 1.0
 
     def __post_init__(self) -> None:
         for holds, text in (
                 (0 < self.scale < np.inf, 'scale above 0'),
                 (self.min_size >= 1, 'min_size of at least 1'),
-                (self.neighbours >= 1, 'neighbours of at least 1'),
-                (self.normal_neighbours >= 3, 'normal_neighbours of at least 3'),
                 (0 <= self.color_weight < np.inf, 'color_weight of 0 or more')):
             if not holds:
                 raise InputError(f'expected {text}, got {getattr(self, text.split()[0])}')
@@ -67,19 +59,24 @@ def find_superpoints(scan: Scan, voxel_size: float = 0.02,
     Divide a cloud into superpoints.
 
     The cloud is thinned to one mean point per voxel, so density does not matter and all points
-    of a voxel share a superpoint. The result does not depend on the order of the points.
+    of a voxel share a superpoint. The result does not depend on the order of the points. Voxels
+    that touch in a side or an edge are linked. A link weighs 1 - |cos| of the angle between the
+    normals plus `color_weight` times the squared difference of colour. The normals have no sign: a
+    map does not tell from where its points were seen, so a convex edge cannot be told from a
+    concave one and both divide.
 
     Parameters
     ----------
     scan : Scan
     voxel_size : float
-        Metres; that of the model which shall use the superpoints.
+        Metres; that of the model which shall use the superpoints. Points that lie further apart
+        have no neighbours, and each is a superpoint.
     settings : SuperpointSettings, optional
 
     Returns
     -------
     [N] int64
-        Superpoint of each point, 0..S-1.
+        Superpoint of each point, 0..S-1, in the order of their first voxels in x, y, z.
 
     Raises
     ------
@@ -87,48 +84,21 @@ def find_superpoints(scan: Scan, voxel_size: float = 0.02,
         If all points fall into one voxel, or there are more voxels than can be numbered.
 
     """
-    colors = None if scan.color is None else (0.0, 0.0, 0.0)
-    spread = None if scan.color is None else (1.0, 1.0, 1.0)
-    voxels = voxelize(scan, Voxelization(voxel_size, color_mean=colors, color_std=spread))
-    color = None if scan.color is None else voxels.features.numpy()
-    return group_points(voxels.centers.numpy(), color, settings)[voxels.inverse.numpy()]
-
-
-def group_points(xyz: NDArray[np.floating], color: NDArray[np.floating] | None = None,
-                 settings: SuperpointSettings | None = None) -> NDArray[np.int64]:
-    """
-    Divide points of about even density into superpoints, each point for itself.
-
-    Every point is linked to its nearest neighbours. An edge weighs 1 - |cos| of the angle between
-    the normals plus `color_weight` times the squared difference of colour. The normals have no
-    sign: a map does not tell from where its points were seen, so a convex edge cannot be told
-    from a concave one and both divide.
-
-    Parameters
-    ----------
-    xyz : [M, 3] float
-        Metres.
-    color : [M, 3] float, optional
-        0..1.
-    settings : SuperpointSettings, optional
-
-    Returns
-    -------
-    [M] int64
-        0..S-1, in the order of their first points.
-
-    """
     settings = settings or SuperpointSettings()
-    wanted = min(max(settings.neighbours + 1, settings.normal_neighbours), len(xyz))
-    tree = cKDTree(xyz, balanced_tree=False, compact_nodes=False)
-    nearest = tree.query(xyz, wanted, workers=-1)[1].reshape(len(xyz), wanted)
-    normals = neighbour_normals(xyz, nearest[:, :settings.normal_neighbours])
-    edges = _links(nearest[:, :settings.neighbours + 1])
-    weight = 1 - np.abs(_dot(normals[edges[:, 0]], normals[edges[:, 1]]))
-    if color is not None and settings.color_weight > 0:
-        step = color[edges[:, 0]] - color[edges[:, 1]]
-        weight += settings.color_weight * _dot(step, step)
-    return segment_graph(edges, weight, len(xyz), settings.scale, settings.min_size)
+    plain = Voxelization(voxel_size, color_mean=None if scan.color is None else (0.0, 0.0, 0.0),
+                         color_std=None if scan.color is None else (1.0, 1.0, 1.0))
+    voxels = voxelize(scan, plain)
+    neighbors = Grid.sort(batch_coords([voxels]))[0].neighbors()  # voxels are in its order already
+    edges = _links(neighbors)
+    a, b = edges.unbind(1)
+    normals = voxel_normals(voxels.centers, neighbors)
+    weight = 1 - (normals.index_select(0, a) * normals.index_select(0, b)).sum(1).abs()
+    if scan.color is not None and settings.color_weight > 0:
+        step = voxels.features.index_select(0, a) - voxels.features.index_select(0, b)
+        weight += settings.color_weight * step.square_().sum(1)
+    superpoint = segment_graph(edges.numpy(), weight.numpy(), len(voxels), settings.scale,
+                               settings.min_size)
+    return superpoint[voxels.inverse.numpy()]
 
 
 def group_mesh(vertices: NDArray[np.floating], faces: NDArray[np.integer], scale: float = 0.01,
@@ -183,15 +153,11 @@ def _mesh_weights(vertices: NDArray[np.float32], normals: NDArray[np.float32],
     return np.where(_dot(normals[b], along) > 0, weight * weight, weight)
 
 
-def _links(nearest: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the pairs of points of which one is among the other's nearest: [E, 2], sorted."""
-    count = len(nearest)
-    here = np.repeat(np.arange(count), nearest.shape[1])
-    there = nearest.reshape(-1)
-    pairs = np.sort(np.minimum(here, there) * count + np.maximum(here, there))
-    pairs = pairs[np.diff(pairs, prepend=-1) > 0]               # np.unique is far slower
-    edges = np.stack(np.divmod(pairs, count), axis=1)
-    return edges[edges[:, 0] != edges[:, 1]]
+def _links(neighbors: torch.Tensor) -> torch.Tensor:
+    """Return the pairs of voxels that share a side or an edge, each once: [E, 2] int64."""
+    wanted = [k for k in range(14, 27) if STEPS[k].abs().sum() <= 2]
+    offset, here = (neighbors[wanted] < neighbors.shape[1]).nonzero(as_tuple=True)
+    return torch.stack([here, neighbors[wanted][offset, here].long()], 1)
 
 
 def _dot(u: NDArray[np.floating], v: NDArray[np.floating]) -> NDArray[np.floating]:

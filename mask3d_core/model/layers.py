@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from mask3d_core.sparse import Level, place_rows, product, select_rows, sparse_conv
+from mask3d_core.sparse.grid import STEPS
 import torch
 from torch import nn, Tensor
 
@@ -144,7 +145,7 @@ def _slots(level: Level) -> Tensor:
 def _stem_offsets() -> Tensor:
     """Return for (child out, parent offset, child in) the 5 x 5 x 5 offset, 125 for none."""
     place = torch.tensor([[k & 1, k >> 1 & 1, k >> 2] for k in range(8)])
-    parent = torch.tensor([[k % 3 - 1, k // 3 % 3 - 1, k // 9 - 1] for k in range(27)])
+    parent = STEPS.to(place.device)
     offset = 2 * parent[None, :, None] + place[None, None] - place[:, None, None]
     index = (offset + 2) @ torch.tensor([1, 5, 25])
     return index.where((offset.abs() <= 2).all(-1), torch.tensor(125))

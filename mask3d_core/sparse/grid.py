@@ -16,6 +16,8 @@ Free cells around the voxels of level 0.
 A neighbour's key then never wraps into the next row, and cells of every level up to stride 16 keep
 the parity of the absolute coordinates.
 """
+STEPS = torch.tensor([[k % 3 - 1, k // 3 % 3 - 1, k // 9 - 1] for k in range(27)])
+"""The offsets of a 3 x 3 x 3 neighbourhood, x fastest: [27, 3]."""
 
 
 def cell_shift(coords: Tensor) -> Tensor:
@@ -95,7 +97,7 @@ class Grid:
         shift = cell_shift(coords)
         unsorted, size = cell_keys(coords, shift)
         keys, rows = unsorted.sort()
-        shifted = torch.cat([coords[:, :1], coords[:, 1:] - shift], 1)[rows]
+        shifted = torch.cat([coords[:, :1], coords[:, 1:] - shift], 1).index_select(0, rows)
         return cls(shifted, keys, size[1] * size[2], size[2]), rows
 
     def coarsen(self) -> tuple[Grid, Tensor]:
@@ -129,7 +131,7 @@ class Grid:
         Returns
         -------
         [27, V] int32
-            Row of the neighbour at offset (k % 3 - 1, k // 3 % 3 - 1, k // 9 - 1); V for none.
+            Row of the neighbour at offset `STEPS[k]`; V for none.
 
         """
         count = len(self.keys)

@@ -145,7 +145,7 @@ class _Table(NamedTuple):
 
 def _level(grid: Grid, table: _Table, num_scans: int, slots: Tensor | None,
            num_parents: int) -> Level:
-    coords = grid.coords[table.order]
+    coords = grid.coords.index_select(0, table.order)
     scans = torch.arange(num_scans + 1, device=coords.device)
     starts = torch.searchsorted(coords[:, 0].contiguous(), scans).tolist()
     return Level(coords, starts, table.blocks, table.num_pairs, slots, num_parents)
@@ -159,8 +159,8 @@ def _arrange(grid: Grid) -> _Table:
     rank = torch.empty(count + 1, dtype=torch.int64, device=order.device)
     rank[order] = torch.arange(count, device=order.device)
     rank[count] = count  # "no neighbour" stays so
-    renamed = rank.int().index_select(0, table.reshape(-1)).view(table.shape)
-    neighbors = renamed.t().contiguous().index_select(0, order)  # [V, 27]
+    renamed = rank.int().index_select(0, table.t().reshape(-1)).view(count, -1)
+    neighbors = renamed.index_select(0, order)                  # [V, 27]
     present = neighbors < count
 
     parts = neighbors.split(BLOCK_ROWS)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from functools import cache
 import os
 from threading import Barrier
+from typing import TypeVar
 
 import torch
+
+T = TypeVar('T')
 
 
 def share(work: Callable[[Iterator[int]], None], count: int) -> None:
@@ -30,19 +34,33 @@ def share(work: Callable[[Iterator[int]], None], count: int) -> None:
         with torch.inference_mode(inference), torch.no_grad():
             work(numbers)
 
-    pool = _pool(os.getpid(), torch.get_num_threads())
+    pool = _pool(os.getpid(), torch.get_num_threads(), torch.get_num_threads())
     for part in [pool.submit(join_in) for _ in range(threads)]:
         part.result()
 
 
+@contextmanager
+def aside(work: Callable[[], T]) -> Iterator[Future[T]]:
+    """
+    Let a thread do some work meanwhile, which is done, or has failed, at the end.
+
+    In it torch computes with one thread: two that want all of them wait for each other.
+    """
+    done = _pool(os.getpid(), torch.get_num_threads(), 1).submit(work)
+    try:
+        yield done
+    finally:
+        wait([done])
+
+
 @cache
-def _pool(process: int, threads: int) -> ThreadPoolExecutor:
-    """Return the threads of a process (a fork has none of its parent's)."""
-    started = Barrier(threads)
-    pool = ThreadPoolExecutor(threads, 'sparse', _compute_alone)
-    for task in [pool.submit(started.wait) for _ in range(threads)]:
+def _pool(process: int, common: int, size: int) -> ThreadPoolExecutor:
+    """Return some threads of a process (a fork has none of its parent's)."""
+    started = Barrier(size)
+    pool = ThreadPoolExecutor(size, 'sparse', _compute_alone)
+    for task in [pool.submit(started.wait) for _ in range(size)]:
         task.result()
-    torch.set_num_threads(threads)  # `_compute_alone` also set what threads to come begin with
+    torch.set_num_threads(common)  # `_compute_alone` also set what threads to come begin with
     return pool
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 import threading
 
-from mask3d_core.sparse.threads import share
+from mask3d_core.sparse.threads import aside, share
 import pytest
 import torch
 
@@ -55,3 +55,24 @@ def test_errors_come_out(two_threads: None) -> None:
 
     with pytest.raises(ValueError, match='number'):
         share(fail, 10)
+
+
+def test_work_aside_has_one_thread_and_is_done_at_the_end(two_threads: None) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work() -> int:
+        begun.set()
+        go_on.wait(20)
+        return torch.get_num_threads()
+
+    with aside(work) as done:
+        assert begun.wait(20) and not done.done() and torch.get_num_threads() == 2
+        go_on.set()
+    assert done.done() and done.result() == 1
+
+
+def test_errors_aside_come_out_where_they_are_asked_for(two_threads: None) -> None:
+    with aside(lambda: 1 // 0) as done:
+        pass
+    with pytest.raises(ZeroDivisionError):
+        done.result()
