@@ -52,14 +52,17 @@ def unet_arithmetic(config: ModelConfig, pyramid: Pyramid) -> float:
 
 
 def decoder_arithmetic(config: ModelConfig, pyramid: Pyramid, num_queries: int) -> float:
-    """Return the operations our decoder spends on voxels, in GFLOP."""
+    """
+    Return the operations our decoder spends on voxels, in GFLOP.
+
+    What queries see of a level is not counted: it depends on their masks (`model/decoder.py`).
+    """
     width, finest = config.hidden_dim, BACKBONES[config.backbone][0][-1]
     widths = [BACKBONES[config.backbone][0][3], *BACKBONES[config.backbone][0][4:]]
-    voxels = len(pyramid.levels[0])
-    total = voxels * width * (finest + num_queries)                   # mask features, final masks
+    total = len(pyramid.levels[0]) * finest * num_queries             # final masks
     rounds = 1 if config.shared_rounds else config.num_rounds
     for number in config.levels:
         size = len(pyramid.levels[-1 - number])
         total += rounds * size * width * (widths[number] + 2 * width)  # squeeze, keys, values
-        total += config.num_rounds * size * width * num_queries * 3    # masks, scores, sums
+        total += config.num_rounds * size * finest * num_queries       # masks
     return 2 * total / 1e9

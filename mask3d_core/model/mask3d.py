@@ -55,9 +55,9 @@ class StepPrediction(NamedTuple):
     Attributes
     ----------
     class_logits : [Q, K + 1]
-    embeddings : [Q, D]
-        Mask embeddings of the queries.
-    mask_features : [V, D], or [S, D] for a model on segments
+    embeddings : [Q, M]
+        Of the queries, folded (`Mask3D._fold`).
+    mask_features : [V, M], or [S, M] for a model on segments
         Of the scan; the same tensor in all steps.
     votes : Votes or None
         Of the scan, the same in all steps; None for a model without.
@@ -84,8 +84,9 @@ class Scene:
     ----------
     memories : list of Memory
         One per attended level.
-    mask_features : [V, D] or [S, D]
-        In the order of the scan's voxels or segments.
+    mask_features : [V, M] or [S, M]
+        What masks are linear in (`Mask3D._mask_features`), in the order of the scan's voxels or
+        segments.
     encodings : [Q, D]
         Position encodings of the voxels the queries start at.
     features : [Q, C]
@@ -204,10 +205,7 @@ class Mask3D(nn.Module):
     def _scenes(self, levels: list[Tensor], scans: Sequence[Voxels], pyramid: Pyramid,
                 votes: Sequence[Votes | None], seeds: Sequence[Tensor]) -> list[Scene]:
         """Gather for each scan what its queries will see."""
-        finest = product(levels[-1], self.mask_projection.weight, self.mask_projection.bias)
-        if self.config.votes:  # masks teach windows, not votes
-            centers = torch.cat([said.centers.detach() for said in votes if said is not None])
-            finest = torch.cat([finest, window_features(centers)[pyramid.order]], 1)
+        finest = self._mask_features(levels[-1], pyramid, votes)
         sizes = [len(scan) for scan in scans]
         mask_features = list(select_rows(finest, pyramid.rank).split(sizes))
         if self.config.on_segments:
@@ -224,6 +222,27 @@ class Mask3D(nn.Module):
                       scan.centers[seed] if said is None else said.centers.detach()[seed])
                 for memory, masks, scan, rank, seed, said
                 in zip(memories, mask_features, scans, ranks, seeds, votes)]
+
+    def _mask_features(self, finest: Tensor, pyramid: Pyramid, votes: Sequence[Votes | None],
+                       ) -> Tensor:
+        """Return what masks are linear in: finest features, a one, windows, [V, M]."""
+        parts = [finest, torch.ones_like(finest[:, :1])]
+        if self.config.votes:  # masks teach windows, not votes
+            centers = torch.cat([said.centers.detach() for said in votes if said is not None])
+            parts.append(window_features(centers)[pyramid.order])
+        return torch.cat(parts, 1)
+
+    def _fold(self, embeddings: Tensor) -> Tensor:
+        """
+        Let mask embeddings meet the features before their projection: [..., D] -> [..., M].
+
+        A mask is e (W f + b) = (e W) f + e b: W meets a hundred queries instead of all voxels, and
+        the finest features f are fewer than D. Windows behind the embeddings stay as they are.
+        """
+        width = self.config.hidden_dim
+        embedding, window = embeddings[..., :width], embeddings[..., width:]
+        weight, bias = self.mask_projection.weight, self.mask_projection.bias
+        return torch.cat([embedding @ weight, (embedding @ bias)[..., None], window], -1)
 
     def _memories(self, features: list[Tensor], pyramid: Pyramid, centers: Tensor,
                   mask_features: Tensor) -> list[list[Memory]]:
@@ -266,8 +285,9 @@ class Mask3D(nn.Module):
 
     def _step(self, queries: Tensor, seeds: Tensor, scenes: list[Scene]) -> list[StepPrediction]:
         """Return what the queries of each scan, which started at `seeds` [B, Q, 3], say."""
-        return [StepPrediction(classes, embedding, scene.mask_features, scene.votes)
-                for classes, embedding, scene in zip(*self.head(queries, seeds), scenes)]
+        classes, embeddings = self.head(queries, seeds)
+        return [StepPrediction(logits, embedding, scene.mask_features, scene.votes)
+                for logits, embedding, scene in zip(classes, self._fold(embeddings), scenes)]
 
 
 def _segments(scan: Voxels) -> Tensor:

@@ -40,7 +40,7 @@ def test_the_decoder_of_one_voxel() -> None:
     config = ModelConfig()  # 3 rounds of one set of layers, at the four coarser levels
     widths = BACKBONES['Res16UNet34C'][0][3:7]
     keys = sum(128 * (width + 2 * 128) for width in widths)
-    steps = 3 * 4 * 128 * 50 * 3
-    expected = 2 * (128 * (96 + 50) + keys + steps) / 1e9
+    masks = (3 * 4 + 1) * 96 * 50
+    expected = 2 * (keys + masks) / 1e9
     pyramid = build_pyramid(torch.tensor([[0, 3, 4, 5]]))
     assert decoder_arithmetic(config, pyramid, 50) == pytest.approx(expected, rel=1e-12)
