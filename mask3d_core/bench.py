@@ -40,6 +40,8 @@ class Measurement:
     points, voxels, queries : int
     seconds : dict of str to float
         Median of each stage; superpoints are made only for weights that want segments.
+    together : float
+        Median of the whole with the node's defaults, superpoints beside the network.
     peak_bytes : int
         Largest memory of the process, or of the GPU, while the scan was segmented.
     unet_gflop, decoder_gflop : float
@@ -54,6 +56,7 @@ class Measurement:
     voxels: int
     queries: int
     seconds: dict[str, float]
+    together: float
     peak_bytes: int
     unet_gflop: float
     decoder_gflop: float
@@ -94,7 +97,7 @@ def run_bench(files: Sequence[Path], device: str = 'auto', precision: str = 'flo
     print(f'{segmenter.weights.model.backbone}, {segmenter.num_queries} queries, {precision}, '
           f'{segmenter.device}{threads}; median of {repeats} runs, seconds')
     print(f'{"scan":20} {"voxels":>8} ' + ' '.join(f'{stage:>11}' for stage in STAGES)
-          + f' {"network":>8} {"floor":>7} {"ratio":>6} {"GFLOP":>7} {"GFLOP/s":>8} '
+          + f' {"together":>8} {"network":>8} {"floor":>7} {"ratio":>6} {"GFLOP":>7} {"GFLOP/s":>8} '
           + f'{"peak MB":>8}')
     measurements = []
     for file in files:
@@ -115,14 +118,17 @@ def measure(segmenter: Segmenter, scan: Scan, name: str, repeats: int = 5) -> Me
     settings = ExtractSettings(superpoints=False)  # they would take turns with the network
     segmenter.segment(scan, settings)
     reset_peak(segmenter.device)
-    runs, rates = [], []
-    for _ in range(repeats):  # side by side: a noisy neighbour then slows both
+    runs, whole, rates = [], [], []
+    for _ in range(repeats):  # side by side: a noisy neighbour then slows all
         runs.append(segmenter.segment(scan, settings).seconds)
+        began = time.perf_counter()
+        segmenter.segment(scan)
+        whole.append(time.perf_counter() - began)
         rates.append(product_rate(segmenter.device))
     peak = peak_bytes(segmenter.device)
     seconds = {stage: statistics.median(run.get(stage, 0.) for run in runs) for stage in STAGES}
-    return Measurement(name, scan.input_size, len(voxels), segmenter.num_queries, seconds, peak,
-                       unet, decoder, statistics.median(rates))
+    return Measurement(name, scan.input_size, len(voxels), segmenter.num_queries, seconds,
+                       statistics.median(whole), peak, unet, decoder, statistics.median(rates))
 
 
 def product_rate(device: torch.device) -> float:
@@ -170,6 +176,6 @@ def write_json(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 def _row(m: Measurement) -> str:
     stages = ' '.join(f'{m.seconds[stage]:11.3f}' for stage in STAGES)
-    return (f'{m.name[:20]:20} {m.voxels:8} {stages} {m.network_seconds:8.3f} '
+    return (f'{m.name[:20]:20} {m.voxels:8} {stages} {m.together:8.3f} {m.network_seconds:8.3f} '
             f'{m.floor_seconds:7.3f} {m.ratio:6.2f} {m.unet_gflop:7.1f} {m.product_rate:8.0f} '
             f'{m.peak_bytes / 1e6:8.0f}')

@@ -14,9 +14,9 @@ from mask3d_core.errors import InputError
 SUMMARY = 'measure how long each stage takes'
 DESCRIPTION = """\
 Measure how long each stage takes on some scans: the median seconds of voxels, superpoints
-(if the weights want them), pyramid, U-Net, decoder, clustering and instances, the peak memory,
-the arithmetic, and the floor: that arithmetic at the rate of torch's own matrix product,
-measured in the same run.
+(if the weights want them), pyramid, U-Net, decoder, clustering and instances; of all together
+as the node does it, with superpoints beside the network; the peak memory, the arithmetic, and
+the floor: that arithmetic at the rate of torch's own matrix product, measured in the same run.
 """
 EXAMPLES = """\
 example:

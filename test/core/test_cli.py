@@ -261,6 +261,7 @@ def test_bench_measures_and_compares(weights_file: Path, scan_file: Path, tmp_pa
     measured = json.loads((tmp_path / 'bench.json').read_text())['measurements']
     assert [row['points'] for row in measured] == [5000]
     assert measured[0]['seconds']['superpoints'] == 0, 'they would slow the network'
+    assert measured[0]['together'] > 0
 
 
 @pytest.mark.parametrize('options', [(), ('--train',)])
