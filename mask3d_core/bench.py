@@ -97,8 +97,8 @@ def run_bench(files: Sequence[Path], device: str = 'auto', precision: str = 'flo
     print(f'{segmenter.weights.model.backbone}, {segmenter.num_queries} queries, {precision}, '
           f'{segmenter.device}{threads}; median of {repeats} runs, seconds')
     print(f'{"scan":20} {"voxels":>8} ' + ' '.join(f'{stage:>11}' for stage in STAGES)
-          + f' {"together":>8} {"network":>8} {"floor":>7} {"ratio":>6} {"GFLOP":>7} {"GFLOP/s":>8} '
-          + f'{"peak MB":>8}')
+          + f' {"together":>8} {"network":>8} {"floor":>7} {"ratio":>6} {"GFLOP":>7} '
+          + f'{"GFLOP/s":>8} {"peak MB":>8}')
     measurements = []
     for file in files:
         print(f'mask3d: measuring {file} …', file=sys.stderr, flush=True)

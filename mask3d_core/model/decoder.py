@@ -49,11 +49,12 @@ class Attention(nn.Module):
         keys, values : [B, V, D]
             `key(x)` and `value(x)`.
         masked : [Q, V] bool, optional
-            True where a query must not look (eq. 3).
+            True where a query must not look (eq. 3); of one scan, so B is 1.
 
         """
         asked = self.query(queries)
-        if masked is None or torch.is_grad_enabled() or masked.is_cuda or len(masked[0]) < MANY:
+        if (masked is None or masked.shape[1] < MANY or masked.device.type != 'cpu'
+                or torch.is_grad_enabled()):
             return self.out(self._attend(asked, keys, values, masked))
         return self.out(self._attend_to_few(asked[0], keys[0], values[0], masked)[None])
 
