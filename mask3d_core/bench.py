@@ -41,9 +41,11 @@ class Measurement:
     seconds : dict of str to float
         Median of each stage; superpoints are made only for weights that want segments.
     together : float
-        Median of the whole with the node's defaults, superpoints beside the network.
+        Median of the whole with the node's defaults, superpoints beside the network unless the
+        weights want them first.
     peak_bytes : int
-        Largest memory of the process, or of the GPU, while the scan was segmented.
+        Largest memory of the process, or of the GPU, while the scan was segmented, superpoints
+        beside the network included.
     unet_gflop, decoder_gflop : float
         Useful arithmetic.
     product_rate : float
@@ -89,8 +91,8 @@ def run_bench(files: Sequence[Path], device: str = 'auto', precision: str = 'flo
     """
     Measure scans and print a table as they come.
 
-    Without weights the full network (Res16UNet34C, 100 queries) is measured with random ones:
-    its time does not depend on them.
+    Without weights the full network (Res16UNet34C, 100 queries) is measured with random ones.
+    Their masks cover much of a scan: with trained ones the decoder and the extraction are faster.
     """
     segmenter = load_segmenter(weights or demo_weights(), device, precision, num_queries)
     threads = f', {torch.get_num_threads()} threads' if segmenter.device.type == 'cpu' else ''
@@ -116,7 +118,8 @@ def measure(segmenter: Segmenter, scan: Scan, name: str, repeats: int = 5) -> Me
                      decoder_arithmetic(config, pyramid, segmenter.num_queries))
     del pyramid
     settings = ExtractSettings(superpoints=False)  # they would take turns with the network
-    segmenter.segment(scan, settings)
+    for warm_up in (settings, None):
+        segmenter.segment(scan, warm_up)
     reset_peak(segmenter.device)
     runs, whole, rates = [], [], []
     for _ in range(repeats):  # side by side: a noisy neighbour then slows all

@@ -16,14 +16,16 @@ component takes in many small ones, the rest are taken one by one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from mask3d_core.cluster import numbered_by_first
 from mask3d_core.errors import InputError
 import numpy as np
 from numpy.typing import NDArray
 import torch
 
-PACE = 12
-"""Rounds go on while they settle one in so many edges: one by one takes so much longer."""
+ROUND_SHARE = 12
+"""Rounds go on while they settle one edge in so many: one by one takes so much longer."""
 
 
 def segment_graph(edges: NDArray[np.integer], weight: NDArray[np.floating], size: int,
@@ -138,7 +140,7 @@ def _join_similar(forest: _Forest, a: NDArray[np.int64], b: NDArray[np.int64],
         rows = np.flatnonzero(open_ & (a != b))
         settled = len(a) - len(rows)
         a, b, weight, number = a[rows], b[rows], weight[rows], number[:len(rows)]
-        if settled * PACE < len(rows):
+        if settled * ROUND_SHARE < len(rows):
             rows = _first_of_each_pair(a, b)
             a, b, weight = a[rows], b[rows], weight[rows]
             _join_similar_one_by_one(forest, a, b, weight)
@@ -147,20 +149,17 @@ def _join_similar(forest: _Forest, a: NDArray[np.int64], b: NDArray[np.int64],
 
 def _join_similar_one_by_one(forest: _Forest, a: NDArray[np.int64], b: NDArray[np.int64],
                              weight: NDArray[np.float64]) -> None:
-    parent, size = forest.parent.tolist(), forest.size.tolist()
-    threshold, scale = forest.threshold.tolist(), forest.scale
-    for low, high, heaviest in zip(a.tolist(), b.tolist(), weight.tolist()):
-        while parent[low] != low:
-            parent[low] = low = parent[parent[low]]
-        while parent[high] != high:
-            parent[high] = high = parent[parent[high]]
-        if low != high and heaviest <= threshold[low] and heaviest <= threshold[high]:
-            if size[low] < size[high]:
-                low, high = high, low
-            parent[high] = low
-            size[low] += size[high]
-            threshold[low] = heaviest + scale / size[low]
+    """Do what is left of `_join_similar` as the paper writes it."""
+    size, threshold, heaviest = forest.size.tolist(), forest.threshold.tolist(), weight.tolist()
+    parent = forest.parent.tolist()
+    for number, one, other in _still_apart(parent, a, b):
+        if heaviest[number] <= threshold[one] and heaviest[number] <= threshold[other]:
+            one, other = (one, other) if size[one] >= size[other] else (other, one)
+            parent[other] = one
+            size[one] += size[other]
+            threshold[one] = heaviest[number] + forest.scale / size[one]
     forest.parent, forest.size = np.array(parent), np.array(size)
+    forest.threshold = np.array(threshold)
 
 
 def _join_small(forest: _Forest, a: NDArray[np.int64], b: NDArray[np.int64], min_size: int,
@@ -176,7 +175,7 @@ def _join_small(forest: _Forest, a: NDArray[np.int64], b: NDArray[np.int64], min
         small = forest.size < min_size
         rows = np.flatnonzero((a != b) & (small[a] | small[b]))
         a, b = a[rows], b[rows]
-        if (before - len(rows)) * PACE < len(rows):
+        if (before - len(rows)) * ROUND_SHARE < len(rows):
             _join_small_one_by_one(forest, a, b, min_size)
             break
         first, number = forest.lightest(a, b), np.arange(len(a))
@@ -190,18 +189,27 @@ def _join_small(forest: _Forest, a: NDArray[np.int64], b: NDArray[np.int64], min
 
 def _join_small_one_by_one(forest: _Forest, a: NDArray[np.int64], b: NDArray[np.int64],
                            min_size: int) -> None:
-    parent, size = forest.parent.tolist(), forest.size.tolist()
-    for low, high in zip(a.tolist(), b.tolist()):
-        while parent[low] != low:
-            parent[low] = low = parent[parent[low]]
-        while parent[high] != high:
-            parent[high] = high = parent[parent[high]]
-        if low != high and (size[low] < min_size or size[high] < min_size):
-            if size[low] < size[high]:
-                low, high = high, low
-            parent[high] = low
-            size[low] += size[high]
+    """Do what is left of `_join_small`, which says how."""
+    size = forest.size.tolist()
+    parent = forest.parent.tolist()
+    for _, one, other in _still_apart(parent, a, b):
+        if size[one] < min_size or size[other] < min_size:
+            one, other = (one, other) if size[one] >= size[other] else (other, one)
+            parent[other] = one
+            size[one] += size[other]
     forest.parent, forest.size = np.array(parent), np.array(size)
+
+
+def _still_apart(parent: list[int], a: NDArray[np.int64], b: NDArray[np.int64],
+                 ) -> Iterator[tuple[int, int, int]]:
+    """Yield number and roots of each edge between components that are apart when it comes."""
+    for number, (one, other) in enumerate(zip(a.tolist(), b.tolist())):
+        while parent[one] != one:
+            parent[one] = one = parent[parent[one]]
+        while parent[other] != other:
+            parent[other] = other = parent[parent[other]]
+        if one != other:
+            yield number, one, other
 
 
 def _first_of_each_pair(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from mask3d_core.sparse.grid import STEPS
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
-import torch
-from torch.nn.functional import embedding_bag
 
 BLOCK = 1 << 13
 """Points worked on at once: their neighbours stay in the processor's cache."""
@@ -35,41 +34,47 @@ def neighbour_normals(xyz: NDArray[np.floating], neighbours: NDArray[np.integer]
     normals = np.empty((len(neighbours), 3))
     for first in range(0, len(neighbours), BLOCK):
         part = slice(first, first + BLOCK)
-        normals[part] = _least_spread(_scatter(columns[:, neighbours[part]]))
+        normals[part] = least_spread(_scatter(columns[:, neighbours[part]]))
     return normals
 
 
-def voxel_normals(centers: torch.Tensor, neighbors: torch.Tensor) -> torch.Tensor:
+def least_spread(moments: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     """
-    Fit a plane to each voxel and those around it: the direction in which they spread least.
+    Return the direction in which points spread least, of N sets of them.
 
-    Voxels count the less the further away they are, 1/e across a side, e^-2 across an edge, e^-3
-    across a corner: all alike, 27 of them blur creases.
+    It is the eigenvector of the smallest eigenvalue of the matrix of the moments. That eigenvalue
+    comes from the cosine of a third of an angle (Smith 1961); its vector is perpendicular to all
+    rows of A - eigenvalue, so the largest of their cross products.
 
     Parameters
     ----------
-    centers : [V, 3] float
-        Mean point of each voxel, metres.
-    neighbors : [27, V] int32
-        As `Grid.neighbors` returns them.
+    moments : six [N] float64
+        Sums (or means) of xx, yy, zz, xy, xz, yz about the mean of each set.
 
     Returns
     -------
-    [V, 3] float32
+    [N, 3] float64
         As `neighbour_normals`.
 
     """
-    x, y, z = (centers.double() - centers.double().mean(0)).unbind(1)
-    one = torch.ones_like(x)
-    moments = torch.stack([one, x, y, z, x * x, y * y, z * z, x * y, x * z, y * z], 1)
-    nobody = moments.new_zeros(1, moments.shape[1])
-    weight = torch.exp(-STEPS.abs().sum(1).double()).expand(len(x), -1).contiguous()
-    sums = embedding_bag(neighbors.t().contiguous(), torch.cat([moments, nobody]), mode='sum',
-                         per_sample_weights=weight, padding_idx=len(x)).t().contiguous().numpy()
-    x, y, z = sums[1:4] / sums[0]
-    spread = [sums[4] - x * sums[1], sums[5] - y * sums[2], sums[6] - z * sums[3],
-              sums[7] - x * sums[2], sums[8] - x * sums[3], sums[9] - y * sums[3]]
-    return torch.from_numpy(_least_spread(_of_unit_trace(spread))).float()
+    trace = moments[0] + moments[1] + moments[2]
+    trace = np.where(trace > 0, trace, 1)
+    xx, yy, zz, xy, xz, yz = (moment / trace for moment in moments)
+    mean = (xx + yy + zz) / 3
+    a, b, c = xx - mean, yy - mean, zz - mean
+    radius = np.sqrt((a * a + b * b + c * c + 2 * (xy * xy + xz * xz + yz * yz)) / 6)
+    half = (a * (b * c - yz * yz) - xy * (xy * c - yz * xz) + xz * (xy * yz - b * xz)) / 2
+    cosine = half / np.where(radius > 0, radius, 1) ** 3
+    angle = np.arccos(np.clip(cosine, -1, 1)) / 3
+    least = 2 * radius * np.cos(angle + 2 * np.pi / 3)          # about the mean
+    rows = [np.stack(row) for row in ((a - least, xy, xz), (xy, b - least, yz),
+                                      (xz, yz, c - least))]
+    products = np.stack([_cross(rows[i], rows[j]) for i, j in ((0, 1), (0, 2), (1, 2))])
+    length = (products ** 2).sum(axis=1)                        # [3, N]
+    best = length.argmax(axis=0)
+    each = np.arange(len(best))
+    vector, size = products[best, :, each], np.sqrt(length[best, each])[:, None]
+    return np.where(size > 1e-15, vector / np.maximum(size, 1e-300), (0, 0, 1))
 
 
 def vertex_normals(vertices: NDArray[np.floating], faces: NDArray[np.integer],
@@ -115,42 +120,10 @@ def _turns(values: NDArray[np.integer]) -> list[NDArray[np.int64]]:
 
 
 def _scatter(points: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Return xx, yy, zz, xy, xz, yz about the mean, of unit trace: [3, N, n] -> six [N]."""
+    """Return xx, yy, zz, xy, xz, yz about the mean: [3, N, n] -> six [N]."""
     x, y, z = points - points.mean(axis=2, keepdims=True)
-    moments = [np.einsum('ij,ij->i', a, b)
-               for a, b in ((x, x), (y, y), (z, z), (x, y), (x, z), (y, z))]
-    return _of_unit_trace(moments)
-
-
-def _of_unit_trace(moments: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
-    trace = moments[0] + moments[1] + moments[2]
-    trace[trace <= 0] = 1
-    return [moment / trace for moment in moments]
-
-
-def _least_spread(moments: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """
-    Return the eigenvectors of the smallest eigenvalues of symmetric 3 x 3 matrices: [N, 3].
-
-    The eigenvalue comes from the cosine of a third of an angle (Smith 1961); its vector is
-    perpendicular to all rows of A - eigenvalue, so the largest of their cross products.
-    """
-    xx, yy, zz, xy, xz, yz = moments
-    mean = (xx + yy + zz) / 3
-    a, b, c = xx - mean, yy - mean, zz - mean
-    radius = np.sqrt((a * a + b * b + c * c + 2 * (xy * xy + xz * xz + yz * yz)) / 6)
-    half = (a * (b * c - yz * yz) - xy * (xy * c - yz * xz) + xz * (xy * yz - b * xz)) / 2
-    cosine = half / np.where(radius > 0, radius, 1) ** 3
-    angle = np.arccos(np.clip(cosine, -1, 1)) / 3
-    least = 2 * radius * np.cos(angle + 2 * np.pi / 3)          # about the mean
-    rows = [np.stack(row) for row in ((a - least, xy, xz), (xy, b - least, yz),
-                                      (xz, yz, c - least))]
-    products = np.stack([_cross(rows[i], rows[j]) for i, j in ((0, 1), (0, 2), (1, 2))])
-    length = (products ** 2).sum(axis=1)                        # [3, N]
-    best = length.argmax(axis=0)
-    each = np.arange(len(best))
-    vector, size = products[best, :, each], np.sqrt(length[best, each])[:, None]
-    return np.where(size > 1e-15, vector / np.maximum(size, 1e-300), (0, 0, 1))
+    return [np.einsum('ij,ij->i', a, b)
+            for a, b in ((x, x), (y, y), (z, z), (x, y), (x, z), (y, z))]
 
 
 def _cross(u: NDArray[np.floating], v: NDArray[np.floating]) -> NDArray[np.floating]:

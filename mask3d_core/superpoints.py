@@ -7,17 +7,23 @@ they differ in what an edge is and what it weighs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mask3d_core.errors import InputError
 from mask3d_core.graph_segmentation import segment_graph
-from mask3d_core.normals import vertex_normals, voxel_normals
+from mask3d_core.normals import least_spread, vertex_normals
 from mask3d_core.scan import Scan
-from mask3d_core.sparse.grid import Grid, STEPS
-from mask3d_core.voxels import batch_coords, Voxelization, voxelize
+from mask3d_core.sparse.grid import cell_keys, cell_shift, Grid, STEPS
+from mask3d_core.voxels import batch_coords, Voxelization, voxelize, Voxels
 import numpy as np
 from numpy.typing import NDArray
 import torch
+from torch.nn import functional
+
+CELLS = (1, 1.25, 1.5, 2, 2.5, 3, 4)
+"""Sizes of the voxels superpoints are made of, in voxels of the model; the first that will do."""
+WITHOUT_GAPS = 0.36
+"""Fewer voxels of twice the size than this for one: dense real clouds have 0.26 to 0.35."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +65,10 @@ def find_superpoints(scan: Scan, voxel_size: float = 0.02,
     Divide a cloud into superpoints.
 
     The cloud is thinned to one mean point per voxel, so density does not matter and all points
-    of a voxel share a superpoint. The result does not depend on the order of the points. Voxels
-    that touch in a side or an edge are linked. A link weighs 1 - |cos| of the angle between the
+    of a voxel share a superpoint; where points lie further apart than voxels of that size, as in
+    maps that were thinned before, voxels are up to four times as large, so that they touch. The
+    result does not depend on the order of the points. Voxels that touch in a side or an edge are
+    linked. A link weighs 1 - |cos| of the angle between the
     normals plus `color_weight` times the squared difference of colour. The normals have no sign: a
     map does not tell from where its points were seen, so a convex edge cannot be told from a
     concave one and both divide.
@@ -69,8 +77,8 @@ def find_superpoints(scan: Scan, voxel_size: float = 0.02,
     ----------
     scan : Scan
     voxel_size : float
-        Metres; that of the model which shall use the superpoints. Points that lie further apart
-        have no neighbours, and each is a superpoint.
+        Metres; that of the model which shall use the superpoints. Points more than some four times
+        as far apart have no neighbours, and each is a superpoint.
     settings : SuperpointSettings, optional
 
     Returns
@@ -85,9 +93,7 @@ def find_superpoints(scan: Scan, voxel_size: float = 0.02,
 
     """
     settings = settings or SuperpointSettings()
-    plain = Voxelization(voxel_size, color_mean=None if scan.color is None else (0.0, 0.0, 0.0),
-                         color_std=None if scan.color is None else (1.0, 1.0, 1.0))
-    voxels = voxelize(scan, plain)
+    voxels = _touching_voxels(scan, voxel_size)
     neighbors = Grid.sort(batch_coords([voxels]))[0].neighbors()  # voxels are in its order already
     edges = _links(neighbors)
     a, b = edges.unbind(1)
@@ -99,6 +105,40 @@ def find_superpoints(scan: Scan, voxel_size: float = 0.02,
     superpoint = segment_graph(edges.numpy(), weight.numpy(), len(voxels), settings.scale,
                                settings.min_size)
     return superpoint[voxels.inverse.numpy()]
+
+
+def voxel_normals(centers: torch.Tensor, neighbors: torch.Tensor) -> torch.Tensor:
+    """
+    Fit a plane to each voxel and those around it, on the CPU.
+
+    Voxels count the less the further away they are, 1/e across a side, e^-2 across an edge, e^-3
+    across a corner: all alike, 27 of them blur creases.
+
+    Parameters
+    ----------
+    centers : [V, 3] float
+        Mean point of each voxel, metres.
+    neighbors : [27, V] int32
+        As `Grid.neighbors` returns them.
+
+    Returns
+    -------
+    [V, 3] float32
+        Unit vectors as those of `neighbour_normals`: without sign.
+
+    """
+    x, y, z = (centers.double() - centers.double().mean(0)).unbind(1)
+    one = torch.ones_like(x)
+    moments = torch.stack([one, x, y, z, x * x, y * y, z * z, x * y, x * z, y * z], 1)
+    nobody = moments.new_zeros(1, moments.shape[1])
+    weight = torch.exp(-STEPS.abs().sum(1).double()).expand(len(x), -1).contiguous()
+    sums = functional.embedding_bag(
+        neighbors.t().contiguous(), torch.cat([moments, nobody]), mode='sum',
+        per_sample_weights=weight, padding_idx=len(x)).t().contiguous().numpy()
+    x, y, z = sums[1:4] / sums[0]
+    spread = [sums[4] - x * sums[1], sums[5] - y * sums[2], sums[6] - z * sums[3],
+              sums[7] - x * sums[2], sums[8] - x * sums[3], sums[9] - y * sums[3]]
+    return torch.from_numpy(least_spread(spread)).float()
 
 
 def group_mesh(vertices: NDArray[np.floating], faces: NDArray[np.integer], scale: float = 0.01,
@@ -151,6 +191,34 @@ def _mesh_weights(vertices: NDArray[np.float32], normals: NDArray[np.float32],
     along /= np.where(length > 0, length, 1)[:, None]
     weight = 1 - _dot(normals[a], normals[b])
     return np.where(_dot(normals[b], along) > 0, weight * weight, weight)
+
+
+def _touching_voxels(scan: Scan, voxel_size: float) -> Voxels:
+    """Put a cloud on a grid so fine, or so much coarser, that its voxels touch."""
+    colored = scan.color is not None
+    plain = Voxelization(voxel_size, color_mean=(0., 0., 0.) if colored else None,
+                         color_std=(1., 1., 1.) if colored else None)
+    voxels = voxelize(scan, plain)
+    size = _size_without_gaps(voxels.centers, voxel_size)
+    return voxels if size == voxel_size else voxelize(scan, replace(plain, size=size))
+
+
+def _size_without_gaps(xyz: torch.Tensor, voxel_size: float) -> float:
+    """
+    Return the size from which on voxels of points [V, 3] touch; that of the model if none will do.
+
+    A surface without gaps has a quarter as many voxels of twice the size. Through gaps the graph
+    falls to pieces that follow the beat between the points and the grid.
+    """
+    for size in (times * voxel_size for times in CELLS):
+        if _count_cells(xyz, 2 * size) < WITHOUT_GAPS * _count_cells(xyz, size):
+            return size
+    return voxel_size
+
+
+def _count_cells(xyz: torch.Tensor, size: float) -> int:
+    cells = functional.pad((xyz / size).floor().long(), (1, 0))
+    return len(torch.unique(cell_keys(cells, cell_shift(cells))[0]))
 
 
 def _links(neighbors: torch.Tensor) -> torch.Tensor:

@@ -31,7 +31,7 @@ FLOORS = {
 }
 FLOOR_OF = {f'{package}.{name}': floor for package, floors in FLOORS.items()
             for floor, names in floors.items() for name in names.split()}
-WITHOUT_TORCH = [*FLOORS['mask3d_core'][0].split(), 'files', 'draw']
+WITHOUT_TORCH = [*FLOORS['mask3d_core'][0].split(), 'files', 'draw', 'normals']
 RUN_TIME = {'numpy', 'PIL', 'scipy', 'torch'}
 """What `pip install .` brings; everything else is imported where it is used."""
 

@@ -14,10 +14,10 @@ import torch
 from torch import nn, Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-MANY = 4096
-"""Rows of a level from which on queries look at what their masks leave them, not at all of it."""
-NARROW = 8
-"""A query that looks at less than one in so many rows looks at them alone."""
+LARGE_LEVEL = 4096
+"""Voxels of a level from which on queries look at what their masks leave, not at all of it."""
+NARROW_SHARE = 8
+"""A query that looks at less than one in so many voxels looks at them alone."""
 
 
 class Attention(nn.Module):
@@ -52,8 +52,9 @@ class Attention(nn.Module):
             True where a query must not look (eq. 3); of one scan, so B is 1.
 
         """
+        assert masked is None or len(queries) == 1, 'a mask is of one scan'
         asked = self.query(queries)
-        if (masked is None or masked.shape[1] < MANY or masked.device.type != 'cpu'
+        if (masked is None or masked.shape[1] < LARGE_LEVEL or masked.device.type != 'cpu'
                 or torch.is_grad_enabled()):
             return self.out(self._attend(asked, keys, values, masked))
         return self.out(self._attend_to_few(asked[0], keys[0], values[0], masked)[None])
@@ -76,13 +77,14 @@ class Attention(nn.Module):
         """
         attended = torch.empty_like(asked)
         hidden = _count(masked)
-        wide = hidden * NARROW < masked.shape[1] * (NARROW - 1)
+        wide = hidden * NARROW_SHARE < masked.shape[1] * (NARROW_SHARE - 1)
         if wide.any():
             attended[wide] = self._attend(asked[wide][None], keys[None], values[None],
                                           masked[wide])[0]
         narrow = (~wide).nonzero()[:, 0].tolist()
         # Each head's channels in a row of their own: a product for all heads.
-        head = torch.eye(self.num_heads).repeat_interleave(asked.shape[1] // self.num_heads, 1)
+        head = torch.eye(self.num_heads, dtype=asked.dtype)
+        head = head.repeat_interleave(asked.shape[1] // self.num_heads, 1)
         spread = asked[:, None] * head / math.sqrt(asked.shape[1] / self.num_heads)
 
         def attend(numbers: Iterable[int]) -> None:
@@ -107,7 +109,7 @@ class Memory:
         Features of the U-Net.
     positions : [V_l, D]
         Position encodings.
-    mask_features : [V_l, M]
+    mask_features : [V_l, E]
         Mask features averaged over each voxel's part of the finest level: mask logits are linear
         in them, so averaging the features once replaces averaging the logits in every step.
 
@@ -126,7 +128,7 @@ class Sight:
     Attributes
     ----------
     keys, values : [V_l, D]
-    mask_features : [V_l, M]
+    mask_features : [V_l, E]
         As in `Memory`.
 
     """
@@ -234,7 +236,7 @@ class MaskHead(nn.Module):
         """
         Return class logits [..., Q, K + 1] and mask embeddings [..., Q, D].
 
-        With windows, which start at `seeds` [..., Q, 3], D is so much larger.
+        With windows, which start at `seeds` [..., Q, 3], theirs follow behind the D.
         """
         queries = self.norm(queries)
         embedding = self.embedding(queries)
@@ -245,7 +247,7 @@ class MaskHead(nn.Module):
 
 def attention_mask(mask_features: Tensor, embedding: Tensor) -> Tensor:
     """
-    Return where queries must not look: [V_l, M], [Q, M] -> [Q, V_l] bool.
+    Return where queries must not look: [V_l, E], [Q, E] -> [Q, V_l] bool.
 
     A query whose mask is empty looks everywhere. The comparison is the original's, on
     probabilities: a logit of -1e-9 has probability 0.5 in float32 and is not masked. That of

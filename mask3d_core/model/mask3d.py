@@ -55,9 +55,9 @@ class StepPrediction(NamedTuple):
     Attributes
     ----------
     class_logits : [Q, K + 1]
-    embeddings : [Q, M]
+    embeddings : [Q, E]
         Of the queries, folded (`Mask3D._fold`).
-    mask_features : [V, M], or [S, M] for a model on segments
+    mask_features : [V, E], or [S, E] for a model on segments
         Of the scan; the same tensor in all steps.
     votes : Votes or None
         Of the scan, the same in all steps; None for a model without.
@@ -84,7 +84,7 @@ class Scene:
     ----------
     memories : list of Memory
         One per attended level.
-    mask_features : [V, M] or [S, M]
+    mask_features : [V, E] or [S, E]
         What masks are linear in (`Mask3D._mask_features`), in the order of the scan's voxels or
         segments.
     encodings : [Q, D]
@@ -225,7 +225,7 @@ class Mask3D(nn.Module):
 
     def _mask_features(self, finest: Tensor, pyramid: Pyramid, votes: Sequence[Votes | None],
                        ) -> Tensor:
-        """Return what masks are linear in: finest features, a one, windows, [V, M]."""
+        """Return what masks are linear in: finest features, a one, windows, [V, E]."""
         parts = [finest, torch.ones_like(finest[:, :1])]
         if self.config.votes:  # masks teach windows, not votes
             centers = torch.cat([said.centers.detach() for said in votes if said is not None])
@@ -234,7 +234,7 @@ class Mask3D(nn.Module):
 
     def _fold(self, embeddings: Tensor) -> Tensor:
         """
-        Let mask embeddings meet the features before their projection: [..., D] -> [..., M].
+        Let mask embeddings meet the features before their projection: [..., D] -> [..., E].
 
         A mask is e (W f + b) = (e W) f + e b: W meets a hundred queries instead of all voxels, and
         the finest features f are fewer than D. Windows behind the embeddings stay as they are.

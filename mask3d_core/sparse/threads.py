@@ -25,7 +25,7 @@ def share(work: Callable[[Iterator[int]], None], count: int) -> None:
     """
     threads = min(torch.get_num_threads(), count)
     numbers = iter(range(count))  # `next` on it is atomic
-    if threads == 1:
+    if threads <= 1:
         work(numbers)
         return
     inference = torch.is_inference_mode_enabled()
@@ -44,7 +44,9 @@ def aside(work: Callable[[], T]) -> Iterator[Future[T]]:
     """
     Let a thread do some work meanwhile, which is done, or has failed, at the end.
 
-    In it torch computes with one thread: two that want all of them wait for each other.
+    In it torch computes with one thread: two that want all of them wait for each other. The
+    process has one such thread: callers take turns, and `work` must not call this itself. Modes
+    as `torch.inference_mode` do not go along.
     """
     done = _pool(os.getpid(), torch.get_num_threads(), 1).submit(work)
     try:
@@ -55,7 +57,11 @@ def aside(work: Callable[[], T]) -> Iterator[Future[T]]:
 
 @cache
 def _pool(process: int, common: int, size: int) -> ThreadPoolExecutor:
-    """Return some threads of a process (a fork has none of its parent's)."""
+    """
+    Return `size` threads of a process (a fork has none of its parent's).
+
+    `common` is the number of threads torch computes with elsewhere, which stays.
+    """
     started = Barrier(size)
     pool = ThreadPoolExecutor(size, 'sparse', _compute_alone)
     for task in [pool.submit(started.wait) for _ in range(size)]:

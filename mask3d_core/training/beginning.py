@@ -22,6 +22,8 @@ SHIPPED = 'shipped'
 """`start_weights` for those of the package."""
 CLASS_LAYERS = ('head.classes.', 'votes.classes.')
 """Tensors that belong to the classes, not to what was learned about shapes."""
+RESIZED = 1.25
+"""Times as large, or as small, as those weights know them shapes may become by other voxels."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,8 @@ def _check_model(start: Weights, fresh: Weights) -> None:
         free.add('num_queries')
     names = {key: 'use_color' if key == 'in_channels' else f'model.{key}'
              for key in theirs if key not in free and theirs[key] != ours[key]}
-    if start.voxel_size != fresh.voxel_size:  # shapes would be of another size
+    smaller, larger = sorted((start.voxel_size, fresh.voxel_size))
+    if larger > RESIZED * smaller:
         theirs['voxel_size'], ours['voxel_size'] = start.voxel_size, fresh.voxel_size
         names['voxel_size'] = 'voxel_size'
     if names:

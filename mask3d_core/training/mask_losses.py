@@ -28,8 +28,8 @@ class MaskLosses(torch.autograd.Function):
 
         Parameters
         ----------
-        features : [V, D]
-        embeddings : [P, D]
+        features : [V, E]
+        embeddings : [P, E]
         members : [V, T] 0 or 1
         answered : [P] int64
             The instance each embedding answers for.

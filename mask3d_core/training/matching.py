@@ -62,8 +62,8 @@ class Refinement(NamedTuple):
     Attributes
     ----------
     class_logits : [L, Q, K + 1]
-    embeddings : [L, Q, D]
-    mask_features : [V, D] or [S, D]
+    embeddings : [L, Q, E]
+    mask_features : [V, E] or [S, E]
 
     """
 
@@ -143,7 +143,7 @@ def row_pieces(rows: int, columns: int, device: torch.device) -> list[slice]:
 
 def _mask_costs(features: Tensor, embeddings: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
     """
-    Return binary cross entropy and dice of every embedding with every mask: [M, T] each.
+    Return binary cross entropy and dice of every embedding with every mask: [P, T] each.
 
     With x the logits and t a mask, the cross entropy is the sum of softplus(x) - t x: the first
     does not depend on the mask, the second is linear in the features.

@@ -23,6 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Say = Callable[[str], None]
+SUPERPOINT_VERSION = 2
+"""Grows when `find_superpoints` finds others than before: stored ones are made anew then."""
 
 
 @dataclass(frozen=True)
@@ -169,8 +171,8 @@ def _state(data: Dataset, source: RawSource, superpoints: bool) -> list[Any]:
     files = [(file.name, file.stat().st_size, file.stat().st_mtime_ns)
              if file.exists() else (file.name, 0, 0) for file in source.files]
     classes = [list(row) for row in zip(data.classes.ids, data.classes.names)]
-    return [classes, [list(file) for file in files], data.voxel_size if superpoints else None,
-            source.version]
+    return [classes, [list(file) for file in files],
+            [data.voxel_size, SUPERPOINT_VERSION] if superpoints else None, source.version]
 
 
 def _done(data: Dataset, facts_file: Path, state: list[Any]) -> Outcome | None:

@@ -43,30 +43,30 @@ def test_equals_the_definition(size: int, degree: float, levels: int, scale: flo
     edges = random.integers(0, size, (int(degree * size), 2))     # loops and doubles, too
     weight = random.integers(0, levels, len(edges)) / levels
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(graph_segmentation, 'PACE', int(random.choice([0, 4, 1000])))
+        patch.setattr(graph_segmentation, 'ROUND_SHARE', int(random.choice([0, 4, 1000])))
         found = segment_graph(edges, weight, size, scale, min_size)
     assert found.tolist() == one_by_one(edges, weight, size, scale, min_size)
 
 
-PACES = pytest.mark.parametrize('pace', [0, 4, 10 ** 9])  # one by one, both, in rounds
+ROUND_SHARES = pytest.mark.parametrize('share', [0, 4, 10 ** 9])  # one by one, both, in rounds
 
 
-@PACES
-def test_large_graph(pace: int) -> None:
+@ROUND_SHARES
+def test_large_graph(share: int) -> None:
     random = np.random.default_rng(0)
     edges = random.integers(0, 600, (6000, 2))
     weight = random.uniform(0, 1, len(edges))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(graph_segmentation, 'PACE', pace)
+        patch.setattr(graph_segmentation, 'ROUND_SHARE', share)
         found = segment_graph(edges, weight, 600, 0.3, 3)
     assert found.max() > 10
     assert found.tolist() == one_by_one(edges, weight, 600, 0.3, 3)
 
 
-@PACES
-def test_edges_outside_the_spanning_tree_matter(pace: int, monkeypatch: pytest.MonkeyPatch,
+@ROUND_SHARES
+def test_edges_outside_the_spanning_tree_matter(share: int, monkeypatch: pytest.MonkeyPatch,
                                                 ) -> None:
-    monkeypatch.setattr(graph_segmentation, 'PACE', pace)
+    monkeypatch.setattr(graph_segmentation, 'ROUND_SHARE', share)
     # 0 and 1 hang on a finished component of twenty; heavier than both links is their own.
     chain = np.stack([np.arange(2, 21), np.arange(3, 22)], axis=1)
     edges = np.concatenate([chain, [[0, 2], [1, 21], [0, 1]]])
@@ -74,11 +74,11 @@ def test_edges_outside_the_spanning_tree_matter(pace: int, monkeypatch: pytest.M
     assert segment_graph(edges, weight, 22, 10, 1).tolist() == [0, 0] + [1] * 20
 
 
-@PACES
-def test_thresholds_may_grow(pace: int) -> None:
+@ROUND_SHARES
+def test_thresholds_may_grow(share: int) -> None:
     edges = np.array([[0, 1], [2, 3], [1, 2]])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(graph_segmentation, 'PACE', pace)
+        patch.setattr(graph_segmentation, 'ROUND_SHARE', share)
         for weight, segments in ((1.4, [0, 0, 0, 0]), (1.5, [0, 0, 1, 1])):   # 0.9 + 1 / 2
             found = segment_graph(edges, np.array([0.9, 0.9, weight]), 4, 1, 1)
             assert found.tolist() == segments

@@ -176,7 +176,8 @@ def test_a_scan_far_from_the_origin_is_moved_closer(plys: Path) -> None:
     np.testing.assert_allclose(scan.scan.xyz, xyz - [48000, -9000, 5], atol=1e-5)
 
 
-def test_superpoints_are_stored_and_the_option_is_part_of_what_is_done(plys: Path) -> None:
+def test_superpoints_are_stored_and_the_option_is_part_of_what_is_done(
+        plys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(plys) == 0
     assert not Dataset.open(plys.parent / 'out').on_segments
     assert run(plys, '--superpoints', '--voxel-size', '0.5') == 0
@@ -187,6 +188,9 @@ def test_superpoints_are_stored_and_the_option_is_part_of_what_is_done(plys: Pat
     before = data.path('hall_1').stat().st_mtime_ns
     assert run(plys, '--superpoints', '--voxel-size', '0.5') == 0
     assert data.path('hall_1').stat().st_mtime_ns == before
+    monkeypatch.setattr('mask3d_core.training.prepare.SUPERPOINT_VERSION', -1)
+    assert run(plys, '--superpoints', '--voxel-size', '0.5') == 0
+    assert data.path('hall_1').stat().st_mtime_ns > before
     assert run(plys, '--superpoints', '--voxel-size', '0.3') == 0
     np.testing.assert_array_equal(data.read('hall_1').scan.segment,
                                   find_superpoints(scan.scan, 0.3))

@@ -6,15 +6,20 @@ from hypothesis import given, settings, strategies
 from mask3d_core.errors import InputError
 from mask3d_core.files import read_scan
 from mask3d_core.scan import Scan
+from mask3d_core.sparse.grid import Grid
 from mask3d_core.superpoints import (
+    _links,
     find_superpoints,
     group_mesh,
     SuperpointSettings,
+    voxel_normals,
 )
 import numpy as np
 from numpy.typing import NDArray
 import pytest
 from table_tops import labels_of_each_point
+import torch
+from torch.nn import functional
 
 
 def plane(width: float, height: float, step: float = 0.02) -> NDArray:
@@ -75,8 +80,51 @@ def test_apart_is_apart_and_small_ones_are_joined() -> None:
     assert np.isin(crumb_on_it, below).all()
 
 
-def test_points_without_neighbours_are_superpoints() -> None:
+@pytest.mark.parametrize('spacing', [1, 1.2, 1.4, 1.6, 2, 2.5, 3, 4])
+def test_a_plane_is_one_however_it_was_thinned(spacing: float) -> None:
+    random, leaf = np.random.default_rng(0), 0.02 * spacing
+    turn = np.linalg.qr(random.normal(size=(3, 3)))[0]
+    xyz = (random.uniform(0, 2, (200_000, 3)) * [1, 1, 0] + [0, 0, leaf / 2]) @ turn
+    cell = np.unique(np.floor(xyz / leaf), axis=0, return_inverse=True)[1].reshape(-1)
+    means = np.stack([np.bincount(cell, axis) for axis in xyz.T], 1) / np.bincount(cell)[:, None]
+    superpoint = find_superpoints(Scan.from_points(means))
+    assert np.bincount(superpoint).max() > 0.99 * len(means)
+
+
+def test_points_far_from_all_others_are_superpoints() -> None:
     assert sorted(find_superpoints(Scan.from_points(plane(1, 1, 0.1)))) == list(range(100))
+
+
+def test_links_run_across_sides_and_edges() -> None:
+    cube = torch.tensor([[0, x, y, z] for x in range(3) for y in range(3) for z in range(3)])
+    grid, rows = Grid.sort(cube)
+    places = grid.coords[:, 1:]
+    near = (places[:, None] - places[None]).abs().sum(-1)
+    chebyshev = (places[:, None] - places[None]).abs().amax(-1)
+    wanted = ((near <= 2) & (chebyshev == 1)).triu().nonzero()
+    found = _links(grid.neighbors()).sort(1).values
+    assert sorted(found.tolist()) == wanted.tolist()
+
+
+def test_voxel_normals_are_the_weighted_fit() -> None:
+    draw = torch.Generator().manual_seed(0)
+    coords = torch.unique(torch.randint(0, 5, (60, 3), generator=draw), dim=0)
+    alone = torch.tensor([[20, 20, 20]])
+    grid, _ = Grid.sort(functional.pad(torch.cat([coords, alone]), (1, 0)))
+    places = grid.coords[:, 1:].double()
+    centers = places + torch.rand(places.shape, generator=draw, dtype=torch.float64)
+    found = voxel_normals(centers, grid.neighbors()).double()
+    steps = (places[:, None] - places[None]).abs()
+    weight = (-steps.sum(-1)).exp() * (steps.amax(-1) <= 1)
+    mean = weight @ centers / weight.sum(1, keepdim=True)
+    apart = centers[None] - mean[:, None]
+    values, vectors = torch.linalg.eigh(
+        torch.einsum('ij,ijk,ijl->ikl', weight, apart, apart))
+    clear = values[:, 1] > 1.05 * values[:, 0] + 1e-9
+    assert clear.double().mean() > 0.8 and not clear[-1]
+    cosine = (found * vectors[:, :, 0]).sum(1).abs()
+    torch.testing.assert_close(cosine[clear], torch.ones_like(cosine[clear]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(found.norm(dim=1), torch.ones_like(cosine), atol=1e-6, rtol=0)
 
 
 @settings(max_examples=60, deadline=None)

@@ -71,6 +71,10 @@ def test_work_aside_has_one_thread_and_is_done_at_the_end(two_threads: None) -> 
     assert done.done() and done.result() == 1
 
 
+def test_nothing_to_share_is_done_at_once() -> None:
+    share(lambda numbers: list(map(pytest.fail, numbers)), 0)
+
+
 def test_errors_aside_come_out_where_they_are_asked_for(two_threads: None) -> None:
     with aside(lambda: 1 // 0) as done:
         pass

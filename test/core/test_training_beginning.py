@@ -74,6 +74,19 @@ def test_fine_tuning_may_go_through_more_rounds(start_file: Path, rooms: Path,
                       '')
 
 
+def test_fine_tuning_may_have_voxels_of_nearly_that_size(start_file: Path, rooms: Path,
+                                                         tmp_path: Path) -> None:
+    config = configure(rooms, tmp_path, '--start_weights', str(start_file))
+    material = Material.open(config)
+    for size in (0.08, 0.12, 0.125):
+        begun = first_weights(replace(config, voxel_size=size), material, '')
+        assert begun.voxel_size == size
+        assert_equal_states(load_weights(start_file), begun)
+    for size in (0.079, 0.126):
+        with pytest.raises(InputError, match=f'have voxel_size 0.1, this configuration {size}'):
+            first_weights(replace(config, voxel_size=size), material, '')
+
+
 def test_own_scans_go_on_from_the_weights_that_ship(rooms: Path) -> None:
     file = Path(__file__).parents[2] / 'config' / 'train_own.yaml'
     config = load_config(file, ['--data', str(rooms)])
