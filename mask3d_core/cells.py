@@ -70,11 +70,7 @@ def gather_cells(points: NDArray[np.floating], eps: float) -> Cells:
         For points of another shape or with a NaN, or an eps that is not positive.
 
     """
-    xyz = np.asarray(points, np.float64)
-    if xyz.ndim != 2 or xyz.shape[1] != 3 or not len(xyz) or not np.isfinite(xyz).all():
-        raise InputError(f'expected at least one finite point, [V, 3], got {list(xyz.shape)}')
-    if not 0 < eps < np.inf:
-        raise InputError(f'expected a positive eps in metres, got {eps:g}')
+    xyz = checked(points, eps)
     cell = _cell_of_point(xyz, eps * SIDE / 2)
     count = int(cell.max()) + 1
     if len(xyz) < CROWDED * count:
@@ -87,6 +83,16 @@ def gather_cells(points: NDArray[np.floating], eps: float) -> Cells:
     low, high = boxes(sorted_xyz, np.cumsum(size) - size)
     sure, maybe = _close_pairs(low, high, eps)
     return Cells(xyz, cell, count, sure, maybe, float(eps), float(eps) * float(eps))
+
+
+def checked(points: NDArray[np.floating], eps: float) -> NDArray[np.float64]:
+    """Return points in double precision; raise InputError as `gather_cells` does."""
+    xyz = np.asarray(points, np.float64)
+    if xyz.ndim != 2 or xyz.shape[1] != 3 or not len(xyz) or not np.isfinite(xyz).all():
+        raise InputError(f'expected at least one finite point, [V, 3], got {list(xyz.shape)}')
+    if not 0 < eps < np.inf:
+        raise InputError(f'expected a positive eps in metres, got {eps:g}')
+    return xyz
 
 
 def boxes(xyz: NDArray[np.float64], start: NDArray[np.int64],

@@ -2,21 +2,39 @@
 Exact DBSCAN of points in space, for many masks over the same points.
 
 With `min_points` 1 the clusters are the connected components of the graph of all pairs within eps,
-so no neighbour lists are needed: points of one small cell belong together, touching cells too, and
-only where two components come close do points have to be compared. The cells are shared by all
-masks of a scan. The result equals scikit-learn's, labels included.
+so no neighbour lists are needed: points of one small cell belong together, touching cells too. Of
+most masks that is all there is to know; for the others cells that come close are looked at, and
+only where two components do, points have to be compared. The cells are shared by all masks of a
+scan. The result equals scikit-learn's, labels included.
 """
 
 from __future__ import annotations
 
-from mask3d_core.cells import box_bounds, boxes, Cells, CHUNK, every_pair, gather_cells
+from collections.abc import Sequence
+
+from mask3d_core.cells import (
+    box_bounds,
+    boxes,
+    Cells,
+    checked,
+    CHUNK,
+    every_pair,
+    gather_cells,
+    SIDE,
+)
 from mask3d_core.cores import core_rows, with_borders
 from mask3d_core.errors import InputError
 from mask3d_core.neighbours import are_neighbours, Members, members_of, reach
+from mask3d_core.sparse.grid import cell_keys, cell_shift, Grid
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
+import torch
+from torch.nn import functional
+
+MOST_CELLS = 2.0 ** 19
+"""Cells along one axis that a grid can number, whatever the other axes."""
 
 
 def dbscan(points: NDArray[np.floating], eps: float, min_points: int = 1) -> NDArray[np.int64]:
@@ -77,15 +95,62 @@ def cluster_rows(centers: NDArray[np.floating], masks: list[NDArray[np.int64]], 
     """Run `cluster_masks` on masks given as ascending rows of `centers`, Q arrays."""
     if min_points < 1:
         raise InputError(f'expected min_points of at least 1, got {min_points}')
-    if not any(map(len, masks)):
-        return [np.zeros(0, np.int64) for _ in masks]
-    centers, masks = _only_used(centers, masks)
+    labels = [np.zeros(len(rows), np.int64) for rows in masks]
+    open_ = [number for number, rows in enumerate(masks) if len(rows)]
+    if open_ and min_points == 1:
+        whole = in_one_piece(centers, [masks[number] for number in open_], eps)
+        open_ = [number for number, one in zip(open_, whole, strict=True) if not one]
+    if not open_:
+        return labels
+    centers, masks = _only_used(centers, [masks[number] for number in open_])
     cells = gather_cells(centers, eps)
-    if min_points == 1:
-        return _components(cells, masks)
-    cores = [core_rows(cells, rows, min_points) for rows in masks]
-    labels = _components(cells, cores)
-    return [with_borders(cells, *mask) for mask in zip(masks, cores, labels, strict=True)]
+    cores = masks if min_points == 1 else [core_rows(cells, rows, min_points) for rows in masks]
+    found = _components(cells, cores)
+    if min_points > 1:
+        found = [with_borders(cells, *mask) for mask in zip(masks, cores, found, strict=True)]
+    for number, label in zip(open_, found, strict=True):
+        labels[number] = label
+    return labels
+
+
+def in_one_piece(centers: NDArray[np.floating], masks: Sequence[NDArray[np.int64]], eps: float,
+                 ) -> NDArray[np.bool_]:
+    """
+    Tell which masks surely have one component, as their cells touch in a side, edge or corner.
+
+    Parameters
+    ----------
+    centers : [V, 3] float
+    masks : Q arrays
+        Rows of `centers`, none empty.
+    eps : float
+        Points of touching cells are within it.
+
+    Returns
+    -------
+    [Q] bool
+
+    """
+    xyz = checked(centers, eps)
+    local = (xyz - xyz.min(axis=0)) / (eps * SIDE / 2)
+    if not masks or local.max() >= MOST_CELLS:
+        return np.zeros(len(masks), bool)
+    places = functional.pad(torch.from_numpy(np.floor(local)).long(), (1, 0))
+    keys, inverse = torch.unique(cell_keys(places, cell_shift(places))[0], return_inverse=True)
+    coords = places.new_empty(len(keys), 4)
+    coords[inverse] = places
+    neighbors = Grid.sort(coords)[0].neighbors().numpy()[14:]  # the other half sees the same pairs
+    active = np.zeros((len(masks), len(coords) + 1), bool)  # the last: no cell
+    cell = inverse.numpy()
+    for row, rows in zip(active, masks, strict=True):
+        row[cell[rows]] = True
+    mask, place = np.nonzero(active)
+    offset, near = np.nonzero(active[mask, neighbors[:, place]])
+    number = np.cumsum(active).reshape(active.shape) - 1
+    edges = np.stack([near, number[mask[near], neighbors[offset, place[near]]]], axis=1)
+    component = _graph_components(edges, len(place))
+    first = np.flatnonzero(np.diff(mask, prepend=-1))
+    return np.minimum.reduceat(component, first) == np.maximum.reduceat(component, first)
 
 
 def _only_used(centers: NDArray[np.floating], masks: list[NDArray[np.int64]],

@@ -11,6 +11,7 @@ from mask3d_core.cluster import cluster_rows
 from mask3d_core.errors import InputError
 from mask3d_core.instances import Instances
 from mask3d_core.model.mask3d import Prediction
+from mask3d_core.point_masks import intersections, packed, points_of
 from mask3d_core.regions import find_regions, Regions, split_regions
 from mask3d_core.scan import Scan
 from mask3d_core.voxels import Voxels
@@ -20,8 +21,6 @@ import torch
 
 EPS_VOXELS = 16
 """Voxels between parts of a mask that are two objects; a quarter of it costs scores and time."""
-BLOCK = 1 << 16
-"""Points whose masks are multiplied at once: their counts stay exact in float32."""
 
 
 @dataclass(frozen=True)
@@ -166,8 +165,10 @@ def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTa
     probability = torch.softmax(prediction.class_logits.float(), dim=1)[:, :-1].cpu().numpy()
     candidates = _rank(regions, probability, settings)
     whole = scan.segment if segment is not None or settings.superpoints else None
-    masks = _Masks(regions, inverse, whole, candidates.region, least=0.5 * (segment is None))
-    candidates = _kept(candidates, masks, settings)
+    needed, region = np.unique(candidates.region, return_inverse=True)
+    masks = points_of([regions.voxels[r] for r in needed], inverse, whole,
+                      least=0.5 * (segment is None))
+    candidates = _kept(replace(candidates, region=region), masks, len(scan), settings)
     if wanted:
         candidates = candidates[np.isin(candidates.row, wanted)]
     instances = _describe(candidates, masks, scan, classes)
@@ -221,55 +222,18 @@ def _largest(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     return likely[np.argsort(-values[likely], kind='stable')][:count]
 
 
-class _Masks:
-    """
-    The masks of some regions over the N points of a scan, packed; each region once.
-
-    With segments, a mask holds the segments that have more than half of their points in the
-    region, unless it would hold less than the part `least` of the region's points.
-    """
-
-    def __init__(self, regions: Regions, inverse: NDArray[np.int64],
-                 segment: NDArray[np.int64] | None, needed: NDArray[np.int64],
-                 least: float) -> None:
-        self.num_points = len(inverse)
-        self.size = np.zeros(len(regions.query), np.int64)
-        self._packed: dict[int, NDArray[np.uint8]] = {}
-        segments = None if segment is None else np.unique(segment, return_inverse=True)[1]
-        whole = None if segments is None else np.bincount(segments)
-        inside = np.zeros(int(inverse.max(initial=-1)) + 1, bool)
-        for region in np.unique(needed):
-            inside[regions.voxels[region]] = True
-            mask = inside[inverse]
-            inside[regions.voxels[region]] = False
-            if segments is not None and whole is not None:
-                votes = np.bincount(segments[mask], minlength=len(whole))
-                chosen = 2 * votes > whole
-                if whole[chosen].sum() >= least * votes.sum():
-                    mask = chosen[segments]
-            self.size[region] = np.count_nonzero(mask)
-            self._packed[int(region)] = np.packbits(mask)
-
-    def __getitem__(self, region: int) -> NDArray[np.bool_]:
-        """Return one mask: [N] bool."""
-        return np.unpackbits(self._packed[region], count=self.num_points).view(bool)
-
-    def packed(self, regions: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Return the masks of some regions: [I, ceil(N / 8)]."""
-        empty = np.zeros((0, (self.num_points + 7) // 8), np.uint8)
-        return np.stack([self._packed[int(r)] for r in regions]) if len(regions) else empty
-
-
-def _kept(candidates: _Candidates, masks: _Masks, settings: ExtractSettings) -> _Candidates:
+def _kept(candidates: _Candidates, masks: list[NDArray[np.int64]], num_points: int,
+          settings: ExtractSettings) -> _Candidates:
     """Drop the unlikely, the small, and those that overlap with a better one."""
+    size = np.array([len(mask) for mask in masks], np.int64)
     keep = ((candidates.score >= settings.score_threshold)
-            & (masks.size[candidates.region] >= settings.min_points))
+            & (size[candidates.region] >= settings.min_points))
     candidates = candidates[keep]
     if settings.overlap_threshold is None and settings.cover_threshold is None:
         return candidates
-    candidates = candidates[masks.size[candidates.region] > 0]
+    candidates = candidates[size[candidates.region] > 0]
     regions, row = np.unique(candidates.region, return_inverse=True)
-    common = _intersections(masks.packed(regions))
+    common = intersections([masks[region] for region in regions], num_points)
     if settings.cover_threshold is not None:
         covered = (common / common.diagonal())[np.ix_(row, row)] > settings.cover_threshold
         kept = np.flatnonzero(~np.tril(covered, -1).any(axis=1))
@@ -279,16 +243,6 @@ def _kept(candidates: _Candidates, masks: _Masks, settings: ExtractSettings) -> 
         group = candidates.row if settings.all_classes else np.zeros_like(row)
         candidates = candidates[_distinct(common / union, row, group, settings.overlap_threshold)]
     return candidates
-
-
-def _intersections(packed: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return how many points each two masks share: [R, R]."""
-    common = torch.zeros((len(packed), len(packed)), dtype=torch.float64)
-    for first in range(0, packed.shape[1], BLOCK // 8):
-        bits = np.unpackbits(packed[:, first:first + BLOCK // 8], axis=1)
-        part = torch.from_numpy(bits).float()
-        common += part @ part.t()                               # [R, n] @ [n, R]
-    return common.numpy()
 
 
 def _distinct(overlap: NDArray[np.float64], row: NDArray[np.int64], group: NDArray[np.int64],
@@ -316,19 +270,18 @@ def _distinct(overlap: NDArray[np.float64], row: NDArray[np.int64], group: NDArr
     return np.array(chosen, np.int64)
 
 
-def _describe(candidates: _Candidates, masks: _Masks, scan: Scan, classes: ClassTable,
-              ) -> Instances:
+def _describe(candidates: _Candidates, masks: list[NDArray[np.int64]], scan: Scan,
+              classes: ClassTable) -> Instances:
     """Measure each instance and put its mask on the rows of the input cloud."""
     regions, instance = np.unique(candidates.region, return_inverse=True)
+    masks = [masks[region] for region in regions]
     columns = np.ascontiguousarray(scan.xyz.T)
-    shapes = np.array([_shape(columns, masks[int(region)]) for region in regions])
+    shapes = np.array([_shape(columns, mask) for mask in masks])
     shapes = shapes.reshape(-1, 16)[instance]                   # [I, 16]
-    packed = masks.packed(regions)
-    if len(scan) != scan.input_size:
-        packed = _on_input(packed, scan)
+    bits = packed([scan.kept[mask] for mask in masks], scan.input_size)
     ids = np.asarray(classes.ids, np.int32)
     return Instances(
-        masks=packed[instance], num_points=scan.input_size,
+        masks=bits[instance], num_points=scan.input_size,
         class_id=ids[candidates.row], score=candidates.score.astype(np.float32),
         class_names=dict(zip(classes.ids, classes.names, strict=True)),
         class_colors=dict(zip(classes.ids, classes.colors, strict=True)),
@@ -337,9 +290,8 @@ def _describe(candidates: _Candidates, masks: _Masks, scan: Scan, classes: Class
         upright_yaw=shapes[:, 15])
 
 
-def _shape(columns: NDArray[np.floating], mask: NDArray[np.bool_]) -> list[float]:
+def _shape(columns: NDArray[np.floating], rows: NDArray[np.int64]) -> list[float]:
     """Return centroid, box centre and size, upright centre, size and yaw of some points."""
-    rows = np.flatnonzero(mask)
     if not len(rows):
         return [float('nan')] * 16
     points = [column[rows] for column in columns]
@@ -350,13 +302,3 @@ def _shape(columns: NDArray[np.floating], mask: NDArray[np.bool_]) -> list[float
     size = [b - a for a, b in zip(low, high, strict=True)]
     floor = smallest_rectangle(points[0], points[1])
     return [*centroid, *center, *size, *floor.center, center[2], *floor.size, size[2], floor.yaw]
-
-
-def _on_input(packed: NDArray[np.uint8], scan: Scan) -> NDArray[np.uint8]:
-    """Move packed masks [I, .] from the points of a scan to the rows of its input cloud."""
-    moved = np.zeros((len(packed), (scan.input_size + 7) // 8), np.uint8)
-    mask = np.zeros(scan.input_size, np.uint8)
-    for index, bits in enumerate(packed):
-        mask[scan.kept] = np.unpackbits(bits, count=len(scan))
-        moved[index] = np.packbits(mask)
-    return moved

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mask3d_core.errors import InputError
+from mask3d_core.point_masks import Groups
 import numpy as np
 from numpy.typing import NDArray
 import torch
@@ -51,15 +52,14 @@ def find_regions(mask_logits: Tensor, segment: Tensor | None) -> Regions:
         If the logits are not numbers.
 
     """
-    size = None if segment is None else torch.bincount(segment, minlength=len(mask_logits))
-    inside, total = _inside(mask_logits, size)
+    voxels, probabilities = _positive(mask_logits)
     if segment is not None:
-        inside = inside[:, segment.cpu().numpy()]
-    voxels = [np.flatnonzero(row) for row in inside]
+        members = Groups(segment.cpu().numpy(), len(mask_logits))
+        probabilities = [np.repeat(p, members.size[rows])
+                         for p, rows in zip(probabilities, voxels, strict=True)]
+        voxels = [members.members(rows) for rows in voxels]
+    total = np.array([p.sum(dtype=np.float64) for p in probabilities])
     count = np.array([len(rows) for rows in voxels])
-    if not np.isfinite(total).all():
-        raise InputError('the network answered with NaN: the weights are broken, or the precision '
-                         'is too low for them; try float32')
     return Regions(np.arange(len(voxels)), voxels, total / (count + 1e-6))
 
 
@@ -112,22 +112,20 @@ def _probability(mask_logits: Tensor, segment: Tensor | None, voxels: NDArray[np
     return mask_logits[rows, query].float().sigmoid().cpu().numpy().astype(np.float64)
 
 
-def _inside(mask_logits: Tensor, size: Tensor | None,
-            ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """
-    Return where the logits are positive, [Q, rows], and the sum of probabilities there, [Q].
-
-    Rows count `size` times, once without it.
-    """
-    rows, queries = mask_logits.shape
-    inside = torch.empty((queries, rows), dtype=torch.bool, device=mask_logits.device)
-    total = torch.zeros(queries, dtype=torch.float64)
-    for first in range(0, rows, BLOCK):
-        block = mask_logits[first:first + BLOCK].float()
-        positive = block > 0
-        inside[:, first:first + BLOCK] = positive.t()
-        share = block.clamp(min=0).sigmoid() * positive  # of -200 it takes ten times as long
-        if size is not None:
-            share = share * size[first:first + BLOCK, None]
-        total += share.sum(dim=0).cpu()
-    return inside.cpu().numpy(), total.numpy()
+def _positive(mask_logits: Tensor) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float32]]]:
+    """Return for each of Q queries the rows with a positive logit, ascending, and its sigmoid."""
+    queries = mask_logits.shape[1]
+    places, probabilities = [], []
+    for first in range(0, len(mask_logits), BLOCK):
+        block = mask_logits[first:first + BLOCK]
+        if block.isnan().any():
+            raise InputError('the network answered with NaN: the weights are broken, or the '
+                             'precision is too low for them; try float32')
+        place = torch.from_numpy(np.flatnonzero((block > 0).cpu().numpy()))  # torch is slower
+        probability = block.flatten()[place.to(block.device)].float().sigmoid()
+        places.append(place.numpy() + first * queries)
+        probabilities.append(probability.cpu().numpy())
+    row, query = np.divmod(np.concatenate(places), queries)
+    order = torch.from_numpy(query).sort(stable=True).indices.numpy()
+    ends = np.cumsum(np.bincount(query, minlength=queries))[:-1]
+    return (np.split(row[order], ends), np.split(np.concatenate(probabilities)[order], ends))

@@ -5,7 +5,7 @@ from itertools import product
 from hypothesis import assume, given, settings, strategies
 from mask3d_core import cluster
 from mask3d_core.bench_clustering import measure_clustering, room_masks
-from mask3d_core.cluster import cluster_masks, dbscan
+from mask3d_core.cluster import cluster_masks, dbscan, in_one_piece
 from mask3d_core.errors import InputError
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,25 @@ def rounds_both_ways(points: NDArray, eps: float) -> bool:
     """
     squares = ((points[:, None].astype(float) - points[None].astype(float)) ** 2).sum(axis=2)
     return bool(((squares > eps * eps) & (np.sqrt(squares) <= eps)).any())
+
+
+@settings(max_examples=200, deadline=None)
+@given(kind=POINTS, size=strategies.integers(1, 80), seed=strategies.integers(0, 2 ** 32 - 1))
+def test_what_is_taken_for_one_piece_is_one(kind: str, size: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    points, eps = cloud(kind, size, random)
+    masks = [np.flatnonzero(random.uniform(size=len(points)) < share) for share in (0.1, 0.5, 1)]
+    masks = [mask for mask in masks if len(mask)]
+    for mask, whole in zip(masks, in_one_piece(points, masks, eps), strict=True):
+        assert not whole or not DBSCAN(eps=eps * (1 + 1e-12), min_samples=1).fit(
+            points[mask]).labels_.any()
+
+
+def test_what_touches_is_one_piece() -> None:
+    line = np.arange(0, 9, 0.1)[:, None] * [[0.5, 0.5, 0.7]]
+    masks = [np.arange(len(line)), np.array([5]), np.array([0, 1, 60, 61]), np.arange(20, 50)]
+    assert in_one_piece(line, masks, 0.5).tolist() == [True, True, False, True]
+    assert not in_one_piece(line * 1e9, masks, 0.5).any()        # more cells than can be numbered
 
 
 @settings(max_examples=400, deadline=None)

@@ -1,0 +1,112 @@
+"""Masks over the points of a scan, kept as the rows they hold: most hold few."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+import torch
+
+BLOCK = 1 << 14
+"""Points whose masks are multiplied at once: they stay in the processor's cache."""
+FEW = 0.05
+"""Part of all rows up to which gathering some is faster than going through all."""
+
+
+class Groups:
+    """
+    The members of each of G groups.
+
+    Attributes
+    ----------
+    rows : [N] int64
+        Sorted by group, ascending inside one.
+    size : [G] int64
+
+    """
+
+    def __init__(self, group: NDArray[np.int64], count: int) -> None:
+        self.rows = torch.from_numpy(group).sort(stable=True).indices.numpy()  # numpy is slower
+        self.size = np.bincount(group, minlength=count)
+        self._group = group
+        self._first = np.cumsum(self.size) - self.size
+
+    def members(self, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the members of some groups, ascending."""
+        size = self.size[chosen]
+        total = int(size.sum())
+        if total > FEW * len(self.rows):
+            inside = np.zeros(len(self.size), bool)
+            inside[chosen] = True
+            return np.flatnonzero(inside[self._group])
+        skipped = self._first[chosen] - (np.cumsum(size) - size)
+        return np.sort(self.rows[np.repeat(skipped, size) + np.arange(total)])
+
+
+def points_of(regions: Sequence[NDArray[np.int64]], inverse: NDArray[np.int64],
+              segment: NDArray[np.int64] | None, least: float) -> list[NDArray[np.int64]]:
+    """
+    Return the points of regions that are given by their voxels.
+
+    With segments, a mask holds the segments that have more than half of their points in the
+    region, unless it would hold less than the part `least` of the region's points.
+
+    Parameters
+    ----------
+    regions : R arrays
+        Voxels of each.
+    inverse : [N] int64
+        The voxel of each point.
+    segment : [N] int64 or None
+    least : float
+
+    Returns
+    -------
+    R arrays
+        Rows of points, ascending.
+
+    """
+    voxels = Groups(inverse, int(inverse.max(initial=-1)) + 1)
+    masks = [voxels.members(region) for region in regions]
+    if segment is None:
+        return masks
+    number = np.unique(segment, return_inverse=True)[1]
+    segments = Groups(number, int(number.max(initial=-1)) + 1)
+    for index, mask in enumerate(masks):
+        votes = np.bincount(number[mask], minlength=len(segments.size))
+        chosen = np.flatnonzero(2 * votes > segments.size)
+        if segments.size[chosen].sum() >= least * len(mask):
+            masks[index] = segments.members(chosen)
+    return masks
+
+
+def intersections(masks: Sequence[NDArray[np.int64]], num_points: int) -> NDArray[np.float64]:
+    """Return how many points each two of R masks share: [R, R]. Most points are in one at most."""
+    common = np.diag(np.array([len(mask) for mask in masks], np.float64))
+    count = np.zeros(num_points, np.int64)
+    for mask in masks:
+        count[mask] += 1
+    shared = count > 1
+    column = np.cumsum(shared) - 1
+    masks = [column[mask[shared[mask]]] for mask in masks]
+    for first in range(0, int(shared.sum()), BLOCK):
+        bits = np.zeros((len(masks), BLOCK), np.float32)
+        for row, mask in zip(bits, masks):
+            row[mask[slice(*np.searchsorted(mask, (first, first + BLOCK)))] - first] = 1
+        part = torch.from_numpy(bits)
+        both = (part @ part.t()).numpy()  # counts up to BLOCK are exact in float32
+        np.fill_diagonal(both, 0)
+        common += both
+    return common
+
+
+def packed(masks: Sequence[NDArray[np.int64]], num_points: int) -> NDArray[np.uint8]:
+    """Return masks as bits over N points, in the order of `numpy.packbits`: [R, ceil(N / 8)]."""
+    bits = np.zeros((len(masks), (num_points + 7) // 8), np.uint8)
+    mask = np.zeros(num_points, bool)
+    for row, rows in zip(bits, masks):
+        mask[rows] = True
+        row[:] = np.packbits(mask)
+        mask[rows] = False
+    return bits
