@@ -14,7 +14,7 @@ from mask3d_core.model.layers import (
     StemConv,
     UpConv,
 )
-from mask3d_core.sparse import Level, Pyramid
+from mask3d_core.sparse import Level, Pyramid, side_by_side
 import torch
 from torch import nn, Tensor
 from torch.utils.checkpoint import checkpoint
@@ -94,7 +94,7 @@ class UNet(nn.Module):
         outputs = [features]
         for depth, up, blocks in zip((3, 2, 1, 0), self.up, self.up_blocks):
             features = self._run(up, features, levels[depth]).relu_()
-            features = torch.cat([features, skips.pop()], 1)
+            features = side_by_side(features, skips.pop())
             features = self._run_all(blocks, features, levels[depth])
             outputs.append(features)
         return outputs

@@ -187,6 +187,15 @@ def _block_weight(weight: Tensor, block: Block) -> Tensor:
     return weight.reshape(len(weight), -1)
 
 
+def side_by_side(features: Tensor, more: Tensor) -> Tensor:
+    """Join the channels of two [V, .], so that a convolution needs no copy of them."""
+    if torch.is_grad_enabled() or features.dtype != more.dtype:
+        return torch.cat([features, more], 1)
+    channels = features.shape[1] + more.shape[1]
+    joined = _rows_followed_by_zeros(features, len(features), channels)
+    return torch.cat([features, more], 1, out=joined)
+
+
 def _rows_followed_by_zeros(like: Tensor, rows: int, channels: int) -> Tensor:
     """Return an uninitialised [rows, channels] whose memory goes on with a row of zeros."""
     longer = like.new_empty(rows + 1, channels)

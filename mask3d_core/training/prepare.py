@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 import json
 import multiprocessing
+import os
 from pathlib import Path
 import signal
+import threading
 import time
 from typing import Any
 
@@ -122,7 +124,7 @@ def _outcomes(task: Callable[[RawSource], Outcome], sources: Sequence[RawSource]
         return
     # Forked processes inherit locks of threads they do not have; spawned ones start clean.
     pool = ProcessPoolExecutor(min(workers, len(sources)),
-                               multiprocessing.get_context('spawn'), _ignore_interrupt)
+                               multiprocessing.get_context('spawn'), _begin_worker)
     try:
         for future in as_completed([pool.submit(task, source) for source in sources]):
             yield future.result()
@@ -133,8 +135,17 @@ def _outcomes(task: Callable[[RawSource], Outcome], sources: Sequence[RawSource]
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _ignore_interrupt() -> None:
+def _begin_worker() -> None:
+    """Leave interrupts to the parent, and do not outlive it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None, 'a worker has one'
+    parent.join()
+    os._exit(1)  # what is being written has another name until it is whole
 
 
 def prepare_source(data: Dataset, source: RawSource, superpoints: bool = False) -> Outcome:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import hashlib
 from pathlib import Path
 import subprocess
 import sys
+import time
 
 from mask3d_core.classes import load_classes
 from mask3d_core.cli import main
@@ -162,3 +164,39 @@ def test_a_folder_has_one_seed(prepared: Path, tmp_path: Path,
     assert times(prepared) == before
     with pytest.raises(SystemExit, match='2'):
         prepare(tmp_path, 3, '--seed', '-1')
+
+
+@pytest.mark.skipif(not Path('/proc/self/stat').exists(), reason='looks for processes in /proc')
+def test_workers_end_with_their_parent(tmp_path: Path) -> None:
+    command = [sys.executable, '-m', 'mask3d_core', 'prepare', 'rooms', str(tmp_path / 'out'),
+               '--count', '1000', '--workers', '2']
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as parent:
+        try:
+            wait_until(lambda: any(tmp_path.rglob('*.npz')))
+            children = children_of(parent.pid)
+        finally:
+            parent.kill()
+    assert len(children) >= 2
+    wait_until(lambda: not any(Path('/proc', str(child), 'exe').exists() for child in children))
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Wait for something to be so, a minute at most."""
+    for _ in range(600):
+        if true():
+            return
+        time.sleep(0.1)
+    raise AssertionError('it never was')
+
+
+def children_of(process: int) -> list[int]:
+    """Return the processes another has started and not yet outlived."""
+    found = []
+    for status in Path('/proc').glob('[0-9]*/stat'):
+        try:
+            parent = status.read_text().rpartition(')')[2].split()[1]
+        except OSError:  # it is gone
+            continue
+        if int(parent) == process:
+            found.append(int(status.parent.name))
+    return found
