@@ -11,7 +11,8 @@ Letters of array dimensions, everywhere in this package:
     N  points of a scan              V  voxels            S  segments (superpoints)
     Q  queries                       K  classes           I  instances
     D  channels of the decoder       C  channels of a feature map
-    B  scans of a batch              E  channels of mask features
+    B  scans of a batch              E  channels of mask features; edges of a graph
+    R  regions, the parts of masks
 
 Metres, seconds, radians, colours 0..1, z up.
 """

@@ -110,7 +110,7 @@ def run_bench(files: Sequence[Path], device: str = 'auto', precision: str = 'flo
 
 
 def measure(segmenter: Segmenter, scan: Scan, name: str, repeats: int = 5) -> Measurement:
-    """Segment a scan once to warm up, then `repeats` times, and take medians."""
+    """Segment a scan to warm up, with superpoints and without, then take medians of `repeats`."""
     _, voxels = segmenter.prepare(scan, Stopwatch(segmenter.device))
     pyramid = build_pyramid(batch_coords([voxels]))
     config = segmenter.weights.model

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from mask3d_core.errors import InputError
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 SIDE = (1 - 1e-5) / np.sqrt(3)
@@ -137,6 +139,13 @@ def every_pair(start_a: NDArray[np.int64], count_a: NDArray[np.int64],
             np.cumsum(size[first:last]) - size[first:last], size[first:last])
         step, j = np.divmod(offset, count_b[edge])
         yield edge, start_a[edge] + step, start_b[edge] + j
+
+
+def graph_components(edges: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Return the component of each vertex of a graph with some edges [E, 2]: [size]."""
+    weight = np.ones(len(edges), np.int8)
+    graph = csr_array((weight, (edges[:, 0], edges[:, 1])), shape=(size, size))
+    return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
 def _runs(values: NDArray[np.int64]) -> Iterator[tuple[int, int]]:

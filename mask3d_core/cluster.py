@@ -10,31 +10,21 @@ scan. The result equals scikit-learn's, labels included.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from mask3d_core.cells import (
     box_bounds,
     boxes,
     Cells,
-    checked,
     CHUNK,
     every_pair,
     gather_cells,
-    SIDE,
+    graph_components,
 )
 from mask3d_core.cores import core_rows, with_borders
 from mask3d_core.errors import InputError
 from mask3d_core.neighbours import are_neighbours, Members, members_of, reach
-from mask3d_core.sparse.grid import cell_keys, cell_shift, Grid
+from mask3d_core.touching import in_one_piece
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
-import torch
-from torch.nn import functional
-
-MOST_CELLS = 2.0 ** 19
-"""Cells along one axis that a grid can number, whatever the other axes."""
 
 
 def dbscan(points: NDArray[np.floating], eps: float, min_points: int = 1) -> NDArray[np.int64]:
@@ -97,12 +87,15 @@ def cluster_rows(centers: NDArray[np.floating], masks: list[NDArray[np.int64]], 
         raise InputError(f'expected min_points of at least 1, got {min_points}')
     labels = [np.zeros(len(rows), np.int64) for rows in masks]
     open_ = [number for number, rows in enumerate(masks) if len(rows)]
-    if open_ and min_points == 1:
-        whole = in_one_piece(centers, [masks[number] for number in open_], eps)
-        open_ = [number for number, one in zip(open_, whole, strict=True) if not one]
     if not open_:
         return labels
     centers, masks = _only_used(centers, [masks[number] for number in open_])
+    if min_points == 1:
+        split = np.flatnonzero(~in_one_piece(centers, masks, eps))
+        if not len(split):
+            return labels
+        open_ = [open_[place] for place in split]
+        centers, masks = _only_used(centers, [masks[place] for place in split])
     cells = gather_cells(centers, eps)
     cores = masks if min_points == 1 else [core_rows(cells, rows, min_points) for rows in masks]
     found = _components(cells, cores)
@@ -111,46 +104,6 @@ def cluster_rows(centers: NDArray[np.floating], masks: list[NDArray[np.int64]], 
     for number, label in zip(open_, found, strict=True):
         labels[number] = label
     return labels
-
-
-def in_one_piece(centers: NDArray[np.floating], masks: Sequence[NDArray[np.int64]], eps: float,
-                 ) -> NDArray[np.bool_]:
-    """
-    Tell which masks surely have one component, as their cells touch in a side, edge or corner.
-
-    Parameters
-    ----------
-    centers : [V, 3] float
-    masks : Q arrays
-        Rows of `centers`, none empty.
-    eps : float
-        Points of touching cells are within it.
-
-    Returns
-    -------
-    [Q] bool
-
-    """
-    xyz = checked(centers, eps)
-    local = (xyz - xyz.min(axis=0)) / (eps * SIDE / 2)
-    if not masks or local.max() >= MOST_CELLS:
-        return np.zeros(len(masks), bool)
-    places = functional.pad(torch.from_numpy(np.floor(local)).long(), (1, 0))
-    keys, inverse = torch.unique(cell_keys(places, cell_shift(places))[0], return_inverse=True)
-    coords = places.new_empty(len(keys), 4)
-    coords[inverse] = places
-    neighbors = Grid.sort(coords)[0].neighbors().numpy()[14:]  # the other half sees the same pairs
-    active = np.zeros((len(masks), len(coords) + 1), bool)  # the last: no cell
-    cell = inverse.numpy()
-    for row, rows in zip(active, masks, strict=True):
-        row[cell[rows]] = True
-    mask, place = np.nonzero(active)
-    offset, near = np.nonzero(active[mask, neighbors[:, place]])
-    number = np.cumsum(active).reshape(active.shape) - 1
-    edges = np.stack([near, number[mask[near], neighbors[offset, place[near]]]], axis=1)
-    component = _graph_components(edges, len(place))
-    first = np.flatnonzero(np.diff(mask, prepend=-1))
-    return np.minimum.reduceat(component, first) == np.maximum.reduceat(component, first)
 
 
 def _only_used(centers: NDArray[np.floating], masks: list[NDArray[np.int64]],
@@ -185,7 +138,7 @@ def _merge_surely(cells: Cells, masks: list[NDArray[np.int64]]) -> NDArray[np.in
     number = np.cumsum(active).reshape(active.shape) - 1
     edges = np.stack([number[mask, a[edge]], number[mask, b[edge]]], axis=1)
     component = np.full(active.shape, -1)
-    component[active] = _graph_components(edges, int(active.sum()))
+    component[active] = graph_components(edges, int(active.sum()))
     return component
 
 
@@ -289,17 +242,11 @@ def _any_within(cells: Cells, members: Members, pairs: NDArray[np.int64],
 def _joined(component: NDArray[np.int64], links: NDArray[np.int64]) -> NDArray[np.int64]:
     """Renumber components after linking pairs of them [E, 2]; -1 stays."""
     linked, ends = np.unique(links, return_inverse=True)
-    _, first, group = np.unique(_graph_components(ends.reshape(-1, 2), len(linked)),
+    _, first, group = np.unique(graph_components(ends.reshape(-1, 2), len(linked)),
                                 return_index=True, return_inverse=True)
     new = np.arange(component.max() + 1)
     new[linked] = linked[first[group]]
     return np.where(component < 0, -1, new[component])
-
-
-def _graph_components(edges: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    weight = np.ones(len(edges), np.int8)
-    graph = csr_array((weight, (edges[:, 0], edges[:, 1])), shape=(size, size))
-    return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
 def numbered_by_first(component: NDArray[np.int64]) -> NDArray[np.int64]:

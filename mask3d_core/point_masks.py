@@ -67,12 +67,14 @@ def points_of(regions: Sequence[NDArray[np.int64]], inverse: NDArray[np.int64],
         Rows of points, ascending.
 
     """
-    voxels = Groups(inverse, int(inverse.max(initial=-1)) + 1)
+    if not regions:
+        return []
+    voxels = Groups(inverse, int(inverse.max()) + 1)
     masks = [voxels.members(region) for region in regions]
     if segment is None:
         return masks
     number = np.unique(segment, return_inverse=True)[1]
-    segments = Groups(number, int(number.max(initial=-1)) + 1)
+    segments = Groups(number, int(number.max()) + 1)
     for index, mask in enumerate(masks):
         votes = np.bincount(number[mask], minlength=len(segments.size))
         chosen = np.flatnonzero(2 * votes > segments.size)

@@ -52,15 +52,16 @@ def find_regions(mask_logits: Tensor, segment: Tensor | None) -> Regions:
         If the logits are not numbers.
 
     """
-    voxels, probabilities = _positive(mask_logits)
-    if segment is not None:
+    rows, probabilities = _positive(mask_logits)
+    if segment is None:
+        voxels, total = rows, [p.sum(dtype=np.float64) for p in probabilities]
+    else:
         members = Groups(segment.cpu().numpy(), len(mask_logits))
-        probabilities = [np.repeat(p, members.size[rows])
-                         for p, rows in zip(probabilities, voxels, strict=True)]
-        voxels = [members.members(rows) for rows in voxels]
-    total = np.array([p.sum(dtype=np.float64) for p in probabilities])
-    count = np.array([len(rows) for rows in voxels])
-    return Regions(np.arange(len(voxels)), voxels, total / (count + 1e-6))
+        voxels = [members.members(chosen) for chosen in rows]
+        total = [p.astype(np.float64) @ members.size[chosen]
+                 for p, chosen in zip(probabilities, rows, strict=True)]
+    count = np.array([len(chosen) for chosen in voxels])
+    return Regions(np.arange(len(voxels)), voxels, np.array(total, np.float64) / (count + 1e-6))
 
 
 def split_regions(regions: Regions, mask_logits: Tensor, segment: Tensor | None,
@@ -114,18 +115,18 @@ def _probability(mask_logits: Tensor, segment: Tensor | None, voxels: NDArray[np
 
 def _positive(mask_logits: Tensor) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float32]]]:
     """Return for each of Q queries the rows with a positive logit, ascending, and its sigmoid."""
-    queries = mask_logits.shape[1]
-    places, probabilities = [], []
+    parts = []
     for first in range(0, len(mask_logits), BLOCK):
         block = mask_logits[first:first + BLOCK]
         if block.isnan().any():
             raise InputError('the network answered with NaN: the weights are broken, or the '
                              'precision is too low for them; try float32')
-        place = torch.from_numpy(np.flatnonzero((block > 0).cpu().numpy()))  # torch is slower
-        probability = block.flatten()[place.to(block.device)].float().sigmoid()
-        places.append(place.numpy() + first * queries)
-        probabilities.append(probability.cpu().numpy())
-    row, query = np.divmod(np.concatenate(places), queries)
-    order = torch.from_numpy(query).sort(stable=True).indices.numpy()
-    ends = np.cumsum(np.bincount(query, minlength=queries))[:-1]
-    return (np.split(row[order], ends), np.split(np.concatenate(probabilities)[order], ends))
+        inside = (block > 0).t().cpu().numpy()
+        query, row = np.divmod(np.flatnonzero(inside), inside.shape[1])  # torch is slower
+        place = torch.from_numpy(row * len(inside) + query).to(block.device)
+        probability = block.flatten()[place].float().sigmoid().cpu().numpy()
+        ends = np.cumsum(np.bincount(query, minlength=len(inside)))
+        parts.append((np.split(row + first, ends)[:-1], np.split(probability, ends)[:-1]))
+    rows, probabilities = zip(*parts)
+    return ([np.concatenate(pieces) for pieces in zip(*rows)],
+            [np.concatenate(pieces) for pieces in zip(*probabilities)])

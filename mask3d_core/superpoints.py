@@ -8,6 +8,7 @@ they differ in what an edge is and what it weighs.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache, partial
 
 from mask3d_core.errors import InputError
 from mask3d_core.graph_segmentation import segment_graph
@@ -64,21 +65,20 @@ def find_superpoints(scan: Scan, voxel_size: float = 0.02,
     """
     Divide a cloud into superpoints.
 
-    The cloud is thinned to one mean point per voxel, so density does not matter and all points
-    of a voxel share a superpoint; where points lie further apart than voxels of that size, as in
-    maps that were thinned before, voxels are up to four times as large, so that they touch. The
-    result does not depend on the order of the points. Voxels that touch in a side or an edge are
-    linked. A link weighs 1 - |cos| of the angle between the
-    normals plus `color_weight` times the squared difference of colour. The normals have no sign: a
-    map does not tell from where its points were seen, so a convex edge cannot be told from a
-    concave one and both divide.
+    The cloud is thinned to one mean point per voxel, so density does not matter and all points of
+    a voxel share a superpoint. The result does not depend on the order of the points. Voxels that
+    touch in a side or an edge are linked; in a cloud that was thinned before they may be too small
+    for that, then up to four times as large ones are taken for all of it. A link weighs 1 - |cos|
+    of the angle between the normals plus `color_weight` times the squared difference of colour.
+    The normals have no sign: a map does not tell from where its points were seen, so a convex edge
+    cannot be told from a concave one and both divide.
 
     Parameters
     ----------
     scan : Scan
     voxel_size : float
-        Metres; that of the model which shall use the superpoints. Points more than some four times
-        as far apart have no neighbours, and each is a superpoint.
+        Metres; that of the model which shall use the superpoints. Voxels that have no neighbours
+        all the same are superpoints of their own.
     settings : SuperpointSettings, optional
 
     Returns
@@ -199,7 +199,8 @@ def _touching_voxels(scan: Scan, voxel_size: float) -> Voxels:
     plain = Voxelization(voxel_size, color_mean=(0., 0., 0.) if colored else None,
                          color_std=(1., 1., 1.) if colored else None)
     voxels = voxelize(scan, plain)
-    size = _size_without_gaps(voxels.centers, voxel_size)
+    size = _size_without_gaps(voxels.centers.double() + torch.from_numpy(voxels.origin),
+                              voxel_size)
     return voxels if size == voxel_size else voxelize(scan, replace(plain, size=size))
 
 
@@ -210,8 +211,9 @@ def _size_without_gaps(xyz: torch.Tensor, voxel_size: float) -> float:
     A surface without gaps has a quarter as many voxels of twice the size. Through gaps the graph
     falls to pieces that follow the beat between the points and the grid.
     """
+    count = cache(partial(_count_cells, xyz))
     for size in (times * voxel_size for times in CELLS):
-        if _count_cells(xyz, 2 * size) < WITHOUT_GAPS * _count_cells(xyz, size):
+        if count(2 * size) < WITHOUT_GAPS * count(size):
             return size
     return voxel_size
 

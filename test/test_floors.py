@@ -15,8 +15,8 @@ FLOORS = {
     'mask3d_core': {
         0: 'classes errors instances scan',
         1: 'boxes cells cluster colors contact_sheet cores cutaway draw device files '
-           'graph_segmentation neighbours normals point_masks raster regions rooms sparse tracker '
-           'view',
+           'graph_segmentation neighbours normals point_masks raster regions rooms sparse '
+           'touching tracker view',
         2: 'model superpoints voxels',
         3: 'checkpoint convert doctor extract inert_pickle original_names original_settings '
            'shipped',

@@ -236,7 +236,7 @@ class MaskHead(nn.Module):
         """
         Return class logits [..., Q, K + 1] and mask embeddings [..., Q, D].
 
-        With windows, which start at `seeds` [..., Q, 3], theirs follow behind the D.
+        With votes, windows that start at `seeds` [..., Q, 3] follow on the embeddings: D + 8.
         """
         queries = self.norm(queries)
         embedding = self.embedding(queries)

@@ -188,7 +188,7 @@ def _block_weight(weight: Tensor, block: Block) -> Tensor:
 
 
 def side_by_side(features: Tensor, more: Tensor) -> Tensor:
-    """Join the channels of two [V, .], so that a convolution needs no copy of them."""
+    """Join the channels of two [V, .]; without gradients, so that a convolution needs no copy."""
     if torch.is_grad_enabled() or features.dtype != more.dtype:
         return torch.cat([features, more], 1)
     channels = features.shape[1] + more.shape[1]

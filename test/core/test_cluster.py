@@ -5,8 +5,9 @@ from itertools import product
 from hypothesis import assume, given, settings, strategies
 from mask3d_core import cluster
 from mask3d_core.bench_clustering import measure_clustering, room_masks
-from mask3d_core.cluster import cluster_masks, dbscan, in_one_piece
+from mask3d_core.cluster import cluster_masks, dbscan
 from mask3d_core.errors import InputError
+from mask3d_core.touching import in_one_piece
 import numpy as np
 from numpy.typing import NDArray
 import pytest

@@ -117,7 +117,9 @@ def test_a_threshold_leaves_what_it_would_leave_at_the_end() -> None:
         assert 0 < len(likely) == count <= len(everything)
         np.testing.assert_array_equal(likely.masks, everything.masks[:count])
         np.testing.assert_array_equal(likely.class_id, everything.class_id[:count])
-    assert not len(small(masks, classes, replace(PLAIN, score_threshold=1.0)))
+    for least in (0, 1):
+        assert not len(small(masks, classes, replace(PLAIN, score_threshold=1.0,
+                                                     min_points=least)))
 
 
 def test_a_mask_holds_whole_superpoints() -> None:

@@ -1,5 +1,6 @@
 """Geometry and convolution against definitions written out."""
 
+from collections.abc import Callable
 import itertools
 
 from mask3d_core.errors import InputError
@@ -12,6 +13,7 @@ from mask3d_core.sparse import (
     select_rows,
     sparse_conv,
 )
+from mask3d_core.sparse.conv import _followed_by_zeros, side_by_side
 from mask3d_core.sparse.grid import Grid
 from mask3d_core.sparse.pyramid import Pyramid
 import pytest
@@ -240,3 +242,15 @@ def test_gradients_do_not_depend_on_the_number_of_threads() -> None:
         torch.set_num_threads(threads)
     for more in gradients[1:]:
         assert all(torch.equal(one, two) for one, two in zip(gradients[0], more))
+
+
+@pytest.mark.parametrize('mode', [torch.no_grad, torch.inference_mode])
+def test_channels_side_by_side_are_followed_by_zeros(mode: Callable) -> None:
+    one, two = torch.randn(7, 3), torch.randn(7, 2)
+    with mode():
+        joined = side_by_side(one, two)
+        assert torch.equal(joined, torch.cat([one, two], 1))
+        padded = _followed_by_zeros(joined)
+        assert padded.data_ptr() == joined.data_ptr() and not padded[7].any()
+        assert torch.equal(side_by_side(one, two.double()), torch.cat([one, two.double()], 1))
+    assert side_by_side(one.requires_grad_(), two).requires_grad

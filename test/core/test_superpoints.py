@@ -14,6 +14,7 @@ from mask3d_core.superpoints import (
     SuperpointSettings,
     voxel_normals,
 )
+from mask3d_core.voxels import Voxelization, voxelize
 import numpy as np
 from numpy.typing import NDArray
 import pytest
@@ -89,6 +90,16 @@ def test_a_plane_is_one_however_it_was_thinned(spacing: float) -> None:
     means = np.stack([np.bincount(cell, axis) for axis in xyz.T], 1) / np.bincount(cell)[:, None]
     superpoint = find_superpoints(Scan.from_points(means))
     assert np.bincount(superpoint).max() > 0.99 * len(means)
+
+
+@pytest.mark.parametrize('seed', range(200))
+def test_few_points_are_never_too_few(seed: int) -> None:
+    """Voxels are made larger only where more than one of them is left."""
+    random = np.random.default_rng(seed)
+    xyz = random.uniform(0, random.uniform(0.02, 0.06), (20, 3)) + random.uniform(-1, 1, 3)
+    scan = Scan.from_points(xyz)
+    if len(voxelize(scan, Voxelization(0.02, color_mean=None, color_std=None))) > 1:
+        assert len(find_superpoints(scan, 0.02)) == 20
 
 
 def test_points_far_from_all_others_are_superpoints() -> None:

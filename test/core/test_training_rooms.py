@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 import hashlib
+import os
 from pathlib import Path
+import signal
 import subprocess
 import sys
 import time
@@ -173,11 +176,13 @@ def test_workers_end_with_their_parent(tmp_path: Path) -> None:
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as parent:
         try:
             wait_until(lambda: any(tmp_path.rglob('*.npz')))
-            children = children_of(parent.pid)
-        finally:
+            workers = workers_of(parent.pid)
+            assert len(workers) == 2
             parent.kill()
-    assert len(children) >= 2
-    wait_until(lambda: not any(Path('/proc', str(child), 'exe').exists() for child in children))
+            wait_until(lambda: not any(Path('/proc', str(one), 'exe').exists() for one in workers))
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(parent.pid, signal.SIGKILL)
 
 
 def wait_until(true: Callable[[], bool]) -> None:
@@ -189,14 +194,15 @@ def wait_until(true: Callable[[], bool]) -> None:
     raise AssertionError('it never was')
 
 
-def children_of(process: int) -> list[int]:
-    """Return the processes another has started and not yet outlived."""
+def workers_of(process: int) -> list[int]:
+    """Return the workers another process has started."""
     found = []
     for status in Path('/proc').glob('[0-9]*/stat'):
         try:
             parent = status.read_text().rpartition(')')[2].split()[1]
+            command = status.with_name('cmdline').read_text()
         except OSError:  # it is gone
             continue
-        if int(parent) == process:
+        if int(parent) == process and 'spawn_main' in command:
             found.append(int(status.parent.name))
     return found
