@@ -22,6 +22,9 @@ from mask3d_core.superpoints import find_superpoints
 from mask3d_core.voxels import batch_coords, voxelize, Voxels
 import torch
 
+FINER_SUPERPOINTS = 0.8
+"""Size of the voxels of superpoints, in voxels of the model: finer ones keep small things."""
+
 
 def load_segmenter(weights: str | Path | Weights | None = None, device: str = 'auto',
                    precision: str = 'float32', num_queries: int | None = None) -> Segmenter:
@@ -140,7 +143,8 @@ class Segmenter:
 
     def with_superpoints(self, scan: Scan) -> Scan:
         """Return the scan with superpoints for its segments, whatever they were."""
-        return replace(scan, segment=find_superpoints(scan, self.voxelization.size))
+        finer = 1 if self.weights.model.on_segments else FINER_SUPERPOINTS
+        return replace(scan, segment=find_superpoints(scan, finer * self.voxelization.size))
 
     @torch.inference_mode()
     def predict(self, voxels: Voxels, watch: Stopwatch | None = None) -> Prediction:
