@@ -70,7 +70,8 @@ def test_masks_hold_whole_superpoints_unless_that_is_switched_off(
 
     bare = segmenter.segment(scan, plain)
     found = segmenter.segment(scan, surfaces)
-    given = segmenter.segment(replace(scan, segment=find_superpoints(scan, 0.05)), surfaces)
+    superpoint = find_superpoints(scan, segmenters.FINER_SUPERPOINTS * 0.05)
+    given = segmenter.segment(replace(scan, segment=superpoint), surfaces)
 
     assert 'superpoints' not in bare.seconds and 'superpoints' not in given.seconds
     np.testing.assert_array_equal(found.masks, given.masks)
