@@ -14,7 +14,7 @@ from mask3d_core.errors import InputError
 from mask3d_core.graph_segmentation import segment_graph
 from mask3d_core.normals import least_spread, vertex_normals
 from mask3d_core.scan import Scan
-from mask3d_core.sparse.grid import cell_keys, cell_shift, Grid, STEPS
+from mask3d_core.sparse.grid import Grid, occupied_cells, STEPS
 from mask3d_core.voxels import batch_coords, Voxelization, voxelize, Voxels
 import numpy as np
 from numpy.typing import NDArray
@@ -219,8 +219,7 @@ def _size_without_gaps(xyz: torch.Tensor, voxel_size: float) -> float:
 
 
 def _count_cells(xyz: torch.Tensor, size: float) -> int:
-    cells = functional.pad((xyz / size).floor().long(), (1, 0))
-    return len(torch.unique(cell_keys(cells, cell_shift(cells))[0]))
+    return len(occupied_cells((xyz / size).floor().long())[0])
 
 
 def _links(neighbors: torch.Tensor) -> torch.Tensor:

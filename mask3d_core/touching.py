@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mask3d_core.cells import checked, CHUNK, graph_components, SIDE
-from mask3d_core.sparse.grid import cell_keys, cell_shift, Grid
+from mask3d_core.sparse.grid import Grid, occupied_cells
 import numpy as np
 from numpy.typing import NDArray
 import torch
@@ -38,11 +38,9 @@ def in_one_piece(centers: NDArray[np.floating], masks: Sequence[NDArray[np.int64
     local = (xyz - xyz.min(axis=0)) / (eps * SIDE / 2)
     if local.max() >= MOST_CELLS:
         return np.zeros(len(masks), bool)
-    places = functional.pad(torch.from_numpy(np.floor(local)).long(), (1, 0))
-    keys, inverse = torch.unique(cell_keys(places, cell_shift(places))[0], return_inverse=True)
-    coords = places.new_empty(len(keys), 4)
-    coords[inverse] = places
-    neighbors = Grid.sort(coords)[0].neighbors().numpy()[14:]  # the other half sees the same pairs
+    coords, inverse = occupied_cells(torch.from_numpy(np.floor(local)).long())
+    grid, _ = Grid.sort(functional.pad(coords, (1, 0)))  # they are in its order already
+    neighbors = grid.neighbors().numpy()[14:]  # the other half sees the same pairs
     cell = inverse.numpy()
     at_once = max(1, CHUNK // neighbors.size)
     return np.concatenate([_connected([cell[rows] for rows in masks[first:first + at_once]],

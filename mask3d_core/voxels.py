@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from mask3d_core.errors import InputError
 from mask3d_core.scan import Scan
-from mask3d_core.sparse.grid import cell_keys, cell_shift
+from mask3d_core.sparse.grid import occupied_cells
 import numpy as np
 from numpy.typing import NDArray
 import torch
@@ -98,13 +98,10 @@ def voxelize(scan: Scan, voxelization: Voxelization) -> Voxels:
         raise InputError('the cloud has no colour, but these weights need it: publish a cloud '
                          'with an rgb field, or use weights trained without colour')
     cells = torch.from_numpy(np.floor(scan.xyz / scan.xyz.dtype.type(voxelization.size))).long()
-    cells = torch.cat([cells.new_zeros(len(cells), 1), cells], 1)
-    keys, inverse = torch.unique(cell_keys(cells, cell_shift(cells))[0], return_inverse=True)
-    if len(keys) == 1:
+    coords, inverse = occupied_cells(cells)
+    if len(coords) == 1:
         raise InputError(f'all {len(scan)} points fall into one voxel of {voxelization.size:g} m: '
                          'expected a cloud in metres; check its scale')
-    coords = torch.empty(len(keys), 3, dtype=torch.int64)
-    coords[inverse] = cells[:, 1:]
     inside = inverse.numpy()
     if voxelization.color == 'first':
         scan_of_voxels = _first_points(scan, inside)

@@ -8,6 +8,7 @@ import math
 from mask3d_core.errors import InputError
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 MARGIN = 16
 """
@@ -50,6 +51,33 @@ def cell_keys(coords: Tensor, shift: Tensor | int) -> tuple[Tensor, list[int]]:
     if not isinstance(shift, int):
         x, y, z = x - shift[0], y - shift[1], z - shift[2]
     return ((scan * size[0] + x) * size[1] + y) * size[2] + z, size
+
+
+def occupied_cells(places: Tensor) -> tuple[Tensor, Tensor]:
+    """
+    Return the cells some points of one scan are in.
+
+    Parameters
+    ----------
+    places : [N, 3] int64
+        Cell of each point; any sign, any order.
+
+    Returns
+    -------
+    coords, inverse
+        [V, 3] int64, sorted by x, then y, then z, and the row [N] of each point's cell in them.
+
+    Raises
+    ------
+    InputError
+        When the points span more cells than a key can number.
+
+    """
+    cells = functional.pad(places, (1, 0))
+    keys, inverse = torch.unique(cell_keys(cells, cell_shift(cells))[0], return_inverse=True)
+    coords = places.new_empty(len(keys), 3)
+    coords[inverse] = places
+    return coords, inverse
 
 
 @dataclass(frozen=True)
