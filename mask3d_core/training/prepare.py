@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Say = Callable[[str], None]
-SUPERPOINT_VERSION = 2
+SUPERPOINT_VERSION = 3
 """Grows when `find_superpoints` finds others than before: stored ones are made anew then."""
 
 

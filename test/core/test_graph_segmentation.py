@@ -32,6 +32,39 @@ def one_by_one(edges: NDArray, weight: NDArray, size: int, scale: float, min_siz
     return [number.setdefault(each, len(number)) for each in segment]
 
 
+def in_rounds(edges: NDArray, weight: NDArray, size: int, scale: float, min_size: int,
+              ) -> list[int]:
+    """Do the same where components join over the lightest edge of either, all at once."""
+    segment, threshold = list(range(size)), {vertex: scale for vertex in range(size)}
+    order = sorted(range(len(edges)), key=lambda edge: weight[edge])
+    finished: set[int] = set()
+    while True:
+        lightest: dict[int, int] = {}
+        for edge in order:
+            a, b = (segment[vertex] for vertex in edges[edge])
+            if a != b and not {a, b} & finished:
+                lightest.setdefault(a, edge)
+                lightest.setdefault(b, edge)
+        finished |= {each for each, edge in lightest.items() if weight[edge] > threshold[each]}
+        chosen = [edge for edge in sorted(set(lightest.values()), key=lambda edge: weight[edge])
+                  if all(weight[edge] <= threshold[segment[end]] for end in edges[edge])]
+        if not lightest:
+            break
+        for edge in chosen:
+            a, b = (segment[vertex] for vertex in edges[edge])
+            segment = [a if each == b else each for each in segment]
+        for edge in chosen:  # ascending
+            threshold[segment[edges[edge][0]]] = weight[edge]
+        for joined in {segment[edges[edge][0]] for edge in chosen}:
+            threshold[joined] += scale / segment.count(joined)
+    for edge in order:
+        a, b = (segment[vertex] for vertex in edges[edge])
+        if a != b and min(segment.count(a), segment.count(b)) < min_size:
+            segment = [a if each == b else each for each in segment]
+    number: dict[int, int] = {}
+    return [number.setdefault(each, len(number)) for each in segment]
+
+
 @settings(max_examples=300, deadline=None)
 @given(size=strategies.integers(1, 40), degree=strategies.floats(0, 4),
        levels=strategies.sampled_from([1, 4, 16, 10 ** 9]),
@@ -72,6 +105,19 @@ def test_edges_outside_the_spanning_tree_matter(share: int, monkeypatch: pytest.
     edges = np.concatenate([chain, [[0, 2], [1, 21], [0, 1]]])
     weight = np.array([0.0] * len(chain) + [1, 1, 2])
     assert segment_graph(edges, weight, 22, 10, 1).tolist() == [0, 0] + [1] * 20
+
+
+@settings(max_examples=300, deadline=None)
+@given(size=strategies.integers(1, 40), degree=strategies.floats(0, 4),
+       scale=strategies.sampled_from([0.01, 0.25, 1.0, 30.0]),
+       min_size=strategies.integers(1, 8), seed=strategies.integers(0, 2 ** 32 - 1))
+def test_in_rounds_edges_join_what_their_thresholds_allow(size: int, degree: float, scale: float,
+                                                          min_size: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    edges = random.integers(0, size, (int(degree * size), 2))
+    weight = random.uniform(0, 1, len(edges))
+    found = segment_graph(edges, weight, size, scale, min_size, exact=False)
+    assert found.tolist() == in_rounds(edges, weight, size, scale, min_size)
 
 
 @ROUND_SHARES
