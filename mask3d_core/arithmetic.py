@@ -7,7 +7,7 @@ import itertools
 from mask3d_core.model.config import BACKBONES, ModelConfig
 from mask3d_core.model.unet import STEM_CHANNELS
 from mask3d_core.sparse import Pyramid
-from mask3d_core.sparse.grid import Grid
+from mask3d_core.sparse.grid import CROSS, CUBE, Grid
 import torch
 
 
@@ -29,9 +29,8 @@ def unet_arithmetic(config: ModelConfig, pyramid: Pyramid) -> float:
     Norms and rectifiers are not counted, nor is the arithmetic that blocks spend on missing
     neighbours: this is what the floor of `mask3d bench` stands for.
     """
-    planes, repeats = BACKBONES[config.backbone]
+    planes, repeats, crosses = BACKBONES[config.backbone]
     sizes = [len(level) for level in pyramid.levels]
-    pairs = [level.num_pairs for level in pyramid.levels]
     stem_pairs = count_pairs(Grid.sort(pyramid.levels[0].coords)[0], 2)
     total = stem_pairs * config.in_channels * STEM_CHANNELS
     skips, channels = [], STEM_CHANNELS
@@ -42,10 +41,12 @@ def unet_arithmetic(config: ModelConfig, pyramid: Pyramid) -> float:
             skips.append(channels)
         moved = channels if down else width
         total += sizes[finer] * channels * moved
+        kernel = CROSS if not down and level < crosses else CUBE
         entering = moved + (0 if down else skips.pop())
         for block in range(count):
             inputs = entering if block == 0 else width
-            total += pairs[level] * (inputs + width) * width
+            pairs = pyramid.levels[level].tables[kernel].num_pairs
+            total += pairs * (inputs + width) * width
             total += sizes[level] * inputs * width if inputs != width else 0
         channels = width
     return 2 * total / 1e9
@@ -57,8 +58,8 @@ def decoder_arithmetic(config: ModelConfig, pyramid: Pyramid, num_queries: int) 
 
     What queries see of a level is not counted: it depends on their masks (`model/decoder.py`).
     """
-    width, finest = config.hidden_dim, BACKBONES[config.backbone][0][-1]
-    widths = [BACKBONES[config.backbone][0][3], *BACKBONES[config.backbone][0][4:]]
+    widths = BACKBONES[config.backbone].planes[3:]
+    width, finest = config.hidden_dim, widths[-1]
     total = len(pyramid.levels[0]) * finest * num_queries             # final masks
     rounds = 1 if config.shared_rounds else config.num_rounds
     for number in config.levels:

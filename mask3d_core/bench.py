@@ -112,8 +112,8 @@ def run_bench(files: Sequence[Path], device: str = 'auto', precision: str = 'flo
 def measure(segmenter: Segmenter, scan: Scan, name: str, repeats: int = 5) -> Measurement:
     """Segment a scan to warm up, with superpoints and without, then take medians of `repeats`."""
     _, voxels = segmenter.prepare(scan, Stopwatch(segmenter.device))
-    pyramid = build_pyramid(batch_coords([voxels]))
     config = segmenter.weights.model
+    pyramid = build_pyramid(batch_coords([voxels]), config.kernels)
     unet, decoder = (unet_arithmetic(config, pyramid),
                      decoder_arithmetic(config, pyramid, segmenter.num_queries))
     del pyramid

@@ -139,7 +139,8 @@ def measure_training(model: Mask3D, voxels: Voxels, name: str,
     """Train one step on a scan to warm up, then `repeats` times, and take the median step."""
     device = voxels.coords.device
     targets = room_targets(voxels, model.config.num_classes)
-    gflop = unet_arithmetic(model.config, build_pyramid(batch_coords([voxels])))
+    pyramid = build_pyramid(batch_coords([voxels]), model.config.kernels)
+    gflop = unet_arithmetic(model.config, pyramid)
     _step(model, voxels, targets, settings)
     reset_peak(device)
     runs, rates = [], []
@@ -184,7 +185,7 @@ def _step(model: Mask3D, voxels: Voxels, targets: Targets, settings: StepSetting
     watch = Stopwatch(device)
     model.zero_grad(set_to_none=True)
     with watch.stage('pyramid'):
-        pyramid = build_pyramid(batch_coords([voxels]))
+        pyramid = build_pyramid(batch_coords([voxels]), model.config.kernels)
     with watch.stage('forward'), half:
         steps = model([voxels], pyramid, settings.num_queries, every_step=True)
     with watch.stage('losses'):

@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from mask3d_core.errors import InputError
-from mask3d_core.model.config import BACKBONES, ModelConfig
+from mask3d_core.model.config import Backbone, BACKBONES, ModelConfig
 import torch
 
 DROPPED: Final = {
@@ -83,7 +83,7 @@ def _leaves(original: str, ours: str, leaves: tuple[str, ...] = _LINEAR) -> Iter
 
 
 def _backbone(config: ModelConfig) -> Iterator[Rename]:
-    planes, counts = BACKBONES[config.backbone]
+    planes, counts, _ = BACKBONES[config.backbone]
     yield from _convolution('conv0p1s1', 'bn0', 'unet.stem')
     inputs = _block_inputs(planes)
     for stage, kernel in enumerate(_DOWN + _UP):
@@ -220,7 +220,7 @@ def _backbone_name(shapes: Mapping[str, tuple[int, ...]]) -> str:
                    for n in range(1, 9))
     planes = tuple(_shape(shapes, f'backbone.block{n}.0.conv2.kernel', 3)[2] for n in range(1, 9))
     for name, shape in BACKBONES.items():
-        if shape == (planes, counts):
+        if shape == Backbone(planes, counts):
             return name
     raise InputError(f'the checkpoint has a backbone with channels {planes} and blocks {counts}; '
                      'supported are ' + ', '.join(BACKBONES))

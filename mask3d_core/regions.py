@@ -118,7 +118,7 @@ def _positive(mask_logits: Tensor) -> tuple[list[NDArray[np.int64]], list[NDArra
     parts = []
     for first in range(0, len(mask_logits), BLOCK):
         block = mask_logits[first:first + BLOCK]
-        if block.isnan().any():
+        if block.sum().isnan() and block.isnan().any():  # the sum alone is quick, and may overflow
             raise InputError('the network answered with NaN: the weights are broken, or the '
                              'precision is too low for them; try float32')
         inside = (block > 0).t().cpu().numpy()

@@ -167,7 +167,7 @@ class Segmenter:
     def encode(self, voxels: Voxels, watch: Stopwatch) -> tuple[Pyramid, list[torch.Tensor]]:
         """Run the U-Net on one scan on the device: its features [V_l, C_l], coarse to fine."""
         with watch.stage('pyramid'):
-            pyramid = build_pyramid(batch_coords([voxels]))
+            pyramid = build_pyramid(batch_coords([voxels]), self.weights.model.kernels)
         with watch.stage('unet'):
             features = voxels.features[pyramid.order].to(self.precision)
             levels = [level.float() for level in self.model.unet(features, pyramid)]

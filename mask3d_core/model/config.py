@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from mask3d_core.errors import InputError
+from mask3d_core.sparse.grid import CROSS, CUBE
+
+
+class Backbone(NamedTuple):
+    """
+    Shape of a U-Net.
+
+    Attributes
+    ----------
+    planes, repeats : tuple of 8 int
+        Channels and residual blocks of each stage: four down, four up.
+    crosses : int
+        How many of the last stages convolve along the axes alone.
+
+    """
+
+    planes: tuple[int, ...]
+    repeats: tuple[int, ...]
+    crosses: int = 0
+
 
 BACKBONES = {
-    # name: (planes of the 8 stages, residual blocks of the 8 stages)
-    'Res16UNet34C': ((32, 64, 128, 256, 256, 128, 96, 96), (2, 3, 4, 6, 2, 2, 2, 2)),
-    'Res16UNet18B': ((32, 64, 128, 256, 128, 128, 128, 128), (2, 2, 2, 2, 2, 2, 2, 2)),
-    'Res16UNet14A': ((32, 64, 128, 256, 128, 128, 96, 96), (1, 1, 1, 1, 1, 1, 1, 1)),
+    'Res16UNet34C': Backbone((32, 64, 128, 256, 256, 128, 96, 96), (2, 3, 4, 6, 2, 2, 2, 2)),
+    'Res16UNet18B': Backbone((32, 64, 128, 256, 128, 128, 128, 128), (2,) * 8),
+    'Res16UNet14A': Backbone((32, 64, 128, 256, 128, 128, 96, 96), (1,) * 8),
     # ours, for robots without a GPU: a third of the arithmetic of 14A
-    'Res16UNet14S': ((32, 64, 96, 128, 128, 96, 64, 48), (1, 1, 1, 1, 1, 1, 1, 1)),
+    'Res16UNet14S': Backbone((32, 64, 96, 128, 128, 96, 64, 48), (1,) * 8),
+    # and half of that: two thirds of it was in the two finest stages
+    'Res16UNet14X': Backbone((32, 64, 96, 128, 128, 96, 64, 48), (1,) * 8, crosses=2),
 }
 QUERIES = ('fps_zero', 'fps_feature', 'learned')
 
@@ -90,6 +111,14 @@ class ModelConfig:
         if self.votes and (self.queries == 'learned' or self.on_segments):
             raise InputError('with votes, queries start at voxels and masks are on voxels: choose '
                              'fps queries and no segments, or no votes')
+
+    @property
+    def kernels(self) -> tuple[tuple[int, ...], ...]:
+        """Return the volumes of the kernels each level is convolved with, fine to coarse."""
+        crosses = BACKBONES[self.backbone].crosses
+        up = [CROSS if level < crosses else CUBE for level in range(4)]
+        return ((up[0],), *((CUBE, CROSS) if kernel == CROSS else (CUBE,) for kernel in up[1:]),
+                (CUBE,))
 
     def check_queries(self, count: int) -> None:
         """Raise InputError when the model cannot look for so many objects."""

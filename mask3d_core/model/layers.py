@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from mask3d_core.sparse import Level, place_rows, product, select_rows, sparse_conv
-from mask3d_core.sparse.grid import STEPS
+from mask3d_core.sparse.grid import CROSS, CUBE, STEPS
 import torch
 from torch import nn, Tensor
 
@@ -61,7 +61,7 @@ class ConvNorm(nn.Module):
 class NeighborConv(ConvNorm):
     """A 3 x 3 x 3 convolution within a level, with an optional residual and rectifier."""
 
-    volume = 27
+    volume = CUBE
 
     def forward(self, features: Tensor, level: Level,
                 residual: Tensor | None = None) -> Tensor:
@@ -70,6 +70,12 @@ class NeighborConv(ConvNorm):
             return sparse_conv(features, self.weight, level, self.bias, residual, relu=True)
         result = self.norm(sparse_conv(features, self.weight, level))
         return (result if residual is None else result + residual).relu()
+
+
+class CrossConv(NeighborConv):
+    """The same with the neighbours along the axes alone: a quarter of the arithmetic."""
+
+    volume = CROSS
 
 
 class PointConv(ConvNorm):

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from mask3d_core.model.config import BACKBONES, ModelConfig
 from mask3d_core.model.layers import (
     BLOCK_NORM_MOMENTUM,
+    CrossConv,
     DownConv,
     KeptStatistics,
     NeighborConv,
@@ -23,12 +24,13 @@ STEM_CHANNELS = 32
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 x 3 convolutions and a shortcut."""
+    """Two convolutions with neighbours, 3 x 3 x 3 or crosses, and a shortcut."""
 
-    def __init__(self, channels_in: int, channels: int) -> None:
+    def __init__(self, channels_in: int, channels: int,
+                 conv: type[NeighborConv] = NeighborConv) -> None:
         super().__init__()
-        self.conv1 = NeighborConv(channels_in, channels, BLOCK_NORM_MOMENTUM)
-        self.conv2 = NeighborConv(channels, channels, BLOCK_NORM_MOMENTUM)
+        self.conv1 = conv(channels_in, channels, BLOCK_NORM_MOMENTUM)
+        self.conv2 = conv(channels, channels, BLOCK_NORM_MOMENTUM)
         self.shortcut = None if channels_in == channels else PointConv(channels_in, channels)
 
     def forward(self, features: Tensor, level: Level) -> Tensor:
@@ -52,7 +54,7 @@ class UNet(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.recompute = False
-        planes, repeats = BACKBONES[config.backbone]
+        planes, repeats, crosses = BACKBONES[config.backbone]
         self.stem = StemConv(config.in_channels, STEM_CHANNELS)
         self.down, self.down_blocks = nn.ModuleList(), nn.ModuleList()
         self.up, self.up_blocks = nn.ModuleList(), nn.ModuleList()
@@ -63,9 +65,10 @@ class UNet(nn.Module):
             self.down_blocks.append(_stage(channels, width, count))
             channels = width
         self.widths = [channels]
-        for width, count in zip(planes[4:], repeats[4:]):
+        for level, width, count in zip((3, 2, 1, 0), planes[4:], repeats[4:]):
+            conv = CrossConv if level < crosses else NeighborConv
             self.up.append(UpConv(channels, width))
-            self.up_blocks.append(_stage(width + skips.pop(), width, count))
+            self.up_blocks.append(_stage(width + skips.pop(), width, count, conv))
             channels = width
             self.widths.append(channels)
 
@@ -112,6 +115,7 @@ class UNet(nn.Module):
         return features
 
 
-def _stage(channels_in: int, channels: int, count: int) -> nn.ModuleList:
-    return nn.ModuleList(ResidualBlock(channels if i else channels_in, channels)
+def _stage(channels_in: int, channels: int, count: int,
+           conv: type[NeighborConv] = NeighborConv) -> nn.ModuleList:
+    return nn.ModuleList(ResidualBlock(channels if i else channels_in, channels, conv)
                          for i in range(count))

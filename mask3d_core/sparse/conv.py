@@ -1,4 +1,4 @@
-"""The one operation of our own: a 3 x 3 x 3 convolution on the voxels that exist."""
+"""The one operation of our own: a convolution with neighbours on the voxels that exist."""
 
 from __future__ import annotations
 
@@ -129,15 +129,15 @@ def sparse_conv(features: Tensor, weight: Tensor, level: Level, bias: Tensor | N
     Convolve the voxels of a level: out[u] = sum over k of W[k] in[u + offset k].
 
     Rows without a neighbour at an offset contribute nothing there. Offsets run x fastest, as in
-    `Grid.neighbors`. Bias, residual and rectifier are applied while a block is still in the
+    `KERNELS`. Bias, residual and rectifier are applied while a block is still in the
     cache; they are for inference, where batch norm has been folded away.
 
     Parameters
     ----------
     features : [V, C]
-    weight : [D, 27, C]
+    weight : [D, volume, C]
     level : Level
-        The table of the convolution.
+        With a table for kernels of this volume.
     bias : [D], optional
     residual : [V, D], optional
     relu : bool
@@ -160,12 +160,12 @@ def sparse_conv(features: Tensor, weight: Tensor, level: Level, bias: Tensor | N
 
 def _convolve(features: Tensor, weight: Tensor, level: Level, bias: Tensor | None = None,
               residual: Tensor | None = None, relu: bool = False) -> Tensor:
-    padded = _followed_by_zeros(features)
+    blocks, padded = level.tables[weight.shape[1]].blocks, _followed_by_zeros(features)
     result = _rows_followed_by_zeros(features, len(level), len(weight))
 
     def convolve(numbers: Iterable[int]) -> None:
-        gather = _Gather(padded, level)
-        for block in map(level.blocks.__getitem__, numbers):
+        gather = _Gather(padded, blocks)
+        for block in map(blocks.__getitem__, numbers):
             part = product(gather(block), _block_weight(weight, block), bias)
             if residual is not None:
                 part += residual[block.start:block.stop]
@@ -174,9 +174,9 @@ def _convolve(features: Tensor, weight: Tensor, level: Level, bias: Tensor | Non
             result[block.start:block.stop] = part
 
     if features.is_cuda:
-        convolve(range(len(level.blocks)))
+        convolve(range(len(blocks)))
     else:
-        share(convolve, len(level.blocks))
+        share(convolve, len(blocks))
     return result
 
 
@@ -227,10 +227,10 @@ class _Gather:
     `padded` is [V + 1, C]; its last row, of zeros, is "no neighbour".
     """
 
-    def __init__(self, padded: Tensor, level: Level) -> None:
+    def __init__(self, padded: Tensor, blocks: list[Block]) -> None:
         self.channels = padded.shape[1]
         self.padded = padded
-        longest = max(len(block.neighbors) for block in level.blocks)
+        longest = max(len(block.neighbors) for block in blocks)
         self.buffer = padded.new_empty(longest, self.channels)
 
     def __call__(self, block: Block) -> Tensor:
@@ -260,17 +260,17 @@ class _SparseConv(torch.autograd.Function):
         features are narrower than its gradients: there the features are gathered.
         """
         features, weight = ctx.saved_tensors
-        blocks, grad = ctx.level.blocks, grad.contiguous()
+        blocks, grad = ctx.level.tables[weight.shape[1]].blocks, grad.contiguous()
         grad_features = torch.empty_like(features) if ctx.needs_input_grad[0] else None
         padded = _followed_by_zeros(features if grad_features is None else grad)
-        by_offset = weight.transpose(0, 1).contiguous()  # [27, D, C]
+        by_offset = weight.transpose(0, 1).contiguous()  # [volume, D, C]
         every = torch.arange(len(by_offset), device=weight.device)
         num_parts = 1 if features.is_cuda else min(PARTS, len(blocks))
         wide = torch.promote_types(weight.dtype, torch.float32)
         totals = torch.zeros(num_parts, *by_offset.shape, dtype=wide, device=weight.device)
 
         def convolve(numbers: Iterable[int]) -> None:
-            gather = _Gather(padded, ctx.level)
+            gather = _Gather(padded, blocks)
             for number in numbers:
                 for block in blocks[number::num_parts]:
                     offsets = every if block.offsets is None else block.offsets

@@ -19,6 +19,13 @@ the parity of the absolute coordinates.
 """
 STEPS = torch.tensor([[k % 3 - 1, k // 3 % 3 - 1, k // 9 - 1] for k in range(27)])
 """The offsets of a 3 x 3 x 3 neighbourhood, x fastest: [27, 3]."""
+CUBE, CROSS = 27, 7
+"""Volumes of the kernels there are: all of that neighbourhood, or one step along each axis."""
+KERNELS = {CUBE: tuple(range(27)), CROSS: (4, 10, 12, 13, 14, 16, 22)}
+"""Rows of `STEPS` by volume; the one in the middle is the voxel itself, opposite ones mirror."""
+_COLUMNS = {CUBE: ((0, 0, 1, 1), (0, 1, -1, 1), (1, -1, -1, 1), (1, 0, -1, 1), (1, 1, -1, 1)),
+            CROSS: ((0, 0, 1, 1), (0, 1, 0, 0), (1, 0, 0, 0))}
+"""Half of their offsets, the other half mirrors: x, y, lowest and highest z."""
 
 
 def cell_shift(coords: Tensor) -> Tensor:
@@ -148,34 +155,34 @@ class Grid:
         slots = 8 * parent + x + 2 * y + 4 * z
         return Grid(coords, keys, size[1] * size[2], size[2]), slots
 
-    def neighbors(self) -> Tensor:
+    def neighbors(self, volume: int = CUBE) -> Tensor:
         """
-        Find the 3 x 3 x 3 neighbours of every voxel.
+        Find the neighbours of every voxel at the offsets of a kernel.
 
         Voxels one step apart in z are consecutive keys, so one binary search serves a column of
         three; and a neighbour's neighbour on the other side is the voxel itself, so five of the
-        nine columns are enough.
+        nine columns of a cube are enough.
 
         Returns
         -------
-        [27, V] int32
-            Row of the neighbour at offset `STEPS[k]`; V for none.
+        [volume, V] int32
+            Row of the neighbour at the offset `STEPS[KERNELS[volume][k]]`; V for none.
 
         """
         count = len(self.keys)
         keys = torch.cat([self.keys, self.keys.new_full((1,), -1)])  # beyond the last is none
         rows = torch.arange(count, dtype=torch.int32, device=keys.device)
         # Its last column is written where there is no neighbour, and left out in the end.
-        table = torch.full((27, count + 1), count, dtype=torch.int32, device=keys.device)
-        table[13, :count] = rows
-        for dx, dy, lowest in ((0, 0, 1), (0, 1, -1), (1, -1, -1), (1, 0, -1), (1, 1, -1)):
+        table = torch.full((volume, count + 1), count, dtype=torch.int32, device=keys.device)
+        table[volume // 2, :count] = rows
+        for dx, dy, lowest, highest in _COLUMNS[volume]:
             wanted = self.keys + (dx * self.stride_x + dy * self.stride_y + lowest)
             place = torch.searchsorted(self.keys, wanted)
-            for dz in range(lowest, 2):
+            for dz in range(lowest, highest + 1):
                 found = keys.index_select(0, place) == wanted
                 there = place.where(found, count)
-                offset = (dx + 1) + 3 * (dy + 1) + 9 * (dz + 1)
+                offset = KERNELS[volume].index((dx + 1) + 3 * (dy + 1) + 9 * (dz + 1))
                 table[offset, :count] = there
-                table[26 - offset].scatter_(0, there, rows)
+                table[volume - 1 - offset].scatter_(0, there, rows)
                 place, wanted = place + found, wanted + 1
         return table[:, :count]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
-from mask3d_core.sparse.grid import Grid
-from mask3d_core.sparse.rows import mean_by_group
+from mask3d_core.sparse.grid import CUBE, Grid, KERNELS
+from mask3d_core.sparse.rows import group_rows, mean_of_groups
 import torch
 from torch import Tensor
 
-NUM_LEVELS = 5
+CUBES = ((CUBE,),) * 5
+"""The kernels of the five levels of the paper's U-Net."""
 BLOCK_ROWS = 1024
 """
 Rows of a level that are convolved together.
@@ -30,8 +33,8 @@ class Block:
     ----------
     start, stop : int
         The rows.
-    offsets : [n] int64, or None for all 27
-        The offsets at which at least one of the rows has a neighbour.
+    offsets : [n] int64, or None for all
+        The offsets of the kernel at which at least one of the rows has a neighbour.
     neighbors : [(stop - start) * n] int32
         For each row its neighbours at these offsets, the level's number of rows for none.
 
@@ -41,6 +44,22 @@ class Block:
     stop: int
     offsets: Tensor | None
     neighbors: Tensor
+
+
+class Table(NamedTuple):
+    """
+    Which rows of a level a kernel brings together.
+
+    Attributes
+    ----------
+    blocks : list of Block
+    num_pairs : int
+        Number of (voxel, neighbour) pairs, the voxel itself included.
+
+    """
+
+    blocks: list[Block]
+    num_pairs: int
 
 
 @dataclass(frozen=True)
@@ -54,10 +73,8 @@ class Level:
         Scan, x, y, z in voxels of this level.
     starts : list of int
         Where each scan's rows begin, and V at the end.
-    blocks : list of Block
-        The table of its 3 x 3 x 3 convolutions.
-    num_pairs : int
-        Number of (voxel, neighbour) pairs, the voxel itself included.
+    tables : dict of int to Table
+        Of its convolutions, by the volume of their kernels.
     slots : [V] int64 or None
         8 times the row of the parent in the next coarser level plus the place within it;
         None at the coarsest.
@@ -68,8 +85,7 @@ class Level:
 
     coords: Tensor
     starts: list[int]
-    blocks: list[Block]
-    num_pairs: int
+    tables: dict[int, Table]
     slots: Tensor | None
     num_parents: int
 
@@ -82,8 +98,13 @@ class Level:
 
     def pool(self, features: Tensor) -> Tensor:
         """Average the existing children of each parent: [V, C] -> [num_parents, C]."""
-        assert self.slots is not None
-        return mean_by_group(features, self.slots >> 3, self.num_parents)
+        return mean_of_groups(features, *self._children)
+
+    @cached_property
+    def _children(self) -> tuple[Tensor, Tensor]:
+        """Rows parent by parent, and where those of each begin."""
+        assert self.slots is not None, 'the coarsest level has no parents'
+        return group_rows(self.slots >> 3, self.num_parents)
 
 
 @dataclass(frozen=True)
@@ -106,7 +127,7 @@ class Pyramid:
     rank: Tensor
 
 
-def build_pyramid(coords: Tensor) -> Pyramid:
+def build_pyramid(coords: Tensor, kernels: Sequence[Collection[int]] = CUBES) -> Pyramid:
     """
     Build all geometry of a batch from its voxel coordinates.
 
@@ -114,64 +135,72 @@ def build_pyramid(coords: Tensor) -> Pyramid:
     ----------
     coords : [V, 4] int64
         Scan, x, y, z; unique, any order, every scan from 0 on present.
+    kernels : for each level, fine to coarse
+        The volumes of the kernels it is convolved with, as `ModelConfig.kernels` has them.
 
     """
     grid, rows = Grid.sort(coords)
     num_scans = int(coords[:, 0].max()) + 1
-    table = _arrange(grid)
-    finest = rows[table.order]
+    arranged = _arrange(grid, kernels[0])
+    finest = rows[arranged.order]
     levels = []
-    for _ in range(NUM_LEVELS - 1):
+    for volumes in kernels[1:]:
         coarse, slots = grid.coarsen()
-        coarse_table = _arrange(coarse)
-        slots = slots[table.order]
-        slots = 8 * coarse_table.rank[slots >> 3] + (slots & 7)
-        levels.append(_level(grid, table, num_scans, slots, len(coarse.keys)))
-        grid, table = coarse, coarse_table
-    levels.append(_level(grid, table, num_scans, None, 0))
+        parents = _arrange(coarse, volumes)
+        slots = slots[arranged.order]
+        slots = 8 * parents.rank[slots >> 3] + (slots & 7)
+        levels.append(_level(grid, arranged, num_scans, slots, len(coarse.keys)))
+        grid, arranged = coarse, parents
+    levels.append(_level(grid, arranged, num_scans, None, 0))
     rank = torch.empty_like(finest)
     rank[finest] = torch.arange(len(finest), device=finest.device)
     return Pyramid(levels, finest, rank)
 
 
-class _Table(NamedTuple):
+class _Arranged(NamedTuple):
     """How a level's rows are arranged: order and rank as in Pyramid, rank one longer."""
 
     order: Tensor
     rank: Tensor
-    blocks: list[Block]
-    num_pairs: int
+    tables: dict[int, Table]
 
 
-def _level(grid: Grid, table: _Table, num_scans: int, slots: Tensor | None,
+def _level(grid: Grid, arranged: _Arranged, num_scans: int, slots: Tensor | None,
            num_parents: int) -> Level:
-    coords = grid.coords.index_select(0, table.order)
+    coords = grid.coords.index_select(0, arranged.order)
     scans = torch.arange(num_scans + 1, device=coords.device)
     starts = torch.searchsorted(coords[:, 0].contiguous(), scans).tolist()
-    return Level(coords, starts, table.blocks, table.num_pairs, slots, num_parents)
+    return Level(coords, starts, arranged.tables, slots, num_parents)
 
 
-def _arrange(grid: Grid) -> _Table:
-    """Order the voxels of a level and cut its neighbour table into blocks."""
-    table = grid.neighbors()
+def _arrange(grid: Grid, volumes: Collection[int]) -> _Arranged:
+    """Order the voxels of a level by the largest kernel's neighbours, and make its tables."""
+    largest = max(volumes)
+    table = grid.neighbors(largest)
     count = table.shape[1]
     order = _pattern_order(grid.coords[:, 0], table < count)
     rank = torch.empty(count + 1, dtype=torch.int64, device=order.device)
     rank[order] = torch.arange(count, device=order.device)
     rank[count] = count  # "no neighbour" stays so
     renamed = rank.int().index_select(0, table.t().reshape(-1)).view(count, -1)
-    neighbors = renamed.index_select(0, order)                  # [V, 27]
-    present = neighbors < count
+    neighbors = renamed.index_select(0, order)                  # [V, largest]
+    tables = {volume: _cut(neighbors if volume == largest else neighbors[:, KERNELS[volume]])
+              for volume in volumes}
+    return _Arranged(order, rank, tables)
 
+
+def _cut(neighbors: Tensor) -> Table:
+    """Cut a table of neighbours [V, volume] into blocks."""
+    present = neighbors < len(neighbors)
     parts = neighbors.split(BLOCK_ROWS)
     occurs = torch.stack([part.any(0) for part in present.split(BLOCK_ROWS)]).cpu()
     blocks = []
     for number, (part, occurring) in enumerate(zip(parts, occurs)):
         start = number * BLOCK_ROWS
-        offsets = None if occurring.all() else occurring.nonzero()[:, 0].to(order.device)
+        offsets = None if occurring.all() else occurring.nonzero()[:, 0].to(part.device)
         part = part if offsets is None else part.index_select(1, offsets)
         blocks.append(Block(start, start + len(part), offsets, part.reshape(-1)))
-    return _Table(order, rank, blocks, int(present.sum()))
+    return Table(blocks, int(present.sum()))
 
 
 def _pattern_order(scan: Tensor, present: Tensor) -> Tensor:
@@ -181,7 +210,7 @@ def _pattern_order(scan: Tensor, present: Tensor) -> Tensor:
     The rarest offset counts most: a block then seldom has to carry it.
     """
     rarest_first = present.sum(1).argsort(stable=True)
-    pattern = scan << 27
-    for place, offset in enumerate(rarest_first.tolist()):
-        pattern = pattern | (present[offset].long() << (26 - place))
+    pattern = scan << len(present)
+    for place, offset in enumerate(rarest_first.tolist(), 1):
+        pattern = pattern | (present[offset].long() << (len(present) - place))
     return pattern.argsort(stable=True)

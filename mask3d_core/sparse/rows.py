@@ -30,9 +30,18 @@ def mean_by_group(features: Tensor, group: Tensor, count: int) -> Tensor:
 
     Rows are added in their order, on a GPU, too: the same scan always gives the same bits.
     """
-    rows = group.argsort(stable=True)
+    return mean_of_groups(features, *group_rows(group, count))
+
+
+def group_rows(group: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return the rows group by group, each in their order, and where each group begins."""
     sizes = torch.bincount(group, minlength=count)
-    return embedding_bag(rows, features, sizes.cumsum(0) - sizes, mode='mean')
+    return group.argsort(stable=True), sizes.cumsum(0) - sizes
+
+
+def mean_of_groups(features: Tensor, rows: Tensor, starts: Tensor) -> Tensor:
+    """Do what `mean_by_group` does, with what `group_rows` returns."""
+    return embedding_bag(rows, features, starts, mode='mean')
 
 
 class _Place(torch.autograd.Function):

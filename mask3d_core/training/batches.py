@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 import os
 import signal
@@ -65,11 +65,12 @@ class Batch:
     coordinates too; it does not look into this.
     """
 
-    def __init__(self, samples: Sequence[Sample], device: torch.device) -> None:
+    def __init__(self, samples: Sequence[Sample], device: torch.device,
+                 kernels: Sequence[Collection[int]]) -> None:
         self.names = [sample.name for sample in samples]
         self.voxels = [sample.voxels.to(device) for sample in samples]
         self.targets = [sample.targets.to(device) for sample in samples]
-        self.pyramid = build_pyramid(batch_coords(self.voxels))
+        self.pyramid = build_pyramid(batch_coords(self.voxels), kernels)
 
 
 @dataclass(frozen=True)

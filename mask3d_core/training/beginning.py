@@ -10,7 +10,9 @@ from typing import Any
 
 from mask3d_core.checkpoint import load_weights, untrained_weights, Weights
 from mask3d_core.errors import InputError
+from mask3d_core.model.config import BACKBONES
 from mask3d_core.shipped import shipped_weights
+from mask3d_core.sparse.grid import CROSS, CUBE, KERNELS
 from mask3d_core.training.balance import class_frequencies
 from mask3d_core.training.batches import Order, Recipe, Samples
 from mask3d_core.training.config import TrainConfig
@@ -98,7 +100,8 @@ def first_weights(config: TrainConfig, material: Material, command: str) -> Weig
     Return what the run begins with: random weights, or those of `start_weights`.
 
     Of weights for other classes all is taken but what belongs to the classes. Rounds that share
-    their weights, and queries that are not learned, may be more or fewer.
+    their weights, and queries that are not learned, may be more or fewer; and kernels that are
+    crosses now begin with the cross of the cubes they were.
 
     Raises
     ------
@@ -112,7 +115,7 @@ def first_weights(config: TrainConfig, material: Material, command: str) -> Weig
     start = load_weights(shipped_weights() if config.start_weights == SHIPPED
                          else config.start_weights)
     _check_model(start, fresh)
-    state = dict(start.state)
+    state = {name: _narrowed(tensor, fresh.state[name]) for name, tensor in start.state.items()}
     if (start.classes.ids, start.classes.names) != (fresh.classes.ids, fresh.classes.names):
         state |= {name: tensor for name, tensor in fresh.state.items()
                   if name.startswith(CLASS_LAYERS)}
@@ -130,6 +133,13 @@ def resumed_weights(config: TrainConfig, material: Material, trained: Mapping[st
                    color_std=dataset.color_std, licence=config.licence, trained=trained)
 
 
+def _narrowed(tensor: Tensor, fresh: Tensor) -> Tensor:
+    """Take the cross [D, 7, C] out of a cube [D, 27, C] where the fresh kernel is one."""
+    if tensor.ndim == fresh.ndim == 3 and (tensor.shape[1], fresh.shape[1]) == (CUBE, CROSS):
+        return tensor[:, KERNELS[CROSS]]
+    return tensor
+
+
 def _check_model(start: Weights, fresh: Weights) -> None:
     theirs, ours = start.model.to_dict(), fresh.model.to_dict()
     free = {'num_classes'}  # what no tensor depends on may change
@@ -137,6 +147,9 @@ def _check_model(start: Weights, fresh: Weights) -> None:
         free.add('num_rounds')
     if start.model.queries != 'learned':
         free.add('num_queries')
+    was, becomes = (BACKBONES[model.backbone] for model in (start.model, fresh.model))
+    if was.crosses <= becomes.crosses and was[:2] == becomes[:2]:
+        free.add('backbone')
     names = {key: 'use_color' if key == 'in_channels' else f'model.{key}'
              for key in theirs if key not in free and theirs[key] != ours[key]}
     smaller, larger = sorted((start.voxel_size, fresh.voxel_size))

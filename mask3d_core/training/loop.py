@@ -120,7 +120,8 @@ def add_gradients(learner: Learner, share: Share, seed: int, step: int) -> list[
     fabric = learner.fabric
     terms = torch.zeros(len(share.batches), 5, device=fabric.device)
     for number, (samples, class_share) in enumerate(zip(share.batches, share.class_shares)):
-        batch, counts = Batch(samples, fabric.device), number < share.counted
+        batch = Batch(samples, fabric.device, learner.model.config.kernels)
+        counts = number < share.counted
         more = number + 1 < len(share.batches)  # gradients are added up until the last
         with enough_memory('for a step: lower --batch_voxels, or set '
                            '--checkpoint_activations true'), \

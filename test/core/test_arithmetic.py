@@ -6,7 +6,7 @@ from mask3d_core.model.config import BACKBONES
 from mask3d_core.model.layers import ConvNorm
 from mask3d_core.model.unet import UNet
 from mask3d_core.sparse import build_pyramid
-from mask3d_core.sparse.grid import Grid
+from mask3d_core.sparse.grid import CUBE, Grid
 import pytest
 import torch
 
@@ -23,13 +23,13 @@ def test_pairs_are_those_within_reach(reach: int) -> None:
     near = (coords[:, None] - coords[None]).abs().amax(2) <= reach
     assert count_pairs(Grid.sort(coords)[0], reach) == int(near.sum())
     if reach == 1:
-        assert build_pyramid(coords).levels[0].num_pairs == int(near.sum())
+        assert build_pyramid(coords).levels[0].tables[CUBE].num_pairs == int(near.sum())
 
 
-@pytest.mark.parametrize('backbone', ['Res16UNet34C', 'Res16UNet14S'])
+@pytest.mark.parametrize('backbone', ['Res16UNet34C', 'Res16UNet14S', 'Res16UNet14X'])
 def test_of_one_voxel_every_convolution_multiplies_one_matrix(backbone: str) -> None:
     config = ModelConfig(backbone)
-    pyramid = build_pyramid(torch.tensor([[0, 3, 4, 5]]))
+    pyramid = build_pyramid(torch.tensor([[0, 3, 4, 5]]), config.kernels)
     matrices = [module.weight[:, 0] for module in UNet(config).modules()
                 if isinstance(module, ConvNorm)]
     expected = 2 * sum(matrix.numel() for matrix in matrices) / 1e9
@@ -38,7 +38,7 @@ def test_of_one_voxel_every_convolution_multiplies_one_matrix(backbone: str) -> 
 
 def test_the_decoder_of_one_voxel() -> None:
     config = ModelConfig()  # 3 rounds of one set of layers, at the four coarser levels
-    widths = BACKBONES['Res16UNet34C'][0][3:7]
+    widths = BACKBONES['Res16UNet34C'].planes[3:7]
     keys = sum(128 * (width + 2 * 128) for width in widths)
     masks = (3 * 4 + 1) * 96 * 50
     expected = 2 * (keys + masks) / 1e9

@@ -84,7 +84,8 @@ def test_train(weights: Weights, scan: Scan) -> None:
         forward = Forward(Mask3D(weights.model), 1000, bias=torch.zeros(18))
         forward.model.load_state_dict(weights.state)
         forward = forward.to(device).train()
-        total, _ = forward(Batch([sample], device), 1.0, torch.Generator().manual_seed(0))
+        batch = Batch([sample], device, weights.model.kernels)
+        total, _ = forward(batch, 1.0, torch.Generator().manual_seed(0))
         total.backward()
         torch.nn.utils.clip_grad_norm_(forward.parameters(), 1.0)
         return {name: parameter.grad for name, parameter in forward.named_parameters()}

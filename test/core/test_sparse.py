@@ -14,8 +14,8 @@ from mask3d_core.sparse import (
     sparse_conv,
 )
 from mask3d_core.sparse.conv import _followed_by_zeros, side_by_side
-from mask3d_core.sparse.grid import Grid
-from mask3d_core.sparse.pyramid import Pyramid
+from mask3d_core.sparse.grid import CROSS, CUBE, Grid
+from mask3d_core.sparse.pyramid import CUBES, Level, Pyramid
 import pytest
 import torch
 from torch import Tensor
@@ -30,10 +30,12 @@ def random_coords(count: int, extent: int, scans: int = 1, seed: int = 0) -> Ten
     return coords[torch.randperm(len(coords), generator=random)]
 
 
-def dense_neighbors(coords: Tensor) -> list[list[int]]:
+def dense_neighbors(coords: Tensor, volume: int = CUBE) -> list[list[int]]:
     """Find neighbours the slow way: rows of coords, V for none."""
     row = {tuple(voxel): number for number, voxel in enumerate(coords.tolist())}
     offsets = [(k % 3 - 1, k // 3 % 3 - 1, k // 9 - 1) for k in range(27)]
+    if volume == CROSS:
+        offsets = [offset for offset in offsets if offset.count(0) >= 2]
     return [[row.get((s, x + dx, y + dy, z + dz), len(coords)) for dx, dy, dz in offsets]
             for s, x, y, z in coords.tolist()]
 
@@ -41,7 +43,13 @@ def dense_neighbors(coords: Tensor) -> list[list[int]]:
 def dense_conv(features: Tensor, weight: Tensor, coords: Tensor) -> Tensor:
     """Convolve by the definition."""
     padded = torch.cat([features, features.new_zeros(1, features.shape[1])])
-    return torch.einsum('vkc,dkc->vd', padded[torch.tensor(dense_neighbors(coords))], weight)
+    neighbors = torch.tensor(dense_neighbors(coords, weight.shape[1]))
+    return torch.einsum('vkc,dkc->vd', padded[neighbors], weight)
+
+
+def finest(coords: Tensor, *volumes: int) -> Level:
+    """Return the finest level of voxels, with tables for kernels of these volumes."""
+    return build_pyramid(coords, (volumes, *CUBES[1:])).levels[0]
 
 
 def test_grid_numbers_voxels_by_x_y_z() -> None:
@@ -51,11 +59,12 @@ def test_grid_numbers_voxels_by_x_y_z() -> None:
     assert (grid.keys.diff() > 0).all()
 
 
+@pytest.mark.parametrize('volume', [CUBE, CROSS])
 @pytest.mark.parametrize('scans, extent', [(1, 4), (3, 3), (2, 40)])
-def test_neighbors(scans: int, extent: int) -> None:
+def test_neighbors(scans: int, extent: int, volume: int) -> None:
     coords = random_coords(300, extent, scans)
     grid, rows = Grid.sort(coords)
-    assert grid.neighbors().t().tolist() == dense_neighbors(coords[rows])
+    assert grid.neighbors(volume).t().tolist() == dense_neighbors(coords[rows], volume)
 
 
 def test_scans_are_not_neighbors() -> None:
@@ -124,10 +133,13 @@ def test_pool_averages_existing_children() -> None:
         torch.testing.assert_close(pooled[parent], children.mean(0))
 
 
+@pytest.mark.parametrize('volume, tables', [(CUBE, (CUBE,)), (CROSS, (CROSS,)),
+                                            (CROSS, (CUBE, CROSS))])
 @pytest.mark.parametrize('count', [40, 700, 3000])
-def test_sparse_conv_is_the_definition(count: int) -> None:
-    level = build_pyramid(random_coords(count, 9, 2)).levels[0]
-    features, weight = torch.randn(len(level), 5), torch.randn(7, 27, 5)
+def test_sparse_conv_is_the_definition(count: int, volume: int, tables: tuple[int, ...]) -> None:
+    level = finest(random_coords(count, 9, 2), *tables)
+    assert set(level.tables) == set(tables)
+    features, weight = torch.randn(len(level), 5), torch.randn(7, volume, 5)
     bias, residual = torch.randn(7), torch.randn(len(level), 7)
     wanted = dense_conv(features, weight, level.coords)
     torch.testing.assert_close(sparse_conv(features, weight, level), wanted, atol=1e-4, rtol=1e-4)
@@ -144,10 +156,11 @@ def test_fused_epilogue_equals_the_one_with_gradients() -> None:
     torch.testing.assert_close(traced, fused)
 
 
-def test_sparse_conv_gradients() -> None:
-    level = build_pyramid(random_coords(120, 3, 2)).levels[0]
+@pytest.mark.parametrize('volume, tables', [(CUBE, (CUBE,)), (CROSS, (CUBE, CROSS))])
+def test_sparse_conv_gradients(volume: int, tables: tuple[int, ...]) -> None:
+    level = finest(random_coords(120, 3, 2), *tables)
     features = torch.randn(len(level), 3, dtype=torch.float64, requires_grad=True)
-    weight = torch.randn(2, 27, 3, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(2, volume, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x, w: sparse_conv(x, w, level), (features, weight))
 
 
@@ -214,13 +227,14 @@ def test_product_over_rows_is_a_matrix_product(rows: int, columns: int) -> None:
                                atol=1e-4, rtol=1e-5)
 
 
+@pytest.mark.parametrize('volume', [CUBE, CROSS])
 @pytest.mark.parametrize('channels_in, channels', [(5, 7), (40, 24)])
-def test_gradients_of_many_blocks_are_those_of_the_definition(channels_in: int,
-                                                              channels: int) -> None:
-    level = build_pyramid(random_coords(4000, 14, 2)).levels[0]
-    assert len(level.blocks) > 2
+def test_gradients_of_many_blocks_are_those_of_the_definition(channels_in: int, channels: int,
+                                                              volume: int) -> None:
+    level = finest(random_coords(4000, 14, 2), volume)
+    assert len(level.tables[volume].blocks) > 2
     features = torch.randn(len(level), channels_in, requires_grad=True)
-    weight = torch.randn(channels, 27, channels_in, requires_grad=True)
+    weight = torch.randn(channels, volume, channels_in, requires_grad=True)
     grad = torch.randn(len(level), channels)
     ours = torch.autograd.grad(sparse_conv(features, weight, level), (features, weight), grad)
     dense = dense_conv(features, weight, level.coords)

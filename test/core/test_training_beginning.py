@@ -5,12 +5,13 @@ from pathlib import Path
 
 from mask3d_core.checkpoint import load_weights, save_weights, Weights
 from mask3d_core.errors import InputError
+from mask3d_core.model.config import BACKBONES
 from mask3d_core.shipped import shipped_weights
 from mask3d_core.training.beginning import first_weights, Material
 from mask3d_core.training.config import load_config, TrainConfig
 import pytest
 import torch
-from toy_rooms import arguments, make_room, write_dataset
+from toy_rooms import arguments, make_room, SMALL, write_dataset
 
 
 @pytest.fixture(scope='module')
@@ -85,6 +86,30 @@ def test_fine_tuning_may_have_voxels_of_nearly_that_size(start_file: Path, rooms
     for size in (0.079, 0.126):
         with pytest.raises(InputError, match=f'have voxel_size 0.1, this configuration {size}'):
             first_weights(replace(config, voxel_size=size), material, '')
+
+
+def test_fine_tuning_may_make_crosses_of_cubes(tmp_path: Path, rooms: Path,
+                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BACKBONES, 'crosses', BACKBONES[SMALL]._replace(crosses=2))
+    config = configure(rooms, tmp_path)
+    material = Material.open(config)
+    cubes, crosses = (replace(config, model=replace(config.model, backbone=backbone),
+                              start_weights=str(tmp_path / f'{start}.weights'))
+                      for backbone, start in ((SMALL, 'crosses'), ('crosses', SMALL)))
+    for config in (cubes, crosses):
+        fresh = first_weights(replace(config, start_weights=''), material, '')
+        save_weights(tmp_path / f'{config.model.backbone}.weights', fresh)
+
+    begun, start = first_weights(crosses, material, ''), load_weights(crosses.start_weights)
+
+    for name, tensor in begun.state.items():
+        was = start.state[name]
+        assert torch.equal(tensor, was[:, [4, 10, 12, 13, 14, 16, 22]]
+                           if tensor.shape != was.shape else was), name
+    assert [begun.state[f'unet.up_blocks.{stage}.0.conv1.weight'].shape[1]
+            for stage in range(4)] == [27, 27, 7, 7]
+    with pytest.raises(InputError, match='have backbone crosses, this configuration small'):
+        first_weights(cubes, material, '')
 
 
 def test_own_scans_go_on_from_the_weights_that_ship(rooms: Path) -> None:

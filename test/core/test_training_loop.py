@@ -10,6 +10,7 @@ from mask3d_core.checkpoint import load_weights
 from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D
 from mask3d_core.segmenter import load_segmenter
+from mask3d_core.sparse.pyramid import CUBES
 from mask3d_core.training.batches import Batch, crop, load_samples, Order, Sample
 from mask3d_core.training.beginning import first_weights, Material
 from mask3d_core.training.config import load_config, TrainConfig
@@ -200,7 +201,7 @@ def test_the_loss_of_a_batch_is_that_of_its_parts(rooms: Path) -> None:
     shares = [class_weight(sample, 12) for sample in samples]
 
     def loss(numbers: list[int]) -> float:
-        batch = Batch([samples[number] for number in numbers], torch.device('cpu'))
+        batch = Batch([samples[number] for number in numbers], torch.device('cpu'), CUBES)
         share = sum(shares[number] for number in numbers) / sum(shares)
         with torch.no_grad():
             steps = model(batch.voxels, batch.pyramid, every_step=True)

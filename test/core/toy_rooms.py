@@ -9,7 +9,7 @@ import sys
 
 from mask3d_core.classes import ClassTable
 from mask3d_core.cli import main
-from mask3d_core.model.config import BACKBONES
+from mask3d_core.model.config import Backbone, BACKBONES
 from mask3d_core.scan import Scan
 from mask3d_core.training.dataset import Dataset, ScanFacts
 from mask3d_core.training.labels import LabelledScan, write_labelled
@@ -24,7 +24,7 @@ SETTINGS = {'voxel_size': '0.1', 'model.backbone': SMALL, 'model.hidden_dim': '3
             'workers': '0', 'device': 'cpu', 'batch_size': '2'}
 """Of a run that takes seconds."""
 
-BACKBONES[SMALL] = ((16, 16, 24, 24, 24, 24, 16, 16), (1,) * 8)
+BACKBONES[SMALL] = Backbone((16, 16, 24, 24, 24, 24, 16, 16), (1,) * 8)
 
 
 def make_room(seed: int, name: str = '', size: float = 2.4, boxes: int = 4) -> LabelledScan:
