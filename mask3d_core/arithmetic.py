@@ -7,7 +7,7 @@ import itertools
 from mask3d_core.model.config import BACKBONES, ModelConfig
 from mask3d_core.model.unet import STEM_CHANNELS
 from mask3d_core.sparse import Pyramid
-from mask3d_core.sparse.grid import CROSS, CUBE, Grid
+from mask3d_core.sparse.grid import CUBE, Grid
 import torch
 
 
@@ -29,19 +29,19 @@ def unet_arithmetic(config: ModelConfig, pyramid: Pyramid) -> float:
     Norms and rectifiers are not counted, nor is the arithmetic that blocks spend on missing
     neighbours: this is what the floor of `mask3d bench` stands for.
     """
-    planes, repeats, crosses = BACKBONES[config.backbone]
+    backbone = BACKBONES[config.backbone]
     sizes = [len(level) for level in pyramid.levels]
     stem_pairs = count_pairs(Grid.sort(pyramid.levels[0].coords)[0], 2)
     total = stem_pairs * config.in_channels * STEM_CHANNELS
     skips, channels = [], STEM_CHANNELS
-    for stage, (width, count) in enumerate(zip(planes, repeats)):
+    for stage, (width, count) in enumerate(zip(backbone.planes, backbone.repeats)):
         down = stage < 4
         finer, level = (stage, stage + 1) if down else (7 - stage, 7 - stage)
         if down:
             skips.append(channels)
         moved = channels if down else width
         total += sizes[finer] * channels * moved
-        kernel = CROSS if not down and level < crosses else CUBE
+        kernel = CUBE if down else backbone.kernel_up(level)
         entering = moved + (0 if down else skips.pop())
         for block in range(count):
             inputs = entering if block == 0 else width

@@ -219,8 +219,8 @@ def _backbone_name(shapes: Mapping[str, tuple[int, ...]]) -> str:
     counts = tuple(_count(shapes, rf'backbone\.block{n}\.(\d+)\.conv2\.kernel')
                    for n in range(1, 9))
     planes = tuple(_shape(shapes, f'backbone.block{n}.0.conv2.kernel', 3)[2] for n in range(1, 9))
-    for name, shape in BACKBONES.items():
-        if shape == Backbone(planes, counts):
-            return name
+    known = {shape: name for name, shape in BACKBONES.items() if not shape.crosses}
+    if (found := Backbone(planes, counts)) in known:
+        return known[found]
     raise InputError(f'the checkpoint has a backbone with channels {planes} and blocks {counts}; '
-                     'supported are ' + ', '.join(BACKBONES))
+                     'supported are ' + ', '.join(known.values()))

@@ -26,6 +26,10 @@ class Backbone(NamedTuple):
     repeats: tuple[int, ...]
     crosses: int = 0
 
+    def kernel_up(self, level: int) -> int:
+        """Return the volume of the kernels on the way up at a level, 0 the finest."""
+        return CROSS if level < self.crosses else CUBE
+
 
 BACKBONES = {
     'Res16UNet34C': Backbone((32, 64, 128, 256, 256, 128, 96, 96), (2, 3, 4, 6, 2, 2, 2, 2)),
@@ -33,7 +37,7 @@ BACKBONES = {
     'Res16UNet14A': Backbone((32, 64, 128, 256, 128, 128, 96, 96), (1,) * 8),
     # ours, for robots without a GPU: a third of the arithmetic of 14A
     'Res16UNet14S': Backbone((32, 64, 96, 128, 128, 96, 64, 48), (1,) * 8),
-    # and half of that: two thirds of it was in the two finest stages
+    # as 14S, with 0.7 of its arithmetic; most of it was in the two finest stages
     'Res16UNet14X': Backbone((32, 64, 96, 128, 128, 96, 64, 48), (1,) * 8, crosses=2),
 }
 QUERIES = ('fps_zero', 'fps_feature', 'learned')
@@ -104,7 +108,7 @@ class ModelConfig:
         if self.hidden_dim % self.num_heads:
             raise InputError(f'{self.num_heads} attention heads do not divide the '
                              f'{self.hidden_dim} channels: give another num_heads')
-        finest = len(BACKBONES[self.backbone][0]) // 2
+        finest = len(BACKBONES[self.backbone].planes) // 2
         if not self.levels or not all(0 <= level <= finest for level in self.levels):
             raise InputError(f'expected levels of 0, the coarsest, to {finest}, got '
                              f'{list(self.levels)}')
@@ -115,10 +119,8 @@ class ModelConfig:
     @property
     def kernels(self) -> tuple[tuple[int, ...], ...]:
         """Return the volumes of the kernels each level is convolved with, fine to coarse."""
-        crosses = BACKBONES[self.backbone].crosses
-        up = [CROSS if level < crosses else CUBE for level in range(4)]
-        return ((up[0],), *((CUBE, CROSS) if kernel == CROSS else (CUBE,) for kernel in up[1:]),
-                (CUBE,))
+        finest, *coarser = map(BACKBONES[self.backbone].kernel_up, range(4))
+        return (finest,), *(tuple({CUBE, kernel}) for kernel in coarser), (CUBE,)
 
     def check_queries(self, count: int) -> None:
         """Raise InputError when the model cannot look for so many objects."""

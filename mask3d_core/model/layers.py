@@ -73,9 +73,12 @@ class NeighborConv(ConvNorm):
 
 
 class CrossConv(NeighborConv):
-    """The same with the neighbours along the axes alone: a quarter of the arithmetic."""
+    """The same with the neighbours along the axes alone: half of those that exist, or fewer."""
 
     volume = CROSS
+
+
+NEIGHBOR_CONVS = {conv.volume: conv for conv in (NeighborConv, CrossConv)}
 
 
 class PointConv(ConvNorm):

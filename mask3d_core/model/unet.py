@@ -7,9 +7,9 @@ from contextlib import nullcontext
 from mask3d_core.model.config import BACKBONES, ModelConfig
 from mask3d_core.model.layers import (
     BLOCK_NORM_MOMENTUM,
-    CrossConv,
     DownConv,
     KeptStatistics,
+    NEIGHBOR_CONVS,
     NeighborConv,
     PointConv,
     StemConv,
@@ -54,7 +54,8 @@ class UNet(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.recompute = False
-        planes, repeats, crosses = BACKBONES[config.backbone]
+        backbone = BACKBONES[config.backbone]
+        planes, repeats, _ = backbone
         self.stem = StemConv(config.in_channels, STEM_CHANNELS)
         self.down, self.down_blocks = nn.ModuleList(), nn.ModuleList()
         self.up, self.up_blocks = nn.ModuleList(), nn.ModuleList()
@@ -66,7 +67,7 @@ class UNet(nn.Module):
             channels = width
         self.widths = [channels]
         for level, width, count in zip((3, 2, 1, 0), planes[4:], repeats[4:]):
-            conv = CrossConv if level < crosses else NeighborConv
+            conv = NEIGHBOR_CONVS[backbone.kernel_up(level)]
             self.up.append(UpConv(channels, width))
             self.up_blocks.append(_stage(width + skips.pop(), width, count, conv))
             channels = width

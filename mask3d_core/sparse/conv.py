@@ -128,9 +128,9 @@ def sparse_conv(features: Tensor, weight: Tensor, level: Level, bias: Tensor | N
     """
     Convolve the voxels of a level: out[u] = sum over k of W[k] in[u + offset k].
 
-    Rows without a neighbour at an offset contribute nothing there. Offsets run x fastest, as in
-    `KERNELS`. Bias, residual and rectifier are applied while a block is still in the
-    cache; they are for inference, where batch norm has been folded away.
+    Rows without a neighbour at an offset contribute nothing there. Offsets are those of
+    `KERNELS`. Bias, residual and rectifier are applied while a block is still in the cache; they
+    are for inference, where batch norm has been folded away.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def sparse_conv(features: Tensor, weight: Tensor, level: Level, bias: Tensor | N
 
 def _convolve(features: Tensor, weight: Tensor, level: Level, bias: Tensor | None = None,
               residual: Tensor | None = None, relu: bool = False) -> Tensor:
-    blocks, padded = level.tables[weight.shape[1]].blocks, _followed_by_zeros(features)
+    blocks, padded = _blocks(level, weight), _followed_by_zeros(features)
     result = _rows_followed_by_zeros(features, len(level), len(weight))
 
     def convolve(numbers: Iterable[int]) -> None:
@@ -178,6 +178,12 @@ def _convolve(features: Tensor, weight: Tensor, level: Level, bias: Tensor | Non
     else:
         share(convolve, len(blocks))
     return result
+
+
+def _blocks(level: Level, weight: Tensor) -> list[Block]:
+    volume = weight.shape[1]
+    assert volume in level.tables, 'the pyramid was built without `ModelConfig.kernels`'
+    return level.tables[volume].blocks
 
 
 def _block_weight(weight: Tensor, block: Block) -> Tensor:
@@ -260,7 +266,7 @@ class _SparseConv(torch.autograd.Function):
         features are narrower than its gradients: there the features are gathered.
         """
         features, weight = ctx.saved_tensors
-        blocks, grad = ctx.level.tables[weight.shape[1]].blocks, grad.contiguous()
+        blocks, grad = _blocks(ctx.level, weight), grad.contiguous()
         grad_features = torch.empty_like(features) if ctx.needs_input_grad[0] else None
         padded = _followed_by_zeros(features if grad_features is None else grad)
         by_offset = weight.transpose(0, 1).contiguous()  # [volume, D, C]

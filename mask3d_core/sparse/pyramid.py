@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -75,6 +74,8 @@ class Level:
         Where each scan's rows begin, and V at the end.
     tables : dict of int to Table
         Of its convolutions, by the volume of their kernels.
+    children : [V] int64, [num_parents] int64, or None
+        The rows parent by parent, and where those of each begin; None at the coarsest.
     slots : [V] int64 or None
         8 times the row of the parent in the next coarser level plus the place within it;
         None at the coarsest.
@@ -86,6 +87,7 @@ class Level:
     coords: Tensor
     starts: list[int]
     tables: dict[int, Table]
+    children: tuple[Tensor, Tensor] | None
     slots: Tensor | None
     num_parents: int
 
@@ -98,13 +100,8 @@ class Level:
 
     def pool(self, features: Tensor) -> Tensor:
         """Average the existing children of each parent: [V, C] -> [num_parents, C]."""
-        return mean_of_groups(features, *self._children)
-
-    @cached_property
-    def _children(self) -> tuple[Tensor, Tensor]:
-        """Rows parent by parent, and where those of each begin."""
-        assert self.slots is not None, 'the coarsest level has no parents'
-        return group_rows(self.slots >> 3, self.num_parents)
+        assert self.children is not None, 'the coarsest level has no parents'
+        return mean_of_groups(features, *self.children)
 
 
 @dataclass(frozen=True)
@@ -170,7 +167,8 @@ def _level(grid: Grid, arranged: _Arranged, num_scans: int, slots: Tensor | None
     coords = grid.coords.index_select(0, arranged.order)
     scans = torch.arange(num_scans + 1, device=coords.device)
     starts = torch.searchsorted(coords[:, 0].contiguous(), scans).tolist()
-    return Level(coords, starts, arranged.tables, slots, num_parents)
+    children = None if slots is None else group_rows(slots >> 3, num_parents)
+    return Level(coords, starts, arranged.tables, children, slots, num_parents)
 
 
 def _arrange(grid: Grid, volumes: Collection[int]) -> _Arranged:

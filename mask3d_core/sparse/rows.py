@@ -40,7 +40,7 @@ def group_rows(group: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 def mean_of_groups(features: Tensor, rows: Tensor, starts: Tensor) -> Tensor:
-    """Do what `mean_by_group` does, with what `group_rows` returns."""
+    """Average rows that `group_rows` has grouped: [V, C] -> [count, C]."""
     return embedding_bag(rows, features, starts, mode='mean')
 
 

@@ -148,7 +148,7 @@ def _check_model(start: Weights, fresh: Weights) -> None:
     if start.model.queries != 'learned':
         free.add('num_queries')
     was, becomes = (BACKBONES[model.backbone] for model in (start.model, fresh.model))
-    if was.crosses <= becomes.crosses and was[:2] == becomes[:2]:
+    if becomes == was._replace(crosses=max(was.crosses, becomes.crosses)):
         free.add('backbone')
     names = {key: 'use_color' if key == 'in_channels' else f'model.{key}'
              for key in theirs if key not in free and theirs[key] != ours[key]}

@@ -36,6 +36,7 @@ def in_rounds(edges: NDArray, weight: NDArray, size: int, scale: float, min_size
               ) -> list[int]:
     """Do the same where components join over the lightest edge of either, all at once."""
     segment, threshold = list(range(size)), {vertex: scale for vertex in range(size)}
+    inside = [0.0] * size
     order = sorted(range(len(edges)), key=lambda edge: weight[edge])
     finished: set[int] = set()
     while True:
@@ -53,10 +54,13 @@ def in_rounds(edges: NDArray, weight: NDArray, size: int, scale: float, min_size
         for edge in chosen:
             a, b = (segment[vertex] for vertex in edges[edge])
             segment = [a if each == b else each for each in segment]
-        for edge in chosen:  # ascending
-            threshold[segment[edges[edge][0]]] = weight[edge]
         for joined in {segment[edges[edge][0]] for edge in chosen}:
-            threshold[joined] += scale / segment.count(joined)
+            heaviest = max([weight[edge] for edge in chosen if segment[edges[edge][0]] == joined]
+                           + [inside[vertex] for vertex in range(size)
+                              if segment[vertex] == joined])
+            threshold[joined] = heaviest + scale / segment.count(joined)
+            inside = [heaviest if each == joined else before
+                      for each, before in zip(segment, inside)]
     for edge in order:
         a, b = (segment[vertex] for vertex in edges[edge])
         if a != b and min(segment.count(a), segment.count(b)) < min_size:
@@ -109,15 +113,26 @@ def test_edges_outside_the_spanning_tree_matter(share: int, monkeypatch: pytest.
 
 @settings(max_examples=300, deadline=None)
 @given(size=strategies.integers(1, 40), degree=strategies.floats(0, 4),
+       levels=strategies.sampled_from([1, 4, 16, 10 ** 9]),
        scale=strategies.sampled_from([0.01, 0.25, 1.0, 30.0]),
        min_size=strategies.integers(1, 8), seed=strategies.integers(0, 2 ** 32 - 1))
-def test_in_rounds_edges_join_what_their_thresholds_allow(size: int, degree: float, scale: float,
-                                                          min_size: int, seed: int) -> None:
+def test_in_rounds_edges_join_what_their_thresholds_allow(
+        size: int, degree: float, levels: int, scale: float, min_size: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     edges = random.integers(0, size, (int(degree * size), 2))
-    weight = random.uniform(0, 1, len(edges))
+    weight = random.integers(0, levels, len(edges)) / levels
     found = segment_graph(edges, weight, size, scale, min_size, exact=False)
     assert found.tolist() == in_rounds(edges, weight, size, scale, min_size)
+
+
+def test_rounds_end() -> None:
+    """A large component whose threshold every small one it takes raises for the next."""
+    large, small = np.arange(1000), 1000 + 2 * np.arange(1000)
+    edges = np.concatenate([np.stack([large[:-1], large[1:]], 1), np.stack([small, small + 1], 1),
+                            np.stack([np.zeros(1000, int), small], 1)])
+    weight = np.concatenate([np.zeros(1999), 4e-4 * np.arange(1, 1001)])
+    found = segment_graph(edges, weight, 3000, 1, 1, exact=False)
+    assert (found[:1000] == 0).all() and 0 < found.max() < 1000
 
 
 @ROUND_SHARES

@@ -8,10 +8,12 @@ from mask3d_core.model.decoder import Attention, attention_mask, LARGE_LEVEL, Si
 from mask3d_core.model.layers import DownConv, fold_batch_norms, StemConv, UpConv
 from mask3d_core.model.positions import FourierPositions
 from mask3d_core.model.queries import farthest_points
+from mask3d_core.model.unet import UNet
 from mask3d_core.model.votes import Votes
 from mask3d_core.model.windows import window_features
 from mask3d_core.scan import Scan
 from mask3d_core.sparse import build_pyramid
+from mask3d_core.sparse.pyramid import CUBES
 from mask3d_core.voxels import batch_coords, Voxelization, voxelize, Voxels
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ import torch
 
 SMALL = ModelConfig('Res16UNet14A', num_classes=4, hidden_dim=16, feedforward_dim=32, num_heads=2,
                     num_queries=6, num_rounds=2)
+CROSSES = replace(SMALL, backbone='Res16UNet14X')
 
 
 def small_scan(seed: int, points: int = 900) -> Voxels:
@@ -43,7 +46,7 @@ def small_model(config: ModelConfig = SMALL) -> Mask3D:
 @torch.no_grad()
 def predict(model: Mask3D, scans: list[Voxels], **options: object) -> list[Prediction]:
     """Run the model."""
-    return model(scans, build_pyramid(batch_coords(scans)), **options)[-1]
+    return model(scans, build_pyramid(batch_coords(scans), model.config.kernels), **options)[-1]
 
 
 def assert_same(one: Prediction, two: Prediction) -> None:
@@ -77,7 +80,7 @@ def test_number_of_parameters(backbone: str, total: int, head: int) -> None:
 @pytest.mark.parametrize('config', [
     SMALL, replace(SMALL, queries='fps_feature'), replace(SMALL, queries='learned'),
     replace(SMALL, shared_rounds=False), replace(SMALL, on_segments=True),
-    replace(SMALL, levels=(1, 3))])
+    replace(SMALL, levels=(1, 3)), CROSSES])
 def test_batched_is_single(config: ModelConfig) -> None:
     model, scans = small_model(config), [small_scan(1), small_scan(2, 500)]
     together = predict(model, scans)
@@ -95,11 +98,47 @@ def test_same_input_gives_the_same_bits() -> None:
     assert torch.equal(one.mask_logits, two.mask_logits)
 
 
-def test_folding_changes_nothing() -> None:
-    model, scan = small_model(), small_scan(4)
+@pytest.mark.parametrize('config', [SMALL, CROSSES])
+def test_folding_changes_nothing(config: ModelConfig) -> None:
+    model, scan = small_model(config), small_scan(4)
     before = predict(model, [scan])[0]
     fold_batch_norms(model)
     assert_same(predict(model, [scan])[0], before)
+
+
+def test_crosses_are_cubes_with_zeros() -> None:
+    scans = [small_scan(1), small_scan(2, 8), small_scan(3)]
+    cubes, crosses = UNet(replace(CROSSES, backbone='Res16UNet14S')), UNet(CROSSES)
+    state = crosses.state_dict()
+    for name, tensor in cubes.state_dict().items():
+        if tensor.shape != state[name].shape:
+            tensor, cross = torch.zeros_like(tensor), state[name]
+            tensor[:, [4, 10, 12, 13, 14, 16, 22]] = cross
+            state[name] = tensor
+    cubes.load_state_dict(state)
+    features = torch.cat([scan.features for scan in scans])
+    for unet, kernels in ((cubes, CUBES), (crosses, CROSSES.kernels)):
+        pyramid = build_pyramid(batch_coords(scans), kernels)
+        finest = unet(features[pyramid.order], pyramid)[-1][pyramid.rank]
+        finest.square().sum().backward()
+        if unet is cubes:
+            wanted = finest
+    torch.testing.assert_close(finest, wanted, atol=1e-4, rtol=1e-4)
+    gradients = dict(cubes.named_parameters())
+    for name, parameter in crosses.named_parameters():
+        grad = gradients[name].grad
+        if grad.shape != parameter.shape:
+            grad = grad[:, [4, 10, 12, 13, 14, 16, 22]]
+        assert (parameter.grad - grad).norm() <= 1e-3 * grad.norm() + 1e-5, name
+    stages = [stage[0].conv2.weight.shape[1] for stage in crosses.up_blocks]
+    assert stages == [27, 27, 7, 7]
+    assert crosses.down_blocks[0][0].conv2.weight.shape[1] == 27
+
+
+def test_a_pyramid_without_crosses_is_told() -> None:
+    scan = small_scan(1)
+    with pytest.raises(AssertionError, match='without `ModelConfig.kernels`'):
+        small_model(CROSSES)([scan], build_pyramid(batch_coords([scan])))
 
 
 def test_keys_computed_once_are_those_of_every_round() -> None:
