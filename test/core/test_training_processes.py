@@ -148,7 +148,7 @@ def test_two_processes_stop_together_at_a_damaged_scan(tmp_path: Path) -> None:
     both = start([toy_rooms.__file__, 'train',
                   *arguments(data, tmp_path / 'run', '--devices', '2')], environment())
     said = finish(both)
-    assert both.returncode == 1
+    assert both.returncode == 1, said
     assert 'mask3d: scan room1: ' in said and 'Traceback' not in said
 
 
@@ -160,7 +160,7 @@ def test_two_processes_stop_together_at_a_scan_that_cannot_be_measured(tmp_path:
     both = start([toy_rooms.__file__, 'train', *arguments(
         data, tmp_path / 'run', '--devices', '2', '--epochs', '1')], environment())
     said = finish(both)
-    assert both.returncode == 1
+    assert both.returncode == 1, said
     assert 'cannot be measured: ' in said and 'room2.npz' in said and 'Traceback' not in said
     assert load_weights(tmp_path / 'run' / 'last.weights').trained['steps'] == 1
 
