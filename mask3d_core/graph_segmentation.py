@@ -148,12 +148,10 @@ def _join_similar(forest: _Forest, a: NDArray[np.int64], b: NDArray[np.int64],
         forest.parent[other] = one
         forest.size[one] += forest.size[other]
         forest.threshold[one] = weight[chosen] + forest.scale / forest.size[one]
-        open_ = ~(finished[a] | finished[b])
-        a, b = forest.parent[a], forest.parent[b]
-        rows = np.flatnonzero(open_ & (a != b))
-        settled = len(a) - len(rows)
-        a, b, weight, number = a[rows], b[rows], weight[rows], number[:len(rows)]
-        if settled * ROUND_SHARE < len(rows):
+        before = len(a)
+        a, b, weight = _unsettled(forest, finished, a, b, weight)
+        number = number[:len(a)]
+        if (before - len(a)) * ROUND_SHARE < len(a):
             rows = _first_of_each_pair(a, b)
             a, b, weight = a[rows], b[rows], weight[rows]
             _join_similar_one_by_one(forest, a, b, weight)
@@ -195,10 +193,17 @@ def _join_in_rounds(forest: _Forest, a: NDArray[np.int64], b: NDArray[np.int64],
         np.add.at(forest.size, top, size)
         np.maximum.at(inside, top, np.maximum(weight[edge], inside[lower]))
         forest.threshold[top] = inside[top] + forest.scale / forest.size[top]
-        rows = ~(finished[a] | finished[b])
-        a, b = forest.parent[a], forest.parent[b]
-        rows &= a != b
-        a, b, weight = a[rows], b[rows], weight[rows]
+        a, b, weight = _unsettled(forest, finished, a, b, weight)
+
+
+def _unsettled(forest: _Forest, finished: NDArray[np.bool_], a: NDArray[np.int64],
+               b: NDArray[np.int64], weight: NDArray[np.float64],
+               ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Return the edges between components that are apart and not finished after a round."""
+    unfinished = ~(finished[a] | finished[b])
+    a, b = forest.parent[a], forest.parent[b]
+    rows = np.flatnonzero(unfinished & (a != b))
+    return a[rows], b[rows], weight[rows]
 
 
 def _join_small(forest: _Forest, a: NDArray[np.int64], b: NDArray[np.int64], min_size: int,
