@@ -86,15 +86,16 @@ class Measurement:
 
 
 def run_bench(files: Sequence[Path], device: str = 'auto', precision: str = 'float32',
-              weights: Path | None = None, num_queries: int | None = None, repeats: int = 5,
-              ) -> list[Measurement]:
+              weights: Path | None = None, num_queries: int | None = None,
+              max_voxels: int | None = None, repeats: int = 5) -> list[Measurement]:
     """
     Measure scans and print a table as they come.
 
     Without weights the full network (Res16UNet34C, 100 queries) is measured with random ones.
     Their masks cover much of a scan: with trained ones the decoder and the extraction are faster.
     """
-    segmenter = load_segmenter(weights or demo_weights(), device, precision, num_queries)
+    segmenter = load_segmenter(weights or demo_weights(), device, precision, num_queries,
+                               max_voxels)
     threads = f', {torch.get_num_threads()} threads' if segmenter.device.type == 'cpu' else ''
     print(f'{segmenter.weights.model.backbone}, {segmenter.num_queries} queries, {precision}, '
           f'{segmenter.device}{threads}; median of {repeats} runs, seconds')

@@ -159,7 +159,7 @@ def _voxels(facts: Weights, scan: Scan) -> Voxels:
         scan = replace(scan, segment=None)
     elif scan.segment is None:
         scan = replace(scan, segment=find_superpoints(scan, facts.voxel_size))
-    return voxelize(scan, facts.voxelization)
+    return voxelize(scan, replace(facts.voxelization, max_voxels=0))
 
 
 def room_targets(voxels: Voxels, num_classes: int) -> Targets:

@@ -55,6 +55,8 @@ class Weights:
         Under which terms the weights may be used.
     state : mapping of str to tensor
         The state dict of `Mask3D(model)`, on the CPU unless loaded elsewhere.
+    max_voxels : int
+        A map that fills more is seen with voxels up to `COARSER` times larger; 0: none is.
 
     """
 
@@ -67,6 +69,7 @@ class Weights:
     trained: Mapping[str, Any]
     licence: str
     state: Mapping[str, torch.Tensor] = field(repr=False)
+    max_voxels: int = 0
 
     def __post_init__(self) -> None:
         if len(self.classes) != self.model.num_classes:
@@ -74,6 +77,8 @@ class Weights:
                              f'{self.model.num_classes}: they must agree')
         if not (math.isfinite(self.voxel_size) and self.voxel_size > 0):
             raise InputError(f'expected a voxel size above 0 m, got {self.voxel_size}')
+        if self.max_voxels < 0:
+            raise InputError(f'expected max_voxels of 0 or more, got {self.max_voxels}')
         if self.voxel_color not in ('mean', 'first'):
             raise InputError("expected voxel_color to be 'mean' or 'first', "
                              f'got {self.voxel_color!r}')
@@ -106,7 +111,7 @@ class Weights:
         """How the model wants its scans."""
         return Voxelization(self.voxel_size, self.voxel_color,
                             self.color_mean if self.uses_color else None,
-                            self.color_std if self.uses_color else None)
+                            self.color_std if self.uses_color else None, self.max_voxels)
 
 
 def save_weights(path: str | Path, weights: Weights, half: bool = False) -> None:
@@ -133,9 +138,9 @@ def save_weights(path: str | Path, weights: Weights, half: bool = False) -> None
     content = {
         'format': FORMAT, 'version': VERSION, 'model': weights.model.to_dict(),
         'classes': weights.classes.to_dict(), 'voxel_size': weights.voxel_size,
-        'voxel_color': weights.voxel_color, 'color_mean': list(weights.color_mean),
-        'color_std': list(weights.color_std), 'trained': dict(weights.trained),
-        'licence': weights.licence}
+        'voxel_color': weights.voxel_color, 'max_voxels': weights.max_voxels,
+        'color_mean': list(weights.color_mean), 'color_std': list(weights.color_std),
+        'trained': dict(weights.trained), 'licence': weights.licence}
     _check_plain(content, path.name)
     content['state'] = {name: _stored(tensor, half) for name, tensor in weights.state.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -289,7 +294,8 @@ def _from_content(content: dict[str, Any]) -> Weights:
         ModelConfig.from_dict(content['model']), ClassTable.from_dict(content['classes']),
         float(content['voxel_size']), str(content['voxel_color']),
         (mean_r, mean_g, mean_b), (std_r, std_g, std_b),
-        dict(content['trained']), str(content['licence']), state)
+        dict(content['trained']), str(content['licence']), state,
+        int(content.get('max_voxels', 0)))
 
 
 def expected_state(config: ModelConfig) -> dict[str, torch.Tensor]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mask3d_core.errors import InputError
 from mask3d_core.point_masks import Groups
+from mask3d_core.sparse import shared
 import numpy as np
 from numpy.typing import NDArray
 import torch
@@ -115,9 +116,10 @@ def _probability(mask_logits: Tensor, segment: Tensor | None, voxels: NDArray[np
 
 def _positive(mask_logits: Tensor) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float32]]]:
     """Return for each of Q queries the rows with a positive logit, ascending, and its sigmoid."""
-    parts = []
-    for first in range(0, len(mask_logits), BLOCK):
-        block = mask_logits[first:first + BLOCK]
+    blocks = mask_logits.split(BLOCK)
+
+    def find(number: int) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float32]]]:
+        block = blocks[number]
         if block.sum().isnan() and block.isnan().any():  # the sum alone is quick, and may overflow
             raise InputError('the network answered with NaN: the weights are broken, or the '
                              'precision is too low for them; try float32')
@@ -126,7 +128,8 @@ def _positive(mask_logits: Tensor) -> tuple[list[NDArray[np.int64]], list[NDArra
         place = torch.from_numpy(row * len(inside) + query).to(block.device)
         probability = block.flatten()[place].float().sigmoid().cpu().numpy()
         ends = np.cumsum(np.bincount(query, minlength=len(inside)))
-        parts.append((np.split(row + first, ends)[:-1], np.split(probability, ends)[:-1]))
-    rows, probabilities = zip(*parts)
+        return np.split(row + number * BLOCK, ends)[:-1], np.split(probability, ends)[:-1]
+
+    rows, probabilities = zip(*shared(find, len(blocks)))
     return ([np.concatenate(pieces) for pieces in zip(*rows)],
             [np.concatenate(pieces) for pieces in zip(*probabilities)])

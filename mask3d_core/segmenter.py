@@ -27,7 +27,8 @@ FINER_SUPERPOINTS = 0.8
 
 
 def load_segmenter(weights: str | Path | Weights | None = None, device: str = 'auto',
-                   precision: str = 'float32', num_queries: int | None = None) -> Segmenter:
+                   precision: str = 'float32', num_queries: int | None = None,
+                   max_voxels: int | None = None) -> Segmenter:
     """
     Make a segmenter.
 
@@ -42,6 +43,10 @@ def load_segmenter(weights: str | Path | Weights | None = None, device: str = 'a
     num_queries : int, optional
         Most objects looked for; the number used in training by default. Fewer are faster
         (paper, Fig. 3).
+    max_voxels : int, optional
+        A cloud that fills more is seen with larger voxels (`Voxelization`), which bounds neither
+        its points nor its time, but halves what a dense map takes; 0: none is. By default what
+        the weights were trained for.
 
     Raises
     ------
@@ -51,7 +56,8 @@ def load_segmenter(weights: str | Path | Weights | None = None, device: str = 'a
     """
     if not isinstance(weights, Weights):
         weights = load_weights(shipped_weights() if weights is None else weights)
-    return Segmenter(weights, find_device(device), find_precision(precision), num_queries)
+    return Segmenter(weights, find_device(device), find_precision(precision), num_queries,
+                     max_voxels)
 
 
 class Segmenter:
@@ -66,11 +72,14 @@ class Segmenter:
     num_queries : int
         May be changed between scans, unless the queries are learned; None asks for the number
         used in training.
+    voxelization : Voxelization
+        That of the weights, but for `max_voxels`.
 
     """
 
     def __init__(self, weights: Weights, device: torch.device,
-                 precision: torch.dtype = torch.float32, num_queries: int | None = None) -> None:
+                 precision: torch.dtype = torch.float32, num_queries: int | None = None,
+                 max_voxels: int | None = None) -> None:
         model = Mask3D(weights.model)
         model.load_state_dict(weights.state)
         model.eval()
@@ -81,7 +90,7 @@ class Segmenter:
         self.device = device
         self.precision = precision
         self.num_queries = num_queries
-        self.voxelization = weights.voxelization
+        self.max_voxels = max_voxels
 
     @property
     def num_queries(self) -> int:
@@ -93,6 +102,16 @@ class Segmenter:
         count = self.weights.model.num_queries if count is None else count
         self.weights.model.check_queries(count)
         self._num_queries = count
+
+    @property
+    def max_voxels(self) -> int:
+        """Return how many voxels a cloud may fill before it gets larger ones."""
+        return self.voxelization.max_voxels
+
+    @max_voxels.setter
+    def max_voxels(self, count: int | None) -> None:
+        count = self.weights.max_voxels if count is None else count
+        self.voxelization = replace(self.weights, max_voxels=count).voxelization
 
     def segment(self, scan: Scan, settings: ExtractSettings | None = None) -> Instances:
         """
@@ -118,7 +137,8 @@ class Segmenter:
         scan, voxels = self.prepare(scan, watch)
         wanted = settings.superpoints and scan.segment is None
         # the network leaves cores idle now and then, all of them on a GPU
-        beside = aside(partial(self.with_superpoints, scan)) if wanted else nullcontext()
+        work = partial(self.with_superpoints, scan, voxels.size)
+        beside = aside(work) if wanted else nullcontext()
         with _memory_for(voxels), beside as grouped:
             prediction = self.predict(voxels, watch)
             if grouped is not None:
@@ -137,14 +157,14 @@ class Segmenter:
         check_memory(self.device, len(voxels), self.num_queries)
         if self.weights.model.on_segments and scan.segment is None:
             with _memory_for(voxels), watch.stage('superpoints'):
-                scan = self.with_superpoints(scan)
+                scan = self.with_superpoints(scan, voxels.size)
                 voxels = voxelize(scan, self.voxelization)
         return scan, voxels
 
-    def with_superpoints(self, scan: Scan) -> Scan:
+    def with_superpoints(self, scan: Scan, voxel_size: float) -> Scan:
         """Return the scan with superpoints for its segments, whatever they were."""
         finer = 1 if self.weights.model.on_segments else FINER_SUPERPOINTS
-        return replace(scan, segment=find_superpoints(scan, finer * self.voxelization.size))
+        return replace(scan, segment=find_superpoints(scan, finer * voxel_size))
 
     @torch.inference_mode()
     def predict(self, voxels: Voxels, watch: Stopwatch | None = None) -> Prediction:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+import math
 
 from mask3d_core.errors import InputError
 from mask3d_core.scan import Scan
@@ -13,6 +14,10 @@ from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
+COARSER = 1.25
+"""Times as large as a model knows its voxels they may become: shapes stay what they are."""
+GROWTH_STEPS = 20
+"""Sizes they may have on the way from one size to twice that."""
 FINE = 2.0 ** 30
 """Steps per voxel or colour unit: sums of such integers are exact in float64, in any order."""
 
@@ -36,6 +41,8 @@ class Voxels:
         The voxel of each point of the scan.
     segment : [V] int64 or None
         Superpoint of each voxel, numbered 0..S-1.
+    size : float
+        Edge of a voxel, metres.
 
     """
 
@@ -45,6 +52,7 @@ class Voxels:
     origin: NDArray[np.float64]
     inverse: Tensor
     segment: Tensor | None
+    size: float
 
     def __len__(self) -> int:
         return len(self.coords)
@@ -71,6 +79,9 @@ class Voxelization:
         their order. 'first': those of its first point, as in the original's code.
     color_mean, color_std : 3 floats, or None for a model that sees only shape
         Subtracted from and divided into colours in 0..1.
+    max_voxels : int
+        A cloud that fills more gets voxels so much larger that it does not, but at most `COARSER`
+        times; 0: it never does.
 
     """
 
@@ -78,11 +89,16 @@ class Voxelization:
     color: str = 'mean'
     color_mean: tuple[float, float, float] | None = (0.5, 0.5, 0.5)
     color_std: tuple[float, float, float] | None = (0.28, 0.28, 0.28)
+    max_voxels: int = 0
+
+    def coarsened(self, times: float) -> Voxelization:
+        """Return the same with larger voxels, however many there are."""
+        return replace(self, size=self.size * times, max_voxels=0)
 
 
 def voxelize(scan: Scan, voxelization: Voxelization) -> Voxels:
     """
-    Put the points of a scan on a grid.
+    Put the points of a scan on a grid, a coarser one where it would fill too many voxels.
 
     The grid begins at the origin of the cloud's frame, so a cloud that moves by whole voxels
     keeps its voxels.
@@ -99,6 +115,8 @@ def voxelize(scan: Scan, voxelization: Voxelization) -> Voxels:
                          'with an rgb field, or use weights trained without colour')
     cells = torch.from_numpy(np.floor(scan.xyz / scan.xyz.dtype.type(voxelization.size))).long()
     coords, inverse = occupied_cells(cells)
+    if 0 < voxelization.max_voxels < len(coords):
+        return voxelize(scan, voxelization.coarsened(_growth(len(coords), voxelization)))
     if len(coords) == 1:
         raise InputError(f'all {len(scan)} points fall into one voxel of {voxelization.size:g} m: '
                          'expected a cloud in metres; check its scale')
@@ -111,7 +129,18 @@ def voxelize(scan: Scan, voxelization: Voxelization) -> Voxels:
     origin = np.floor(xyz.min(0).astype(np.float64))
     return Voxels(coords, _features(color, len(coords), voxelization),
                   torch.from_numpy((xyz - origin).astype(np.float32)), origin, inverse,
-                  None if segment is None else torch.from_numpy(_renumber(segment)))
+                  None if segment is None else torch.from_numpy(_renumber(segment)),
+                  voxelization.size)
+
+
+def _growth(count: int, voxelization: Voxelization) -> float:
+    """
+    Return how many times larger voxels must be; a surface fills fewer by the square of it.
+
+    In steps: a map that grows keeps its voxels for a while.
+    """
+    wanted = math.sqrt(count / voxelization.max_voxels)
+    return min(math.ceil(wanted * GROWTH_STEPS) / GROWTH_STEPS, COARSER)
 
 
 def batch_coords(scans: Sequence[Voxels]) -> Tensor:

@@ -67,6 +67,7 @@ def answer(cloud: PointCloud2, segmenter: Segmenter, settings: Settings, tracker
     scan = decode_pointcloud2(cloud)
     read = time.perf_counter() - start
     segmenter.num_queries = settings.num_queries or segmenter.weights.model.num_queries
+    segmenter.max_voxels = settings.max_voxels
     instances = segmenter.segment(scan, settings.extract)
     begun = time.perf_counter()
     if settings.track:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from mask3d_core.checkpoint import Weights
 from mask3d_core.errors import InputError
 from mask3d_core.extract import EPS_VOXELS, ExtractSettings
+from mask3d_core.voxels import COARSER
 from mask3d_ros.qos import INPUT_QOS
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
@@ -60,6 +61,8 @@ class Row:
 EXTRACT = ExtractSettings()
 BY_VOXELS = -1.0
 """Of `dbscan_eps`: a parameter cannot be None."""
+AS_TRAINED = -1
+"""Of `max_voxels`."""
 
 SEGMENT_NODE: tuple[Row, ...] = (
     Row('weights', '', 'Path of the weights file, which brings the class names and colours, the '
@@ -75,6 +78,9 @@ SEGMENT_NODE: tuple[Row, ...] = (
         'a lifecycle manager.', when='start'),
     Row('num_queries', 0, 'How many objects the network looks for. Fewer are faster; 0: as many '
         'as in training.', (0, 10_000)),
+    Row('max_voxels', AS_TRAINED, 'A cloud that fills more voxels is seen with larger ones, up to '
+        f'{COARSER:g} times: a dense map takes half the time, and small things may be missed; '
+        '0: none is; -1: as the weights were trained.', (AS_TRAINED, 100_000_000)),
     Row('score_threshold', EXTRACT.score_threshold, 'Instances below this score (class '
         'probability times mean mask probability) are dropped.', (0.0, 1.0)),
     Row('top_k', EXTRACT.top_k, 'How many masks, of the best class probabilities, become '
@@ -109,6 +115,7 @@ class Settings:
     num_queries: int
     min_seconds: float
     track: bool = True
+    max_voxels: int | None = None
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
@@ -122,7 +129,9 @@ class Settings:
             overlap_threshold=None if overlap >= 1 else overlap,
             superpoints=values['superpoints'],
             classes=tuple(name for name in values['classes'] if name))
-        return cls(extract, values['num_queries'], 1 / rate if rate else 0.0, values['track'])
+        most = values['max_voxels']
+        return cls(extract, values['num_queries'], 1 / rate if rate else 0.0, values['track'],
+                   None if most < 0 else most)
 
     def check_for(self, weights: Weights) -> None:
         """Raise InputError for settings that some weights cannot follow."""

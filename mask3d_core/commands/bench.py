@@ -53,6 +53,8 @@ def run(options: argparse.Namespace) -> None:
     """Measure and print a table."""
     if options.recompute and not options.train:
         raise InputError('--recompute is about training steps: give --train, too')
+    if options.train and options.max_voxels is not None:
+        raise InputError('--train measures a step on the whole cloud: leave --max-voxels out')
     if options.train and (options.clustering or options.superpoints):
         extra = '--clustering' if options.clustering else '--superpoints'
         raise InputError(f'--train measures training steps alone: run {extra} without it')
@@ -70,7 +72,7 @@ def run(options: argparse.Namespace) -> None:
     else:
         rows = [m.to_dict() for m in run_bench(
             options.files, options.device, options.precision, options.weights,
-            options.num_queries, options.repeats)]
+            options.num_queries, options.max_voxels, options.repeats)]
     if options.json is not None:
         write_json(options.json, rows)
     if options.clustering:

@@ -151,7 +151,8 @@ def _check_usage(options: argparse.Namespace) -> None:
 
 def _check_pairs(options: argparse.Namespace) -> None:
     """Exit with status 2 where an option would be ignored."""
-    of_weights = ('save', 'top_k', 'dbscan_eps', 'num_queries', 'as_robot', 'device', 'precision')
+    of_weights = ('save', 'top_k', 'dbscan_eps', 'num_queries', 'max_voxels', 'as_robot', 'device',
+                  'precision')
     for names, partner in ((('split', 'fold'), 'dataset'), (of_weights, 'weights')):
         for name in names:
             if getattr(options, name) is not None and getattr(options, partner) is None:
@@ -291,7 +292,8 @@ def _segmenter(options: argparse.Namespace, protocol: Protocol) -> Segmenter:
     from mask3d_core.segmenter import load_segmenter
 
     segmenter = load_segmenter(options.weights, options.device or 'auto',
-                               options.precision or 'float32', options.num_queries)
+                               options.precision or 'float32', options.num_queries,
+                               options.max_voxels)
     if segmenter.weights.model.queries != 'learned' and options.as_robot is None:
         segmenter.num_queries = protocol.num_queries
     return segmenter

@@ -63,7 +63,9 @@ def _weights_facts(path: Path) -> list[tuple[str, str]]:
                     + (', at what voxels vote for' if model.votes else '')),
         ('masks', 'on segments' if model.on_segments else 'on points'),
         ('input', 'coloured points' if weights.uses_color else 'points without colour'),
-        ('voxel', f'{weights.voxel_size:g} m, colour: {weights.voxel_color}'),
+        ('voxel', f'{weights.voxel_size:g} m, colour: {weights.voxel_color}'
+                  + (f', larger where a map fills more than {weights.max_voxels}'
+                     if weights.max_voxels else '')),
         ('colour', f'mean {_numbers(weights.color_mean)}, '
                    f'deviation {_numbers(weights.color_std)}'),
         ('classes', f'{len(weights.classes)}: ' + ', '.join(weights.classes.names)),

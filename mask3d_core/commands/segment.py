@@ -136,7 +136,7 @@ def _segmenter(options: argparse.Namespace) -> Segmenter:
 
     say('loading the weights …')
     segmenter = load_segmenter(options.weights, options.device, options.precision,
-                               options.num_queries)
+                               options.num_queries, options.max_voxels)
     if not segmenter.weights.trained:
         print(UNTRAINED)
     return segmenter

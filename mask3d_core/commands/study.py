@@ -91,7 +91,7 @@ def run(options: argparse.Namespace) -> None:
 def _check_usage(options: argparse.Namespace) -> None:
     """Exit with status 2 where an option would be ignored."""
     if options.runs is not None:
-        for name in ('weights', 'only', 'queries', 'eps', 'num_queries'):
+        for name in ('weights', 'only', 'queries', 'eps', 'num_queries', 'max_voxels'):
             if getattr(options, name) is not None:
                 options.wrong_usage(f'--{name.replace("_", "-")} does not go with --runs')
     wanted = options.only or STUDIES
@@ -111,7 +111,7 @@ def _study_weights(options: argparse.Namespace, dataset: Dataset, names: list[st
     from mask3d_core.segmenter import load_segmenter
 
     segmenter = load_segmenter(options.weights, options.device, options.precision,
-                               options.num_queries)
+                               options.num_queries, options.max_voxels)
     protocol = dataset_protocol(dataset)
     studies = _studies(options, segmenter, protocol.settings())
     done = iter(range(1, len(names) + 1))

@@ -58,7 +58,7 @@ class View:
         if self.scan.segment is None:
             watch = Stopwatch(self.segmenter.device)
             with watch.stage('superpoints'):
-                self.scan = self.segmenter.with_superpoints(self.scan)
+                self.scan = self.segmenter.with_superpoints(self.scan, self.voxels.size)
             self.seconds |= watch.seconds
         return self.scan
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
 import os
 from threading import Barrier
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -37,6 +37,18 @@ def share(work: Callable[[Iterator[int]], None], count: int) -> None:
     pool = _pool(os.getpid(), torch.get_num_threads(), torch.get_num_threads())
     for part in [pool.submit(join_in) for _ in range(threads)]:
         part.result()
+
+
+def shared(work: Callable[[int], T], count: int) -> list[T]:
+    """Return what `work` says of 0..count - 1, computed as `share` does."""
+    results: list[Any] = [None] * count
+
+    def fill(numbers: Iterable[int]) -> None:
+        for number in numbers:
+            results[number] = work(number)
+
+    share(fill, count)
+    return results
 
 
 @contextmanager

@@ -15,11 +15,14 @@ from mask3d_core.training.augment import augment, AugmentationConfig
 from mask3d_core.training.dataset import Dataset
 from mask3d_core.training.labels import LabelledScan
 from mask3d_core.training.targets import make_targets, Targets
-from mask3d_core.voxels import batch_coords, Voxelization, voxelize, Voxels
+from mask3d_core.voxels import batch_coords, COARSER, Voxelization, voxelize, Voxels
 import numpy as np
 import torch
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
+
+COARSE_SHARE = 0.5
+"""Scans that are seen with larger voxels, where weights shall serve maps that need them."""
 
 Turn = tuple[int, int]
 """Epoch and index of a scan: with the seed, all that its augmentation depends on."""
@@ -88,7 +91,7 @@ class Recipe:
     background : tuple of int
         Ids of the classes whose instances are no objects.
     on_segments : bool
-    max_voxels : int
+    batch_voxels : int
         0: no bound.
 
     """
@@ -99,7 +102,7 @@ class Recipe:
     classes: ClassTable
     background: tuple[int, ...]
     on_segments: bool
-    max_voxels: int
+    batch_voxels: int
 
     def make(self, labelled: LabelledScan, turn: Turn) -> Sample:
         """Augment, voxelize and find the targets; the same turn gives the same sample."""
@@ -112,11 +115,14 @@ class Recipe:
         if labelled.scan.color is None and self.augmentation.color_drop:  # as if it were dropped
             plain = np.tile(np.asarray(neutral, np.float32), (len(labelled), 1))
             labelled = replace(labelled, scan=replace(labelled.scan, color=plain))
-        voxels = voxelize(labelled.scan, self.voxelization)
+        voxelization = self.voxelization.coarsened(1)
+        if self.voxelization.max_voxels and rng.random() < COARSE_SHARE:
+            voxelization = voxelization.coarsened(rng.uniform(1, COARSER))
+        voxels = voxelize(labelled.scan, voxelization)
         whole = len(voxels)
-        if 0 < self.max_voxels < whole:
-            labelled = crop(labelled, voxels, self.max_voxels, rng)
-            voxels = voxelize(labelled.scan, self.voxelization)
+        if 0 < self.batch_voxels < whole:
+            labelled = crop(labelled, voxels, self.batch_voxels, rng)
+            voxels = voxelize(labelled.scan, voxelization)
         targets = make_targets(labelled, voxels, self.classes, self.background, self.on_segments)
         if not self.on_segments:
             voxels = replace(voxels, segment=None)

@@ -17,15 +17,13 @@ from mask3d_core.training.balance import class_frequencies
 from mask3d_core.training.batches import Order, Recipe, Samples
 from mask3d_core.training.config import TrainConfig
 from mask3d_core.training.dataset import Dataset
-from mask3d_core.voxels import Voxelization
+from mask3d_core.voxels import COARSER, Voxelization
 from torch import Tensor
 
 SHIPPED = 'shipped'
 """`start_weights` for those of the package."""
 CLASS_LAYERS = ('head.classes.', 'votes.classes.')
 """Tensors that belong to the classes, not to what was learned about shapes."""
-RESIZED = 1.25
-"""Times as large, or as small, as those weights know them shapes may become by other voxels."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +72,11 @@ class Material:
         """Return the training scans as the network wants them."""
         data = self.dataset
         background = tuple(data.classes.ids[row] for row in data.classes.rows(data.background))
-        colors = (data.color_mean, data.color_std) if config.use_color else (None, None)
-        recipe = Recipe(config.seed, Voxelization(config.voxel_size, config.voxel_color, *colors),
-                        config.augmentation, data.objects, background, config.model.on_segments,
-                        config.batch_voxels)
+        mean, std = (data.color_mean, data.color_std) if config.use_color else (None, None)
+        voxelization = Voxelization(config.voxel_size, config.voxel_color, mean, std,
+                                    config.max_voxels)
+        recipe = Recipe(config.seed, voxelization, config.augmentation, data.objects, background,
+                        config.model.on_segments, config.batch_voxels)
         return Samples(data, self.training, recipe)
 
     def order(self, config: TrainConfig, rank: int = 0, processes: int = 1) -> Order:
@@ -130,7 +129,8 @@ def resumed_weights(config: TrainConfig, material: Material, trained: Mapping[st
                     in_channels=3 if config.use_color else 1)
     fresh = untrained_weights(model, dataset.objects, config.voxel_size, config.seed)
     return replace(fresh, voxel_color=config.voxel_color, color_mean=dataset.color_mean,
-                   color_std=dataset.color_std, licence=config.licence, trained=trained)
+                   color_std=dataset.color_std, licence=config.licence, trained=trained,
+                   max_voxels=config.max_voxels)
 
 
 def _narrowed(tensor: Tensor, fresh: Tensor) -> Tensor:
@@ -153,7 +153,7 @@ def _check_model(start: Weights, fresh: Weights) -> None:
     names = {key: 'use_color' if key == 'in_channels' else f'model.{key}'
              for key in theirs if key not in free and theirs[key] != ours[key]}
     smaller, larger = sorted((start.voxel_size, fresh.voxel_size))
-    if larger > RESIZED * smaller:
+    if larger > COARSER * smaller:
         theirs['voxel_size'], ours['voxel_size'] = start.voxel_size, fresh.voxel_size
         names['voxel_size'] = 'voxel_size'
     if names:

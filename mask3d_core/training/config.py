@@ -57,6 +57,9 @@ class TrainConfig:
         Metres.
     voxel_color : str
         'mean' of a voxel's points (the paper) or its 'first' (the original's code).
+    max_voxels : int
+        A map that fills more will be seen with voxels up to 1.25 times larger, and half of the
+        scans are while training; 0: none is.
     use_color : bool
         False: the model sees shape alone.
     model : ModelConfig
@@ -120,6 +123,7 @@ class TrainConfig:
     licence: str = 'unknown: that of the training data'
     voxel_size: float = 0.02
     voxel_color: str = 'mean'
+    max_voxels: int = 0
     use_color: bool = True
     model: ModelConfig = ModelConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
@@ -151,6 +155,7 @@ class TrainConfig:
             (self.seed >= 0, 'seed of 0 or more'),
             (0 < self.voxel_size < math.inf, 'voxel_size in metres, above 0'),
             (self.voxel_color in ('mean', 'first'), "voxel_color as 'mean' or 'first'"),
+            (self.max_voxels >= 0, 'max_voxels above 0, or 0 for no bound'),
             (self.epochs > 0, 'epochs above 0'),
             (self.batch_size > 0, 'batch_size above 0'),
             (self.batch_voxels == 0 or self.batch_voxels >= 1000,

@@ -49,7 +49,7 @@ def golden_scans(case: Any) -> list[Voxels]:
         segment = torch.from_numpy(case[f'seg_b{number}']).long()
         scans.append(Voxels(coords, torch.from_numpy(case['feats'][rows]),
                             torch.from_numpy(case['raw'][rows]), np.zeros(3),
-                            torch.arange(len(coords)), segment))
+                            torch.arange(len(coords)), segment, 0.02))
     return scans
 
 

@@ -32,7 +32,8 @@ CLASSES = ClassTable((3, 39), ('cabinet', 'other'), ((1, 2, 3), (4, 5, 6)))
 def small() -> Weights:
     """Return the untrained weights of a small model."""
     return replace(untrained_weights(SMALL, CLASSES, voxel_size=0.05, seed=3),
-                   trained={'data': 'rooms', 'scores': {'AP': 0.5}}, licence='CC0')
+                   trained={'data': 'rooms', 'scores': {'AP': 0.5}}, licence='CC0',
+                   max_voxels=50000)
 
 
 @pytest.fixture(scope='module')
@@ -52,8 +53,8 @@ def rewrite(source: Path, path: Path, **changes: Any) -> Path:
 def test_what_is_saved_is_loaded(small: Weights, small_file: Path) -> None:
     loaded = load_weights(small_file)
 
-    for name in ('model', 'classes', 'voxel_size', 'voxel_color', 'color_mean', 'color_std',
-                 'trained', 'licence'):
+    for name in ('model', 'classes', 'voxel_size', 'voxel_color', 'max_voxels', 'color_mean',
+                 'color_std', 'trained', 'licence'):
         assert getattr(loaded, name) == getattr(small, name), name
     assert list(loaded.state) == list(small.state)
     assert all(torch.equal(loaded.state[name], small.state[name]) for name in small.state)
@@ -145,6 +146,7 @@ def test_nothing_that_does_not_fit_is_saved(small: Weights, tmp_path: Path) -> N
 @pytest.mark.parametrize('changes, message', [
     ({'version': 2}, 'version 2 .* update'),
     ({'voxel_size': -1.0}, 'voxel size above 0'),
+    ({'max_voxels': -1}, 'max_voxels of 0 or more, got -1'),
     ({'voxel_color': 'median'}, "'mean' or 'first'"),
     ({'color_std': [1.0, 0.0, 1.0]}, 'color_std above 0'),
     ({'color_mean': [1.0]}, 'damaged'),

@@ -28,7 +28,7 @@ def voxels_of(centers: NDArray, inverse: NDArray, segment: NDArray | None = None
     count = len(centers)
     return Voxels(torch.zeros(count, 3, dtype=torch.int64), torch.ones(count, 1),
                   torch.from_numpy(centers), np.zeros(3), torch.from_numpy(inverse).long(),
-                  None if segment is None else torch.from_numpy(segment).long())
+                  None if segment is None else torch.from_numpy(segment).long(), 0.02)
 
 
 def masks_of(instances: Instances) -> NDArray[np.bool_]:

@@ -10,6 +10,7 @@ from mask3d_core import segmenter as segmenters
 from mask3d_core.checkpoint import save_weights, untrained_weights, Weights
 from mask3d_core.classes import load_classes
 from mask3d_core.model import ModelConfig
+from mask3d_core.segmenter import Stopwatch
 from mask3d_core.superpoints import find_superpoints
 from mask3d_core.voxels import voxelize
 import numpy as np
@@ -174,6 +175,23 @@ def test_number_of_queries_is_checked(weights: Weights) -> None:
     learned = untrained_weights(replace(SMALL, queries='learned'), CLASSES)
     with pytest.raises(InputError, match='20 learned queries'):
         load_segmenter(learned, 'cpu', num_queries=19)
+
+
+def test_a_dense_map_is_seen_with_larger_voxels(weights: Weights, room: Any) -> None:
+    scan, watch = Scan.from_points(*room), Stopwatch(torch.device('cpu'))
+    exact = load_segmenter(weights, 'cpu')
+    bounded = load_segmenter(replace(weights, max_voxels=100), 'cpu')
+    assert exact.max_voxels == 0 and bounded.max_voxels == 100
+    fine, coarse = (segmenter.prepare(scan, watch)[1] for segmenter in (exact, bounded))
+    assert len(coarse) < 0.8 * len(fine)
+    assert (fine.size, coarse.size) == pytest.approx((0.05, 0.0625))
+    found = bounded.segment(scan)
+    assert found.num_points == scan.input_size and len(found)
+
+    bounded.max_voxels = 0
+    assert len(bounded.prepare(scan, watch)[1]) == len(fine)
+    bounded.max_voxels = None
+    assert bounded.max_voxels == 100
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA GPU')

@@ -80,6 +80,19 @@ def test_far_from_the_origin_nothing_is_lost() -> None:
     np.testing.assert_allclose(one.centers, two.centers, atol=1e-6)
 
 
+@pytest.mark.parametrize('most, size', [
+    (0, 0.1), (20_000, 0.1),          # 100 x 100 voxels
+    (9_500, 0.105), (8_000, 0.115), (6_500, 0.125), (100, 0.125)])
+def test_a_cloud_that_fills_too_many_voxels_gets_larger_ones(most: int, size: float) -> None:
+    x, y = np.mgrid[:200, :200] * 0.05 + 0.01
+    floor = np.stack([x, y, 0 * x], -1).reshape(-1, 3)
+    bounded = voxelize(Scan.from_points(floor), Voxelization(0.1, 'mean', None, None, most))
+    assert bounded.size == pytest.approx(size)
+    plain = voxelize(Scan.from_points(floor), Voxelization(bounded.size, 'mean', None, None))
+    np.testing.assert_array_equal(bounded.inverse, plain.inverse)
+    assert len(bounded) <= max(most, 6561) or not most
+
+
 def test_missing_color_is_an_error() -> None:
     with pytest.raises(InputError, match='no colour, but these weights need it'):
         voxelize(Scan.from_points(np.random.rand(20, 3)), PLAIN)

@@ -56,10 +56,11 @@ def test_settings_take_every_live_value() -> None:
     settings = Settings.of(values(
         score_threshold=0.5, top_k=-1, min_points=20, dbscan_eps=0.1, dbscan_min_points=4,
         overlap_threshold=0.7, superpoints=False, track=False, classes=['chair', ''],
-        num_queries=30, max_rate=4.0))
+        num_queries=30, max_rate=4.0, max_voxels=0))
     assert settings.extract == ExtractSettings(
         0.5, -1, 20, 0.1, 4, 0.7, classes=('chair',), superpoints=False)
     assert settings.num_queries == 30 and settings.min_seconds == 0.25 and not settings.track
+    assert settings.max_voxels == 0
 
 
 def test_each_explains_itself() -> None:
