@@ -13,12 +13,11 @@ import time
 from typing import Any
 
 from mask3d_core.arithmetic import decoder_arithmetic, unet_arithmetic
-from mask3d_core.checkpoint import demo_weights
 from mask3d_core.extract import ExtractSettings
 from mask3d_core.files import read_scan
 from mask3d_core.files.target import writing
 from mask3d_core.scan import Scan
-from mask3d_core.segmenter import load_segmenter, Segmenter, Stopwatch
+from mask3d_core.segmenter import Segmenter, Stopwatch
 from mask3d_core.sparse import build_pyramid
 from mask3d_core.voxels import batch_coords
 import torch
@@ -85,20 +84,18 @@ class Measurement:
                                'floor_seconds': self.floor_seconds, 'ratio': self.ratio}
 
 
-def run_bench(files: Sequence[Path], device: str = 'auto', precision: str = 'float32',
-              weights: Path | None = None, num_queries: int | None = None,
-              max_voxels: int | None = None, repeats: int = 5) -> list[Measurement]:
+def run_bench(files: Sequence[Path], segmenter: Segmenter, repeats: int = 5,
+              ) -> list[Measurement]:
     """
     Measure scans and print a table as they come.
 
-    Without weights the full network (Res16UNet34C, 100 queries) is measured with random ones.
-    Their masks cover much of a scan: with trained ones the decoder and the extraction are faster.
+    With random weights masks cover much of a scan: with trained ones the decoder and the
+    extraction are faster.
     """
-    segmenter = load_segmenter(weights or demo_weights(), device, precision, num_queries,
-                               max_voxels)
     threads = f', {torch.get_num_threads()} threads' if segmenter.device.type == 'cpu' else ''
-    print(f'{segmenter.weights.model.backbone}, {segmenter.num_queries} queries, {precision}, '
-          f'{segmenter.device}{threads}; median of {repeats} runs, seconds')
+    print(f'{segmenter.weights.model.backbone}, {segmenter.num_queries} queries, '
+          f'{str(segmenter.precision).removeprefix("torch.")}, {segmenter.device}{threads}; '
+          f'median of {repeats} runs, seconds')
     print(f'{"scan":20} {"voxels":>8} ' + ' '.join(f'{stage:>11}' for stage in STAGES)
           + f' {"together":>8} {"network":>8} {"floor":>7} {"ratio":>6} {"GFLOP":>7} '
           + f'{"GFLOP/s":>8} {"peak MB":>8}')

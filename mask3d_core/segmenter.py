@@ -17,7 +17,7 @@ from mask3d_core.model import Mask3D, Prediction
 from mask3d_core.model.layers import fold_batch_norms
 from mask3d_core.scan import Scan
 from mask3d_core.shipped import shipped_weights
-from mask3d_core.sparse import aside, build_pyramid, Pyramid
+from mask3d_core.sparse import alone, aside, build_pyramid, Pyramid
 from mask3d_core.superpoints import find_superpoints
 from mask3d_core.voxels import batch_coords, voxelize, Voxels
 import torch
@@ -187,7 +187,8 @@ class Segmenter:
     def encode(self, voxels: Voxels, watch: Stopwatch) -> tuple[Pyramid, list[torch.Tensor]]:
         """Run the U-Net on one scan on the device: its features [V_l, C_l], coarse to fine."""
         with watch.stage('pyramid'):
-            pyramid = build_pyramid(batch_coords([voxels]), self.weights.model.kernels)
+            build = partial(build_pyramid, batch_coords([voxels]), self.weights.model.kernels)
+            pyramid = alone(build) if self.device.type == 'cpu' else build()
         with watch.stage('unet'):
             features = voxels.features[pyramid.order].to(self.precision)
             levels = [level.float() for level in self.model.unet(features, pyramid)]

@@ -70,9 +70,12 @@ def run(options: argparse.Namespace) -> None:
         rows = [m.to_dict() for m in run_training_bench(
             options.files, settings, options.device, options.weights, options.repeats)]
     else:
-        rows = [m.to_dict() for m in run_bench(
-            options.files, options.device, options.precision, options.weights,
-            options.num_queries, options.max_voxels, options.repeats)]
+        from mask3d_core.checkpoint import demo_weights
+        from mask3d_core.segmenter import load_segmenter
+
+        segmenter = load_segmenter(options.weights or demo_weights(), options.device,
+                                   options.precision, options.num_queries, options.max_voxels)
+        rows = [m.to_dict() for m in run_bench(options.files, segmenter, options.repeats)]
     if options.json is not None:
         write_json(options.json, rows)
     if options.clustering:

@@ -28,14 +28,7 @@ def share(work: Callable[[Iterator[int]], None], count: int) -> None:
     if threads <= 1:
         work(numbers)
         return
-    inference = torch.is_inference_mode_enabled()
-
-    def join_in() -> None:
-        with torch.inference_mode(inference), torch.no_grad():
-            work(numbers)
-
-    pool = _pool(os.getpid(), torch.get_num_threads(), torch.get_num_threads())
-    for part in [pool.submit(join_in) for _ in range(threads)]:
+    for part in [_submit(lambda: work(numbers)) for _ in range(threads)]:
         part.result()
 
 
@@ -49,6 +42,27 @@ def shared(work: Callable[[int], T], count: int) -> list[T]:
 
     share(fill, count)
     return results
+
+
+def alone(work: Callable[[], T]) -> T:
+    """
+    Return what `work` says, computed by one of those threads.
+
+    For operations that gain little from more of them, and would have to wait, each for all of
+    its threads, while another one is busy `aside`.
+    """
+    return _submit(work).result() if torch.get_num_threads() > 1 else work()
+
+
+def _submit(work: Callable[[], T]) -> Future[T]:
+    """Let a thread do some work in inference mode if that is on here, without gradients."""
+    inference, threads = torch.is_inference_mode_enabled(), torch.get_num_threads()
+
+    def do() -> T:
+        with torch.inference_mode(inference), torch.no_grad():
+            return work()
+
+    return _pool(os.getpid(), threads, threads).submit(do)
 
 
 @contextmanager

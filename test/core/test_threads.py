@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 import threading
 
-from mask3d_core.sparse.threads import aside, share
+from mask3d_core.sparse.threads import alone, aside, share, shared
 import pytest
 import torch
 
@@ -80,3 +80,16 @@ def test_errors_aside_come_out_where_they_are_asked_for(two_threads: None) -> No
         pass
     with pytest.raises(ZeroDivisionError):
         done.result()
+
+
+def test_shared_work_is_answered_in_order(two_threads: None) -> None:
+    assert shared(lambda number: number * number, 50) == [n * n for n in range(50)]
+
+
+def test_work_alone_has_one_thread_and_its_modes(two_threads: None) -> None:
+    with torch.inference_mode():
+        inside = alone(lambda: (torch.get_num_threads(), torch.is_inference_mode_enabled()))
+    assert inside == (1, True) and not alone(torch.is_inference_mode_enabled)
+    with pytest.raises(ZeroDivisionError):
+        alone(lambda: 1 // 0)
+    assert torch.get_num_threads() == 2
