@@ -232,9 +232,9 @@ def _count_cells(xyz: torch.Tensor, size: float) -> int:
 def _links(neighbors: torch.Tensor) -> torch.Tensor:
     """Return the pairs of voxels that share a side or an edge, each once: [E, 2] int64."""
     wanted = [k for k in range(14, 27) if STEPS[k].abs().sum() <= 2]
-    ahead = neighbors[wanted]
-    offset, here = (ahead < neighbors.shape[1]).nonzero(as_tuple=True)
-    return torch.stack([here, ahead[offset, here].long()]).t()
+    ahead, count = neighbors[wanted].numpy().reshape(-1), neighbors.shape[1]
+    found = np.flatnonzero(ahead < count)  # torch is slower
+    return torch.from_numpy(np.stack([found % count, ahead[found]]).astype(np.int64)).t()
 
 
 def _dot(u: NDArray[np.floating], v: NDArray[np.floating]) -> NDArray[np.floating]:
