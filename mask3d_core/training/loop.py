@@ -21,7 +21,7 @@ from mask3d_core.training.sharing import gather, Share, share_out
 from mask3d_core.training.stop import stop_request, StopRequest
 import numpy as np
 import torch
-from torch import Tensor
+from torch import distributed, Tensor
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -55,6 +55,16 @@ def train(config: TrainConfig, resume: bool = False, command: str = '') -> None:
     material = Material.open(config)
     fabric = make_fabric(config)
     fabric.launch()
+    try:
+        _train(fabric, config, material, resume, command)
+    finally:
+        if distributed.is_initialized():  # a process that is gone must not surprise the others
+            distributed.destroy_process_group()
+
+
+def _train(fabric: Fabric, config: TrainConfig, material: Material, resume: bool, command: str,
+           ) -> None:
+    """Train with the processes that are up."""
     state = _open_together(fabric, config, resume)
     weights = (first_weights(config, material, command) if state is None
                else resumed_weights(config, material, state['trained']))

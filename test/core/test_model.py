@@ -21,7 +21,7 @@ import torch
 
 SMALL = ModelConfig('Res16UNet14A', num_classes=4, hidden_dim=16, feedforward_dim=32, num_heads=2,
                     num_queries=6, num_rounds=2)
-CROSSES = replace(SMALL, backbone='Res16UNet14X')
+CROSSES = replace(SMALL, backbone='Res16UNet14X3')
 
 
 def small_scan(seed: int, points: int = 900) -> Voxels:
