@@ -37,6 +37,8 @@ class Measurement:
     ----------
     name : str
     points, voxels, queries : int
+    voxel_size : float
+        Metres.
     seconds : dict of str to float
         Median of each stage; superpoints are made only for weights that want segments.
     together : float
@@ -56,6 +58,7 @@ class Measurement:
     points: int
     voxels: int
     queries: int
+    voxel_size: float
     seconds: dict[str, float]
     together: float
     peak_bytes: int
@@ -128,7 +131,8 @@ def measure(segmenter: Segmenter, scan: Scan, name: str, repeats: int = 5) -> Me
         rates.append(product_rate(segmenter.device))
     peak = peak_bytes(segmenter.device)
     seconds = {stage: statistics.median(run.get(stage, 0.) for run in runs) for stage in STAGES}
-    return Measurement(name, scan.input_size, len(voxels), segmenter.num_queries, seconds,
+    return Measurement(name, scan.input_size, len(voxels), segmenter.num_queries,
+                       voxels.size, seconds,
                        statistics.median(whole), peak, unet, decoder, statistics.median(rates))
 
 

@@ -295,7 +295,13 @@ def _from_content(content: dict[str, Any]) -> Weights:
         float(content['voxel_size']), str(content['voxel_color']),
         (mean_r, mean_g, mean_b), (std_r, std_g, std_b),
         dict(content['trained']), str(content['licence']), state,
-        int(content.get('max_voxels', 0)))
+        _whole(content.get('max_voxels', 0)))
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError(f'{value!r} is no whole number')
+    return value
 
 
 def expected_state(config: ModelConfig) -> dict[str, torch.Tensor]:

@@ -130,6 +130,8 @@ def _positive(mask_logits: Tensor) -> tuple[list[NDArray[np.int64]], list[NDArra
         ends = np.cumsum(np.bincount(query, minlength=len(inside)))
         return np.split(row + number * BLOCK, ends)[:-1], np.split(probability, ends)[:-1]
 
-    rows, probabilities = zip(*shared(find, len(blocks)))
+    parts = (shared(find, len(blocks)) if mask_logits.device.type == 'cpu'
+             else [find(number) for number in range(len(blocks))])
+    rows, probabilities = zip(*parts)
     return ([np.concatenate(pieces) for pieces in zip(*rows)],
             [np.concatenate(pieces) for pieces in zip(*probabilities)])

@@ -44,9 +44,8 @@ def load_segmenter(weights: str | Path | Weights | None = None, device: str = 'a
         Most objects looked for; the number used in training by default. Fewer are faster
         (paper, Fig. 3).
     max_voxels : int, optional
-        A cloud that fills more is seen with larger voxels (`Voxelization`), which bounds neither
-        its points nor its time, but halves what a dense map takes; 0: none is. By default what
-        the weights were trained for.
+        A cloud that fills more is seen with larger voxels (`Voxelization`): a dense map takes two
+        thirds of the time; 0: none is. By default what the weights were trained for.
 
     Raises
     ------
@@ -157,7 +156,7 @@ class Segmenter:
         check_memory(self.device, len(voxels), self.num_queries)
         if self.weights.model.on_segments and scan.segment is None:
             with _memory_for(voxels), watch.stage('superpoints'):
-                scan = self.with_superpoints(scan, voxels.size)
+                scan = self.with_superpoints(scan, self.voxelization.size)
                 voxels = voxelize(scan, self.voxelization)
         return scan, voxels
 

@@ -80,8 +80,8 @@ class Voxelization:
     color_mean, color_std : 3 floats, or None for a model that sees only shape
         Subtracted from and divided into colours in 0..1.
     max_voxels : int
-        A cloud that fills more gets voxels so much larger that it does not, but at most `COARSER`
-        times; 0: it never does.
+        A cloud that fills more gets larger voxels, of which a surface should fill so many, at
+        most `COARSER` times; 0: none does.
 
     """
 

@@ -176,8 +176,10 @@ def _weights_file(values: dict[str, Any]) -> Path:
 
 def _facts(values: dict[str, Any], segmenter: Segmenter) -> str:
     weights, queries = segmenter.weights, values['num_queries'] or segmenter.num_queries
+    most = weights.max_voxels if values['max_voxels'] < 0 else values['max_voxels']
     return (f'{_weights_file(values)}: {weights.model.backbone}, {len(weights.classes)} classes, '
-            f'voxels of {100 * weights.voxel_size:g} cm, {queries} queries, '
+            f'voxels of {100 * weights.voxel_size:g} cm, '
+            + (f'larger ones from {most} on, ' if most else '') + f'{queries} queries, '
             f'on {segmenter.device} in {values["precision"]}')
 
 

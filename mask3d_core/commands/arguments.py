@@ -22,8 +22,8 @@ def add_model_arguments(parser: argparse.ArgumentParser,
     parser.add_argument('--num-queries', type=count, metavar='Q',
                         help=f'most objects looked for; fewer is faster (default: {num_queries})')
     parser.add_argument('--max-voxels', type=count_or_none, metavar='V',
-                        help='a cloud that fills more is seen with larger voxels, which halves '
-                             'the time of a dense map; 0: none is (default: as trained)')
+                        help='a cloud that fills more is seen with larger voxels: a dense map '
+                             'takes two thirds of the time; 0: none is (default: as trained)')
     parser.add_argument('--device', default='auto', metavar='D',
                         help='auto, cpu, cuda or cuda:1 (default: auto)')
     parser.add_argument('--precision', default='float32',

@@ -277,7 +277,8 @@ def _add_segmented(options: argparse.Namespace, dataset: Dataset, names: Sequenc
                 else _robot_settings(options))
     seconds = segment_split(segmenter, dataset, names, evaluation, settings, progress)
     cost = measure_cost(seconds, peak_bytes(segmenter.device), str(segmenter.device))
-    return cost, {'num_queries': segmenter.num_queries, **asdict(settings)}
+    return cost, {'num_queries': segmenter.num_queries, 'max_voxels': segmenter.max_voxels,
+                  **asdict(settings)}
 
 
 def _robot_settings(options: argparse.Namespace) -> ExtractSettings:

@@ -122,6 +122,7 @@ def _study_weights(options: argparse.Namespace, dataset: Dataset, names: list[st
         print(format_study(study, row), end='\n\n')
         draw_charts(options.out / f'{study.name}.png', study_charts(study, row))
     return {'weights': str(options.weights or 'those that ship'), 'device': str(segmenter.device),
+            'max_voxels': segmenter.max_voxels,
             **{study.name: study_list(study, row) for study, row in zip(studies, outcomes)}}
 
 

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 import torch
 
 T = TypeVar('T')
+_aside: list[Future[Any]] = []
+"""What is done aside, or waits for it."""
 
 
 def share(work: Callable[[Iterator[int]], None], count: int) -> None:
@@ -46,12 +48,13 @@ def shared(work: Callable[[int], T], count: int) -> list[T]:
 
 def alone(work: Callable[[], T]) -> T:
     """
-    Return what `work` says, computed by one of those threads.
+    Return what `work` says; while something is done `aside`, it is computed by one thread.
 
-    For operations that gain little from more of them, and would have to wait, each for all of
-    its threads, while another one is busy `aside`.
+    For many small operations, which would wait, each for all of its threads, one of which has no
+    core then.
     """
-    return _submit(work).result() if torch.get_num_threads() > 1 else work()
+    busy = torch.get_num_threads() > 1 and any(not done.done() for done in _aside)
+    return _submit(work).result() if busy else work()
 
 
 def _submit(work: Callable[[], T]) -> Future[T]:
@@ -75,10 +78,12 @@ def aside(work: Callable[[], T]) -> Iterator[Future[T]]:
     as `torch.inference_mode` do not go along.
     """
     done = _pool(os.getpid(), torch.get_num_threads(), 1).submit(work)
+    _aside.append(done)
     try:
         yield done
     finally:
         wait([done])
+        _aside.remove(done)
 
 
 @cache

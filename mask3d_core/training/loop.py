@@ -58,7 +58,9 @@ def train(config: TrainConfig, resume: bool = False, command: str = '') -> None:
     try:
         _train(fabric, config, material, resume, command)
     finally:
-        if distributed.is_initialized():  # a process that is gone must not surprise the others
+        # NCCL would wait here for processes that may be gone, and Fabric ends it at exit
+        if (distributed.is_available() and distributed.is_initialized()
+                and distributed.get_backend() == 'gloo'):
             distributed.destroy_process_group()
 
 

@@ -1,6 +1,7 @@
 """The weights file: what goes in comes out, and what does not fit is named."""
 
 from dataclasses import replace
+import math
 from pathlib import Path
 import resource
 from typing import Any
@@ -59,6 +60,14 @@ def test_what_is_saved_is_loaded(small: Weights, small_file: Path) -> None:
     assert list(loaded.state) == list(small.state)
     assert all(torch.equal(loaded.state[name], small.state[name]) for name in small.state)
     Mask3D(loaded.model).load_state_dict(dict(loaded.state))
+
+
+def test_files_from_before_maps_were_bounded_have_no_bound(small_file: Path, tmp_path: Path,
+                                                          ) -> None:
+    content = torch.load(small_file, weights_only=True)
+    del content['max_voxels']
+    torch.save(content, tmp_path / 'old.weights')
+    assert load_weights(tmp_path / 'old.weights').max_voxels == 0
 
 
 def test_half_precision_halves_the_file(small: Weights, tmp_path: Path) -> None:
@@ -146,6 +155,7 @@ def test_nothing_that_does_not_fit_is_saved(small: Weights, tmp_path: Path) -> N
 @pytest.mark.parametrize('changes, message', [
     ({'version': 2}, 'version 2 .* update'),
     ({'voxel_size': -1.0}, 'voxel size above 0'),
+    ({'max_voxels': math.inf}, 'damaged'),
     ({'max_voxels': -1}, 'max_voxels of 0 or more, got -1'),
     ({'voxel_color': 'median'}, "'mean' or 'first'"),
     ({'color_std': [1.0, 0.0, 1.0]}, 'color_std above 0'),

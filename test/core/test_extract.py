@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from mask3d_core import regions
 from mask3d_core.classes import ClassTable, load_classes
 from mask3d_core.errors import InputError
 from mask3d_core.extract import extract, ExtractSettings
 from mask3d_core.instances import Instances
 from mask3d_core.model import Prediction
+from mask3d_core.regions import find_regions
 from mask3d_core.scan import Scan
 from mask3d_core.voxels import Voxels
 import numpy as np
@@ -305,6 +307,18 @@ def test_nothing_found() -> None:
         assert instances.masks.shape == (0, 2)
         assert instances.centroid.shape == (0, 3)
         assert (instances.point_instance() == -1).all()
+
+
+def test_masks_are_found_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    logits = torch.randn(1000, 7, generator=torch.Generator().manual_seed(3))
+    whole = find_regions(logits, None)
+    monkeypatch.setattr(regions, 'BLOCK', 64)
+    parts = find_regions(logits, None)
+    assert [rows.tolist() for rows in parts.voxels] == [rows.tolist() for rows in whole.voxels]
+    np.testing.assert_array_equal(parts.confidence, whole.confidence)
+    logits[700, 3] = torch.nan
+    with pytest.raises(InputError, match='NaN'):
+        find_regions(logits, None)
 
 
 @pytest.mark.parametrize('where', ['class', 'mask'])

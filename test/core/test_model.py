@@ -131,7 +131,7 @@ def test_crosses_are_cubes_with_zeros() -> None:
             grad = grad[:, [4, 10, 12, 13, 14, 16, 22]]
         assert (parameter.grad - grad).norm() <= 1e-3 * grad.norm() + 1e-5, name
     stages = [stage[0].conv2.weight.shape[1] for stage in crosses.up_blocks]
-    assert stages == [27, 27, 7, 7]
+    assert stages == [27, 7, 7, 7]
     assert crosses.down_blocks[0][0].conv2.weight.shape[1] == 27
 
 

@@ -62,16 +62,18 @@ def test_instances_of_a_room(segmenter: Segmenter, room: Any) -> None:
         assert instances.name(index) in CLASSES.names
 
 
+@pytest.mark.parametrize('max_voxels, voxel_size', [(0, 0.05), (100, 0.0625)])
 def test_masks_hold_whole_superpoints_unless_that_is_switched_off(
-        room: Any) -> None:
-    segmenter = load_segmenter(untrained_weights(SMALL, CLASSES, voxel_size=0.05, seed=16), 'cpu')
+        room: Any, max_voxels: int, voxel_size: float) -> None:
+    segmenter = load_segmenter(untrained_weights(SMALL, CLASSES, voxel_size=0.05, seed=16), 'cpu',
+                               max_voxels=max_voxels)
     scan = Scan.from_points(*room)
     plain = ExtractSettings(min_points=1, dbscan_eps=0, overlap_threshold=None, superpoints=False)
     surfaces = replace(plain, superpoints=True)
 
     bare = segmenter.segment(scan, plain)
     found = segmenter.segment(scan, surfaces)
-    superpoint = find_superpoints(scan, segmenters.FINER_SUPERPOINTS * 0.05)
+    superpoint = find_superpoints(scan, segmenters.FINER_SUPERPOINTS * voxel_size)
     given = segmenter.segment(replace(scan, segment=superpoint), surfaces)
 
     assert 'superpoints' not in bare.seconds and 'superpoints' not in given.seconds

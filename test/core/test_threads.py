@@ -86,10 +86,13 @@ def test_shared_work_is_answered_in_order(two_threads: None) -> None:
     assert shared(lambda number: number * number, 50) == [n * n for n in range(50)]
 
 
-def test_work_alone_has_one_thread_and_its_modes(two_threads: None) -> None:
-    with torch.inference_mode():
-        inside = alone(lambda: (torch.get_num_threads(), torch.is_inference_mode_enabled()))
-    assert inside == (1, True) and not alone(torch.is_inference_mode_enabled)
-    with pytest.raises(ZeroDivisionError):
-        alone(lambda: 1 // 0)
-    assert torch.get_num_threads() == 2
+def test_work_beside_other_work_has_one_thread_and_its_modes(two_threads: None) -> None:
+    until = threading.Event()
+    with aside(until.wait):
+        with torch.inference_mode():
+            inside = alone(lambda: (torch.get_num_threads(), torch.is_inference_mode_enabled()))
+        assert inside == (1, True) and not alone(torch.is_inference_mode_enabled)
+        with pytest.raises(ZeroDivisionError):
+            alone(lambda: 1 // 0)
+        until.set()
+    assert alone(torch.get_num_threads) == 2, 'nothing is aside: all threads are free'

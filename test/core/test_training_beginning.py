@@ -117,6 +117,7 @@ def test_own_scans_go_on_from_the_weights_that_ship(rooms: Path) -> None:
     config = load_config(file, ['--data', str(rooms)])
     shipped = load_weights(shipped_weights())
     assert config.start_weights == 'shipped' and config.voxel_size == shipped.voxel_size
+    assert config.max_voxels == shipped.max_voxels
     assert config.augmentation.color_drop == shipped.trained['color_drop']
 
     begun = first_weights(config, Material.open(config), '')
