@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
-COARSER = 1.25
+COARSER = 1.3
 """Times as large as a model knows its voxels they may become: shapes stay what they are."""
 GROWTH_STEPS = 20
 """Sizes they may have on the way from one size to twice that."""

@@ -39,8 +39,6 @@ BACKBONES = {
     'Res16UNet14S': Backbone((32, 64, 96, 128, 128, 96, 64, 48), (1,) * 8),
     # as 14S, with 0.7 of its arithmetic; most of it was in the two finest stages
     'Res16UNet14X': Backbone((32, 64, 96, 128, 128, 96, 64, 48), (1,) * 8, crosses=2),
-    # as 14X, with 0.85 of its arithmetic
-    'Res16UNet14X3': Backbone((32, 64, 96, 128, 128, 96, 64, 48), (1,) * 8, crosses=3),
 }
 QUERIES = ('fps_zero', 'fps_feature', 'learned')
 

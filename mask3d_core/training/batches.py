@@ -15,14 +15,11 @@ from mask3d_core.training.augment import augment, AugmentationConfig
 from mask3d_core.training.dataset import Dataset
 from mask3d_core.training.labels import LabelledScan
 from mask3d_core.training.targets import make_targets, Targets
-from mask3d_core.voxels import batch_coords, COARSER, Voxelization, voxelize, Voxels
+from mask3d_core.voxels import batch_coords, Voxelization, voxelize, Voxels
 import numpy as np
 import torch
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
-
-COARSE_SHARE = 0.5
-"""Scans that are seen with larger voxels, where weights shall serve maps that need them."""
 
 Turn = tuple[int, int]
 """Epoch and index of a scan: with the seed, all that its augmentation depends on."""
@@ -115,14 +112,11 @@ class Recipe:
         if labelled.scan.color is None and self.augmentation.color_drop:  # as if it were dropped
             plain = np.tile(np.asarray(neutral, np.float32), (len(labelled), 1))
             labelled = replace(labelled, scan=replace(labelled.scan, color=plain))
-        voxelization = self.voxelization.coarsened(1)
-        if self.voxelization.max_voxels and rng.random() < COARSE_SHARE:
-            voxelization = voxelization.coarsened(rng.uniform(1, COARSER))
-        voxels = voxelize(labelled.scan, voxelization)
+        voxels = voxelize(labelled.scan, self.voxelization)
         whole = len(voxels)
         if 0 < self.batch_voxels < whole:
             labelled = crop(labelled, voxels, self.batch_voxels, rng)
-            voxels = voxelize(labelled.scan, voxelization)
+            voxels = voxelize(labelled.scan, self.voxelization)
         targets = make_targets(labelled, voxels, self.classes, self.background, self.on_segments)
         if not self.on_segments:
             voxels = replace(voxels, segment=None)

@@ -73,8 +73,7 @@ class Material:
         data = self.dataset
         background = tuple(data.classes.ids[row] for row in data.classes.rows(data.background))
         mean, std = (data.color_mean, data.color_std) if config.use_color else (None, None)
-        voxelization = Voxelization(config.voxel_size, config.voxel_color, mean, std,
-                                    config.max_voxels)
+        voxelization = Voxelization(config.voxel_size, config.voxel_color, mean, std)
         recipe = Recipe(config.seed, voxelization, config.augmentation, data.objects, background,
                         config.model.on_segments, config.batch_voxels)
         return Samples(data, self.training, recipe)

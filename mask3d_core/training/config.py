@@ -58,8 +58,8 @@ class TrainConfig:
     voxel_color : str
         'mean' of a voxel's points (the paper) or its 'first' (the original's code).
     max_voxels : int
-        A map that fills more will be seen with voxels up to 1.25 times larger, and half of the
-        scans are while training; 0: none is.
+        A map that fills more will be seen with voxels up to 1.3 times larger, though not in
+        training; 0: none is.
     use_color : bool
         False: the model sees shape alone.
     model : ModelConfig

@@ -21,7 +21,7 @@ import torch
 
 SMALL = ModelConfig('Res16UNet14A', num_classes=4, hidden_dim=16, feedforward_dim=32, num_heads=2,
                     num_queries=6, num_rounds=2)
-CROSSES = replace(SMALL, backbone='Res16UNet14X3')
+CROSSES = replace(SMALL, backbone='Res16UNet14X')
 
 
 def small_scan(seed: int, points: int = 900) -> Voxels:
@@ -131,7 +131,7 @@ def test_crosses_are_cubes_with_zeros() -> None:
             grad = grad[:, [4, 10, 12, 13, 14, 16, 22]]
         assert (parameter.grad - grad).norm() <= 1e-3 * grad.norm() + 1e-5, name
     stages = [stage[0].conv2.weight.shape[1] for stage in crosses.up_blocks]
-    assert stages == [27, 7, 7, 7]
+    assert stages == [27, 27, 7, 7]
     assert crosses.down_blocks[0][0].conv2.weight.shape[1] == 27
 
 

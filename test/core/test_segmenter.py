@@ -62,7 +62,7 @@ def test_instances_of_a_room(segmenter: Segmenter, room: Any) -> None:
         assert instances.name(index) in CLASSES.names
 
 
-@pytest.mark.parametrize('max_voxels, voxel_size', [(0, 0.05), (100, 0.0625)])
+@pytest.mark.parametrize('max_voxels, voxel_size', [(0, 0.05), (100, 0.065)])
 def test_masks_hold_whole_superpoints_unless_that_is_switched_off(
         room: Any, max_voxels: int, voxel_size: float) -> None:
     segmenter = load_segmenter(untrained_weights(SMALL, CLASSES, voxel_size=0.05, seed=16), 'cpu',
@@ -186,7 +186,7 @@ def test_a_dense_map_is_seen_with_larger_voxels(weights: Weights, room: Any) -> 
     assert exact.max_voxels == 0 and bounded.max_voxels == 100
     fine, coarse = (segmenter.prepare(scan, watch)[1] for segmenter in (exact, bounded))
     assert len(coarse) < 0.8 * len(fine)
-    assert (fine.size, coarse.size) == pytest.approx((0.05, 0.0625))
+    assert (fine.size, coarse.size) == pytest.approx((0.05, 0.065))
     found = bounded.segment(scan)
     assert found.num_points == scan.input_size and len(found)
 

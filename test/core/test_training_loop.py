@@ -20,7 +20,7 @@ from mask3d_core.training.loop import train
 from mask3d_core.training.losses import compute_loss
 from mask3d_core.training.records import Records
 from mask3d_core.training.sharing import class_weight, pack
-from mask3d_core.voxels import COARSER, Voxelization, voxelize
+from mask3d_core.voxels import Voxelization, voxelize
 import numpy as np
 import pytest
 import torch
@@ -251,21 +251,6 @@ def test_a_crop_keeps_whole_columns_up_to_the_budget() -> None:
     columns = {coords[:2] for coords in kept}
     missing = {coords[:2] for coords in whole - kept} & columns
     assert len(missing) <= 1  # the last column may be cut
-
-
-def test_half_of_the_scans_are_seen_with_larger_voxels(rooms: Path, tmp_path: Path) -> None:
-    config = configure(rooms, tmp_path / 'run', '--max_voxels', '5000')
-    recipe = Material.open(config).samples(config).recipe
-    room = make_room(3)
-    sizes = [recipe.make(room, (epoch, 0)).voxels.size / config.voxel_size
-             for epoch in range(40)]
-    assert 10 <= sizes.count(1) <= 30 and len(set(sizes)) > 10
-    assert max(sizes) <= COARSER and min(sizes) == 1
-    assert first_weights(config, Material.open(config), '').max_voxels == 5000
-    config = configure(rooms, tmp_path / 'run')
-    recipe = Material.open(config).samples(config).recipe
-    assert {recipe.make(room, (epoch, 0)).voxels.size for epoch in range(9)} == {
-        config.voxel_size}
 
 
 def test_a_scan_above_the_budget_is_cropped_and_named(
