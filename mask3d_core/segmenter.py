@@ -45,7 +45,7 @@ def load_segmenter(weights: str | Path | Weights | None = None, device: str = 'a
         (paper, Fig. 3).
     max_voxels : int, optional
         A cloud that fills more is seen with larger voxels (`Voxelization`): a dense map takes two
-        thirds of the time; 0: none is. By default what the weights were trained for.
+        thirds of the time; 0: none is. By default what the weights say.
 
     Raises
     ------

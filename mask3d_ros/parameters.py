@@ -61,7 +61,7 @@ class Row:
 EXTRACT = ExtractSettings()
 BY_VOXELS = -1.0
 """Of `dbscan_eps`: a parameter cannot be None."""
-AS_TRAINED = -1
+BY_WEIGHTS = -1
 """Of `max_voxels`."""
 
 SEGMENT_NODE: tuple[Row, ...] = (
@@ -78,9 +78,9 @@ SEGMENT_NODE: tuple[Row, ...] = (
         'a lifecycle manager.', when='start'),
     Row('num_queries', 0, 'How many objects the network looks for. Fewer are faster; 0: as many '
         'as in training.', (0, 10_000)),
-    Row('max_voxels', AS_TRAINED, 'A cloud that fills more voxels is seen with larger ones, up to '
+    Row('max_voxels', BY_WEIGHTS, 'A cloud that fills more voxels is seen with larger ones, up to '
         f'{COARSER:g} times: a dense map takes two thirds of the time, and small things may be '
-        'missed; 0: none is; -1: as the weights were trained.', (AS_TRAINED, 100_000_000)),
+        'missed; 0: none is; -1: as the weights say.', (BY_WEIGHTS, 100_000_000)),
     Row('score_threshold', EXTRACT.score_threshold, 'Instances below this score (class '
         'probability times mean mask probability) are dropped.', (0.0, 1.0)),
     Row('top_k', EXTRACT.top_k, 'How many masks, of the best class probabilities, become '

@@ -23,7 +23,8 @@ def add_model_arguments(parser: argparse.ArgumentParser,
                         help=f'most objects looked for; fewer is faster (default: {num_queries})')
     parser.add_argument('--max-voxels', type=count_or_none, metavar='V',
                         help='a cloud that fills more is seen with larger voxels: a dense map '
-                             'takes two thirds of the time; 0: none is (default: as trained)')
+                             'takes two thirds of the time; 0: none is (default: as the weights '
+                             'say)')
     parser.add_argument('--device', default='auto', metavar='D',
                         help='auto, cpu, cuda or cuda:1 (default: auto)')
     parser.add_argument('--precision', default='float32',

@@ -17,13 +17,16 @@ from mask3d_core.training.balance import class_frequencies
 from mask3d_core.training.batches import Order, Recipe, Samples
 from mask3d_core.training.config import TrainConfig
 from mask3d_core.training.dataset import Dataset
-from mask3d_core.voxels import COARSER, Voxelization
+from mask3d_core.voxels import Voxelization
 from torch import Tensor
 
 SHIPPED = 'shipped'
 """`start_weights` for those of the package."""
 CLASS_LAYERS = ('head.classes.', 'votes.classes.')
 """Tensors that belong to the classes, not to what was learned about shapes."""
+
+RESIZED = 1.25
+"""Times as large, or as small, as those weights know them shapes may become by other voxels."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,7 @@ def _check_model(start: Weights, fresh: Weights) -> None:
     names = {key: 'use_color' if key == 'in_channels' else f'model.{key}'
              for key in theirs if key not in free and theirs[key] != ours[key]}
     smaller, larger = sorted((start.voxel_size, fresh.voxel_size))
-    if larger > COARSER * smaller:
+    if larger > RESIZED * smaller:
         theirs['voxel_size'], ours['voxel_size'] = start.voxel_size, fresh.voxel_size
         names['voxel_size'] = 'voxel_size'
     if names:
