@@ -21,7 +21,7 @@ from mask3d_core.training.sharing import gather, Share, share_out
 from mask3d_core.training.stop import stop_request, StopRequest
 import numpy as np
 import torch
-from torch import distributed, Tensor
+from torch import Tensor
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -55,18 +55,6 @@ def train(config: TrainConfig, resume: bool = False, command: str = '') -> None:
     material = Material.open(config)
     fabric = make_fabric(config)
     fabric.launch()
-    try:
-        _train(fabric, config, material, resume, command)
-    finally:
-        # NCCL would wait here for processes that may be gone, and Fabric ends it at exit
-        if (distributed.is_available() and distributed.is_initialized()
-                and distributed.get_backend() == 'gloo'):
-            distributed.destroy_process_group()
-
-
-def _train(fabric: Fabric, config: TrainConfig, material: Material, resume: bool, command: str,
-           ) -> None:
-    """Train with the processes that are up."""
     state = _open_together(fabric, config, resume)
     weights = (first_weights(config, material, command) if state is None
                else resumed_weights(config, material, state['trained']))
