@@ -131,9 +131,9 @@ def measure(segmenter: Segmenter, scan: Scan, name: str, repeats: int = 5) -> Me
         rates.append(product_rate(segmenter.device))
     peak = peak_bytes(segmenter.device)
     seconds = {stage: statistics.median(run.get(stage, 0.) for run in runs) for stage in STAGES}
-    return Measurement(name, scan.input_size, len(voxels), segmenter.num_queries,
-                       voxels.size, seconds,
-                       statistics.median(whole), peak, unet, decoder, statistics.median(rates))
+    return Measurement(name, scan.input_size, len(voxels), segmenter.num_queries, voxels.size,
+                       seconds, statistics.median(whole), peak, unet, decoder,
+                       statistics.median(rates))
 
 
 def product_rate(device: torch.device) -> float:

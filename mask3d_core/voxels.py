@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 COARSER = 1.3
-"""Times as large as a model knows its voxels they may become: shapes stay what they are."""
+"""Times as large as a model knows its voxels they may become; beyond, too much is missed."""
 GROWTH_STEPS = 20
 """Sizes they may have on the way from one size to twice that."""
 FINE = 2.0 ** 30
@@ -91,10 +91,6 @@ class Voxelization:
     color_std: tuple[float, float, float] | None = (0.28, 0.28, 0.28)
     max_voxels: int = 0
 
-    def coarsened(self, times: float) -> Voxelization:
-        """Return the same with larger voxels, however many there are."""
-        return replace(self, size=self.size * times, max_voxels=0)
-
 
 def voxelize(scan: Scan, voxelization: Voxelization) -> Voxels:
     """
@@ -116,7 +112,8 @@ def voxelize(scan: Scan, voxelization: Voxelization) -> Voxels:
     cells = torch.from_numpy(np.floor(scan.xyz / scan.xyz.dtype.type(voxelization.size))).long()
     coords, inverse = occupied_cells(cells)
     if 0 < voxelization.max_voxels < len(coords):
-        return voxelize(scan, voxelization.coarsened(_growth(len(coords), voxelization)))
+        size = voxelization.size * _growth(len(coords), voxelization.max_voxels)
+        return voxelize(scan, replace(voxelization, size=size, max_voxels=0))
     if len(coords) == 1:
         raise InputError(f'all {len(scan)} points fall into one voxel of {voxelization.size:g} m: '
                          'expected a cloud in metres; check its scale')
@@ -133,14 +130,14 @@ def voxelize(scan: Scan, voxelization: Voxelization) -> Voxels:
                   voxelization.size)
 
 
-def _growth(count: int, voxelization: Voxelization) -> float:
+def _growth(count: int, wanted: int) -> float:
     """
     Return how many times larger voxels must be; a surface fills fewer by the square of it.
 
     In steps: a map that grows keeps its voxels for a while.
     """
-    wanted = math.sqrt(count / voxelization.max_voxels)
-    return min(math.ceil(wanted * GROWTH_STEPS) / GROWTH_STEPS, COARSER)
+    times = math.sqrt(count / wanted)
+    return min(math.ceil(times * GROWTH_STEPS) / GROWTH_STEPS, COARSER)
 
 
 def batch_coords(scans: Sequence[Voxels]) -> Tensor:

@@ -24,7 +24,6 @@ SHIPPED = 'shipped'
 """`start_weights` for those of the package."""
 CLASS_LAYERS = ('head.classes.', 'votes.classes.')
 """Tensors that belong to the classes, not to what was learned about shapes."""
-
 RESIZED = 1.25
 """Times as large, or as small, as those weights know them shapes may become by other voxels."""
 
@@ -75,10 +74,10 @@ class Material:
         """Return the training scans as the network wants them."""
         data = self.dataset
         background = tuple(data.classes.ids[row] for row in data.classes.rows(data.background))
-        mean, std = (data.color_mean, data.color_std) if config.use_color else (None, None)
-        voxelization = Voxelization(config.voxel_size, config.voxel_color, mean, std)
-        recipe = Recipe(config.seed, voxelization, config.augmentation, data.objects, background,
-                        config.model.on_segments, config.batch_voxels)
+        colors = (data.color_mean, data.color_std) if config.use_color else (None, None)
+        recipe = Recipe(config.seed, Voxelization(config.voxel_size, config.voxel_color, *colors),
+                        config.augmentation, data.objects, background, config.model.on_segments,
+                        config.batch_voxels)
         return Samples(data, self.training, recipe)
 
     def order(self, config: TrainConfig, rank: int = 0, processes: int = 1) -> Order:
