@@ -173,7 +173,8 @@ def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTa
         candidates = candidates[np.isin(candidates.row, wanted)]
     instances = _describe(candidates, masks, scan, classes)
     rest = time.perf_counter() - began - clustering
-    return replace(instances, seconds={'clustering': clustering, 'instances': rest})
+    return replace(instances, seconds={'clustering': clustering, 'instances': rest},
+                   voxel_size=voxels.size)
 
 
 def _likely(prediction: Prediction, settings: ExtractSettings) -> Prediction:

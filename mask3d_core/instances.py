@@ -41,6 +41,8 @@ class Instances:
         Its rotation about z, radians in [-pi/2, pi/2).
     seconds : mapping of str to float
         Time of each stage that led here.
+    voxel_size : float or None
+        Edge of the voxels the cloud was seen with, metres; None if that is not known.
 
     """
 
@@ -57,6 +59,7 @@ class Instances:
     upright_size: NDArray[np.float64]
     upright_yaw: NDArray[np.float64]
     seconds: Mapping[str, float] = field(default_factory=dict)
+    voxel_size: float | None = None
 
     def __len__(self) -> int:
         return len(self.score)

@@ -23,7 +23,10 @@ from mask3d_core.voxels import batch_coords, voxelize, Voxels
 import torch
 
 FINER_SUPERPOINTS = 0.8
-"""Size of the voxels of superpoints, in voxels of the model: finer ones keep small things."""
+"""
+Size of the voxels of superpoints, in voxels of the model: finer ones keep small things. Dense maps
+of larger voxels have theirs of the same size, which are as good there (docs/superpoints.md).
+"""
 
 
 def load_segmenter(weights: str | Path | Weights | None = None, device: str = 'auto',
@@ -162,8 +165,9 @@ class Segmenter:
 
     def with_superpoints(self, scan: Scan, voxel_size: float) -> Scan:
         """Return the scan with superpoints for its segments, whatever they were."""
-        finer = 1 if self.weights.model.on_segments else FINER_SUPERPOINTS
-        return replace(scan, segment=find_superpoints(scan, finer * voxel_size))
+        same = self.weights.model.on_segments or voxel_size > self.voxelization.size
+        times = 1 if same else FINER_SUPERPOINTS
+        return replace(scan, segment=find_superpoints(scan, times * voxel_size))
 
     @torch.inference_mode()
     def predict(self, voxels: Voxels, watch: Stopwatch | None = None) -> Prediction:

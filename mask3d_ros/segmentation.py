@@ -147,5 +147,6 @@ class Segmentation:
 def _summary(found: Answer, seconds: float, dropped: int) -> str:
     stages = ', '.join(f'{name} {1000 * time:.0f}' for name, time in found.seconds.items())
     late = f'; {dropped} older clouds were dropped' if dropped else ''
-    return (f'{found.instances.num_points} points: {len(found.instances)} instances in '
-            f'{1000 * seconds:.0f} ms ({stages}){late}')
+    instances = found.instances
+    return (f'{instances.num_points} points in voxels of {instances.voxel_size:.3g} m: '
+            f'{len(instances)} instances in {1000 * seconds:.0f} ms ({stages}){late}')

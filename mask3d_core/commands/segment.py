@@ -154,3 +154,4 @@ def _print_table(instances: Instances) -> None:
 def _print_times(instances: Instances) -> None:
     stages = [f'{stage} {seconds:.3f}' for stage, seconds in instances.seconds.items()]
     print(f'seconds: {", ".join(stages)}; together {sum(instances.seconds.values()):.3f}')
+    print(f'seen with voxels of {instances.voxel_size:.3g} m')

@@ -98,7 +98,8 @@ def write_instances_json(path: FilePath, instances: Instances) -> None:
     Write instances as a list to read, one line each, best score first.
 
     Lengths in metres, angles in radians, in the frame of the cloud. `id` is the `instance` of the
-    labelled .ply: 1 + index. `seconds` holds the time of each stage.
+    labelled .ply: 1 + index. `seconds` holds the time of each stage, `voxel_size` the edge of the
+    voxels the cloud was seen with, null if it is not known.
 
     Raises
     ------
@@ -109,8 +110,10 @@ def write_instances_json(path: FilePath, instances: Instances) -> None:
     rows = ',\n'.join('    ' + json.dumps(_row(instances, index))
                       for index in range(len(instances)))
     seconds = {stage: round(float(time), 6) for stage, time in instances.seconds.items()}
-    text = (f'{{\n  "points": {instances.num_points},\n  "seconds": {json.dumps(seconds)},\n'
-            + '  "instances": [' + (f'\n{rows}\n  ' if rows else '') + ']\n}\n')
+    size = instances.voxel_size and round(instances.voxel_size, 6)
+    text = (f'{{\n  "points": {instances.num_points},\n  "voxel_size": {json.dumps(size)},\n'
+            f'  "seconds": {json.dumps(seconds)},\n'
+            '  "instances": [' + (f'\n{rows}\n  ' if rows else '') + ']\n}\n')
     with writing(path) as file:
         file.write(text.encode())
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 import math
 
 from mask3d_core.model.config import ModelConfig
 from mask3d_core.model.windows import Windows
-from mask3d_core.sparse import product, select_rows, share
+from mask3d_core.sparse import product, select_rows
 import numpy as np
+from numpy.typing import NDArray
 import torch
 from torch import nn, Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-LARGE_LEVEL = 4096
-"""Voxels of a level from which on queries look at what their masks leave, not at all of it."""
-NARROW_SHARE = 8
+NARROW_SHARE = 16
 """A query that looks at less than one in so many voxels looks at them alone."""
+TOGETHER = 50
+"""So many of them at once: they need the memory of three features for each voxel."""
+BELOW_HALF = -1.7881391e-7
+"""Logits below have a probability below 0.5 in float32, -3 * 2^-24; all above round to 0.5."""
 
 
 class Attention(nn.Module):
@@ -54,8 +56,7 @@ class Attention(nn.Module):
         """
         assert masked is None or len(queries) == 1, 'a mask is of one scan'
         asked = self.query(queries)
-        if (masked is None or masked.shape[1] < LARGE_LEVEL or masked.device.type != 'cpu'
-                or torch.is_grad_enabled()):
+        if masked is None or masked.device.type != 'cpu' or torch.is_grad_enabled():
             return self.out(self._attend(asked, keys, values, masked))
         return self.out(self._attend_to_few(asked[0], keys[0], values[0], masked)[None])
 
@@ -72,30 +73,43 @@ class Attention(nn.Module):
         """
         Attend from each query [Q, D] to the rows it may look at alone.
 
-        The sums are the same. Masks are an object each, a hundredth of a large level; queries
-        that look at much of it are taken together, as elsewhere.
+        The sums are the same. Masks are an object each, a hundredth of a map; queries that
+        look at much of it are taken together, as while training.
         """
-        attended = torch.empty_like(asked)
-        hidden = _count(masked)
-        wide = hidden * NARROW_SHARE < masked.shape[1] * (NARROW_SHARE - 1)
+        attended = torch.zeros_like(asked)
+        seen = masked.shape[1] - _count(masked)
+        wide = seen * NARROW_SHARE > masked.shape[1]
         if wide.any():
             attended[wide] = self._attend(asked[wide][None], keys[None], values[None],
                                           masked[wide])[0]
-        narrow = (~wide).nonzero()[:, 0].tolist()
-        # Each head's channels in a row of their own: a product for all heads.
-        head = torch.eye(self.num_heads, dtype=asked.dtype)
-        head = head.repeat_interleave(asked.shape[1] // self.num_heads, 1)
-        spread = asked[:, None] * head / math.sqrt(asked.shape[1] / self.num_heads)
-
-        def attend(numbers: Iterable[int]) -> None:
-            for query in map(narrow.__getitem__, numbers):
-                rows = torch.from_numpy(np.flatnonzero(~masked[query].numpy()))  # torch is slower
-                scores = spread[query] @ keys.index_select(0, rows).t()     # [heads, n]
-                seen = scores.softmax(-1) @ values.index_select(0, rows)
-                attended[query] = (seen * head).sum(0)
-
-        share(attend, len(narrow))
+        for narrow in (~wide & (seen > 0)).nonzero()[:, 0].split(TOGETHER):
+            pairs = np.flatnonzero(~masked[narrow].numpy())     # torch is slower
+            query, row = np.divmod(pairs, masked.shape[1])
+            attended[narrow] = self._attend_in_pairs(asked[narrow], keys, values, query, row)
         return attended
+
+    def _attend_in_pairs(self, asked: Tensor, keys: Tensor, values: Tensor,
+                         query: NDArray[np.int64], row: NDArray[np.int64]) -> Tensor:
+        """
+        Attend from queries [Q, D] to rows of keys and values [V, D].
+
+        Parameters
+        ----------
+        query, row : [P]
+            Which query looks at which row, query by query; each looks at some.
+
+        """
+        first = np.flatnonzero(np.diff(query, prepend=-1))      # the first pair of each query
+        of, rows = torch.from_numpy(query), torch.from_numpy(row)
+        channels = asked.shape[1] // self.num_heads
+        asked = (asked / math.sqrt(channels)).index_select(0, of)
+        scores = keys.index_select(0, rows).mul_(asked).unflatten(1, (-1, channels)).sum(2).float()
+        highest = torch.from_numpy(np.maximum.reduceat(scores.numpy(), first))
+        share = scores.sub_(highest.index_select(0, of)).exp_()     # [P, heads]
+        total = share.new_zeros(len(first), self.num_heads).index_add_(0, of, share)
+        seen = values.index_select(0, rows).unflatten(1, (-1, channels)) * share[..., None]
+        result = seen.new_zeros(len(first), *seen.shape[1:]).index_add_(0, of, seen)
+        return result.div_(total[..., None]).flatten(1).to(asked.dtype)
 
 
 @dataclass(frozen=True)
@@ -250,10 +264,9 @@ def attention_mask(mask_features: Tensor, embedding: Tensor) -> Tensor:
     Return where queries must not look: [V_l, E], [Q, E] -> [Q, V_l] bool.
 
     A query whose mask is empty looks everywhere. The comparison is the original's, on
-    probabilities: a logit of -1e-9 has probability 0.5 in float32 and is not masked. That of
-    -200, as windows make it, is too small for a normal number, which takes ten times as long.
+    probabilities: a logit of -1e-9 has probability 0.5 in float32 and is not masked.
     """
-    masked = (embedding @ mask_features.t()).clamp_(min=-1).sigmoid_() < 0.5
+    masked = embedding @ mask_features.t() < BELOW_HALF
     masked[_count(masked) == len(mask_features)] = False
     return masked
 

@@ -16,7 +16,7 @@ CUBES = ((CUBE,),) * 5
 """The kernels of the five levels of the paper's U-Net."""
 BLOCK_ROWS = 1024
 """
-Rows of a level that are convolved together.
+About as many rows of a level are convolved together.
 
 Fewer rows need fewer offsets between them (less arithmetic on empty neighbours), more rows
 multiply faster; measured in docs/benchmarks.md.
@@ -190,14 +190,15 @@ def _arrange(grid: Grid, volumes: Collection[int]) -> _Arranged:
 def _cut(neighbors: Tensor) -> Table:
     """Cut a table of neighbours [V, volume] into blocks."""
     present = neighbors < len(neighbors)
-    parts = neighbors.split(BLOCK_ROWS)
-    occurs = torch.stack([part.any(0) for part in present.split(BLOCK_ROWS)]).cpu()
-    blocks = []
-    for number, (part, occurring) in enumerate(zip(parts, occurs)):
-        start = number * BLOCK_ROWS
+    # in pairs of equal length, or two threads would wait for the longer one
+    count = max(2 * round(len(neighbors) / (2 * BLOCK_ROWS)), 1)
+    occurs = torch.stack([part.any(0) for part in present.tensor_split(count)]).cpu()
+    blocks, start = [], 0
+    for part, occurring in zip(neighbors.tensor_split(count), occurs):
         offsets = None if occurring.all() else occurring.nonzero()[:, 0].to(part.device)
         part = part if offsets is None else part.index_select(1, offsets)
         blocks.append(Block(start, start + len(part), offsets, part.reshape(-1)))
+        start += len(part)
     return Table(blocks, int(present.sum()))
 
 

@@ -126,7 +126,7 @@ def test_failure_is_one_sentence_and_1(arguments: list[str], message: str,
     ('--top-k', '-2', '1 or more, or -1'), ('--min-points', '-1', '0 or more'),
     ('--dbscan-eps', '-1', 'metres, 0 or more'), ('--dbscan-eps', 'inf', 'metres, 0 or more'),
     ('--dbscan-min-points', '0', '1 or more'), ('--overlap-threshold', 'nan', 'a number from 0'),
-    ('--num-queries', 'few', '1 or more')])
+    ('--num-queries', 'few', '1 or more'), ('--max-voxels', '-1', '0 or more')])
 def test_numbers_out_of_range_are_wrong_usage(
         option: str, value: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:

@@ -39,7 +39,7 @@ def instances(count: int = 3) -> Instances:
         np.packbits(MASKS[:count], axis=1), 11, np.array([5, 39, 5], np.int32)[:count],
         np.array([0.9, 0.5, 0.25], np.float32)[:count], NAMES, dict.fromkeys(NAMES, (1, 2, 3)),
         boxes, boxes + 1, boxes + 2, boxes + 3, boxes + 4, np.array([0.1, 0.2, 0.3])[:count],
-        {'voxels': 0.001, 'unet': 1.5})
+        {'voxels': 0.001, 'unet': 1.5}, 0.039)
 
 
 def read_vertices(path: Path) -> np.ndarray:
@@ -110,14 +110,15 @@ def test_instances_json(tmp_path: Path) -> None:
     write_instances_json(tmp_path / 'a.json', instances())
     text = (tmp_path / 'a.json').read_text()
     facts = json.loads(text)
-    assert facts['points'] == 11 and facts['seconds'] == {'voxels': 0.001, 'unet': 1.5}
+    assert facts['points'] == 11 and facts['voxel_size'] == 0.039
+    assert facts['seconds'] == {'voxels': 0.001, 'unet': 1.5}
     assert facts['instances'][1] == {
         'id': 2, 'class': 'otherfurniture', 'class_id': 39, 'score': 0.5, 'points': 3,
         'centroid': [1.0, 1.3333, 1.6667],
         'box': {'center': [2.0, 2.3333, 2.6667], 'size': [3.0, 3.3333, 3.6667]},
         'upright_box': {'center': [4.0, 4.3333, 4.6667], 'size': [5.0, 5.3333, 5.6667],
                         'yaw': 0.2}}
-    assert len(facts['instances']) == 3 and len(text.splitlines()) == 9
+    assert len(facts['instances']) == 3 and len(text.splitlines()) == 10
 
 
 def test_nothing_found(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D, ModelConfig, Prediction, StepPrediction
-from mask3d_core.model.decoder import Attention, attention_mask, LARGE_LEVEL, Sight
+from mask3d_core.model.decoder import Attention, attention_mask, Sight
 from mask3d_core.model.layers import DownConv, fold_batch_norms, StemConv, UpConv
 from mask3d_core.model.positions import FourierPositions
 from mask3d_core.model.queries import farthest_points
@@ -205,9 +205,9 @@ def test_looking_at_few_is_looking_at_all_with_a_mask(open_: float | None, kind:
     draw = torch.Generator().manual_seed(0)
     attention = Attention(32, 4).to(kind)
     queries, keys, values = (torch.randn(1, count, 32, generator=draw).to(kind)
-                             for count in (9, LARGE_LEVEL, LARGE_LEVEL))
+                             for count in (9, 500, 500))
     share = torch.rand(9, 1, generator=draw) ** 3 if open_ is None else torch.full((9, 1), open_)
-    masked = torch.rand(9, LARGE_LEVEL, generator=draw) >= share
+    masked = torch.rand(9, 500, generator=draw) >= share
     masked[4] = False
     wanted = attention(queries, keys, values, masked)
     assert wanted.requires_grad  # so it was computed at once

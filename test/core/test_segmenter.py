@@ -62,9 +62,10 @@ def test_instances_of_a_room(segmenter: Segmenter, room: Any) -> None:
         assert instances.name(index) in CLASSES.names
 
 
-@pytest.mark.parametrize('max_voxels, voxel_size', [(0, 0.05), (100, 0.065)])
+@pytest.mark.parametrize('max_voxels, superpoint_size', [
+    (0, segmenters.FINER_SUPERPOINTS * 0.05), (100, 1.3 * 0.05)])
 def test_masks_hold_whole_superpoints_unless_that_is_switched_off(
-        room: Any, max_voxels: int, voxel_size: float) -> None:
+        room: Any, max_voxels: int, superpoint_size: float) -> None:
     segmenter = load_segmenter(untrained_weights(SMALL, CLASSES, voxel_size=0.05, seed=16), 'cpu',
                                max_voxels=max_voxels)
     scan = Scan.from_points(*room)
@@ -73,7 +74,7 @@ def test_masks_hold_whole_superpoints_unless_that_is_switched_off(
 
     bare = segmenter.segment(scan, plain)
     found = segmenter.segment(scan, surfaces)
-    superpoint = find_superpoints(scan, segmenters.FINER_SUPERPOINTS * voxel_size)
+    superpoint = find_superpoints(scan, superpoint_size)
     given = segmenter.segment(replace(scan, segment=superpoint), surfaces)
 
     assert 'superpoints' not in bare.seconds and 'superpoints' not in given.seconds

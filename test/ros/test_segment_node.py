@@ -8,6 +8,7 @@ import time
 
 from lifecycle_msgs.msg import Transition
 from mask3d_core.device import BYTES_PER_MASK, free_memory
+from mask3d_core.voxels import COARSER
 from mask3d_ros.clouds import LABELLED
 from mask3d_ros.msg import InstanceArray
 from mask3d_ros.node_process import NodeProcess
@@ -38,7 +39,7 @@ def _as_new(node: NodeProcess, client: Client) -> None:
         assert client.change_state(node, 'deactivate')
     assert client.change_state(node, 'cleanup')
     defaults = {'score_threshold': 0.0, 'top_k': 100, 'classes': [''], 'max_rate': 0.0,
-                'num_queries': 0}
+                'num_queries': 0, 'max_voxels': -1}
     assert client.set_parameters(node, **defaults).successful
     assert client.change_state(node, 'configure')
     assert client.change_state(node, 'activate')
@@ -331,6 +332,18 @@ def test_kept_classes_only(node: NodeProcess, client: Client) -> None:
     assert client.set_parameters(node, classes=[keep]).successful
     client.wait(lambda: len(got) > 1, node)
     assert {instance.class_name for instance in got[1].instances} == {keep}
+
+
+def test_a_dense_cloud_is_seen_with_larger_voxels(node: NodeProcess, client: Client) -> None:
+    def sizes() -> list[float]:
+        return [float(size) for size in re.findall(r'points in voxels of (\S+) m', node.text())]
+
+    got, before = client.receive('segment_node/instances', InstanceArray), len(sizes())
+    client.publisher().publish(room(stamp=1))
+    client.wait(lambda: got, node)
+    assert client.set_parameters(node, max_voxels=10).successful
+    client.wait(lambda: len(got) > 1 and len(sizes()) == before + 2, node)
+    assert sizes()[-1] == pytest.approx(COARSER * sizes()[-2])
 
 
 def test_deactivate_while_busy_answers_nobody(node: NodeProcess, client: Client) -> None:
