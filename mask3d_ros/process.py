@@ -9,12 +9,15 @@ from typing import TypeVar
 
 from mask3d_core.errors import InputError
 import rclpy
+from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 
 AnyNode = TypeVar('AnyNode', bound=Node)
+LOOK_SECONDS = 1.0
+"""How often a node that has nothing to do looks whether it was told to end."""
 
 
 def run_node(create: Callable[[], AnyNode], args: Sequence[str] | None,
@@ -44,6 +47,10 @@ def run_node(create: Callable[[], AnyNode], args: Sequence[str] | None,
     node = None
     try:
         node = create()
+        # On a signal rclpy wakes the spin first and ends the context then. A spin that looks in
+        # between would sleep for ever.
+        node.create_timer(LOOK_SECONDS, lambda: None,
+                          clock=Clock(clock_type=ClockType.STEADY_TIME))
         start(node)
         if rclpy.ok():
             rclpy.spin(node)

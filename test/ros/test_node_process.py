@@ -1,6 +1,7 @@
-"""Nodes that will not end."""
+"""Nodes that will not end, and one that might not."""
 
 from pathlib import Path
+import subprocess
 import sys
 import time
 
@@ -15,6 +16,16 @@ def hang():
     print('hangs', flush=True)
     time.sleep(600)
 hang()
+"""
+
+WOKEN_TOO_EARLY = """\
+from threading import Timer
+import rclpy
+from rclpy.node import Node
+from mask3d_ros.process import run_node
+def end_without_waking(node):
+    Timer(0.5, lambda: rclpy.get_default_context().handle.shutdown()).start()
+run_node(lambda: Node('idle'), [], start=end_without_waking, stop=lambda node: print('stopped'))
 """
 
 
@@ -40,3 +51,9 @@ def test_a_node_that_hangs_says_where(stubborn: NodeProcess) -> None:
             stubborn.wait(0.1)
         assert stubborn.exit_status is not None
         assert 'in hang' in str(caught.value)
+
+
+def test_a_node_ends_though_the_context_ended_after_the_spin_was_woken() -> None:
+    done = subprocess.run([sys.executable, '-c', WOKEN_TOO_EARLY], capture_output=True, text=True,
+                          timeout=30)
+    assert done.returncode == 0 and done.stdout == 'stopped\n', done.stderr
