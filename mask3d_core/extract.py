@@ -135,7 +135,7 @@ def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTa
     -------
     Instances
         Best score first, equal ones by query; their `seconds` name 'clustering' and 'instances',
-        the rest.
+        the rest; `voxel_size` is that of the voxels.
 
     Raises
     ------

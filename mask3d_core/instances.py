@@ -41,8 +41,8 @@ class Instances:
         Its rotation about z, radians in [-pi/2, pi/2).
     seconds : mapping of str to float
         Time of each stage that led here.
-    voxel_size : float or None
-        Edge of the voxels the cloud was seen with, metres; None if that is not known.
+    voxel_size : float
+        Edge of the voxels the cloud was seen with, metres; NaN if that is not known.
 
     """
 
@@ -59,7 +59,7 @@ class Instances:
     upright_size: NDArray[np.float64]
     upright_yaw: NDArray[np.float64]
     seconds: Mapping[str, float] = field(default_factory=dict)
-    voxel_size: float | None = None
+    voxel_size: float = np.nan
 
     def __len__(self) -> int:
         return len(self.score)

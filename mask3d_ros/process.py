@@ -16,7 +16,7 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 
 AnyNode = TypeVar('AnyNode', bound=Node)
-LOOK_SECONDS = 1.0
+WAKE_SECONDS = 1.0
 """How often a node that has nothing to do looks whether it was told to end."""
 
 
@@ -49,7 +49,7 @@ def run_node(create: Callable[[], AnyNode], args: Sequence[str] | None,
         node = create()
         # On a signal rclpy wakes the spin first and ends the context then. A spin that looks in
         # between would sleep for ever.
-        node.create_timer(LOOK_SECONDS, lambda: None,
+        node.create_timer(WAKE_SECONDS, lambda: None,
                           clock=Clock(clock_type=ClockType.STEADY_TIME))
         start(node)
         if rclpy.ok():

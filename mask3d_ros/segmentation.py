@@ -148,5 +148,5 @@ def _summary(found: Answer, seconds: float, dropped: int) -> str:
     stages = ', '.join(f'{name} {1000 * time:.0f}' for name, time in found.seconds.items())
     late = f'; {dropped} older clouds were dropped' if dropped else ''
     instances = found.instances
-    return (f'{instances.num_points} points in voxels of {instances.voxel_size:.3g} m: '
+    return (f'{instances.num_points} points in voxels of {100 * instances.voxel_size:.3g} cm: '
             f'{len(instances)} instances in {1000 * seconds:.0f} ms ({stages}){late}')

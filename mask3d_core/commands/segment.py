@@ -121,6 +121,7 @@ def run(options: argparse.Namespace) -> None:
                       options.file.resolve().name)
     _print_table(instances)
     _print_times(instances)
+    print(f'seen with voxels of {100 * instances.voxel_size:.3g} cm')
 
 
 def _given_settings(options: argparse.Namespace) -> dict[str, Any]:
@@ -154,4 +155,3 @@ def _print_table(instances: Instances) -> None:
 def _print_times(instances: Instances) -> None:
     stages = [f'{stage} {seconds:.3f}' for stage, seconds in instances.seconds.items()]
     print(f'seconds: {", ".join(stages)}; together {sum(instances.seconds.values()):.3f}')
-    print(f'seen with voxels of {instances.voxel_size:.3g} m')

@@ -110,7 +110,7 @@ def write_instances_json(path: FilePath, instances: Instances) -> None:
     rows = ',\n'.join('    ' + json.dumps(_row(instances, index))
                       for index in range(len(instances)))
     seconds = {stage: round(float(time), 6) for stage, time in instances.seconds.items()}
-    size = instances.voxel_size and round(instances.voxel_size, 6)
+    size = None if np.isnan(instances.voxel_size) else round(float(instances.voxel_size), 6)
     text = (f'{{\n  "points": {instances.num_points},\n  "voxel_size": {json.dumps(size)},\n'
             f'  "seconds": {json.dumps(seconds)},\n'
             '  "instances": [' + (f'\n{rows}\n  ' if rows else '') + ']\n}\n')

@@ -15,11 +15,14 @@ from torch import nn, Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 NARROW_SHARE = 16
-"""A query that looks at less than one in so many voxels looks at them alone."""
+"""A query that looks at one in so many voxels, or fewer, looks at them alone."""
 TOGETHER = 50
-"""So many of them at once: they need the memory of three features for each voxel."""
+"""So many of these at once: that takes the memory of six keys for each voxel at most."""
 BELOW_HALF = -1.7881391e-7
-"""Logits below have a probability below 0.5 in float32, -3 * 2^-24; all above round to 0.5."""
+"""
+In float32 a logit has a probability below 0.5 exactly if it is below this number, two steps above
+-3 * 2^-24: what is nearer to 0 rounds to 0.5.
+"""
 
 
 class Attention(nn.Module):
@@ -102,12 +105,15 @@ class Attention(nn.Module):
         first = np.flatnonzero(np.diff(query, prepend=-1))      # the first pair of each query
         of, rows = torch.from_numpy(query), torch.from_numpy(row)
         channels = asked.shape[1] // self.num_heads
-        asked = (asked / math.sqrt(channels)).index_select(0, of)
-        scores = keys.index_select(0, rows).mul_(asked).unflatten(1, (-1, channels)).sum(2).float()
+        wide = torch.promote_types(asked.dtype, torch.float32)
+        met = keys.index_select(0, rows).to(wide).mul_(asked.index_select(0, of))
+        scores = met.unflatten(1, (-1, channels)).sum(2).div_(math.sqrt(channels))  # [P, heads]
+        del met
         highest = torch.from_numpy(np.maximum.reduceat(scores.numpy(), first))
-        share = scores.sub_(highest.index_select(0, of)).exp_()     # [P, heads]
+        share = scores.sub_(highest.index_select(0, of)).exp_()
         total = share.new_zeros(len(first), self.num_heads).index_add_(0, of, share)
-        seen = values.index_select(0, rows).unflatten(1, (-1, channels)) * share[..., None]
+        seen = values.index_select(0, rows).to(wide).unflatten(1, (-1, channels))
+        seen.mul_(share[..., None])
         result = seen.new_zeros(len(first), *seen.shape[1:]).index_add_(0, of, seen)
         return result.div_(total[..., None]).flatten(1).to(asked.dtype)
 
@@ -264,7 +270,7 @@ def attention_mask(mask_features: Tensor, embedding: Tensor) -> Tensor:
     Return where queries must not look: [V_l, E], [Q, E] -> [Q, V_l] bool.
 
     A query whose mask is empty looks everywhere. The comparison is the original's, on
-    probabilities: a logit of -1e-9 has probability 0.5 in float32 and is not masked.
+    probabilities of float32: a logit of -1e-9 has probability 0.5 and is not masked.
     """
     masked = embedding @ mask_features.t() < BELOW_HALF
     masked[_count(masked) == len(mask_features)] = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+import math
 from typing import NamedTuple
 
 from mask3d_core.sparse.grid import CUBE, Grid, KERNELS
@@ -16,11 +17,13 @@ CUBES = ((CUBE,),) * 5
 """The kernels of the five levels of the paper's U-Net."""
 BLOCK_ROWS = 1024
 """
-About as many rows of a level are convolved together.
+Rows of a level that are convolved together, at most.
 
 Fewer rows need fewer offsets between them (less arithmetic on empty neighbours), more rows
 multiply faster; measured in docs/benchmarks.md.
 """
+ROW_STEP = 128
+"""Blocks have a multiple of so many rows, so that products have few shapes (`conv._round_up`)."""
 
 
 @dataclass(frozen=True)
@@ -190,16 +193,23 @@ def _arrange(grid: Grid, volumes: Collection[int]) -> _Arranged:
 def _cut(neighbors: Tensor) -> Table:
     """Cut a table of neighbours [V, volume] into blocks."""
     present = neighbors < len(neighbors)
-    # in pairs of equal length, or two threads would wait for the longer one
-    count = max(2 * round(len(neighbors) / (2 * BLOCK_ROWS)), 1)
-    occurs = torch.stack([part.any(0) for part in present.tensor_split(count)]).cpu()
-    blocks, start = [], 0
-    for part, occurring in zip(neighbors.tensor_split(count), occurs):
+    length = _block_rows(len(neighbors))
+    occurs = torch.stack([part.any(0) for part in present.split(length)]).cpu()
+    blocks = []
+    for number, (part, occurring) in enumerate(zip(neighbors.split(length), occurs)):
+        start = number * length
         offsets = None if occurring.all() else occurring.nonzero()[:, 0].to(part.device)
         part = part if offsets is None else part.index_select(1, offsets)
         blocks.append(Block(start, start + len(part), offsets, part.reshape(-1)))
-        start += len(part)
     return Table(blocks, int(present.sum()))
+
+
+def _block_rows(count: int) -> int:
+    """Return how long the blocks of a level are: alike, so that threads end together."""
+    if count <= BLOCK_ROWS:
+        return BLOCK_ROWS
+    pairs = math.ceil(count / (2 * BLOCK_ROWS))
+    return ROW_STEP * math.ceil(count / (2 * pairs * ROW_STEP))
 
 
 def _pattern_order(scan: Tensor, present: Tensor) -> Tensor:

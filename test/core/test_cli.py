@@ -190,6 +190,7 @@ def test_segment_writes_its_four_files(weights_file: Path, scan_file: Path, tmp_
     assert f'{len(arrays["score"])} instances' in done.stdout
     assert 'untrained' in done.stdout
     assert 'unet' in done.stdout and 'together' in done.stdout
+    assert f'seen with voxels of {100 * found["voxel_size"]:g} cm' in done.stdout
     assert 'segmenting 5000 points on cpu' in done.stderr
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 import json
 from pathlib import Path
 
@@ -127,8 +128,9 @@ def test_nothing_found(tmp_path: Path) -> None:
     write_instances_npz(tmp_path / 'a.npz', instances(0))
     with np.load(tmp_path / 'a.npz', allow_pickle=False) as file:
         assert file['masks'].shape == (0, 2) and (file['point_instance'] == -1).all()
-    write_instances_json(tmp_path / 'a.json', instances(0))
-    assert json.loads((tmp_path / 'a.json').read_text())['instances'] == []
+    write_instances_json(tmp_path / 'a.json', replace(instances(0), voxel_size=np.nan))
+    facts = json.loads((tmp_path / 'a.json').read_text())
+    assert facts['instances'] == [] and facts['voxel_size'] is None
 
 
 def test_only_a_painted_cloud_is_replaced(tmp_path: Path) -> None:

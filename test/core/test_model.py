@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from mask3d_core.errors import InputError
-from mask3d_core.model import Mask3D, ModelConfig, Prediction, StepPrediction
+from mask3d_core.model import decoder, Mask3D, ModelConfig, Prediction, StepPrediction
 from mask3d_core.model.decoder import Attention, attention_mask, Sight
 from mask3d_core.model.layers import DownConv, fold_batch_norms, StemConv, UpConv
 from mask3d_core.model.positions import FourierPositions
@@ -197,11 +197,21 @@ def test_attention_mask_rescues_empty_masks() -> None:
     assert attention_mask(features.abs(), torch.tensor([[-1.]])).tolist() == [[False] * 3]
 
 
+def test_attention_mask_is_a_comparison_of_probabilities() -> None:
+    steps = torch.arange(-50, 50, dtype=torch.int32)
+    logits = (torch.tensor(-3 * 2. ** -24).view(torch.int32) + steps).view(torch.float32)
+    logits = torch.cat([logits, torch.tensor([-200., -1, -1e-30, 0, 1e-7, 1, 200])])
+    masked = attention_mask(logits[:, None], torch.ones(1, 1))[0]
+    assert torch.equal(masked, logits.sigmoid() < 0.5) and masked.any() and not masked.all()
+
+
 @pytest.mark.parametrize('kind, close', [(torch.float32, 1e-5), (torch.bfloat16, 0.02)])
 @pytest.mark.parametrize('open_', [0.01, 0.5, None])
-def test_looking_at_few_is_looking_at_all_with_a_mask(open_: float | None, kind: torch.dtype,
-                                                      close: float) -> None:
+def test_looking_at_few_is_looking_at_all_with_a_mask(
+        open_: float | None, kind: torch.dtype, close: float,
+        monkeypatch: pytest.MonkeyPatch) -> None:
     """Queries with narrow masks, with wide ones, and some of both, one of which sees all."""
+    monkeypatch.setattr(decoder, 'TOGETHER', 4)
     draw = torch.Generator().manual_seed(0)
     attention = Attention(32, 4).to(kind)
     queries, keys, values = (torch.randn(1, count, 32, generator=draw).to(kind)

@@ -190,6 +190,7 @@ def test_a_dense_map_is_seen_with_larger_voxels(weights: Weights, room: Any) -> 
     assert (fine.size, coarse.size) == pytest.approx((0.05, 0.065))
     found = bounded.segment(scan)
     assert found.num_points == scan.input_size and len(found)
+    assert found.voxel_size == coarse.size
 
     bounded.max_voxels = 0
     assert len(bounded.prepare(scan, watch)[1]) == len(fine)

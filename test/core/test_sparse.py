@@ -268,3 +268,12 @@ def test_channels_side_by_side_are_followed_by_zeros(mode: Callable) -> None:
         assert padded.data_ptr() == joined.data_ptr() and not padded[7].any()
         assert torch.equal(side_by_side(one, two.double()), torch.cat([one, two.double()], 1))
     assert side_by_side(one.requires_grad_(), two).requires_grad
+
+
+@pytest.mark.parametrize('voxels, lengths', [
+    (1, {1}), (1024, {1024}), (1025, {640, 385}), (4148, {768, 308}), (58368, {1024})])
+def test_levels_are_cut_into_blocks_alike(voxels: int, lengths: set[int]) -> None:
+    line = torch.stack([torch.zeros(voxels), torch.arange(voxels), *torch.zeros(2, voxels)], 1)
+    blocks = build_pyramid(line.long()).levels[0].tables[CUBE].blocks
+    assert {block.stop - block.start for block in blocks} == lengths
+    assert [block.stop for block in blocks] == [*(block.start for block in blocks[1:]), voxels]

@@ -336,7 +336,7 @@ def test_kept_classes_only(node: NodeProcess, client: Client) -> None:
 
 def test_a_dense_cloud_is_seen_with_larger_voxels(node: NodeProcess, client: Client) -> None:
     def sizes() -> list[float]:
-        return [float(size) for size in re.findall(r'points in voxels of (\S+) m', node.text())]
+        return [float(size) for size in re.findall(r'points in voxels of (\S+) cm', node.text())]
 
     got, before = client.receive('segment_node/instances', InstanceArray), len(sizes())
     client.publisher().publish(room(stamp=1))
