@@ -164,7 +164,7 @@ class Segmenter:
         return scan, voxels
 
     def with_superpoints(self, scan: Scan, voxel_size: float) -> Scan:
-        """Return a scan seen with such voxels with superpoints for segments, new ones."""
+        """Return the scan with new superpoints for segments, for voxels the network sees."""
         same = self.weights.model.on_segments or voxel_size > self.voxelization.size
         times = 1 if same else FINER_SUPERPOINTS
         return replace(scan, segment=find_superpoints(scan, times * voxel_size))
