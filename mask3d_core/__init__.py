@@ -25,13 +25,13 @@ from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mask3d_core.checkpoint import load_weights, save_weights, Weights
     from mask3d_core.classes import ClassTable, load_classes
     from mask3d_core.errors import InputError
-    from mask3d_core.extract import ExtractSettings
+    from mask3d_core.extraction.postprocess import ExtractSettings
     from mask3d_core.instances import Instances
     from mask3d_core.scan import Scan
     from mask3d_core.segmenter import load_segmenter, Segmenter
+    from mask3d_core.weights.checkpoint import load_weights, save_weights, Weights
 
 __all__ = ['ClassTable', 'ExtractSettings', 'InputError', 'Instances', 'load_classes',
            'load_segmenter', 'load_weights', 'save_weights', 'Scan', 'Segmenter', 'Weights']
@@ -42,10 +42,10 @@ os.environ.setdefault('THP_MEM_ALLOC_ENABLE', '1')
 
 # Imported on first use: reading scans and results needs no torch.
 _HOME = {
-    'ClassTable': 'classes', 'ExtractSettings': 'extract', 'InputError': 'errors',
+    'ClassTable': 'classes', 'ExtractSettings': 'extraction.postprocess', 'InputError': 'errors',
     'Instances': 'instances', 'load_classes': 'classes', 'load_segmenter': 'segmenter',
-    'load_weights': 'checkpoint', 'save_weights': 'checkpoint', 'Scan': 'scan',
-    'Segmenter': 'segmenter', 'Weights': 'checkpoint'}
+    'load_weights': 'weights.checkpoint', 'save_weights': 'weights.checkpoint', 'Scan': 'scan',
+    'Segmenter': 'segmenter', 'Weights': 'weights.checkpoint'}
 
 
 def __getattr__(name: str) -> Any:

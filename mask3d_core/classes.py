@@ -61,7 +61,7 @@ class ClassTable:
 
 def load_classes(name: str) -> ClassTable:
     """Read one of the tables that ship with the package: scannet20, scannet200, s3dis, stpls3d."""
-    folder = resources.files('mask3d_core') / 'classes'
+    folder = resources.files('mask3d_core') / 'class_tables'
     path = folder / f'{name}.tsv'
     if not path.is_file():
         known = sorted(f.name[:-4] for f in folder.iterdir() if f.name.endswith('.tsv'))

@@ -9,17 +9,17 @@ from functools import partial
 from pathlib import Path
 import time
 
-from mask3d_core.checkpoint import load_weights, Weights
 from mask3d_core.device import check_memory, enough_memory, find_device, find_precision
-from mask3d_core.extract import EPS_VOXELS, extract, ExtractSettings
+from mask3d_core.extraction.postprocess import EPS_VOXELS, extract, ExtractSettings
 from mask3d_core.instances import Instances
 from mask3d_core.model import Mask3D, Prediction
 from mask3d_core.model.layers import fold_batch_norms
 from mask3d_core.scan import Scan
-from mask3d_core.shipped import shipped_weights
 from mask3d_core.sparse import alone, aside, build_pyramid, Pyramid
-from mask3d_core.superpoints import find_superpoints
+from mask3d_core.superpoints.superpoints import find_superpoints
 from mask3d_core.voxels import batch_coords, voxelize, Voxels
+from mask3d_core.weights.checkpoint import load_weights, Weights
+from mask3d_core.weights.shipped import shipped_weights
 import torch
 
 FINER_SUPERPOINTS = 0.8

@@ -10,13 +10,13 @@ import sys
 import time
 from typing import Any
 
-from mask3d_core.draw import draw_side_by_side
+from mask3d_core.drawing.side_by_side import draw_side_by_side
 from mask3d_core.errors import InputError
 from mask3d_core.files import decode_pointcloud2
 from mask3d_core.files.results import write_labelled_ply
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
-from mask3d_core.shipped import shipped_weights
+from mask3d_core.weights.shipped import shipped_weights
 from mask3d_ros.messages import instances_from
 from mask3d_ros.msg import InstanceArray
 from mask3d_ros.node_process import NodeProcess

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import math
 from typing import Any, Literal
 
-from mask3d_core.checkpoint import Weights
 from mask3d_core.errors import InputError
-from mask3d_core.extract import EPS_VOXELS, ExtractSettings
+from mask3d_core.extraction.postprocess import EPS_VOXELS, ExtractSettings
 from mask3d_core.voxels import COARSER
+from mask3d_core.weights.checkpoint import Weights
 from mask3d_ros.qos import INPUT_QOS
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mask3d_core.checkpoint import UNTRAINED
 from mask3d_core.errors import InputError
 from mask3d_core.segmenter import load_segmenter, Segmenter
-from mask3d_core.shipped import shipped_weights
+from mask3d_core.weights.checkpoint import UNTRAINED
+from mask3d_core.weights.shipped import shipped_weights
 from mask3d_ros import parameters
 from mask3d_ros.cloud_input import CloudInput, declare_overrides
 from mask3d_ros.error_log import ErrorLog

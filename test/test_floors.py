@@ -14,15 +14,14 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = {
     'mask3d_core': {
         0: 'classes errors instances scan',
-        1: 'boxes cells cluster colors contact_sheet cores cutaway draw device files '
-           'graph_segmentation neighbours normals point_masks raster regions rooms sparse '
-           'touching tracker view',
-        2: 'model superpoints voxels',
-        3: 'checkpoint convert doctor extract inert_pickle original_names original_settings '
-           'shipped',
-        4: 'segmenter',
-        5: 'evaluation training',
-        6: '__main__ arithmetic bench bench_clustering bench_training cli commands',
+        1: 'colors device doctor files geometry rooms sparse tracker voxels',
+        2: 'drawing model superpoints',
+        3: 'data extraction weights',
+        4: 'original segmenter',
+        5: 'evaluation',
+        6: 'training',
+        7: 'bench',
+        8: '__main__ cli commands',
     },
     'mask3d_ros': {
         5: 'answer cloud_input clouds error_log markers messages msg node_process outputs '
@@ -32,7 +31,7 @@ FLOORS = {
 }
 FLOOR_OF = {f'{package}.{name}': floor for package, floors in FLOORS.items()
             for floor, names in floors.items() for name in names.split()}
-WITHOUT_TORCH = [*FLOORS['mask3d_core'][0].split(), 'files', 'draw', 'normals']
+WITHOUT_TORCH = [*FLOORS['mask3d_core'][0].split(), 'files', 'drawing', 'geometry']
 RUN_TIME = {'numpy', 'PIL', 'scipy', 'torch'}
 """What `pip install .` brings; everything else is imported where it is used."""
 
@@ -114,7 +113,7 @@ def test_no_circles() -> None:
     list(TopologicalSorter(graph).static_order())  # raises CycleError, with the circle
 
 
-def test_floor_0_files_and_draw_work_without_torch() -> None:
+def test_floor_0_files_drawing_and_geometry_work_without_torch() -> None:
     light = [module for module in MODULES
              if part(module).removeprefix('mask3d_core.') in WITHOUT_TORCH]
     code = f"import sys; sys.modules['torch'] = None; import mask3d_core, {', '.join(light)}"

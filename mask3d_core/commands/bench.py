@@ -62,16 +62,16 @@ def run(options: argparse.Namespace) -> None:
 
     if options.json is not None:
         check_folder(options.json.absolute().parent)
-    from mask3d_core.bench import run_bench, write_json
-    from mask3d_core.bench_training import run_training_bench, StepSettings
+    from mask3d_core.bench.inference import run_bench, write_json
+    from mask3d_core.bench.training import run_training_bench, StepSettings
 
     if options.train:
         settings = StepSettings(options.precision, options.num_queries, options.recompute)
         rows = [m.to_dict() for m in run_training_bench(
             options.files, settings, options.device, options.weights, options.repeats)]
     else:
-        from mask3d_core.checkpoint import demo_weights
         from mask3d_core.segmenter import load_segmenter
+        from mask3d_core.weights.checkpoint import demo_weights
 
         segmenter = load_segmenter(options.weights or demo_weights(), options.device,
                                    options.precision, options.num_queries, options.max_voxels)
@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _compare_clustering(file: Path) -> None:
-    from mask3d_core.bench_clustering import measure_clustering, room_masks
+    from mask3d_core.bench.clustering import measure_clustering, room_masks
     from mask3d_core.files import read_scan
     from mask3d_core.voxels import Voxelization, voxelize
 
@@ -107,7 +107,7 @@ def _compare_clustering(file: Path) -> None:
 
 def _measure_superpoints(file: Path, repeats: int) -> None:
     from mask3d_core.files import read_scan
-    from mask3d_core.superpoints import find_superpoints
+    from mask3d_core.superpoints.superpoints import find_superpoints
 
     scan = read_scan(file)
     seconds = []

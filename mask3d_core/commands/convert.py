@@ -11,7 +11,7 @@ from mask3d_core.commands.arguments import count
 from mask3d_core.errors import InputError
 
 if TYPE_CHECKING:
-    from mask3d_core.convert import ConversionReport
+    from mask3d_core.original.convert import ConversionReport
 
 SUMMARY = 'turn a checkpoint of the original Mask3D into a weights file, or halve one'
 DESCRIPTION = """\
@@ -59,9 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Convert, write, and print what became of every tensor."""
-    from mask3d_core.checkpoint import is_weights_file, save_weights
-    from mask3d_core.convert import convert_checkpoint, ConvertOptions
     from mask3d_core.files.target import check_target
+    from mask3d_core.original.convert import convert_checkpoint, ConvertOptions
+    from mask3d_core.weights.checkpoint import is_weights_file, save_weights
 
     check_target(options.out, options.original)
     if is_weights_file(options.original):
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _halve(options: argparse.Namespace) -> None:
     """Write a weights file of ours again, in half precision."""
-    from mask3d_core.checkpoint import load_weights, save_weights
+    from mask3d_core.weights.checkpoint import load_weights, save_weights
 
     facts = {name: value for name, value in vars(options).items() if name in FACTS}
     given = [name for name, value in facts.items() if value is not None]

@@ -18,13 +18,13 @@ from mask3d_core.commands.arguments import (
 )
 
 if TYPE_CHECKING:
+    from mask3d_core.data.dataset import Dataset
     from mask3d_core.evaluation import Evaluation, Protocol, Truth
     from mask3d_core.evaluation.report import Cost
     from mask3d_core.evaluation.submission import Submit
-    from mask3d_core.extract import ExtractSettings
+    from mask3d_core.extraction.postprocess import ExtractSettings
     from mask3d_core.instances import Instances
     from mask3d_core.segmenter import Segmenter
-    from mask3d_core.training.dataset import Dataset
 
 SUMMARY = 'measure how good predictions are, as the benchmarks do'
 DESCRIPTION = """\
@@ -183,10 +183,10 @@ def _evaluate_folders(options: argparse.Namespace) -> None:
 
 
 def _evaluate_dataset(options: argparse.Namespace) -> None:
+    from mask3d_core.data.dataset import Dataset
     from mask3d_core.evaluation import Evaluation
     from mask3d_core.evaluation.segmented import dataset_protocol
     from mask3d_core.evaluation.submission import start_submission
-    from mask3d_core.training.dataset import Dataset
 
     dataset = Dataset.open(options.dataset)
     if options.fold is not None:
@@ -248,7 +248,7 @@ def _add_segmented(options: argparse.Namespace, dataset: Dataset, names: Sequenc
                    evaluation: Evaluation, submit: Submit | None,
                    ) -> tuple[Cost, dict[str, Any]]:
     """Segment scans; return what it took, and with which settings."""
-    from mask3d_core.bench import peak_bytes, reset_peak
+    from mask3d_core.bench.inference import peak_bytes, reset_peak
     from mask3d_core.evaluation.report import measure_cost
     from mask3d_core.evaluation.segmented import segment_split
     from mask3d_core.files.results import write_instances_npz
@@ -282,7 +282,7 @@ def _add_segmented(options: argparse.Namespace, dataset: Dataset, names: Sequenc
 
 
 def _robot_settings(options: argparse.Namespace) -> ExtractSettings:
-    from mask3d_core.extract import ExtractSettings
+    from mask3d_core.extraction.postprocess import ExtractSettings
 
     return ExtractSettings(**{name: getattr(options, name) for name in ('top_k', 'dbscan_eps')
                               if getattr(options, name) is not None})
@@ -316,7 +316,7 @@ def _report(options: argparse.Namespace, evaluation: Evaluation, about: dict[str
 
 
 def _benchmark(scans: int) -> None:
-    from mask3d_core.evaluation.benchmark import measure_evaluation
+    from mask3d_core.bench.evaluation import measure_evaluation
 
     timing = measure_evaluation(scans)
     print(f'{scans} scans of 150,000 points with 100 predictions each: overlaps '

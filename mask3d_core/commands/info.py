@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _weights_facts(path: Path) -> list[tuple[str, str]]:
-    from mask3d_core.checkpoint import load_weights
+    from mask3d_core.weights.checkpoint import load_weights
 
     weights = load_weights(path)
     model = weights.model

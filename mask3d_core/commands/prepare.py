@@ -12,7 +12,7 @@ from mask3d_core.commands.arguments import count, count_or_none, name_list
 from mask3d_core.errors import InputError
 
 if TYPE_CHECKING:
-    from mask3d_core.training.dataset import Dataset
+    from mask3d_core.data.dataset import Dataset
 
 SUMMARY = 'make a data set to train on, and check it'
 DESCRIPTION = """\
@@ -157,8 +157,8 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _run_benchmark(options: argparse.Namespace) -> None:
-    from mask3d_core.training.benchmarks import BENCHMARKS
-    from mask3d_core.training.prepare import prepare
+    from mask3d_core.data.benchmarks import BENCHMARKS
+    from mask3d_core.data.prepare import prepare
 
     benchmark = BENCHMARKS[options.kind]
     data = benchmark.dataset(options.kind, options.out)
@@ -168,10 +168,10 @@ def _run_benchmark(options: argparse.Namespace) -> None:
 
 
 def _run_folder(options: argparse.Namespace) -> None:
+    from mask3d_core.data.custom_dataset import folder_sources
+    from mask3d_core.data.dataset import Dataset
+    from mask3d_core.data.prepare import prepare
     from mask3d_core.files.class_table import read_class_table
-    from mask3d_core.training.dataset import Dataset
-    from mask3d_core.training.prepare import prepare
-    from mask3d_core.training.prepare_own import folder_sources
 
     classes = read_class_table(options.classes)
     classes.rows(options.background)
@@ -185,10 +185,10 @@ def _run_folder(options: argparse.Namespace) -> None:
 
 def _run_rooms(options: argparse.Namespace) -> None:
     from mask3d_core.classes import load_classes
+    from mask3d_core.data.dataset import Dataset
+    from mask3d_core.data.generated import CLASSES, room_sources
+    from mask3d_core.data.prepare import prepare
     from mask3d_core.rooms.furnished import BACKGROUND
-    from mask3d_core.training.dataset import Dataset
-    from mask3d_core.training.prepare import prepare
-    from mask3d_core.training.rooms import CLASSES, room_sources
 
     # Some are left in the frame of their camera, as some robots' clouds are.
     data = Dataset(options.out, f'rooms {options.seed}', load_classes(CLASSES), BACKGROUND,
@@ -198,16 +198,16 @@ def _run_rooms(options: argparse.Namespace) -> None:
 
 
 def _run_bag(options: argparse.Namespace) -> None:
-    from mask3d_core.training.prepare_own import extract_map
+    from mask3d_core.data.custom_dataset import extract_map
 
     print(f'wrote {extract_map(options.bag, options.topic, options.out, options.name)}')
 
 
 def _run_draw(options: argparse.Namespace) -> None:
-    from mask3d_core.contact_sheet import draw_contact_sheet, SheetScan
+    from mask3d_core.data.dataset import Dataset
+    from mask3d_core.data.upright import upright
+    from mask3d_core.drawing.contact_sheet import draw_contact_sheet, SheetScan
     from mask3d_core.files import read_scan
-    from mask3d_core.training.dataset import Dataset
-    from mask3d_core.training.upright import upright
 
     if options.picture.suffix.lower() != '.png':
         raise InputError(f'expected a .png to draw into, got {options.picture}')
@@ -224,8 +224,8 @@ def _run_check(options: argparse.Namespace) -> None:
 
 
 def _check(folder: Path) -> None:
-    from mask3d_core.training.check import check_dataset
-    from mask3d_core.training.dataset import Dataset
+    from mask3d_core.data.check import check_dataset
+    from mask3d_core.data.dataset import Dataset
 
     data = Dataset.open(folder)
     errors = warnings = 0

@@ -89,8 +89,8 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Read, segment, write, and print a table."""
-    from mask3d_core.draw import draw_side_by_side
-    from mask3d_core.extract import ExtractSettings
+    from mask3d_core.drawing.side_by_side import draw_side_by_side
+    from mask3d_core.extraction.postprocess import ExtractSettings
     from mask3d_core.files import read_scan
     from mask3d_core.files.formats import scan_name
     from mask3d_core.files.results import (
@@ -132,8 +132,8 @@ def _given_settings(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _segmenter(options: argparse.Namespace) -> Segmenter:
-    from mask3d_core.checkpoint import UNTRAINED
     from mask3d_core.segmenter import load_segmenter
+    from mask3d_core.weights.checkpoint import UNTRAINED
 
     say('loading the weights …')
     segmenter = load_segmenter(options.weights, options.device, options.precision,

@@ -10,10 +10,10 @@ from typing import Any, TYPE_CHECKING
 from mask3d_core.commands.arguments import add_model_arguments, count, distance, say
 
 if TYPE_CHECKING:
+    from mask3d_core.data.dataset import Dataset
     from mask3d_core.evaluation.studies import Study
-    from mask3d_core.extract import ExtractSettings
+    from mask3d_core.extraction.postprocess import ExtractSettings
     from mask3d_core.segmenter import Segmenter
-    from mask3d_core.training.dataset import Dataset
 
 SUMMARY = 'measure what settings are worth: queries, refinement steps, clustering, training'
 DESCRIPTION = """\
@@ -72,8 +72,8 @@ def _distances(text: str) -> tuple[float, ...]:
 
 def run(options: argparse.Namespace) -> None:
     """Measure, print tables, write JSON and charts."""
+    from mask3d_core.data.dataset import Dataset
     from mask3d_core.files.target import check_folder, writing
-    from mask3d_core.training.dataset import Dataset
 
     _check_usage(options)
     check_folder(options.out)
@@ -104,7 +104,7 @@ def _check_usage(options: argparse.Namespace) -> None:
 
 def _study_weights(options: argparse.Namespace, dataset: Dataset, names: list[str],
                    ) -> dict[str, Any]:
-    from mask3d_core.evaluation.chart import draw_charts
+    from mask3d_core.drawing.chart import draw_charts
     from mask3d_core.evaluation.segmented import dataset_protocol
     from mask3d_core.evaluation.studies import run_studies
     from mask3d_core.evaluation.study_report import format_study, study_charts, study_list
@@ -145,9 +145,9 @@ def _studies(options: argparse.Namespace, segmenter: Segmenter, settings: Extrac
 def _study_runs(options: argparse.Namespace, dataset: Dataset, names: list[str],
                 ) -> dict[str, Any]:
     from mask3d_core.evaluation import Evaluation
-    from mask3d_core.evaluation.ablations import ablation_list, format_ablations, open_runs
     from mask3d_core.evaluation.segmented import dataset_protocol, segment_split
     from mask3d_core.segmenter import load_segmenter
+    from mask3d_core.training.ablations import ablation_list, format_ablations, open_runs
 
     measured = []
     for trained in open_runs(options.runs):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mask3d_core.drawing.chart import Axis, BLACK, Chart, COLORS, draw_charts, GREY, Line
 from mask3d_core.evaluation.average_precision import Curve
-from mask3d_core.evaluation.chart import Axis, BLACK, Chart, COLORS, draw_charts, GREY, Line
 from mask3d_core.evaluation.scores import Scores
 import numpy as np
 from numpy.typing import NDArray

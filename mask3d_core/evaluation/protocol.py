@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mask3d_core.evaluation.average_precision import MIN_REGION
 
 if TYPE_CHECKING:
-    from mask3d_core.extract import ExtractSettings
+    from mask3d_core.extraction.postprocess import ExtractSettings
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Protocol:
 
     def settings(self) -> ExtractSettings:
         """Return the settings with which predictions are made for this benchmark."""
-        from mask3d_core.extract import ExtractSettings
+        from mask3d_core.extraction.postprocess import ExtractSettings
 
         return ExtractSettings(top_k=self.top_k, dbscan_eps=self.dbscan_eps,
                                min_points=1, overlap_threshold=self.overlap_threshold,
@@ -91,7 +91,7 @@ def _benchmark(name: str) -> Protocol:
 
 
 def _scannet200_groups() -> dict[str, tuple[str, ...]]:
-    table = resources.files('mask3d_core') / 'classes' / 'scannet200.tsv'
+    table = resources.files('mask3d_core') / 'class_tables' / 'scannet200.tsv'
     rows = list(csv.DictReader(table.read_text().splitlines(), delimiter='\t'))
     return {split: tuple(row['name'] for row in rows if row['split'] == split)
             for split in ('head', 'common', 'tail')}

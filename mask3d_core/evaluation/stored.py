@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from mask3d_core.classes import ClassTable
+from mask3d_core.data.labels import read_labelled
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation.truth import read_scannet_truth, Truth, truth_of
-from mask3d_core.training.labels import read_labelled
 
 
 def find_predictions(folder: Path) -> dict[str, Path]:

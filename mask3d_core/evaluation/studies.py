@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from mask3d_core.data.dataset import Dataset
 from mask3d_core.device import enough_memory
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation.evaluation import Evaluation
@@ -17,12 +18,11 @@ from mask3d_core.evaluation.protocol import Protocol
 from mask3d_core.evaluation.scores import Scores
 from mask3d_core.evaluation.segmented import block_truth, check_classes
 from mask3d_core.evaluation.truth import Truth
-from mask3d_core.extract import ExtractSettings
+from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.files.source import naming
 from mask3d_core.model import Prediction, StepPrediction
 from mask3d_core.scan import Scan
 from mask3d_core.segmenter import Segmenter, Stopwatch
-from mask3d_core.training.dataset import Dataset
 import numpy as np
 import torch
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import math
 from typing import Any
 
-from mask3d_core.evaluation.chart import Axis, Chart, COLORS, even_axis, Line
+from mask3d_core.drawing.chart import Axis, Chart, COLORS, even_axis, Line
 from mask3d_core.evaluation.scores import AP_NAMES, Scores
 from mask3d_core.evaluation.studies import Outcome, Study
 import numpy as np

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from mask3d_core.data.dataset import Dataset, inner_points
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation.export import export_scene
 from mask3d_core.evaluation.predictions import Found, Predictions
-from mask3d_core.training.dataset import Dataset, inner_points
 import numpy as np
 
 Submit = Callable[[str, Found], None]

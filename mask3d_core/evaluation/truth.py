@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mask3d_core.classes import ClassTable
+from mask3d_core.data.labels import LabelledScan
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation.predictions import read_numbers
 from mask3d_core.files.source import naming
-from mask3d_core.training.labels import LabelledScan
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

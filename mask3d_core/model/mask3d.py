@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import cast, NamedTuple
 
 from mask3d_core.errors import InputError
+from mask3d_core.model.backbone import UNet
 from mask3d_core.model.config import ModelConfig
 from mask3d_core.model.decoder import attention_mask, DecoderLayer, MaskHead, Memory, Sight
 from mask3d_core.model.positions import FourierPositions
 from mask3d_core.model.queries import farthest_points, Queries
-from mask3d_core.model.unet import UNet
 from mask3d_core.model.votes import choose_seeds, VoteHead, Votes
 from mask3d_core.model.windows import window_features
 from mask3d_core.sparse import mean_by_group, product, Pyramid, select_rows

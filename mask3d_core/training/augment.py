@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 import math
 
+from mask3d_core.data.labels import byte_color, LabelledScan
 from mask3d_core.errors import InputError
 from mask3d_core.training.elastic import elastic_distortion
-from mask3d_core.training.labels import byte_color, LabelledScan
 import numpy as np
 from numpy.typing import NDArray
 

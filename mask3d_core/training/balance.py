@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mask3d_core.training.dataset import Dataset
+from mask3d_core.data.dataset import Dataset
 import numpy as np
 import torch
 from torch import Tensor

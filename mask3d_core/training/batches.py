@@ -8,12 +8,12 @@ import os
 import signal
 
 from mask3d_core.classes import ClassTable
+from mask3d_core.data.dataset import Dataset
+from mask3d_core.data.labels import LabelledScan
 from mask3d_core.errors import InputError
 from mask3d_core.sparse import build_pyramid
-from mask3d_core.superpoints import find_superpoints
+from mask3d_core.superpoints.superpoints import find_superpoints
 from mask3d_core.training.augment import augment, AugmentationConfig
-from mask3d_core.training.dataset import Dataset
-from mask3d_core.training.labels import LabelledScan
 from mask3d_core.training.targets import make_targets, Targets
 from mask3d_core.voxels import batch_coords, Voxelization, voxelize, Voxels
 import numpy as np

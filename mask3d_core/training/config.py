@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 
 from mask3d_core.errors import InputError
-from mask3d_core.extract import ExtractSettings
+from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.model.config import ModelConfig
 from mask3d_core.training.augment import AugmentationConfig
 from mask3d_core.training.config_file import (
@@ -20,7 +20,7 @@ from mask3d_core.training.config_file import (
     Tree,
     tree_text,
 )
-from mask3d_core.training.matching import LossWeights
+from mask3d_core.training.matcher import LossWeights
 
 PRECISIONS = {'float32': '32-true', 'bfloat16': 'bf16-mixed', 'float16': '16-mixed'}
 """Ours: Fabric's."""

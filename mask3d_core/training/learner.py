@@ -14,7 +14,7 @@ from mask3d_core.training.balance import as_frequent
 from mask3d_core.training.batches import Batch
 from mask3d_core.training.config import PRECISIONS, TrainConfig
 from mask3d_core.training.losses import compute_loss, PAPER, sample_voxels
-from mask3d_core.training.matching import LossWeights
+from mask3d_core.training.matcher import LossWeights
 from mask3d_core.training.norms import share_batch_norms
 from mask3d_core.training.run_folder import State
 from mask3d_core.training.sharing import gather

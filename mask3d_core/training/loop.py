@@ -11,12 +11,12 @@ from mask3d_core.device import enough_memory
 from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D
 from mask3d_core.training.batches import Batch, load_samples
-from mask3d_core.training.beginning import first_weights, Material, resumed_weights
 from mask3d_core.training.config import TrainConfig
 from mask3d_core.training.learner import Learner, make_fabric
 from mask3d_core.training.norms import count_rows
 from mask3d_core.training.records import Records, Run
 from mask3d_core.training.run_folder import LAST, open_run, State
+from mask3d_core.training.setup import first_weights, Material, resumed_weights
 from mask3d_core.training.sharing import gather, Share, share_out
 from mask3d_core.training.stop import stop_request, StopRequest
 import numpy as np

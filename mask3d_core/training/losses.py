@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from mask3d_core.model import StepPrediction
 from mask3d_core.training.mask_losses import MaskLosses
-from mask3d_core.training.matching import LossWeights, Match, match, Refinement
+from mask3d_core.training.matcher import LossWeights, Match, match, Refinement
 from mask3d_core.training.targets import IGNORED, Targets
 import torch
 from torch import Tensor

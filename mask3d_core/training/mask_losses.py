@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mask3d_core.sparse import product, product_over_rows
-from mask3d_core.training.matching import LOWEST, row_pieces
+from mask3d_core.training.matcher import LOWEST, row_pieces
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable

@@ -8,14 +8,14 @@ from pathlib import Path
 import time
 from typing import Any
 
-from mask3d_core.checkpoint import save_weights, save_whole, Weights
 from mask3d_core.training.batches import Order, Sample
-from mask3d_core.training.beginning import Material
 from mask3d_core.training.config import TrainConfig
 from mask3d_core.training.learner import Learner
 from mask3d_core.training.progress import Progress
 from mask3d_core.training.run_folder import BEST, LAST, RunFolder, STATE, State
+from mask3d_core.training.setup import Material
 from mask3d_core.training.validation import picture_path, score_values, validate
+from mask3d_core.weights.checkpoint import save_weights, save_whole, Weights
 import torch
 
 MEASURES = ('AP50', 'AP', 'AP25')

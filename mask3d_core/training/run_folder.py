@@ -9,10 +9,10 @@ import pickle
 from typing import Any, TYPE_CHECKING
 import zipfile
 
-from mask3d_core.checkpoint import load_whole
 from mask3d_core.errors import InputError
 from mask3d_core.files.target import writing
 from mask3d_core.training.config import config_text, differences, load_config, TrainConfig
+from mask3d_core.weights.checkpoint import load_whole
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

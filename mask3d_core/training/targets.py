@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from mask3d_core.classes import ClassTable
+from mask3d_core.data.labels import LabelledScan
 from mask3d_core.errors import InputError
-from mask3d_core.training.labels import LabelledScan
 from mask3d_core.voxels import first_points, Voxels
 import numpy as np
 from numpy.typing import NDArray

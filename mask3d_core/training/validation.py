@@ -6,16 +6,16 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mask3d_core.checkpoint import Weights
-from mask3d_core.draw import draw_side_by_side
+from mask3d_core.drawing.side_by_side import draw_side_by_side
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation import Evaluation, Scores
 from mask3d_core.evaluation.segmented import dataset_protocol, segment_split
 from mask3d_core.instances import Instances
 from mask3d_core.segmenter import load_segmenter
-from mask3d_core.training.beginning import Material
 from mask3d_core.training.config import TrainConfig
+from mask3d_core.training.setup import Material
 from mask3d_core.training.sharing import gather
+from mask3d_core.weights.checkpoint import Weights
 from torch import distributed
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ import subprocess
 import sys
 import time
 
-from mask3d_core.checkpoint import save_weights, untrained_weights
 from mask3d_core.classes import load_classes
 from mask3d_core.cli import build_parser, COMMANDS, main
-from mask3d_core.extract import ExtractSettings
+from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.model.config import ModelConfig
-from mask3d_core.shipped import shipped_weights
+from mask3d_core.weights.checkpoint import save_weights, untrained_weights
+from mask3d_core.weights.shipped import shipped_weights
 import numpy as np
 import pytest
 

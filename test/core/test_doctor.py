@@ -11,7 +11,7 @@ from mask3d_core import doctor
 import pytest
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_everything_needed_is_found() -> None:

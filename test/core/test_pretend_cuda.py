@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 from mask3d_core import ExtractSettings, Scan, Segmenter
 from mask3d_core import segmenter as segmenters
-from mask3d_core.bench_training import room_targets
-from mask3d_core.checkpoint import untrained_weights, Weights
+from mask3d_core.bench.training import room_targets
 from mask3d_core.classes import load_classes
 from mask3d_core.model import Mask3D, ModelConfig
 from mask3d_core.training.batches import Batch, Sample
 from mask3d_core.training.learner import Forward
 from mask3d_core.voxels import voxelize
+from mask3d_core.weights.checkpoint import untrained_weights, Weights
 import numpy as np
 import pytest
 import torch

@@ -7,12 +7,12 @@ from typing import Any
 from mask3d_core import device as devices
 from mask3d_core import ExtractSettings, InputError, load_segmenter, Scan, Segmenter
 from mask3d_core import segmenter as segmenters
-from mask3d_core.checkpoint import save_weights, untrained_weights, Weights
 from mask3d_core.classes import load_classes
 from mask3d_core.model import ModelConfig
 from mask3d_core.segmenter import Stopwatch
-from mask3d_core.superpoints import find_superpoints
+from mask3d_core.superpoints.superpoints import find_superpoints
 from mask3d_core.voxels import voxelize
+from mask3d_core.weights.checkpoint import save_weights, untrained_weights, Weights
 import numpy as np
 import pytest
 import torch

@@ -4,11 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mask3d_core.checkpoint import untrained_weights
 from mask3d_core.classes import ClassTable
 from mask3d_core.errors import InputError
-from mask3d_core.extract import ExtractSettings
+from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.model import ModelConfig
+from mask3d_core.weights.checkpoint import untrained_weights
 from mask3d_ros.parameters import Row, SEGMENT_NODE, Settings
 import pytest
 import yaml

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mask3d_core.training.rooms import generate_room
+from mask3d_core.data.generated import generate_room
 from mask3d_ros.msg import InstanceArray
 from mask3d_ros.node_process import NodeProcess
 import numpy as np

@@ -1,0 +1,1 @@
+"""Benchmarks: seconds, memory and arithmetic of each stage (`mask3d bench`)."""

@@ -1,0 +1,186 @@
+"""Measure how long the way from a scan to instances takes, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+import json
+from pathlib import Path
+import resource
+import statistics
+import sys
+import time
+from typing import Any
+
+from mask3d_core.bench.arithmetic import decoder_arithmetic, unet_arithmetic
+from mask3d_core.extraction.postprocess import ExtractSettings
+from mask3d_core.files import read_scan
+from mask3d_core.files.target import writing
+from mask3d_core.scan import Scan
+from mask3d_core.segmenter import Segmenter, Stopwatch
+from mask3d_core.sparse import build_pyramid
+from mask3d_core.voxels import batch_coords
+import torch
+
+STAGES = ('voxels', 'superpoints', 'pyramid', 'unet', 'decoder', 'clustering', 'instances')
+NETWORK = ('voxels', 'pyramid', 'unet', 'decoder')
+PRODUCT = (8192, 2048, 96)
+"""Rows, inner size and columns of the product whose rate sets the floor."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """
+    What one scan took.
+
+    Attributes
+    ----------
+    name : str
+    points, voxels, queries : int
+    voxel_size : float
+        Metres.
+    seconds : dict of str to float
+        Median of each stage; superpoints are made only for weights that want segments.
+    together : float
+        Median of the whole with the node's defaults, superpoints beside the network unless the
+        weights want them first.
+    peak_bytes : int
+        Largest memory of the process, or of the GPU, while the scan was segmented, superpoints
+        beside the network included.
+    unet_gflop, decoder_gflop : float
+        Useful arithmetic.
+    product_rate : float
+        GFLOP/s of torch's own product of [8192, 2048] x [2048, 96], median over the run.
+
+    """
+
+    name: str
+    points: int
+    voxels: int
+    queries: int
+    voxel_size: float
+    seconds: dict[str, float]
+    together: float
+    peak_bytes: int
+    unet_gflop: float
+    decoder_gflop: float
+    product_rate: float
+
+    @property
+    def network_seconds(self) -> float:
+        """From points to prediction, geometry included."""
+        return sum(self.seconds[stage] for stage in NETWORK)
+
+    @property
+    def floor_seconds(self) -> float:
+        """The U-Net's arithmetic at the rate of torch's product."""
+        return self.unet_gflop / self.product_rate
+
+    @property
+    def ratio(self) -> float:
+        """How many times the floor the network takes."""
+        return self.network_seconds / self.floor_seconds
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, with the figures derived from them."""
+        return asdict(self) | {'network_seconds': self.network_seconds,
+                               'floor_seconds': self.floor_seconds, 'ratio': self.ratio}
+
+
+def run_bench(files: Sequence[Path], segmenter: Segmenter, repeats: int = 5,
+              ) -> list[Measurement]:
+    """
+    Measure scans and print a table as they come.
+
+    With random weights masks cover much of a scan: with trained ones the decoder and the
+    extraction are faster.
+    """
+    threads = f', {torch.get_num_threads()} threads' if segmenter.device.type == 'cpu' else ''
+    print(f'{segmenter.weights.model.backbone}, {segmenter.num_queries} queries, '
+          f'{str(segmenter.precision).removeprefix("torch.")}, {segmenter.device}{threads}; '
+          f'median of {repeats} runs, seconds')
+    print(f'{"scan":20} {"voxels":>8} ' + ' '.join(f'{stage:>11}' for stage in STAGES)
+          + f' {"together":>8} {"network":>8} {"floor":>7} {"ratio":>6} {"GFLOP":>7} '
+          + f'{"GFLOP/s":>8} {"peak MB":>8}')
+    measurements = []
+    for file in files:
+        print(f'mask3d: measuring {file} …', file=sys.stderr, flush=True)
+        measurements.append(measure(segmenter, read_scan(file), file.stem, repeats))
+        print(_row(measurements[-1]), flush=True)
+    return measurements
+
+
+def measure(segmenter: Segmenter, scan: Scan, name: str, repeats: int = 5) -> Measurement:
+    """Segment a scan to warm up, with superpoints and without, then take medians of `repeats`."""
+    _, voxels = segmenter.prepare(scan, Stopwatch(segmenter.device))
+    config = segmenter.weights.model
+    pyramid = build_pyramid(batch_coords([voxels]), config.kernels)
+    unet, decoder = (unet_arithmetic(config, pyramid),
+                     decoder_arithmetic(config, pyramid, segmenter.num_queries))
+    del pyramid
+    settings = ExtractSettings(superpoints=False)  # they would take turns with the network
+    for warm_up in (settings, None):
+        segmenter.segment(scan, warm_up)
+    reset_peak(segmenter.device)
+    runs, whole, rates = [], [], []
+    for _ in range(repeats):  # side by side: a noisy neighbour then slows all
+        runs.append(segmenter.segment(scan, settings).seconds)
+        began = time.perf_counter()
+        segmenter.segment(scan)
+        whole.append(time.perf_counter() - began)
+        rates.append(product_rate(segmenter.device))
+    peak = peak_bytes(segmenter.device)
+    seconds = {stage: statistics.median(run.get(stage, 0.) for run in runs) for stage in STAGES}
+    return Measurement(name, scan.input_size, len(voxels), segmenter.num_queries, voxels.size,
+                       seconds, statistics.median(whole), peak, unet, decoder,
+                       statistics.median(rates))
+
+
+def product_rate(device: torch.device) -> float:
+    """Return the GFLOP/s of torch's own product of [8192, 2048] x [2048, 96]."""
+    rows, inner, columns = PRODUCT
+    left, right = (torch.ones(rows, inner, device=device),
+                   torch.ones(inner, columns, device=device))
+    times = []
+    for _ in range(4):
+        start = time.perf_counter()
+        left @ right
+        if device.type == 'cuda':
+            torch.cuda.synchronize(device)
+        times.append(time.perf_counter() - start)
+    return 2 * rows * inner * columns / min(times) / 1e9
+
+
+def reset_peak(device: torch.device) -> None:
+    """Forget the largest memory so far, where the system can."""
+    if device.type == 'cuda':
+        torch.cuda.reset_peak_memory_stats(device)
+    clear = Path('/proc/self/clear_refs')
+    if clear.exists():
+        clear.write_text('5')
+
+
+def peak_bytes(device: torch.device) -> int:
+    """Return the largest memory of the GPU, or of this process, since `reset_peak`."""
+    if device.type == 'cuda':
+        return torch.cuda.max_memory_allocated(device)
+    status = Path('/proc/self/status')
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith('VmHWM:'):
+                return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def write_json(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write measurements, as their `to_dict` returns them."""
+    with writing(path) as file:
+        file.write(json.dumps({'torch': torch.__version__, 'measurements': list(rows)},
+                              indent=1).encode())
+
+
+def _row(m: Measurement) -> str:
+    stages = ' '.join(f'{m.seconds[stage]:11.3f}' for stage in STAGES)
+    return (f'{m.name[:20]:20} {m.voxels:8} {stages} {m.together:8.3f} {m.network_seconds:8.3f} '
+            f'{m.floor_seconds:7.3f} {m.ratio:6.2f} {m.unet_gflop:7.1f} {m.product_rate:8.0f} '
+            f'{m.peak_bytes / 1e6:8.0f}')

@@ -1,0 +1,202 @@
+"""Measure one training step: forward, losses, backward."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+import statistics
+import sys
+from typing import Any
+
+from mask3d_core.bench.arithmetic import unet_arithmetic
+from mask3d_core.bench.inference import peak_bytes, product_rate, reset_peak
+from mask3d_core.device import enough_memory, find_device, find_precision
+from mask3d_core.files import read_scan
+from mask3d_core.model import Mask3D
+from mask3d_core.model.queries import farthest_points
+from mask3d_core.scan import Scan
+from mask3d_core.segmenter import Stopwatch
+from mask3d_core.sparse import build_pyramid, mean_by_group
+from mask3d_core.superpoints.superpoints import find_superpoints
+from mask3d_core.training.losses import compute_loss
+from mask3d_core.training.targets import Targets
+from mask3d_core.voxels import batch_coords, voxelize, Voxels
+from mask3d_core.weights.checkpoint import demo_weights, load_weights, Weights
+import torch
+
+STAGES = ('pyramid', 'forward', 'losses', 'backward')
+NUM_INSTANCES = 20
+PASSES = 3
+"""Forward, gradients of the features, gradients of the weights: each the U-Net's arithmetic."""
+
+
+@dataclass(frozen=True)
+class TrainingMeasurement:
+    """
+    What one training step took.
+
+    Attributes
+    ----------
+    name : str
+    voxels : int
+    seconds : dict of str to float
+        Of each stage, in the median step.
+    peak_bytes : int
+        Largest memory of the process, or of the GPU.
+    unet_gflop : float
+        Useful arithmetic of one pass through the U-Net.
+    product_rate : float
+        GFLOP/s of torch's own product of [8192, 2048] x [2048, 96], median over the run.
+
+    """
+
+    name: str
+    voxels: int
+    seconds: dict[str, float]
+    peak_bytes: int
+    unet_gflop: float
+    product_rate: float
+
+    @property
+    def total_seconds(self) -> float:
+        """The whole step, geometry included."""
+        return sum(self.seconds.values())
+
+    @property
+    def floor_seconds(self) -> float:
+        """Three passes through the U-Net at the rate of torch's product."""
+        return PASSES * self.unet_gflop / self.product_rate
+
+    @property
+    def ratio(self) -> float:
+        """How many times the floor the step takes."""
+        return self.total_seconds / self.floor_seconds
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, with the figures derived from them."""
+        return asdict(self) | {'total_seconds': self.total_seconds,
+                               'floor_seconds': self.floor_seconds, 'ratio': self.ratio}
+
+
+@dataclass(frozen=True)
+class StepSettings:
+    """
+    How the steps are computed.
+
+    Attributes
+    ----------
+    precision : str
+        Of the U-Net: 'float32', 'bfloat16' or 'float16'.
+    num_queries : int or None
+        None: as the model was made.
+    recompute : bool
+        As of `UNet`.
+
+    """
+
+    precision: str = 'float32'
+    num_queries: int | None = None
+    recompute: bool = False
+
+
+def run_training_bench(files: Sequence[Path], settings: StepSettings, device: str = 'auto',
+                       weights: Path | None = None, repeats: int = 5,
+                       ) -> list[TrainingMeasurement]:
+    """
+    Measure a training step on each scan and print a table as they come.
+
+    Without weights the full network (Res16UNet34C, 100 queries) is measured with random ones:
+    its time does not depend on them.
+    """
+    facts = demo_weights() if weights is None else load_weights(weights)
+    place = find_device(device)
+    if settings.num_queries is not None:
+        facts.model.check_queries(settings.num_queries)
+    model = Mask3D(facts.model)
+    model.load_state_dict(facts.state)
+    model.to(place).train()
+    model.unet.recompute = settings.recompute
+    threads = f', {torch.get_num_threads()} threads' if place.type == 'cpu' else ''
+    print(f'training step: {facts.model.backbone}, '
+          f'{settings.num_queries or facts.model.num_queries} queries, {NUM_INSTANCES} instances, '
+          f'{settings.precision}, {place}{threads}; median of {repeats} steps, seconds')
+    print(f'{"scan":20} {"voxels":>8} ' + ' '.join(f'{stage:>9}' for stage in STAGES)
+          + f' {"total":>8} {"floor":>7} {"ratio":>6} {"GFLOP/s":>8} {"peak MB":>8}')
+    measurements = []
+    for file in files:
+        print(f'mask3d: measuring {file} …', file=sys.stderr, flush=True)
+        with enough_memory('for this scan: set --recompute, or give a smaller one'):
+            voxels = _voxels(facts, read_scan(file)).to(place)
+            measurements.append(measure_training(model, voxels, file.stem, settings, repeats))
+        print(_row(measurements[-1]), flush=True)
+    return measurements
+
+
+def measure_training(model: Mask3D, voxels: Voxels, name: str,
+                     settings: StepSettings = StepSettings(), repeats: int = 5,
+                     ) -> TrainingMeasurement:
+    """Train one step on a scan to warm up, then `repeats` times, and take the median step."""
+    device = voxels.coords.device
+    targets = room_targets(voxels, model.config.num_classes)
+    pyramid = build_pyramid(batch_coords([voxels]), model.config.kernels)
+    gflop = unet_arithmetic(model.config, pyramid)
+    _step(model, voxels, targets, settings)
+    reset_peak(device)
+    runs, rates = [], []
+    for _ in range(repeats):  # side by side: a noisy neighbour then slows both
+        runs.append(_step(model, voxels, targets, settings))
+        rates.append(product_rate(device))
+    runs.sort(key=lambda seconds: sum(seconds.values()))
+    return TrainingMeasurement(name, len(voxels), runs[(repeats - 1) // 2], peak_bytes(device),
+                               gflop, statistics.median_low(rates))
+
+
+def _voxels(facts: Weights, scan: Scan) -> Voxels:
+    """Return the voxels of a scan, with superpoints where the masks are on them."""
+    scan = facts.colored(scan)
+    if not facts.model.on_segments:
+        scan = replace(scan, segment=None)
+    elif scan.segment is None:
+        scan = replace(scan, segment=find_superpoints(scan, facts.voxel_size))
+    return voxelize(scan, replace(facts.voxelization, max_voxels=0))
+
+
+def room_targets(voxels: Voxels, num_classes: int) -> Targets:
+    """
+    Cut a scan into instances of the usual size: the voxels nearest to farthest points.
+
+    With segments, those whose middles are nearest.
+    """
+    seeds = farthest_points(voxels.coords, NUM_INSTANCES)
+    middles = voxels.centers
+    if voxels.segment is not None:
+        middles = mean_by_group(middles, voxels.segment, int(voxels.segment.max()) + 1)
+    nearest = torch.cdist(middles, voxels.centers[seeds]).argmin(1)
+    numbers = torch.arange(NUM_INSTANCES, device=nearest.device)
+    return Targets(numbers % num_classes, nearest == numbers[:, None])
+
+
+def _step(model: Mask3D, voxels: Voxels, targets: Targets, settings: StepSettings,
+          ) -> dict[str, float]:
+    """Return the seconds of each stage of one step."""
+    device, precision = voxels.coords.device, find_precision(settings.precision)
+    half = torch.autocast(device.type, precision, enabled=precision != torch.float32)
+    watch = Stopwatch(device)
+    model.zero_grad(set_to_none=True)
+    with watch.stage('pyramid'):
+        pyramid = build_pyramid(batch_coords([voxels]), model.config.kernels)
+    with watch.stage('forward'), half:
+        steps = model([voxels], pyramid, settings.num_queries, every_step=True)
+    with watch.stage('losses'):
+        loss = compute_loss(steps, [targets])
+    with watch.stage('backward'):
+        loss.total.backward()
+    return watch.seconds
+
+
+def _row(m: TrainingMeasurement) -> str:
+    stages = ' '.join(f'{m.seconds[stage]:9.3f}' for stage in STAGES)
+    return (f'{m.name[:20]:20} {m.voxels:8} {stages} {m.total_seconds:8.3f} '
+            f'{m.floor_seconds:7.3f} {m.ratio:6.2f} {m.product_rate:8.0f} '
+            f'{m.peak_bytes / 1e6:8.0f}')

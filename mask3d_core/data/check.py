@@ -1,0 +1,198 @@
+"""Look for what is wrong with a prepared data set, before days of training are spent on it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+import re
+
+from mask3d_core.data.dataset import Dataset
+from mask3d_core.data.labels import byte_color, LabelledScan, NONE
+from mask3d_core.data.upright import doubt_upright
+from mask3d_core.errors import InputError
+import numpy as np
+from numpy.typing import NDArray
+
+TINY = 10
+"""Points; a smaller instance is a slip of the hand."""
+FEWEST_VOXELS, MOST_VOXELS = 25, 20000
+"""Across the scan; outside of this it is not in metres."""
+CAPTURE = re.compile(r'(scene\d{4})_\d\d')
+"""ScanNet: captures _00, _01 … of one room."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """
+    Something wrong, or odd.
+
+    Attributes
+    ----------
+    serious : bool
+        Whether training on it would be in vain.
+    where : str
+        A scan, or 'dataset.json'.
+    what : str
+
+    """
+
+    serious: bool
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f'{"error" if self.serious else "warning"}: {self.where}: {self.what}'
+
+
+def check_dataset(data: Dataset) -> Iterator[Finding]:
+    """
+    Yield what is wrong with a data set: its description first, then scan by scan, then leaks.
+
+    Reads every scan, and keeps of each a few numbers.
+    """
+    yield from _check_description(data)
+    content: dict[int, list[str]] = defaultdict(list)
+    seen: set[int] = set()
+    splits = _splits_of_scans(data)
+    for name in splits:
+        try:
+            labelled = data.read(name)
+        except InputError as error:
+            yield Finding(True, name, str(error))
+            continue
+        yield from (Finding(serious, name, what) for serious, what in _check_scan(data, labelled))
+        content[fingerprint(labelled.scan.xyz)].append(name)
+        if name in data.splits.get('train', ()):
+            seen.update(np.unique(labelled.label).tolist())
+    yield from _check_leaks(splits, content)
+    absent = [name for name, class_id in zip(data.classes.names, data.classes.ids)
+              if class_id not in seen]
+    if absent and data.splits.get('train'):
+        yield Finding(False, 'dataset.json', 'no training scan has a point of: '
+                      + ', '.join(absent))
+
+
+def _splits_of_scans(data: Dataset) -> dict[str, list[str]]:
+    splits = defaultdict(list)
+    for split, names in data.splits.items():
+        for name in names:
+            splits[name].append(split)
+    return splits
+
+
+def _check_description(data: Dataset) -> Iterator[Finding]:
+    where = 'dataset.json'
+    if not data.splits.get('train'):
+        yield Finding(True, where, 'there is no training scan')
+    if not data.splits.get('validation'):
+        yield Finding(False, where, 'there is no validation scan: nothing will tell how good the '
+                      'weights are')
+    for name in data.background:
+        if name not in data.classes.names:
+            yield Finding(True, where, f'the background {name!r} is not in the class table')
+    files = {path.stem for path in (data.folder / 'scans').glob('*.npz')}
+    for name in sorted(files - set(_splits_of_scans(data))):
+        yield Finding(False, name, 'is in no split: left over from an earlier run')
+    segments = [name for name, facts in data.scans.items() if facts.has_segments]
+    if segments and not data.on_segments:
+        yield Finding(False, where, f'{len(data.scans) - len(segments)} of {len(data.scans)} '
+                      'scans have no segments: training on segments makes superpoints for them')
+
+
+Problem = tuple[bool, str]
+
+
+def _check_scan(data: Dataset, labelled: LabelledScan) -> Iterator[Problem]:
+    yield from _check_scale(labelled.scan.xyz, data.voxel_size)
+    if data.upright and (doubt := doubt_upright(labelled.scan.xyz)):
+        yield False, doubt
+    yield from _check_color(labelled, data)
+    if labelled.name not in data.splits.get('test', ()):
+        yield from _check_labels(labelled, data)
+
+
+def _check_scale(xyz: NDArray[np.floating], voxel_size: float) -> Iterator[Problem]:
+    extent = float((xyz.max(0) - xyz.min(0)).max())
+    if not FEWEST_VOXELS <= extent / voxel_size <= MOST_VOXELS:
+        yield True, (f'is {extent:.4g} long, expected metres: with voxels of {voxel_size:g} m '
+                     f'that is {extent / voxel_size:.4g} voxels')
+
+
+def _check_color(labelled: LabelledScan, data: Dataset) -> Iterator[Problem]:
+    if labelled.scan.color is None:
+        if any(facts.color_mean is not None for facts in data.scans.values()):
+            yield False, 'has no colour, others have'
+        return
+    color = byte_color(labelled.scan.color)
+    if color.max() == 1:
+        yield True, (f'has colours from {color.min()} to 1, expected 0..255: probably they were '
+                     '0..1')
+    elif color.min() == color.max():
+        yield False, f'has one colour everywhere, {color.max()}'
+
+
+def _check_labels(labelled: LabelledScan, data: Dataset) -> Iterator[Problem]:
+    label, instance = labelled.label, labelled.instance
+    unknown = np.setdiff1d(label, [NONE, *data.classes.ids])
+    if len(unknown):
+        count = np.count_nonzero(np.isin(label, unknown))
+        yield True, f'label {_listed(unknown)} ({count} points) is not in the class table'
+    if not (label > NONE).any():
+        yield True, 'has no labels'
+    background = [data.classes.ids[row] for row, name in enumerate(data.classes.names)
+                  if name in data.background]
+    lonely = (instance == NONE) & (label != NONE) & ~np.isin(label, background)
+    if lonely.any():
+        yield False, (f'{np.count_nonzero(lonely)} points have a class but no instance: '
+                      f'label {_listed(np.unique(label[lonely]))}')
+    inside = instance > NONE
+    if not inside.any():
+        yield False, 'has no instances'
+    ids, sizes = np.unique(instance[inside], return_counts=True)
+    if (sizes < TINY).any():
+        yield False, f'{_instances(ids[sizes < TINY])} has fewer than {TINY} points'
+    pairs = np.unique(np.stack([instance[inside], label[inside]], 1), axis=0)
+    ids, classes = np.unique(pairs[:, 0], return_counts=True)
+    if (classes > 1).any():
+        yield False, f'{_instances(ids[classes > 1])} has points of several classes'
+
+
+def _instances(ids: NDArray) -> str:
+    return f'instance {_listed(ids + 1)} (in the .npz {_listed(ids)})'
+
+
+def _listed(ids: NDArray) -> str:
+    return ', '.join(str(value) for value in ids[:8].tolist()) + (', …' if len(ids) > 8 else '')
+
+
+def fingerprint(xyz: NDArray[np.floating]) -> int:
+    """Return a number that two clouds share when they have the same points, in any order."""
+    points = np.ascontiguousarray(xyz, np.float32).view(np.uint32).astype(np.uint64)
+    mixed = np.zeros(len(points), np.uint64)
+    for column in points.T:
+        mixed = (mixed ^ column) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(29)
+    return int(mixed.sum(dtype=np.uint64))
+
+
+def _check_leaks(splits: dict[str, list[str]], content: dict[int, list[str]],
+                 ) -> Iterator[Finding]:
+    for name, of_scan in splits.items():
+        if len(of_scan) > 1:
+            yield Finding(True, name, f'is in the splits {" and ".join(of_scan)}')
+    for names in content.values():
+        for first, second in zip(names, names[1:]):
+            leak = splits[first] != splits[second]
+            yield Finding(leak, second, f'has the same points as {first}'
+                          + (f': a leak from {splits[first][0]} to {splits[second][0]}'
+                             if leak else ''))
+    rooms: dict[str, list[str]] = defaultdict(list)
+    for name in splits:
+        if match := CAPTURE.fullmatch(name):
+            rooms[match[1]].append(name)
+    for names in rooms.values():
+        for first, second in zip(names, names[1:]):
+            if splits[first] != splits[second]:
+                yield Finding(True, second, f'shows the same room as {first}: a leak from '
+                              f'{splits[first][0]} to {splits[second][0]}')

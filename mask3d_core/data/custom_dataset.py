@@ -1,0 +1,107 @@
+"""Prepare one's own scans: bags to label, labelled files to train on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+
+from mask3d_core.classes import ClassTable
+from mask3d_core.data.custom_scan import box_file, read_own_scan
+from mask3d_core.data.labels import LabelledScan, NONE, write_labelled
+from mask3d_core.data.readers.raw_scan import list_folder, RawSource
+from mask3d_core.errors import InputError
+from mask3d_core.files.bag import read_bag
+from mask3d_core.files.formats import scan_name
+from mask3d_core.files.source import naming
+import numpy as np
+
+FORMATS = ('.ply', '.npz')
+
+
+def extract_map(bag: Path, topic: str | None, out: Path, name: str | None = None) -> Path:
+    """
+    Write the last cloud of a recorded topic as .ply, with label 0 and instance 0 at each point.
+
+    Parameters
+    ----------
+    bag, topic
+        As for `read_bag`.
+    out : path
+        A folder; made when missing.
+    name : str, optional
+        Of the scan; that of the bag when not given.
+
+    Returns
+    -------
+    path
+        Of the file.
+
+    Raises
+    ------
+    InputError
+        What `read_bag` refuses, or when the file exists: it may hold labels already.
+
+    """
+    path = out / f'{name or scan_name(bag)}.ply'
+    if path.exists():
+        raise InputError(f'{path} exists and may hold labels: remove it, or give another --name')
+    scan = read_bag(bag, topic)
+    nothing = np.full(len(scan), NONE, np.int32)
+    with naming(out):
+        out.mkdir(parents=True, exist_ok=True)
+    write_labelled(path, LabelledScan(scan, nothing, nothing, path.stem))
+    return path
+
+
+def folder_sources(folder: Path, classes: ClassTable, validation: Sequence[str] | float,
+                   faces: bool = False) -> list[RawSource]:
+    """
+    List the labelled scans of a folder.
+
+    Parameters
+    ----------
+    folder : path
+        With .ply or .npz files as `read_own_scan` reads them.
+    classes : ClassTable
+    validation : names, or float
+        Of the scans to measure on; or the part of the scans, 0..1, chosen by a hash of their
+        names, so that a new scan moves no other one.
+    faces : bool
+        Whether to read faces, to make superpoints of.
+
+    Raises
+    ------
+    InputError
+        When there are no scans, two of one name, or an unknown name.
+
+    """
+    files = [file for file in list_folder(folder) if file.suffix.lower() in FORMATS]
+    names = [file.stem for file in files]
+    if not files:
+        raise InputError(f'{folder}: expected labelled scans, .ply or .npz, got none')
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise InputError(f'{folder}: two scans are called {twice[0]!r}')
+    chosen = _validation_names(names, validation)
+    return [RawSource(file.stem, 'validation' if file.stem in chosen else 'train',
+                      (file, box_file(file)), partial(read_own_scan, file, classes, faces))
+            for file in files]
+
+
+def _validation_names(names: Sequence[str], validation: Sequence[str] | float) -> set[str]:
+    if not isinstance(validation, float):
+        unknown = [name for name in validation if name not in names]
+        if unknown:
+            raise InputError(f'no scan {unknown[0]!r} for validation, there are: '
+                             + ', '.join(names))
+        if set(validation) == set(names):
+            raise InputError('all scans are for validation: none is left to train on, name fewer')
+        return set(validation)
+    ranked = sorted(names, key=lambda name: sha256(name.encode()).digest())
+    share = [name for name in ranked
+             if int.from_bytes(sha256(name.encode()).digest()[:8], 'big') < validation * 2 ** 64]
+    if 0 < validation and len(names) > 1:  # a few scans may all fall on one side
+        share = (share or ranked[:1])[:len(names) - 1]
+    return set(share)

@@ -1,0 +1,118 @@
+"""Read a labelled scan of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mask3d_core.classes import ClassTable
+from mask3d_core.data.labels import byte_color, LabelledScan, NONE, read_labelled
+from mask3d_core.data.readers.label_boxes import LabelBox, read_label_boxes
+from mask3d_core.data.readers.raw_scan import RawScan
+from mask3d_core.errors import InputError
+from mask3d_core.files.ply import read_faces, read_ply
+from mask3d_core.scan import Scan
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+FEWEST_TOGETHER = 20
+"""Points; what fewer of them have in common is no patch of a mesh."""
+FAR = 4096.0
+"""Metres: beyond it float32 positions are coarser than half a millimetre."""
+
+
+def box_file(scan: Path) -> Path:
+    """Return where labelCloud's boxes of a scan are, if there are any."""
+    return scan.with_suffix('.json')
+
+
+def read_own_scan(file: Path, classes: ClassTable, faces: bool = False) -> list[RawScan]:
+    """
+    Read a labelled scan; a label 0 that is no class stands for none.
+
+    Where labelCloud left a .json with boxes beside a .ply, these are the instances, each point
+    in the smallest box around it, and what the .ply itself has for labels does not count.
+
+    Parameters
+    ----------
+    file : path
+    classes : ClassTable
+    faces : bool
+        Whether to read the faces of a .ply without `segment`. Where they leave out a tenth of the
+        points, or hold together only a few each, they are no mesh to make superpoints of.
+
+    Raises
+    ------
+    InputError
+        With the name of the file, when it is damaged, or has labels that are not in the table.
+
+    """
+    boxes = read_label_boxes(box_file(file)) if box_file(file).is_file() else None
+    notes: list[str] = []
+    if boxes is None or file.suffix.lower() != '.ply':
+        labelled = read_labelled(file)
+    else:
+        labelled, notes = _label_by_boxes(file, boxes, classes)
+    scan = labelled.scan
+    unknown, counts = np.unique(labelled.label[~np.isin(labelled.label, (NONE, 0, *classes.ids))],
+                                return_counts=True)
+    if len(unknown):
+        raise InputError(f'{file}: label {unknown[0]} ({counts[0]} points) is not in the class '
+                         'table: correct the label, or add the class')
+    if not (labelled.label > NONE).any() and not (labelled.instance > NONE).any():
+        raise InputError(f'{file}: nothing is labelled: every point has label and instance 0')
+    xyz = scan.xyz
+    if np.abs(xyz).max() > FAR:
+        origin = np.floor(xyz.min(0))
+        xyz = xyz - origin
+        notes.append('moved by ({:.0f}, {:.0f}, {:.0f}) m towards 0'.format(*-origin))
+    columns: dict[str, NDArray] = {
+        'xyz': xyz.astype(np.float32), 'label': labelled.label,
+        'instance': labelled.instance}
+    if scan.color is not None:
+        columns['color'] = byte_color(scan.color)
+    if scan.segment is not None:
+        columns['segment'] = scan.segment
+    triangles = None
+    if faces and scan.segment is None and file.suffix.lower() == '.ply':
+        triangles = _faces_of_points(read_faces(file), scan)
+        if triangles is not None and not _is_mesh(triangles, len(scan)):
+            notes.append('the faces do not connect the points: superpoints do without them')
+            triangles = None
+    return [RawScan(labelled.name, columns, tuple(notes), faces=triangles)]
+
+
+def _label_by_boxes(file: Path, boxes: Sequence[LabelBox], classes: ClassTable,
+                    ) -> tuple[LabelledScan, list[str]]:
+    scan = read_ply(file)
+    label, instance = (np.full(len(scan), NONE, np.int32) for _ in range(2))
+    ids = dict(zip(classes.names, classes.ids))
+    empty = 0
+    for number, box in sorted(enumerate(boxes), key=lambda pair: -pair[1].volume):
+        if box.name not in ids:
+            raise InputError(f'{box_file(file)}: {box.name!r} is not in the class table')
+        inside = box.holds(scan.xyz)
+        label[inside], instance[inside] = ids[box.name], number
+        empty += not inside.any()
+    notes = [f'labelled by the {len(boxes)} boxes of {box_file(file).name}'
+             + (f', {empty} of them without points' if empty else '')]
+    return LabelledScan(scan, label, instance, file.stem), notes
+
+
+def _faces_of_points(faces: NDArray[np.int64] | None, scan: Scan) -> NDArray[np.int64] | None:
+    """Let faces name the points of a scan in place of the rows of its file."""
+    if faces is None or len(scan) == scan.input_size:
+        return faces
+    place = np.full(scan.input_size, -1)
+    place[scan.kept] = np.arange(len(scan))
+    moved = place[faces]
+    return moved[(moved >= 0).all(1)]
+
+
+def _is_mesh(faces: NDArray[np.int64], count: int) -> bool:
+    sides = faces[:, [0, 1, 1, 2]].reshape(-1, 2)
+    graph = coo_array((np.ones(len(sides), bool), tuple(sides.T)), (count, count))
+    patch = connected_components(graph, directed=False)[1]
+    return float((np.bincount(patch)[patch] >= FEWEST_TOGETHER).mean()) > 0.9

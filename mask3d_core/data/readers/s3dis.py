@@ -1,0 +1,124 @@
+"""Read S3DIS as it is shipped: Area_5/office_1/Annotations/chair_1.txt."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from mask3d_core.data.readers.number_table import read_number_table, TableLines
+from mask3d_core.data.readers.raw_scan import (
+    byte_columns,
+    list_folder,
+    Missing,
+    RawScan,
+    RawSource,
+)
+from mask3d_core.errors import InputError
+import numpy as np
+from numpy.typing import NDArray
+
+AREAS = tuple(f'Area_{number}' for number in range(1, 7))
+VALIDATION = 'Area_5'
+SAME_CLASS = {'stairs': 'clutter'}
+"""Rooms have a class that the benchmark does not know."""
+
+
+def s3dis_sources(raw: Path, classes: dict[str, int]) -> list[RawSource]:
+    """
+    List the rooms of all areas; each area is a fold, Area_5 the validation split.
+
+    Parameters
+    ----------
+    raw : path
+        `Stanford3dDataset_v1.2`, its aligned version, or the folder around it.
+    classes : mapping of name to id
+
+    Raises
+    ------
+    InputError
+        When there is no area.
+
+    """
+    roots = [raw, *raw.glob('Stanford3dDataset*')]
+    root = next((root for root in roots if any((root / area).is_dir() for area in AREAS)), None)
+    if root is None:
+        raise InputError(f'{raw} is not S3DIS: expected the folders {", ".join(AREAS)}')
+    sources = []
+    for area in AREAS:
+        split = 'validation' if area == VALIDATION else 'train'
+        if not (root / area).is_dir():
+            sources.append(RawSource(area, split, (), Missing(root / area, 'expected rooms there'),
+                                     area))
+            continue
+        for room in filter(Path.is_dir, list_folder(root / area)):
+            name = f'{area}_{room.name}'
+            sources.append(RawSource(name, split, tuple(_annotations(room)),
+                                     partial(read_s3dis_room, room, name, classes), area))
+    return sources
+
+
+def _annotations(room: Path) -> list[Path]:
+    folder = room / 'Annotations'
+    if not folder.is_dir():
+        return []
+    return [file for file in list_folder(folder) if file.suffix == '.txt']
+
+
+def read_s3dis_room(room: Path, name: str, classes: dict[str, int]) -> list[RawScan]:
+    """
+    Read one room: each file of its Annotations is an instance, named after its class.
+
+    Raises
+    ------
+    InputError
+        With the name of the file, when one is missing, damaged or of an unknown class.
+
+    """
+    files = _annotations(room)
+    if not files:
+        raise InputError(f'{room}: expected files like Annotations/chair_1.txt, got none')
+    parts: list[tuple[NDArray, NDArray]] = []
+    labels, notes = [], []
+    for file in files:
+        labels.append(_class_id(file, classes))
+        lines = TableLines()
+        parts.append(_points(file, lines))
+        notes += [f'{file.name}: {note}' for note in lines.notes()]
+    sizes = [len(xyz) for xyz, _ in parts]
+    notes += _check_whole(room, sum(sizes))
+    return [RawScan(name, {
+        'xyz': np.concatenate([xyz for xyz, _ in parts]),
+        'color': np.concatenate([color for _, color in parts]),
+        'label': np.repeat(labels, sizes), 'instance': np.repeat(np.arange(len(sizes)), sizes),
+    }, tuple(notes))]
+
+
+def _class_id(file: Path, classes: dict[str, int]) -> int:
+    word = file.name.split('_')[0]
+    word = SAME_CLASS.get(word, word)
+    if word not in classes:
+        raise InputError(f'{file}: expected a name like chair_1.txt that begins with one of '
+                         + ', '.join(classes))
+    return classes[word]
+
+
+def _points(file: Path, lines: TableLines) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    blocks = [(rows[:, :3].astype(np.float32), byte_columns(rows[:, 3:], file))
+              for rows in read_number_table(file, 6, lines)]
+    return (np.concatenate([xyz for xyz, _ in blocks]),
+            np.concatenate([color for _, color in blocks]))
+
+
+def _check_whole(room: Path, points: int) -> list[str]:
+    """Compare with the file of the whole room, which has a line for each point."""
+    whole = room / f'{room.name}.txt'
+    if not whole.is_file():
+        return []
+    count, last = 0, b'\n'
+    with whole.open('rb') as file:
+        while block := file.read(1 << 24):
+            count += block.count(b'\n')
+            last = block
+    count += not last.endswith(b'\n')
+    return [] if count == points else [
+        f'the annotations have {points} points, {whole.name} has {count} lines']

@@ -1,0 +1,124 @@
+"""Read STPLS3D as it is shipped: Synthetic_v3_InstanceSegmentation/5_points_GTv3.txt."""
+
+from __future__ import annotations
+
+from functools import partial
+import math
+from pathlib import Path
+import re
+
+from mask3d_core.data.readers.number_table import read_number_table, TableLines
+from mask3d_core.data.readers.raw_scan import byte_columns, list_folder, RawScan, RawSource
+from mask3d_core.errors import InputError
+from mask3d_core.scan import MIN_POINTS
+import numpy as np
+from numpy.typing import NDArray
+
+FOLDER = 'Synthetic_v3_InstanceSegmentation'
+SPLIT_FOLDERS = ('train', 'validation', 'test')
+"""Where the original wants the scenes sorted into."""
+VALIDATION = (5, 10, 15, 20, 25)
+LAST_LABELLED = 25
+BLOCK = 50.0
+"""Metres: the part of a block whose instances count."""
+MARGIN = 2.0
+"""Metres around it, so that the network sees objects at its edge whole."""
+
+
+def stpls3d_sources(raw: Path) -> list[RawSource]:
+    """
+    List the scenes: 5, 10, 15, 20 and 25 validate, those after 25 have no labels.
+
+    Parameters
+    ----------
+    raw : path
+        The folder with the .txt files, the one around it, or one with train, validation, test.
+
+    Raises
+    ------
+    InputError
+        When there are no scenes.
+
+    """
+    root = raw / FOLDER if (raw / FOLDER).is_dir() else raw
+    folders = [root, *(root / split for split in SPLIT_FOLDERS if (root / split).is_dir())]
+    scenes = [(int(match[0]), file) for folder in folders for file in list_folder(folder)
+              if file.suffix == '.txt' and (match := re.match(r'\d+', file.name))]
+    if not scenes:
+        raise InputError(f'{root} is not STPLS3D: expected files like 1_points_GTv3.txt')
+    sources = []
+    for number, file in scenes:
+        split = ('test' if number > LAST_LABELLED else
+                 'validation' if number in VALIDATION else 'train')
+        sources.append(RawSource(file.stem, split, (file,), partial(
+            read_stpls3d_scene, file, split != 'test', split != 'train')))
+    return sources
+
+
+def read_stpls3d_scene(file: Path, labelled: bool, blocks: bool) -> list[RawScan]:
+    """
+    Read one scene: lines of x, y, z, red, green, blue and, when labelled, class and instance.
+
+    Parameters
+    ----------
+    file : path
+    labelled : bool
+    blocks : bool
+        Whether to cut it into squares of 50 m, each with a margin of 2 m of its neighbours.
+        Training crops the whole scene instead, anew each time.
+
+    Returns
+    -------
+    list of RawScan
+        x, y, z begin at 0. Points of the ground have label and instance -1. Blocks are named by
+        the benchmark's number of their square.
+
+    Raises
+    ------
+    InputError
+        With the name of the file, when it is missing or damaged.
+
+    """
+    lines = TableLines()
+    positions, others = [], []
+    for rows in read_number_table(file, 8 if labelled else 6, lines):
+        positions.append(rows[:, :3])
+        byte_columns(rows[:, 3:6], file)
+        others.append(rows[:, 3:].astype(np.int32))
+    xyz, rest = np.concatenate(positions), np.concatenate(others)
+    if not len(xyz):
+        raise InputError(f'{file}: expected points, the file is empty')
+    columns = {'xyz': (xyz - xyz.min(0)).astype(np.float32), 'color': rest[:, :3].astype(np.uint8)}
+    if labelled:
+        label, instance = rest[:, 3], rest[:, 4]
+        columns['label'] = np.where(label > 0, label, -1)
+        columns['instance'] = np.where((label > 0) & (instance >= 0), instance, -1)
+    notes = tuple(lines.notes())
+    if not blocks:
+        return [RawScan(file.stem, columns, notes)]
+    scans: list[RawScan] = []
+    for number, rows, inner in _blocks(columns['xyz']):
+        part = {key: column[rows] for key, column in columns.items()}
+        scans.append(RawScan(f'{file.stem}_{number}', part, () if scans else notes, inner))
+    return scans
+
+
+Inner = tuple[float, float, float, float]
+
+
+def _blocks(xyz: NDArray[np.float32]) -> list[tuple[int, NDArray[np.int64], Inner]]:
+    """Return number, rows and inner square of each block that has points."""
+    x, y = xyz[:, 0], xyz[:, 1]
+    columns, depth = (max(1, math.ceil(float(axis.max()) / BLOCK)) for axis in (x, y))
+    blocks = []
+    for column in range(columns):
+        left, right = BLOCK * column, BLOCK * (column + 1)
+        strip = np.flatnonzero((x >= left - MARGIN) & (x <= right + MARGIN))
+        for place in range(depth):
+            front, back = BLOCK * place, BLOCK * (place + 1)
+            near = strip[(y[strip] >= front - MARGIN) & (y[strip] <= back + MARGIN)]
+            inside = ((x[near] >= left) & (x[near] <= right)
+                      & (y[near] >= front) & (y[near] <= back))
+            if np.count_nonzero(inside) >= MIN_POINTS:
+                blocks.append((depth * column + place, near, (left, front, right, back)))
+    return blocks

@@ -1,0 +1,1 @@
+"""Pictures of scans, instances and curves, in numpy and Pillow."""

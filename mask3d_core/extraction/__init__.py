@@ -1,0 +1,1 @@
+"""Post-processing: predictions of the network in, instances of the scan out."""

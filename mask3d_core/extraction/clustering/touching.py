@@ -1,0 +1,63 @@
+"""Which masks hang together, by cells that touch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mask3d_core.extraction.clustering.cells import checked, CHUNK, SIDE
+from mask3d_core.geometry.components import graph_components
+from mask3d_core.sparse.grid import Grid, occupied_cells
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch.nn import functional
+
+MOST_CELLS = 2.0 ** 19
+"""Cells along one axis that a grid can number, whatever the other axes."""
+
+
+def in_one_piece(centers: NDArray[np.floating], masks: Sequence[NDArray[np.int64]], eps: float,
+                 ) -> NDArray[np.bool_]:
+    """
+    Tell which masks surely have one component, as their cells touch in a side, edge or corner.
+
+    Parameters
+    ----------
+    centers : [V, 3] float
+        Metres.
+    masks : Q arrays
+        Rows of `centers`, none empty.
+    eps : float
+        Points of touching cells are within it, metres.
+
+    Returns
+    -------
+    [Q] bool
+
+    """
+    xyz = checked(centers, eps)
+    local = (xyz - xyz.min(axis=0)) / (eps * SIDE / 2)
+    if local.max() >= MOST_CELLS:
+        return np.zeros(len(masks), bool)
+    coords, inverse = occupied_cells(torch.from_numpy(np.floor(local)).long())
+    grid, _ = Grid.sort(functional.pad(coords, (1, 0)))  # they are in its order already
+    neighbors = grid.neighbors().numpy()[14:]  # the other half sees the same pairs
+    cell = inverse.numpy()
+    at_once = max(1, CHUNK // neighbors.size)
+    return np.concatenate([_connected([cell[rows] for rows in masks[first:first + at_once]],
+                                      neighbors) for first in range(0, len(masks), at_once)])
+
+
+def _connected(masks: Sequence[NDArray[np.int64]], neighbors: NDArray[np.int32],
+               ) -> NDArray[np.bool_]:
+    """Tell which masks of cells are connected; neighbours are [n, C], C for none."""
+    active = np.zeros((len(masks), neighbors.shape[1] + 1), bool)  # the last: no cell
+    for row, cells in zip(active, masks, strict=True):
+        row[cells] = True
+    mask, place = np.nonzero(active)
+    offset, near = np.nonzero(active[mask, neighbors[:, place]])
+    number = np.cumsum(active).reshape(active.shape) - 1
+    edges = np.stack([near, number[mask[near], neighbors[offset, place[near]]]], axis=1)
+    component = graph_components(edges, len(place))
+    first = np.flatnonzero(np.diff(mask, prepend=-1))
+    return np.minimum.reduceat(component, first) == np.maximum.reduceat(component, first)

@@ -1,0 +1,305 @@
+"""From what the queries say to instances of the cloud."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+import time
+
+from mask3d_core.classes import ClassTable
+from mask3d_core.errors import InputError
+from mask3d_core.extraction.clustering.dbscan import cluster_rows
+from mask3d_core.extraction.point_masks import intersections, packed, points_of
+from mask3d_core.extraction.regions import find_regions, Regions, split_regions
+from mask3d_core.geometry.boxes import smallest_rectangle
+from mask3d_core.instances import Instances
+from mask3d_core.model.mask3d import Prediction
+from mask3d_core.scan import Scan
+from mask3d_core.voxels import Voxels
+import numpy as np
+from numpy.typing import NDArray
+import torch
+
+EPS_VOXELS = 16
+"""Voxels between parts of a mask that are two objects; a quarter of it costs scores and time."""
+
+
+@dataclass(frozen=True)
+class ExtractSettings:
+    """
+    What becomes of a prediction; the defaults suit a robot, `all_classes` a benchmark.
+
+    Attributes
+    ----------
+    score_threshold : float
+        Drop instances with a lower score (eq. 7).
+    top_k : int
+        Keep this many, by class probability; -1: as many as there are masks.
+    min_points : int
+        Drop masks with fewer points of the cloud. 0 keeps empty ones, as the original does.
+    dbscan_eps : float or None
+        Split masks into parts further apart than this, metres; 0: do not; None: than
+        `EPS_VOXELS` of the weights, which the segmenter knows. The paper's best are 0.9 for
+        ScanNet, 0.6 for S3DIS, 14 for STPLS3D (Table VII).
+    dbscan_min_points : int
+        Neighbours within eps, itself included, that make a voxel more than noise.
+    overlap_threshold : float or None
+        Drop an instance whose overlap (intersection over union) with a better one that is kept is
+        above this (non-maximum suppression); with `all_classes`, with one of the same class;
+        None: do not.
+    cover_threshold : float or None
+        Drop an instance that covers more than this part of a better one, even of one that is
+        dropped itself (the original's `filter_out_instances`); None: do not.
+    classes : tuple of str
+        Keep instances of these classes; empty: of all.
+    all_classes : bool
+        List a mask under each of its classes that makes the top k, not only under the likeliest.
+        Average precision rewards it, so the original does it; anyone else sees doubles.
+    superpoints : bool
+        Let a mask hold those superpoints of the scan of which it covers more than half: they end
+        where a surface does, which voxels of some centimetres do not see. A mask that would lose
+        more than half of its points stays as it is. Masks on segments always hold whole ones.
+
+    """
+
+    score_threshold: float = 0.0
+    top_k: int = 100
+    min_points: int = 50
+    dbscan_eps: float | None = None
+    dbscan_min_points: int = 1
+    overlap_threshold: float | None = 0.5
+    cover_threshold: float | None = None
+    classes: tuple[str, ...] = ()
+    all_classes: bool = False
+    superpoints: bool = True
+
+    def __post_init__(self) -> None:
+        wrong = [text for holds, text in (
+            (0 <= self.score_threshold <= 1, 'score_threshold in 0..1'),
+            (self.top_k == -1 or self.top_k > 0, 'top_k above 0, or -1 for all'),
+            (self.min_points >= 0, 'min_points of 0 or more'),
+            (self.dbscan_eps is None or 0 <= self.dbscan_eps < np.inf,
+             'dbscan_eps in metres, or 0 for no clustering'),
+            (self.dbscan_min_points > 0, 'dbscan_min_points above 0'),
+            *((getattr(self, part) is None or 0 <= getattr(self, part) <= 1, f'{part} in 0..1')
+              for part in ('overlap_threshold', 'cover_threshold')),
+        ) if not holds]
+        if wrong:
+            name = wrong[0].split()[0]
+            raise InputError(f'expected {wrong[0]}, got {getattr(self, name)}')
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidates:
+    """
+    Scored pairs of a region and a class, best first.
+
+    Attributes
+    ----------
+    region : [I] int64
+    row : [I] int64
+        Row of the class table.
+    score : [I] float64
+
+    """
+
+    region: NDArray[np.int64]
+    row: NDArray[np.int64]
+    score: NDArray[np.float64]
+
+    def __getitem__(self, chosen: NDArray[np.int64] | NDArray[np.bool_]) -> _Candidates:
+        return _Candidates(self.region[chosen], self.row[chosen], self.score[chosen])
+
+
+@torch.no_grad()
+def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTable,
+            settings: ExtractSettings | None = None) -> Instances:
+    """
+    Turn a prediction into instances (paper, Sec. III and eq. 7; the original's trainer).
+
+    Parameters
+    ----------
+    prediction : Prediction
+        On any device.
+    voxels : Voxels
+        Of the scan. With `segment`, which only a model on segments may be given, the rows of the
+        mask logits are segments, and a segment of the scan belongs to an instance when more than
+        half of its points do.
+    scan : Scan
+        Its `segment` are the superpoints of `settings.superpoints`; without, masks stay as they
+        are.
+    classes : ClassTable
+        The K classes of the prediction.
+    settings : ExtractSettings, optional
+
+    Returns
+    -------
+    Instances
+        Best score first, equal ones by query; their `seconds` name 'clustering' and 'instances',
+        the rest; `voxel_size` is that of the voxels.
+
+    Raises
+    ------
+    InputError
+        If the prediction is not of numbers, or a class is unknown.
+
+    """
+    settings = settings or ExtractSettings()
+    wanted = classes.rows(settings.classes)
+    began = time.perf_counter()
+    segment = voxels.segment
+    if segment is not None:
+        segment = segment.to(prediction.mask_logits.device)
+    rows = len(voxels) if segment is None else int(segment.max()) + 1
+    assert len(prediction.mask_logits) == rows, 'one row of mask logits per voxel or segment'
+    prediction = _likely(prediction, settings)
+    regions = find_regions(prediction.mask_logits, segment)
+    split = time.perf_counter()
+    if settings.dbscan_eps:
+        labels = cluster_rows(voxels.centers.cpu().numpy(), regions.voxels, settings.dbscan_eps,
+                              settings.dbscan_min_points)
+        regions = split_regions(regions, prediction.mask_logits, segment, labels)
+    clustering = time.perf_counter() - split
+
+    inverse = voxels.inverse.cpu().numpy()
+    regions = _large_enough(regions, inverse, settings.min_points)
+    probability = torch.softmax(prediction.class_logits.float(), dim=1)[:, :-1].cpu().numpy()
+    candidates = _rank(regions, probability, settings)
+    whole = scan.segment if segment is not None or settings.superpoints else None
+    needed, region = np.unique(candidates.region, return_inverse=True)
+    masks = points_of([regions.voxels[r] for r in needed], inverse, whole,
+                      least=0.5 * (segment is None))
+    candidates = _kept(replace(candidates, region=region), masks, len(scan), settings)
+    if wanted:
+        candidates = candidates[np.isin(candidates.row, wanted)]
+    instances = _describe(candidates, masks, scan, classes)
+    rest = time.perf_counter() - began - clustering
+    return replace(instances, seconds={'clustering': clustering, 'instances': rest},
+                   voxel_size=voxels.size)
+
+
+def _likely(prediction: Prediction, settings: ExtractSettings) -> Prediction:
+    """Leave out queries that cannot reach the threshold: no score is above its probability."""
+    if not settings.score_threshold or (settings.all_classes and settings.top_k == -1):
+        return prediction  # in the second case the number of masks says how many pairs there are
+    best = torch.softmax(prediction.class_logits.float(), dim=1)[:, :-1].amax(1)
+    keep = ~(best < settings.score_threshold)  # what is no number stays, for `_rank` to refuse
+    return Prediction(prediction.class_logits[keep], prediction.mask_logits[:, keep])
+
+
+def _large_enough(regions: Regions, inverse: NDArray[np.int64], min_points: int) -> Regions:
+    """Drop regions with fewer points of the scan."""
+    weight = np.bincount(inverse)
+    keep = [r for r, rows in enumerate(regions.voxels) if weight[rows].sum() >= min_points]
+    return Regions(regions.query[keep], [regions.voxels[r] for r in keep],
+                   regions.confidence[keep])
+
+
+def _rank(regions: Regions, probability: NDArray[np.float32], settings: ExtractSettings,
+          ) -> _Candidates:
+    """Take the likeliest pairs of region and class, and sort them by score (eq. 7)."""
+    likely = probability[regions.query]                         # [R, K]
+    if not np.isfinite(likely).all():
+        raise InputError('the network answered with NaN: the weights are broken, or the precision '
+                         'is too low for them; try float32')
+    if settings.all_classes:
+        region = np.repeat(np.arange(len(likely)), likely.shape[1])
+        row = np.tile(np.arange(likely.shape[1]), len(likely))
+    else:
+        region, row = np.arange(len(likely)), likely.argmax(axis=1)
+    count = len(likely) if settings.top_k == -1 else settings.top_k
+    top = _largest(likely[region, row], count)
+    region, row = region[top], row[top]
+    score = likely[region, row] * regions.confidence[region]
+    return _Candidates(region, row, score)[np.argsort(-score, kind='stable')]
+
+
+def _largest(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Return the indices of the largest values, descending, equal ones by index."""
+    if count < len(values):
+        least = np.partition(values, len(values) - count)[len(values) - count]
+        likely = np.flatnonzero(values >= least)
+    else:
+        likely = np.arange(len(values))
+    return likely[np.argsort(-values[likely], kind='stable')][:count]
+
+
+def _kept(candidates: _Candidates, masks: list[NDArray[np.int64]], num_points: int,
+          settings: ExtractSettings) -> _Candidates:
+    """Drop the unlikely, the small, and those that overlap with a better one."""
+    size = np.array([len(mask) for mask in masks], np.int64)
+    keep = ((candidates.score >= settings.score_threshold)
+            & (size[candidates.region] >= settings.min_points))
+    candidates = candidates[keep]
+    if settings.overlap_threshold is None and settings.cover_threshold is None:
+        return candidates
+    candidates = candidates[size[candidates.region] > 0]
+    regions, row = np.unique(candidates.region, return_inverse=True)
+    common = intersections([masks[region] for region in regions], num_points)
+    if settings.cover_threshold is not None:
+        covered = (common / common.diagonal())[np.ix_(row, row)] > settings.cover_threshold
+        kept = np.flatnonzero(~np.tril(covered, -1).any(axis=1))
+        candidates, row = candidates[kept], row[kept]
+    if settings.overlap_threshold is not None:
+        union = common.diagonal()[:, None] + common.diagonal() - common
+        group = candidates.row if settings.all_classes else np.zeros_like(row)
+        candidates = candidates[_distinct(common / union, row, group, settings.overlap_threshold)]
+    return candidates
+
+
+def _distinct(overlap: NDArray[np.float64], row: NDArray[np.int64], group: NDArray[np.int64],
+              threshold: float) -> NDArray[np.int64]:
+    """
+    Choose, best first, those that overlap with none of their group chosen before.
+
+    Parameters
+    ----------
+    overlap : [R, R]
+        Intersection over union of masks.
+    row : [I]
+        The mask of each candidate.
+    group : [I]
+    threshold : float
+
+    """
+    chosen: list[int] = []
+    masks_of: dict[int, list[int]] = {}
+    for index, (mask, name) in enumerate(zip(row.tolist(), group.tolist())):
+        masks = masks_of.setdefault(name, [])
+        if not (overlap[mask, masks] > threshold).any():
+            masks.append(mask)
+            chosen.append(index)
+    return np.array(chosen, np.int64)
+
+
+def _describe(candidates: _Candidates, masks: list[NDArray[np.int64]], scan: Scan,
+              classes: ClassTable) -> Instances:
+    """Measure each instance and put its mask on the rows of the input cloud."""
+    regions, instance = np.unique(candidates.region, return_inverse=True)
+    masks = [masks[region] for region in regions]
+    columns = np.ascontiguousarray(scan.xyz.T)
+    shapes = np.array([_shape(columns, mask) for mask in masks])
+    shapes = shapes.reshape(-1, 16)[instance]                   # [I, 16]
+    bits = packed([scan.kept[mask] for mask in masks], scan.input_size)
+    ids = np.asarray(classes.ids, np.int32)
+    return Instances(
+        masks=bits[instance], num_points=scan.input_size,
+        class_id=ids[candidates.row], score=candidates.score.astype(np.float32),
+        class_names=dict(zip(classes.ids, classes.names, strict=True)),
+        class_colors=dict(zip(classes.ids, classes.colors, strict=True)),
+        centroid=shapes[:, 0:3], box_center=shapes[:, 3:6], box_size=shapes[:, 6:9],
+        upright_center=shapes[:, 9:12], upright_size=shapes[:, 12:15],
+        upright_yaw=shapes[:, 15])
+
+
+def _shape(columns: NDArray[np.floating], rows: NDArray[np.int64]) -> list[float]:
+    """Return centroid, box centre and size, upright centre, size and yaw of some points."""
+    if not len(rows):
+        return [float('nan')] * 16
+    points = [column[rows] for column in columns]
+    centroid = [float(p.mean(dtype=np.float64)) for p in points]
+    low = [float(p.min()) for p in points]
+    high = [float(p.max()) for p in points]
+    center = [(a + b) / 2 for a, b in zip(low, high, strict=True)]
+    size = [b - a for a, b in zip(low, high, strict=True)]
+    floor = smallest_rectangle(points[0], points[1])
+    return [*centroid, *center, *size, *floor.center, center[2], *floor.size, size[2], floor.yaw]

@@ -1,0 +1,137 @@
+"""Regions: the masks of a prediction, each split into the parts that hang together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mask3d_core.errors import InputError
+from mask3d_core.extraction.point_masks import Groups
+from mask3d_core.sparse import shared
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import Tensor
+
+BLOCK = 1 << 14
+"""Rows of mask logits worked on at once: they stay in the processor's cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class Regions:
+    """
+    The binary masks of a prediction, before anyone asks for their class.
+
+    Attributes
+    ----------
+    query : [R] int64
+        The query each region comes from, ascending.
+    voxels : R arrays of int64
+        Its voxels, ascending.
+    confidence : [R] float64
+        Mean probability of its voxels, the mask factor of eq. 7; 0 for an empty one.
+
+    """
+
+    query: NDArray[np.int64]
+    voxels: list[NDArray[np.int64]]
+    confidence: NDArray[np.float64]
+
+
+def find_regions(mask_logits: Tensor, segment: Tensor | None) -> Regions:
+    """
+    Take the voxels with a positive logit: one region per query, empty ones included.
+
+    Parameters
+    ----------
+    mask_logits : [V, Q], or [S, Q] with segments
+    segment : [V] int64 or None
+        Row of each voxel in `mask_logits`.
+
+    Raises
+    ------
+    InputError
+        If the logits are not numbers.
+
+    """
+    rows, probabilities = _positive(mask_logits)
+    if segment is None:
+        voxels, total = rows, [p.sum(dtype=np.float64) for p in probabilities]
+    else:
+        members = Groups(segment.cpu().numpy(), len(mask_logits))
+        voxels = [members.members(chosen) for chosen in rows]
+        total = [p.astype(np.float64) @ members.size[chosen]
+                 for p, chosen in zip(probabilities, rows, strict=True)]
+    count = np.array([len(chosen) for chosen in voxels])
+    return Regions(np.arange(len(voxels)), voxels, np.array(total, np.float64) / (count + 1e-6))
+
+
+def split_regions(regions: Regions, mask_logits: Tensor, segment: Tensor | None,
+                  labels: list[NDArray[np.int64]]) -> Regions:
+    """
+    Split regions into their clusters; noise (label -1) and empty regions go.
+
+    Parameters
+    ----------
+    regions : Regions
+        As `find_regions` returns them from the next two arguments.
+    mask_logits, segment
+        As there.
+    labels : R arrays
+        Cluster of each voxel of each region.
+
+    """
+    query: list[int] = []
+    voxels: list[NDArray[np.int64]] = []
+    confidence: list[float] = []
+    for number, (rows, label) in enumerate(zip(regions.voxels, labels, strict=True)):
+        if label.any():
+            parts, means = _parts(rows, label, _probability(mask_logits, segment, rows, number))
+            query += [number] * len(parts)
+            voxels += parts
+            confidence += means
+        elif len(rows):
+            query.append(number)
+            voxels.append(rows)
+            confidence.append(float(regions.confidence[number]))
+    return Regions(np.array(query, np.int64), voxels, np.array(confidence, np.float64))
+
+
+def _parts(rows: NDArray[np.int64], label: NDArray[np.int64], probability: NDArray[np.float64],
+           ) -> tuple[list[NDArray[np.int64]], list[float]]:
+    """Split the voxels of one region by label; return them with the mean probability of each."""
+    clustered = label >= 0
+    rows, label, probability = rows[clustered], label[clustered], probability[clustered]
+    count = np.bincount(label)
+    order = np.argsort(label, kind='stable')
+    means = np.bincount(label, probability) / (count + 1e-6)
+    return np.split(rows[order], np.cumsum(count))[:-1], means.tolist()
+
+
+def _probability(mask_logits: Tensor, segment: Tensor | None, voxels: NDArray[np.int64],
+                 query: int) -> NDArray[np.float64]:
+    rows = torch.from_numpy(voxels).to(mask_logits.device)
+    rows = rows if segment is None else segment[rows]
+    return mask_logits[rows, query].float().sigmoid().cpu().numpy().astype(np.float64)
+
+
+def _positive(mask_logits: Tensor) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float32]]]:
+    """Return for each of Q queries the rows with a positive logit, ascending, and its sigmoid."""
+    blocks = mask_logits.split(BLOCK)
+
+    def find(number: int) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float32]]]:
+        block = blocks[number]
+        if block.sum().isnan() and block.isnan().any():  # the sum alone is quick, and may overflow
+            raise InputError('the network answered with NaN: the weights are broken, or the '
+                             'precision is too low for them; try float32')
+        inside = (block > 0).t().cpu().numpy()
+        query, row = np.divmod(np.flatnonzero(inside), inside.shape[1])  # torch is slower
+        place = torch.from_numpy(row * len(inside) + query).to(block.device)
+        probability = block.flatten()[place].float().sigmoid().cpu().numpy()
+        ends = np.cumsum(np.bincount(query, minlength=len(inside)))
+        return np.split(row + number * BLOCK, ends)[:-1], np.split(probability, ends)[:-1]
+
+    parts = (shared(find, len(blocks)) if mask_logits.device.type == 'cpu'
+             else [find(number) for number in range(len(blocks))])
+    rows, probabilities = zip(*parts)
+    return ([np.concatenate(pieces) for pieces in zip(*rows)],
+            [np.concatenate(pieces) for pieces in zip(*probabilities)])

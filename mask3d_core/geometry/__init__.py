@@ -1,0 +1,1 @@
+"""Geometry of points: boxes, normals, connected components."""

@@ -1,0 +1,1 @@
+"""The original's checkpoints: read without running their pickled code, and converted."""

@@ -1,0 +1,1 @@
+"""Superpoints: segments of a mesh or a cloud, of which masks are made."""

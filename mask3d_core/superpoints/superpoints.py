@@ -1,0 +1,241 @@
+"""
+Superpoints: small patches of surface that belong to one object, with or without a mesh.
+
+Masks of a model on segments are made of them. Both kinds come from the same graph segmentation;
+they differ in what an edge is and what it weighs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache, partial
+
+from mask3d_core.errors import InputError
+from mask3d_core.geometry.normals import least_spread, vertex_normals
+from mask3d_core.scan import Scan
+from mask3d_core.sparse.grid import Grid, occupied_cells, STEPS
+from mask3d_core.superpoints.graph_segmentation import segment_graph
+from mask3d_core.voxels import batch_coords, Voxelization, voxelize, Voxels
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch.nn import functional
+
+CELLS = (1.25, 1.5, 2, 2.5, 3, 4)
+"""Larger sizes voxels of superpoints may have, in voxels of the model; the first that will do."""
+WITHOUT_GAPS = 0.36
+"""Fewer voxels of twice the size than this for one: dense real clouds have 0.26 to 0.35."""
+BLOCK = 4096
+"""Voxels whose normals are computed at once: what is around them stays in the cache."""
+
+
+@dataclass(frozen=True)
+class SuperpointSettings:
+    """
+    How superpoints of bare clouds are made; the defaults were chosen on real scans.
+
+    Attributes
+    ----------
+    scale : float
+        k of Felzenszwalb and Huttenlocher, in units of the edge weight. Larger values give larger
+        superpoints; with 0.02 they are no better, and fewer.
+    min_size : int
+        Smaller superpoints are joined to their most similar neighbour; voxels. With ScanNet's 20
+        small things are lost to what they stand on.
+    color_weight : float
+        What a squared difference of colour (red, green, blue in 0..1) weighs against 1 minus the
+        cosine between normals; 0: colour is ignored.
+
+    """
+
+    scale: float = 0.01
+    min_size: int = 10
+    color_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        for holds, text in (
+                (0 < self.scale < np.inf, 'scale above 0'),
+                (self.min_size >= 1, 'min_size of at least 1'),
+                (0 <= self.color_weight < np.inf, 'color_weight of 0 or more')):
+            if not holds:
+                raise InputError(f'expected {text}, got {getattr(self, text.split()[0])}')
+
+
+def find_superpoints(scan: Scan, voxel_size: float = 0.02,
+                     settings: SuperpointSettings | None = None) -> NDArray[np.int64]:
+    """
+    Divide a cloud into superpoints.
+
+    The cloud is thinned to one mean point per voxel, so density does not matter and all points of
+    a voxel share a superpoint. The result does not depend on the order of the points. Voxels that
+    touch in a side or an edge are linked; in a cloud that was thinned before they may be too small
+    for that, then up to four times as large ones are taken for all of it. A link weighs 1 - |cos|
+    of the angle between the normals plus `color_weight` times the squared difference of colour.
+    The normals have no sign: a map does not tell from where its points were seen, so a convex edge
+    cannot be told from a concave one and both divide.
+
+    Parameters
+    ----------
+    scan : Scan
+    voxel_size : float
+        Metres; that of the model which shall use the superpoints. Voxels that have no neighbours
+        all the same are superpoints of their own.
+    settings : SuperpointSettings, optional
+
+    Returns
+    -------
+    [N] int64
+        Superpoint of each point, 0..S-1, in the order of their first voxels in x, y, z.
+
+    Raises
+    ------
+    InputError
+        If all points fall into one voxel, or there are more voxels than can be numbered.
+
+    """
+    settings = settings or SuperpointSettings()
+    voxels = _touching_voxels(scan, voxel_size)
+    neighbors = Grid.sort(batch_coords([voxels]))[0].neighbors()  # voxels are in its order already
+    edges = _links(neighbors)
+    a, b = edges.t()
+    normals = voxel_normals(voxels.centers, neighbors)
+    weight = 1 - (normals.index_select(0, a) * normals.index_select(0, b)).sum(1).abs()
+    if scan.color is not None and settings.color_weight > 0:
+        step = voxels.features.index_select(0, a) - voxels.features.index_select(0, b)
+        weight += settings.color_weight * step.square_().sum(1)
+    superpoint = segment_graph(edges.numpy(), weight.numpy(), len(voxels), settings.scale,
+                               settings.min_size, exact=False)
+    return superpoint[voxels.inverse.numpy()]
+
+
+def voxel_normals(centers: torch.Tensor, neighbors: torch.Tensor) -> torch.Tensor:
+    """
+    Fit a plane to each voxel and those around it, on the CPU.
+
+    Voxels count the less the further away they are, 1/e across a side, e^-2 across an edge, e^-3
+    across a corner: all alike, 27 of them blur creases.
+
+    Parameters
+    ----------
+    centers : [V, 3] float
+        Mean point of each voxel, metres.
+    neighbors : [27, V] int32
+        As `Grid.neighbors` returns them.
+
+    Returns
+    -------
+    [V, 3] float32
+        Unit vectors as those of `neighbour_normals`: without sign.
+
+    """
+    columns = functional.pad(centers, (0, 0, 0, 1)).t().contiguous()  # a last one for none
+    falloff = torch.exp(-STEPS.abs().sum(1)[:, None].to(centers.dtype))
+    normals = torch.empty(len(centers), 3)
+    for first in range(0, len(centers), BLOCK):
+        rows = slice(first, first + BLOCK)
+        around = neighbors[:, rows]
+        weight = falloff * (around < len(centers))
+        apart = [column.index_select(0, around.reshape(-1)).view(around.shape) - own
+                 for column, own in zip(columns, centers[rows].t())]
+        weighted = [weight * step for step in apart]
+        total, sums = weight.sum(0), [step.sum(0) for step in weighted]
+        spread = [(weighted[i] * apart[j]).sum(0) - sums[i] * sums[j] / total
+                  for i, j in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))]
+        normals[rows] = torch.from_numpy(least_spread([one.double().numpy() for one in spread]))
+    return normals
+
+
+def group_mesh(vertices: NDArray[np.floating], faces: NDArray[np.integer], scale: float = 0.01,
+               min_size: int = 20) -> NDArray[np.int64]:
+    """
+    Divide a mesh into superpoints as ScanNet's segmentator does.
+
+    The edges are those of the faces. An edge weighs 1 - cos of the angle between the normals of
+    its vertices, and the square of that where the second normal points away from the first
+    vertex: convex edges divide less. Weights have single precision and equal its weights to the
+    last bit; it leaves open which of equal ones comes first, here the order of the faces decides.
+
+    Parameters
+    ----------
+    vertices : [N, 3] float
+        Metres.
+    faces : [F, 3] integer
+        Rows of the corners of triangles, counter-clockwise from outside.
+    scale, min_size
+        As in `SuperpointSettings`, of vertices; the defaults are ScanNet's.
+
+    Returns
+    -------
+    [N] int64
+        Superpoint of each vertex, 0..S-1 in the order of their first vertices.
+
+    Raises
+    ------
+    InputError
+        If the arrays are not of these shapes, or faces name vertices that do not exist.
+
+    """
+    if vertices.ndim != 2 or vertices.shape[1] != 3 or faces.ndim != 2 or faces.shape[1] != 3:
+        raise InputError('expected vertices [N, 3] and triangles [F, 3], got '
+                         f'{list(vertices.shape)} and {list(faces.shape)}')
+    if faces.size and not (0 <= faces.min() and faces.max() < len(vertices)):
+        raise InputError(f'expected faces of vertices 0..{len(vertices) - 1}, got '
+                         f'{faces.min()}..{faces.max()}')
+    normals = vertex_normals(vertices, faces)
+    edges = faces[:, [0, 1, 0, 2, 2, 1]].reshape(-1, 2)
+    return segment_graph(edges, _mesh_weights(vertices.astype(np.float32), normals, edges),
+                         len(vertices), scale, min_size)
+
+
+def _mesh_weights(vertices: NDArray[np.float32], normals: NDArray[np.float32],
+                  edges: NDArray[np.integer]) -> NDArray[np.float32]:
+    a, b = edges.T
+    along = vertices[b] - vertices[a]
+    length = np.sqrt(_dot(along, along))
+    along /= np.where(length > 0, length, 1)[:, None]
+    weight = 1 - _dot(normals[a], normals[b])
+    return np.where(_dot(normals[b], along) > 0, weight * weight, weight)
+
+
+def _touching_voxels(scan: Scan, voxel_size: float) -> Voxels:
+    """Put a cloud on a grid so fine, or so much coarser, that its voxels touch."""
+    colored = scan.color is not None
+    plain = Voxelization(voxel_size, color_mean=(0., 0., 0.) if colored else None,
+                         color_std=(1., 1., 1.) if colored else None)
+    voxels = voxelize(scan, plain)
+    # as `_size_without_gaps` asks of larger ones, with cells that are there already
+    if len(occupied_cells(voxels.coords >> 1)[0]) < WITHOUT_GAPS * len(voxels):
+        return voxels
+    size = _size_without_gaps(voxels.centers.double() + torch.from_numpy(voxels.origin),
+                              voxel_size)
+    return voxels if size is None else voxelize(scan, replace(plain, size=size))
+
+
+def _size_without_gaps(xyz: torch.Tensor, voxel_size: float) -> float | None:
+    """
+    Return the first larger size of which voxels of points [V, 3] touch, if any will do.
+
+    A surface without gaps has a quarter as many voxels of twice the size. Through gaps the graph
+    falls to pieces that follow the beat between the points and the grid.
+    """
+    count = cache(partial(_count_cells, xyz))
+    for size in (times * voxel_size for times in CELLS):
+        if count(2 * size) < WITHOUT_GAPS * count(size):
+            return size
+    return None
+
+
+def _count_cells(xyz: torch.Tensor, size: float) -> int:
+    return len(occupied_cells((xyz / size).floor().long())[0])
+
+
+def _links(neighbors: torch.Tensor) -> torch.Tensor:
+    """Return the pairs of voxels that share a side or an edge, each once: [E, 2] int64."""
+    wanted = [k for k in range(14, 27) if STEPS[k].abs().sum() <= 2]
+    ahead, count = neighbors[wanted].numpy().reshape(-1), neighbors.shape[1]
+    found = np.flatnonzero(ahead < count)  # torch is slower
+    return torch.from_numpy(np.stack([found % count, ahead[found]]).astype(np.int64)).t()
+
+
+def _dot(u: NDArray[np.floating], v: NDArray[np.floating]) -> NDArray[np.floating]:
+    return u[:, 0] * v[:, 0] + u[:, 1] * v[:, 1] + u[:, 2] * v[:, 2]

@@ -1,0 +1,1 @@
+"""The weights file: the model and its facts, and the one that ships with the package."""

@@ -1,0 +1,396 @@
+"""The network's invariants; its numbers are in test_parity."""
+
+from dataclasses import replace
+
+from mask3d_core.errors import InputError
+from mask3d_core.model import decoder, Mask3D, ModelConfig, Prediction, StepPrediction
+from mask3d_core.model.backbone import UNet
+from mask3d_core.model.decoder import Attention, attention_mask, Sight
+from mask3d_core.model.layers import DownConv, fold_batch_norms, StemConv, UpConv
+from mask3d_core.model.positions import FourierPositions
+from mask3d_core.model.queries import farthest_points
+from mask3d_core.model.votes import Votes
+from mask3d_core.model.windows import window_features
+from mask3d_core.scan import Scan
+from mask3d_core.sparse import build_pyramid
+from mask3d_core.sparse.pyramid import CUBES
+from mask3d_core.voxels import batch_coords, Voxelization, voxelize, Voxels
+import numpy as np
+import pytest
+import torch
+
+SMALL = ModelConfig('Res16UNet14A', num_classes=4, hidden_dim=16, feedforward_dim=32, num_heads=2,
+                    num_queries=6, num_rounds=2)
+CROSSES = replace(SMALL, backbone='Res16UNet14X')
+
+
+def small_scan(seed: int, points: int = 900) -> Voxels:
+    """Return a random coloured box of points on a 10 cm grid."""
+    random = np.random.default_rng(seed)
+    xyz = random.uniform(-1, 1, (points, 3)) * [1.5, 1, .3]
+    scan = Scan.from_points(xyz, random.uniform(0, 1, (points, 3)), random.integers(0, 9, points))
+    return voxelize(scan, Voxelization(0.1))
+
+
+def small_model(config: ModelConfig = SMALL) -> Mask3D:
+    """Return an evaluated model with random weights and batch norms that do something."""
+    torch.manual_seed(0)
+    model = Mask3D(config)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm1d):
+            module.running_mean.normal_(0, .1)
+            module.running_var.uniform_(.5, 1.5)
+    return model.eval()
+
+
+@torch.no_grad()
+def predict(model: Mask3D, scans: list[Voxels], **options: object) -> list[Prediction]:
+    """Run the model."""
+    return model(scans, build_pyramid(batch_coords(scans), model.config.kernels), **options)[-1]
+
+
+def assert_same(one: Prediction, two: Prediction) -> None:
+    """Assert that two predictions agree up to rounding."""
+    torch.testing.assert_close(one.class_logits, two.class_logits, atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(one.mask_logits, two.mask_logits, atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize('values, words', [
+    ({'num_heads': 7}, '7 attention heads do not divide the 128 channels'),
+    ({'hidden_dim': 0}, 'expected hidden_dim of 1 or more, got 0'),
+    ({'num_queries': 0}, 'expected num_queries of 1 or more, got 0'),
+    ({'num_rounds': 0}, 'expected num_rounds of 1 or more, got 0'),
+    ({'levels': (0, 5)}, r'expected levels of 0, the coarsest, to 4, got \[0, 5\]'),
+    ({'levels': ()}, r'expected levels .* got \[\]')])
+def test_numbers_that_make_no_model_are_refused(values: dict, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        ModelConfig(**values)
+
+
+@pytest.mark.parametrize('backbone, total, head', [
+    ('Res16UNet34C', 39_616_583, 96), ('Res16UNet18B', 18_956_999, 128)])
+def test_number_of_parameters(backbone: str, total: int, head: int) -> None:
+    """The paper's models, without the head (20 semantic classes) the forward pass never uses."""
+    with torch.device('meta'):
+        model = Mask3D(ModelConfig(backbone))
+    unused = 20 * head + 20
+    assert sum(parameter.numel() for parameter in model.parameters()) == total - unused
+
+
+@pytest.mark.parametrize('config', [
+    SMALL, replace(SMALL, queries='fps_feature'), replace(SMALL, queries='learned'),
+    replace(SMALL, shared_rounds=False), replace(SMALL, on_segments=True),
+    replace(SMALL, levels=(1, 3)), CROSSES])
+def test_batched_is_single(config: ModelConfig) -> None:
+    model, scans = small_model(config), [small_scan(1), small_scan(2, 500)]
+    together = predict(model, scans)
+    for scan, prediction in zip(scans, together):
+        rows = int(scan.segment.max()) + 1 if config.on_segments else len(scan)
+        assert prediction.class_logits.shape == (6, 5)
+        assert prediction.mask_logits.shape == (rows, 6)
+        assert_same(prediction, predict(model, [scan])[0])
+
+
+def test_same_input_gives_the_same_bits() -> None:
+    model, scan = small_model(), small_scan(3)
+    one, two = predict(model, [scan])[0], predict(model, [scan])[0]
+    assert torch.equal(one.class_logits, two.class_logits)
+    assert torch.equal(one.mask_logits, two.mask_logits)
+
+
+@pytest.mark.parametrize('config', [SMALL, CROSSES])
+def test_folding_changes_nothing(config: ModelConfig) -> None:
+    model, scan = small_model(config), small_scan(4)
+    before = predict(model, [scan])[0]
+    fold_batch_norms(model)
+    assert_same(predict(model, [scan])[0], before)
+
+
+def test_crosses_are_cubes_with_zeros() -> None:
+    scans = [small_scan(1), small_scan(2, 8), small_scan(3)]
+    cubes, crosses = UNet(replace(CROSSES, backbone='Res16UNet14S')), UNet(CROSSES)
+    state = crosses.state_dict()
+    for name, tensor in cubes.state_dict().items():
+        if tensor.shape != state[name].shape:
+            tensor, cross = torch.zeros_like(tensor), state[name]
+            tensor[:, [4, 10, 12, 13, 14, 16, 22]] = cross
+            state[name] = tensor
+    cubes.load_state_dict(state)
+    features = torch.cat([scan.features for scan in scans])
+    for unet, kernels in ((cubes, CUBES), (crosses, CROSSES.kernels)):
+        pyramid = build_pyramid(batch_coords(scans), kernels)
+        finest = unet(features[pyramid.order], pyramid)[-1][pyramid.rank]
+        finest.square().sum().backward()
+        if unet is cubes:
+            wanted = finest
+    torch.testing.assert_close(finest, wanted, atol=1e-4, rtol=1e-4)
+    gradients = dict(cubes.named_parameters())
+    for name, parameter in crosses.named_parameters():
+        grad = gradients[name].grad
+        if grad.shape != parameter.shape:
+            grad = grad[:, [4, 10, 12, 13, 14, 16, 22]]
+        assert (parameter.grad - grad).norm() <= 1e-3 * grad.norm() + 1e-5, name
+    stages = [stage[0].conv2.weight.shape[1] for stage in crosses.up_blocks]
+    assert stages == [27, 27, 7, 7]
+    assert crosses.down_blocks[0][0].conv2.weight.shape[1] == 27
+
+
+def test_a_pyramid_without_crosses_is_told() -> None:
+    scan = small_scan(1)
+    with pytest.raises(AssertionError, match='without `ModelConfig.kernels`'):
+        small_model(CROSSES)([scan], build_pyramid(batch_coords([scan])))
+
+
+def test_keys_computed_once_are_those_of_every_round() -> None:
+    """Shared rounds prepare a level once; separate rounds with equal weights prepare it anew."""
+    shared, scan = small_model(), small_scan(5)
+    apart = small_model(replace(SMALL, shared_rounds=False))
+    state = shared.state_dict()
+    apart.load_state_dict({name: state[name.replace('rounds.1.', 'rounds.0.')]
+                           for name in apart.state_dict()})
+    assert_same(predict(apart, [scan])[0], predict(shared, [scan])[0])
+
+
+def test_pooling_features_is_pooling_logits() -> None:
+    """Mask logits are linear in the features (architecture, decision 3)."""
+    level = build_pyramid(batch_coords([small_scan(6)])).levels[0]
+    features, embedding = torch.randn(len(level), 8), torch.randn(5, 8)
+    torch.testing.assert_close(level.pool(features) @ embedding.t(),
+                               level.pool(features @ embedding.t()), atol=1e-5, rtol=1e-4)
+
+
+def test_number_of_queries_is_free() -> None:
+    model, scan = small_model(), small_scan(7)
+    assert predict(model, [scan], num_queries=17)[0].class_logits.shape == (17, 5)
+
+
+def test_more_queries_than_voxels() -> None:
+    scan = small_scan(8, 12)
+    assert predict(small_model(), [scan], num_queries=40)[0].class_logits.isfinite().all()
+
+
+def test_flat_scan_has_finite_positions() -> None:
+    """A floor has no height; the original divides by zero there."""
+    xyz = np.random.default_rng(9).uniform(-2, 2, (600, 3))
+    xyz[:, 2] = .05
+    scan = voxelize(Scan.from_points(xyz, np.full((600, 3), .5)), Voxelization(0.1))
+    prediction = predict(small_model(), [scan])[0]
+    assert prediction.mask_logits.isfinite().all() and prediction.class_logits.isfinite().all()
+
+
+def test_segments_are_needed_on_segments() -> None:
+    scan = replace(small_scan(10), segment=None)
+    with pytest.raises(InputError, match='these weights predict masks on segments'):
+        predict(small_model(replace(SMALL, on_segments=True)), [scan])
+
+
+def test_farthest_points() -> None:
+    line = torch.tensor([[0, 0, 0], [1, 0, 0], [9, 0, 0], [4, 0, 0], [5, 0, 0]])
+    assert farthest_points(line, 4).tolist() == [0, 2, 3, 1]  # 4 and 5 tie: the first wins
+    assert farthest_points(line[:2], 4).tolist() == [0, 1, 0, 0]
+
+
+def test_attention_mask_rescues_empty_masks() -> None:
+    features = torch.tensor([[1.], [-1.], [2.]])
+    masked = attention_mask(features, torch.tensor([[1.], [0.], [-1.]]))
+    assert masked.tolist() == [[False, True, False], [False] * 3, [True, False, True]]
+    assert attention_mask(features.abs(), torch.tensor([[-1.]])).tolist() == [[False] * 3]
+
+
+def test_attention_mask_is_a_comparison_of_probabilities() -> None:
+    steps = torch.arange(-50, 50, dtype=torch.int32)
+    logits = (torch.tensor(-3 * 2. ** -24).view(torch.int32) + steps).view(torch.float32)
+    logits = torch.cat([logits, torch.tensor([-200., -1, -1e-30, 0, 1e-7, 1, 200])])
+    masked = attention_mask(logits[:, None], torch.ones(1, 1))[0]
+    assert torch.equal(masked, logits.sigmoid() < 0.5) and masked.any() and not masked.all()
+
+
+@pytest.mark.parametrize('kind, close', [(torch.float32, 1e-5), (torch.bfloat16, 0.02)])
+@pytest.mark.parametrize('open_', [0.01, 0.5, None])
+def test_looking_at_few_is_looking_at_all_with_a_mask(
+        open_: float | None, kind: torch.dtype, close: float,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """Queries with narrow masks, with wide ones, and some of both, one of which sees all."""
+    monkeypatch.setattr(decoder, 'TOGETHER', 4)
+    draw = torch.Generator().manual_seed(0)
+    attention = Attention(32, 4).to(kind)
+    queries, keys, values = (torch.randn(1, count, 32, generator=draw).to(kind)
+                             for count in (9, 500, 500))
+    share = torch.rand(9, 1, generator=draw) ** 3 if open_ is None else torch.full((9, 1), open_)
+    masked = torch.rand(9, 500, generator=draw) >= share
+    masked[4] = False
+    wanted = attention(queries, keys, values, masked)
+    assert wanted.requires_grad  # so it was computed at once
+    with torch.no_grad():
+        found = attention(queries, keys, values, masked)
+    torch.testing.assert_close(found, wanted.detach(), atol=close, rtol=close)
+
+
+def test_folded_embeddings_meet_features_as_projected_ones_do() -> None:
+    model = Mask3D(replace(SMALL, votes=True))
+    scan, draw = small_scan(13, 400), torch.Generator().manual_seed(0)
+    pyramid = build_pyramid(batch_coords([scan]))
+    finest = torch.randn(len(scan), model.unet.widths[-1], generator=draw)
+    centers = torch.randn(len(scan), 3, generator=draw)
+    votes = Votes(centers, centers, torch.zeros(len(scan), SMALL.num_classes + 1))
+    features = model._mask_features(finest, pyramid, [votes])
+    windows = window_features(centers)[pyramid.order]
+    projected = torch.cat([model.mask_projection(finest), windows], 1)
+    embeddings = torch.randn(5, projected.shape[1], generator=draw)
+    torch.testing.assert_close(features @ model._fold(embeddings).t(),
+                               projected @ embeddings.t(), atol=1e-4, rtol=1e-4)
+
+
+def test_fourier_positions() -> None:
+    positions = FourierPositions(4)
+    positions.gauss.copy_(torch.tensor([[1., 0], [0, .25], [0, 0]]))
+    encoded = positions(torch.tensor([[2.5, 3., 7.]]), torch.tensor([2., 2, 7]),
+                        torch.tensor([3., 3, 7]))
+    torch.testing.assert_close(encoded, torch.tensor([[0., 1, -1, 0]]), atol=1e-6, rtol=0)
+
+
+def test_stem_is_a_convolution_of_five() -> None:
+    pyramid = build_pyramid(batch_coords([small_scan(11, 400)]))
+    level, parents = pyramid.levels[:2]
+    stem = StemConv(3, 4)
+    stem.norm = None
+    features = torch.randn(len(level), 3)
+    row = {tuple(xyz): number for number, xyz in enumerate(level.coords[:, 1:].tolist())}
+    wanted = torch.zeros(len(level), 4)
+    for (x, y, z), number in row.items():
+        for k in range(125):
+            other = row.get((x + k % 5 - 2, y + k // 5 % 5 - 2, z + k // 25 - 2))
+            if other is not None:
+                wanted[number] += stem.weight[:, k] @ features[other]
+    torch.testing.assert_close(stem(features, level, parents), wanted, atol=1e-4, rtol=1e-4)
+
+
+def test_down_and_up() -> None:
+    level = build_pyramid(batch_coords([small_scan(12, 300)])).levels[0]
+    down, up = DownConv(3, 4), UpConv(4, 3)
+    features, coarse = torch.randn(len(level), 3), torch.randn(level.num_parents, 4)
+    gathered, spread = torch.zeros(level.num_parents, 4), torch.zeros(len(level), 3)
+    for number, slot in enumerate(level.slots.tolist()):
+        gathered[slot // 8] += down.weight[:, slot % 8] @ features[number]
+        spread[number] = up.weight[:, slot % 8] @ coarse[slot // 8]
+    torch.testing.assert_close(down.convolve(features, level), gathered, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(up.convolve(coarse, level), spread, atol=1e-5, rtol=1e-4)
+
+
+def train_step(model: Mask3D, scans: list[Voxels], **options: object,
+               ) -> list[list[StepPrediction]]:
+    """Compute gradients of something that depends on everything."""
+    steps = model(scans, build_pyramid(batch_coords(scans)), every_step=True, **options)
+    sum(prediction.class_logits.square().mean() + prediction.mask_logits.square().mean()
+        for step in steps for prediction in step).backward()
+    return steps
+
+
+def test_every_parameter_gets_a_gradient() -> None:
+    model, scans = small_model().train(), [small_scan(13), small_scan(14)]
+    assert len(train_step(model, scans)) == 2 * 4 + 1
+    missing = [name for name, parameter in model.named_parameters() if parameter.grad is None]
+    assert missing == []
+
+
+def test_the_last_step_is_the_prediction() -> None:
+    model, scans = small_model(), [small_scan(15), small_scan(16)]
+    with torch.no_grad():
+        steps = model(scans, build_pyramid(batch_coords(scans)), every_step=True)
+    for step, prediction in zip(steps[-1], predict(model, scans)):
+        assert torch.equal(step.class_logits, prediction.class_logits)
+        assert torch.equal(step.mask_logits, prediction.mask_logits)
+
+
+@pytest.mark.parametrize('autocast', [False, True])
+def test_recomputing_changes_nothing(autocast: bool) -> None:
+    """Same gradients and the same batch norm statistics, which the second pass must not touch."""
+    scans = [small_scan(17), small_scan(18)]
+    models = [small_model().train(), small_model().train()]
+    models[1].unet.recompute = True
+    for model in models:
+        with torch.autocast('cpu', torch.bfloat16, enabled=autocast):
+            train_step(model, scans, generator=torch.Generator().manual_seed(0))
+    plain, again = (dict(model.named_parameters()) for model in models)
+    for name, parameter in plain.items():
+        ours, wanted = again[name].grad, parameter.grad
+        assert ours is not None and wanted is not None
+        assert (ours - wanted).norm() <= 1e-5 * wanted.norm(), name  # sums in another order
+    for name, value in models[0].state_dict().items():
+        assert torch.equal(value, models[1].state_dict()[name]), name
+    momenta = [[module.momentum for module in model.modules()
+                if isinstance(module, torch.nn.BatchNorm1d)] for model in models]
+    assert momenta[0] == momenta[1]
+
+
+def test_recomputing_keeps_less() -> None:
+    """Bytes that forward keeps for backward."""
+    model, scan = small_model().train(), small_scan(19)
+    pyramid = build_pyramid(batch_coords([scan]))
+
+    def kept() -> int:
+        storages = {}
+
+        def pack(tensor: torch.Tensor) -> torch.Tensor:
+            storages[tensor.data_ptr()] = tensor.untyped_storage()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            model.unet(scan.features[pyramid.order], pyramid)
+        return sum(storage.nbytes() for storage in storages.values())
+
+    plain = kept()
+    model.unet.recompute = True
+    assert kept() < .5 * plain
+
+
+def test_sampling_draws_some_voxels_anew() -> None:
+    """Rows of keys, values and mask features stay together; gradients go to those drawn."""
+    keys = torch.arange(50.)[:, None].requires_grad_()
+    sight, generator = Sight(keys, 2 * keys, 3 * keys.detach()), torch.Generator().manual_seed(0)
+    drawn = [sight.sample(20, generator) for _ in range(2)]
+    for sample in drawn:
+        assert len(sample.keys.unique()) == 20
+        assert torch.equal(sample.values, 2 * sample.keys)
+        assert torch.equal(sample.mask_features, 3 * sample.keys)
+    assert not torch.equal(drawn[0].keys, drawn[1].keys)
+    assert torch.equal(sight.sample(20, torch.Generator().manual_seed(0)).keys, drawn[0].keys)
+    assert sight.sample(50, generator) is sight
+    drawn[0].keys.sum().backward()
+    assert keys.grad is not None and int(keys.grad.sum()) == 20
+
+
+def test_training_samples_and_evaluation_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('mask3d_core.model.mask3d.SAMPLE_SIZES', (5, 5, 5, 5, 5))
+    scan, model = small_scan(20), small_model().train()
+    pyramid, seen = build_pyramid(batch_coords([scan])), []
+    for layer in model.rounds[0]:
+        layer.cross.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[3][0].shape[1]))
+    levels = model.unet(scan.features[pyramid.order], pyramid)
+    outcomes = []
+    for seed in (1, 1, 2):
+        generator = torch.Generator().manual_seed(seed)
+        steps = model.refine(levels, [scan], pyramid, generator=generator)
+        outcomes.append(steps[-1][0].class_logits)
+    sizes = [len(level) for level in pyramid.levels[:0:-1]]
+    assert seen == [min(size, 5) for size in sizes] * 6 and max(sizes) > 5
+    assert torch.equal(outcomes[0], outcomes[1]) and not torch.equal(outcomes[0], outcomes[2])
+    seen.clear()
+    model.eval().refine(levels, [scan], pyramid)
+    assert seen == sizes * 2
+
+
+def test_one_voxel_at_a_level_trains() -> None:
+    """The original raises an error there."""
+    scan = small_scan(21)
+    scan = replace(scan, coords=scan.coords - scan.coords.amin(0))
+    assert len(build_pyramid(batch_coords([scan])).levels[4]) > 1
+    few = scan.coords.amax(1) < 16
+    tiny = replace(scan, coords=scan.coords[few], features=scan.features[few],
+                   centers=scan.centers[few])
+    pyramid = build_pyramid(batch_coords([tiny, small_scan(22)]))
+    assert pyramid.levels[4].starts[1] == 1
+    model = small_model().train()
+    train_step(model, [tiny, small_scan(22)])
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all()
+               for parameter in model.parameters())

@@ -1,0 +1,195 @@
+"""Several processes do what one does, however they are started, and fail together."""
+
+import contextlib
+import csv
+from dataclasses import replace
+import os
+from pathlib import Path
+import random
+import signal
+import socket
+import subprocess
+import sys
+
+from mask3d_core.data.dataset import Dataset
+from mask3d_core.errors import InputError
+from mask3d_core.training.batches import Order
+from mask3d_core.training.config import load_config, TrainConfig
+from mask3d_core.training.learner import make_fabric
+from mask3d_core.training.loop import train
+from mask3d_core.training.setup import first_weights, Material
+from mask3d_core.weights.checkpoint import load_weights, Weights
+import pytest
+import torch
+import toy_rooms
+from toy_rooms import arguments, make_room, write_dataset
+
+pytestmark = pytest.mark.usefixtures('one_thread')
+
+KEYS = ['--batch_size', '3', '--epochs', '2', '--log_every', '1', '--validate_every', '2',
+        '--pictures', '0', '--learning_rate', '1e-4', '--augmentation.scale', '0',
+        '--augmentation.elastic', '0']
+"""Four rooms: steps of three scans and of one, twice."""
+
+
+@pytest.fixture(scope='module')
+def rooms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp('data') / 'rooms',
+                         [make_room(seed) for seed in range(4)])
+
+
+def environment(**more: str) -> dict[str, str]:
+    """
+    Return what processes need to meet on this machine, on a port that is free.
+
+    It is below those that the system hands to connections, so none of them takes it meanwhile.
+    """
+    for port in random.sample(range(20000, 32000), 100):
+        with contextlib.suppress(OSError), socket.socket() as free:
+            free.bind(('127.0.0.1', port))
+            break
+    return os.environ | {'OMP_NUM_THREADS': '1', 'MASTER_ADDR': '127.0.0.1',
+                         'MASTER_PORT': str(port)} | more
+
+
+def start(command: list[str], place: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, *command], env=place, start_new_session=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    """Wait for the end and return stderr; nothing that was started lives on, whatever happens."""
+    try:
+        return process.communicate(timeout=300)[1]
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with open(path, newline='') as file:
+        return list(csv.DictReader(file))
+
+
+def assert_same_result(one: Path, other: Path, start: Weights) -> None:
+    """Compare two runs but for the order of sums."""
+    pairs = list(zip(rows(one / 'log.csv'), rows(other / 'log.csv'), strict=True))
+    assert len(pairs) == 4
+    for ours, theirs in pairs:
+        for name in ('loss', 'class', 'mask', 'dice', 'learning_rate'):
+            assert float(theirs[name]) == pytest.approx(float(ours[name]), rel=1e-3), name
+        norm = float(ours['gradient_norm'])  # masks are thresholded: another rounding, a jump
+        assert float(theirs['gradient_norm']) == pytest.approx(norm, rel=3.6e-3)
+    assert rows(one / 'scores.csv') == rows(other / 'scores.csv')
+    states = [load_weights(run / 'last.weights').state for run in (one, other)]
+    for name, begin in start.state.items():
+        ours, theirs = (state[name] for state in states)
+        if 'attention.key.bias' in name:
+            continue  # softmax does not see it: its gradient is rounding, which Adam blows up
+        if begin.is_floating_point():
+            assert (ours - theirs).norm() <= 1e-2 * (ours - begin).norm(), name
+        else:
+            assert torch.equal(ours, theirs), name
+
+
+def test_torchrun_shares_steps_that_do_not_divide(rooms: Path, tmp_path: Path) -> None:
+    """Two scans at once in one process are one in each of two; the third leaves one idle."""
+    config = load_config(None, arguments(rooms, tmp_path / 'one', *KEYS, '--batch_voxels', '2400'))
+    train(config)
+    place = environment()
+    both = start(
+        ['-m', 'torch.distributed.run', '--nproc_per_node', '2', '--master_port',
+         place['MASTER_PORT'], toy_rooms.__file__, 'train',
+         *arguments(rooms, tmp_path / 'two', *KEYS, '--batch_voxels', '1200')], place)
+    said = finish(both)
+    assert both.returncode == 0, said
+    assert '2 x cpu' in said
+    assert_same_result(tmp_path / 'one', tmp_path / 'two',
+                       first_weights(config, Material.open(config), ''))
+
+
+def test_norms_of_each_process_by_itself(rooms: Path, tmp_path: Path) -> None:
+    """What the first process has seen goes into the file: its one scan of each step, not both."""
+    keys = ['--batch_size', '2', '--epochs', '1', '--validation_split', '']
+    states = []
+    for name, more in (('all', ()), ('own', ('--sync_batch_norm', 'false'))):
+        said = start([toy_rooms.__file__, 'train',
+                      *arguments(rooms, tmp_path / name, *keys, '--devices', '2', *more)],
+                     environment())
+        text = finish(said)
+        assert said.returncode == 0, text
+        states.append(load_weights(tmp_path / name / 'last.weights').state)
+    first = next(name for name in states[0] if name.endswith('running_mean'))
+    assert not torch.allclose(states[0][first], states[1][first], rtol=1e-3)
+    tracked = first.replace('running_mean', 'num_batches_tracked')
+    assert int(states[0][tracked]) == int(states[1][tracked]) == 2
+
+
+def test_two_of_slurm_stop_together_at_a_loss_that_is_no_number(
+        rooms: Path, tmp_path: Path) -> None:
+    keys = ['--batch_size', '2', '--epochs', '1', '--learning_rate', '1e20']
+    place = environment(SLURM_NTASKS='2', SLURM_NNODES='1', SLURM_NTASKS_PER_NODE='2',
+                        SLURM_JOB_NAME='train', SLURM_NODEID='0')
+    command = [toy_rooms.__file__, 'train', *arguments(rooms, tmp_path / 'run', *keys)]
+    both = [start(command, place | {'SLURM_PROCID': str(rank), 'SLURM_LOCALID': str(rank)})
+            for rank in (0, 1)]
+    said = [finish(process) for process in both]
+    names = Material.open(load_config(None, arguments(rooms, tmp_path / 'run'))).training
+    scans = ', '.join(names[index] for _, index in list(Order(0, 4, 2, 1))[1])
+    for process, text in zip(both, said):
+        assert process.returncode == 1 and 'Traceback' not in text, text
+        assert f'mask3d: the loss is nan at step 1, with the scans {scans}: look' in text
+    assert '2 x cpu' in said[0] and not (tmp_path / 'run' / 'last.weights').exists()
+
+
+def test_two_processes_stop_together_at_a_damaged_scan(tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / 'data', [make_room(0), make_room(1)])
+    (data / 'scans' / 'room1.npz').write_bytes(b'no archive')
+    both = start([toy_rooms.__file__, 'train',
+                  *arguments(data, tmp_path / 'run', '--devices', '2')], environment())
+    said = finish(both)
+    assert both.returncode == 1, said
+    assert 'mask3d: scan room1: ' in said and 'Traceback' not in said
+
+
+def test_two_processes_stop_together_at_a_scan_that_cannot_be_measured(tmp_path: Path) -> None:
+    data = write_dataset(tmp_path / 'data', [make_room(seed) for seed in range(3)])
+    replace(Dataset.open(data), splits={'train': ('room0', 'room1'), 'validation': ('room2',)}
+            ).save()
+    (data / 'scans' / 'room2.npz').write_bytes(b'no archive')
+    both = start([toy_rooms.__file__, 'train', *arguments(
+        data, tmp_path / 'run', '--devices', '2', '--epochs', '1')], environment())
+    said = finish(both)
+    assert both.returncode == 1, said
+    assert 'cannot be measured: ' in said and 'room2.npz' in said and 'Traceback' not in said
+    assert load_weights(tmp_path / 'run' / 'last.weights').trained['steps'] == 1
+
+
+@pytest.mark.parametrize(('variables', 'expected'), [
+    ({'TORCHELASTIC_RUN_ID': 'x', 'WORLD_SIZE': '8', 'GROUP_WORLD_SIZE': '2', 'RANK': '5',
+      'LOCAL_RANK': '1', 'GROUP_RANK': '1'}, (8, 5, 4)),
+    ({'SLURM_NTASKS': '6', 'SLURM_NNODES': '3', 'SLURM_NTASKS_PER_NODE': '2', 'SLURM_PROCID': '3',
+      'SLURM_LOCALID': '1', 'SLURM_NODEID': '1', 'SLURM_JOB_NAME': 'train'}, (6, 3, 2)),
+    ({'SLURM_NTASKS': '1', 'SLURM_NNODES': '1', 'SLURM_PROCID': '0', 'SLURM_JOB_NAME': 'bash'},
+     (1, 0, 1)),  # a shell on a node
+    ({}, (1, 0, 1)),
+])
+def test_who_started_us_says_how_many_we_are(
+        monkeypatch: pytest.MonkeyPatch, variables: dict[str, str],
+        expected: tuple[int, int, int]) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    fabric = make_fabric(TrainConfig(device='cpu'))
+    local = getattr(fabric.strategy, 'num_processes', 1)
+    assert (fabric.world_size, fabric.global_rank, local) == expected
+
+
+def test_other_devices_than_were_started_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ('SLURM_NTASKS', 'SLURM_NNODES'):
+        monkeypatch.setenv(name, '1')
+    assert make_fabric(TrainConfig(device='cpu', devices=0)).world_size == 1
+    with pytest.raises(InputError, match='--ntasks-per-node 4'):
+        make_fabric(TrainConfig(device='cpu', devices=4))
+    monkeypatch.setenv('SLURM_NTASKS', '2')
+    with pytest.raises(InputError, match='refuses these devices: .*--ntasks-per-node=2'):
+        make_fabric(TrainConfig(device='cpu'))

@@ -1,0 +1,60 @@
+"""The weights that ship: there, small, honest about their origin, and of use."""
+
+from pathlib import Path
+
+from mask3d_core.classes import load_classes
+from mask3d_core.evaluation import Evaluation, Protocol
+from mask3d_core.evaluation.truth import make_truth
+from mask3d_core.files import read_scan
+from mask3d_core.scan import Scan
+from mask3d_core.segmenter import load_segmenter
+from mask3d_core.weights.checkpoint import load_weights
+from mask3d_core.weights.shipped import shipped_weights
+import numpy as np
+import pytest
+from table_tops import labels_of_each_point, NAMES, turned_upright
+
+LARGEST = 12e6
+"""Bytes: what the repository carries."""
+OBJECT = 40
+"""Id of the class "object"."""
+OFFICE = Path(__file__).parents[3] / 'demo' / 'office.ply'
+
+
+def test_the_file_is_small_and_says_where_it_comes_from() -> None:
+    weights = load_weights(shipped_weights())
+
+    assert shipped_weights().stat().st_size <= LARGEST
+    assert weights.licence == 'Apache-2.0'
+    assert weights.classes == load_classes('rooms').without(['wall', 'floor'])
+    assert {'command', 'seed', 'scores'} <= set(weights.trained)
+
+
+def test_a_real_scan_has_objects() -> None:
+    scan = read_scan(OFFICE)
+
+    found = load_segmenter(device='cpu').segment(scan)
+
+    assert len(found) >= 3
+    assert found.score.max() > 0.5
+    covered = found.point_instance() >= 0
+    assert 0.05 < covered.mean() < 0.95
+    assert np.all(np.diff(found.score) <= 0)
+
+
+@pytest.mark.parametrize(('upright', 'least'), [(True, (0.35, 0.50)), (False, (0.35, 0.50))])
+def test_objects_on_real_tables(
+        upright: bool, least: tuple[float, float], shared_data: Path) -> None:
+    """Class-agnostic AP50 and AP25 do not fall far below those of docs/weights.md."""
+    segmenter = load_segmenter(device='cpu')
+    evaluation = Evaluation(segmenter.weights.classes, Protocol())
+    for name in NAMES:
+        path = shared_data / 'clouds' / f'{name}.pcd'
+        scan, label = read_scan(path), labels_of_each_point(path)
+        scan = turned_upright(scan, label) if upright else Scan.from_points(scan.xyz, scan.color)
+        thing = label >= 10
+        truth = make_truth(np.where(thing, OBJECT, -1), np.where(thing, label // 10, -1))
+        evaluation.add(segmenter.segment(scan), truth)
+    scores = evaluation.scores()
+    print('AP, AP50, AP25:', np.round(100 * scores.agnostic, 1))
+    assert scores.agnostic[1] >= least[0] and scores.agnostic[2] >= least[1]
