@@ -59,13 +59,25 @@ class ClassTable:
                    tuple((int(r), int(g), int(b)) for r, g, b in table['colors']))
 
 
-def load_classes(name: str) -> ClassTable:
-    """Read one of the tables that ship with the package: scannet20, scannet200, s3dis, stpls3d."""
+def class_table_names() -> list[str]:
+    """Return the names of the tables that ship with the package, in alphabetical order."""
     folder = resources.files('mask3d_core') / 'class_tables'
-    path = folder / f'{name}.tsv'
+    return sorted(file.name[:-4] for file in folder.iterdir() if file.name.endswith('.tsv'))
+
+
+def load_classes(name: str) -> ClassTable:
+    """
+    Read one of the tables that ship with the package.
+
+    Raises
+    ------
+    InputError
+        When there is none of that name (`class_table_names`).
+
+    """
+    path = resources.files('mask3d_core') / 'class_tables' / f'{name}.tsv'
     if not path.is_file():
-        known = sorted(f.name[:-4] for f in folder.iterdir() if f.name.endswith('.tsv'))
-        raise InputError(f'no class table {name!r}; there are: {", ".join(known)}')
+        raise InputError(f'no class table {name!r}; there are: {", ".join(class_table_names())}')
     rows = list(csv.DictReader(path.read_text().splitlines(), delimiter='\t'))
     return ClassTable(
         tuple(int(row['id']) for row in rows), tuple(row['name'] for row in rows),

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import time
 
 from mask3d_core.classes import load_classes
+from mask3d_core.data.benchmark import find_protocol
 from mask3d_core.evaluation.evaluation import Evaluation
 from mask3d_core.evaluation.predictions import Predictions
-from mask3d_core.evaluation.protocol import find_protocol
 from mask3d_core.evaluation.scores import Scores
 from mask3d_core.evaluation.truth import make_truth, Truth
 import numpy as np

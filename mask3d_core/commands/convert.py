@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from mask3d_core.commands.arguments import count
+from mask3d_core.data.benchmark import benchmarks
 from mask3d_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('original', type=Path, metavar='ORIGINAL.ckpt',
                         help='checkpoint of PyTorch Lightning, or a weights file to halve')
     parser.add_argument('out', type=Path, metavar='OUT', help='weights file to write')
-    parser.add_argument('--classes', choices=('scannet20', 'scannet200', 's3dis', 'stpls3d'),
+    parser.add_argument('--classes', choices=[
+                            benchmark.table for benchmark in benchmarks().values()
+                            if benchmark.original is not None],
                         help='what the class logits stand for')
     parser.add_argument('--voxel-size', type=float, metavar='METRES')
     parser.add_argument('--masks', choices=('points', 'segments'),

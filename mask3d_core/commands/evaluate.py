@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
+from mask3d_core.classes import class_table_names
 from mask3d_core.commands.arguments import (
     add_model_arguments,
     count,
@@ -16,6 +17,8 @@ from mask3d_core.commands.arguments import (
     part,
     say,
 )
+from mask3d_core.data.benchmark import Benchmark, benchmarks
+from mask3d_core.data.protocol import CUSTOM
 
 if TYPE_CHECKING:
     from mask3d_core.data.dataset import Dataset
@@ -49,6 +52,10 @@ example:
 """
 
 
+SUBMISSIONS = {'scenes': 'a file for each scene', 'blocks': 'blocks without their margin',
+               'none': 'it takes none'}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('dataset', type=Path, nargs='?', metavar='DATASET',
@@ -61,8 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='folder for scores and curves; made when missing '
                              '(default: evaluation)')
     parser.add_argument('--export', type=Path, metavar='DIR',
-                        help='also write the predictions as the benchmark takes them: S3DIS '
-                             'has none; STPLS3D: the inner 50 m of blocks; else as ScanNet')
+                        help='also write the predictions as the benchmark takes them: '
+                             + _by_title(lambda benchmark: SUBMISSIONS[benchmark.submission]))
     parser.add_argument('--save', type=Path, metavar='DIR',
                         help='also write what the weights predict as NAME.npz, for --predictions')
     stored = parser.add_argument_group('stored predictions instead of weights')
@@ -73,12 +80,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='NAME.txt as ScanNet has it (1000 x class + instance + 1 a point), '
                              'or labelled NAME.npz or NAME.ply; in place of DATASET')
     stored.add_argument('--classes', metavar='TABLE',
-                        help='what the ids in --ground-truth mean: scannet20, scannet200, s3dis, '
-                             'stpls3d, rooms, or a .tsv file with the columns id and name; '
-                             'classes that are not in it are not evaluated')
+                        help='what the ids in --ground-truth mean: '
+                             + ', '.join(class_table_names())
+                             + ', or a .tsv file with the columns id and name; classes that are '
+                             'not in it are not evaluated')
     add_model_arguments(parser, weights='none; needed unless there are --predictions',
-                        num_queries='ScanNet, ScanNet200: 150; STPLS3D: 160; S3DIS: 100; '
-                        'rooms: 200; your own, or --as-robot: as trained')
+                        num_queries=_by_title(lambda benchmark: benchmark.protocol.num_queries)
+                        + '; your own, or --as-robot: as trained')
     _add_protocol(parser.add_argument_group(
         'how to evaluate; by default benchmarks as the original does, your own data with masks '
         'as on a robot'))
@@ -90,24 +98,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_protocol(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--min-region', type=count, metavar='N',
-                       help='points of the smallest object that counts (default: 100; STPLS3D: '
-                            '10)')
+                       help=f'points of the smallest object that counts (default: '
+                            f'{_default("min_region")})')
     group.add_argument('--top-k', type=count_or_all, metavar='K',
                        help='predictions a scan, by class probability; -1: as many as masks '
-                            '(default: 500; ScanNet200, STPLS3D: 750; S3DIS: -1)')
+                            f'(default: {_default("top_k")})')
     group.add_argument('--dbscan-eps', type=distance, metavar='METRES',
                        help='split a mask where its parts are further apart than this; 0: never '
-                            '(default: 16 voxels; ScanNet, ScanNet200: 0.95; S3DIS: 0.6; '
-                            'STPLS3D: 14)')
+                            f'(default: {_default("dbscan_eps", "16 voxels")})')
     group.add_argument('--as-robot', action='store_true', default=None,
                        help='what the node and `mask3d segment` list by default instead of what '
                             'benchmarks reward: a mask under one class, no doubles, superpoints')
     group.add_argument('--confidence', type=part, metavar='S',
                        help='report precision and recall of instances with at least this score, '
-                            '0..1 (default: only for S3DIS, 0.8)')
+                            f'0..1 (default: {_default("confidence", "none")})')
     group.add_argument('--leftovers', metavar='CLASS',
                        help='count the points that no mask covers as one more prediction of this '
                             'class; the original does so with ceiling')
+
+
+def _default(setting: str, custom: str = '') -> str:
+    """Return the default of a setting of the protocol: of one's own data, and of benchmarks."""
+    usual = getattr(CUSTOM, setting)
+    special = _by_title(lambda benchmark: None if getattr(benchmark.protocol, setting) == usual
+                        else getattr(benchmark.protocol, setting))
+    return f'{custom or usual}; {special}'
+
+
+def _by_title(fact: Callable[[Benchmark], object]) -> str:
+    """List a fact of the benchmarks: `ScanNet, ScanNet200: 150; S3DIS: 100`; None: left out."""
+    titles: dict[object, list[str]] = {}
+    for benchmark in benchmarks().values():
+        titles.setdefault(fact(benchmark), []).append(benchmark.title)
+    titles.pop(None, None)
+    return '; '.join(f'{", ".join(names)}: {value}' for value, names in titles.items())
 
 
 def run(options: argparse.Namespace) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 import sys
 from typing import Any, TYPE_CHECKING
 
+from mask3d_core.classes import class_table_names
 from mask3d_core.commands.arguments import count, count_or_none, name_list
+from mask3d_core.data.benchmark import benchmarks
 from mask3d_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,12 +41,6 @@ Each scan follows from the seed and its number: later calls with a larger --coun
 'object', what a hand can carry; wall and floor are background. A third of a second and
 47,000 points a room; docs/training_data.md says what is in them.
 """
-LAYOUTS = {
-    'scannet': 'ScanNet v2, 20 classes: RAW/scans/scene0000_00/scene0000_00_vh_clean_2.ply …',
-    'scannet200': 'ScanNet v2, 200 classes: the same files',
-    's3dis': 'S3DIS: RAW/Area_1/office_1/Annotations/chair_1.txt …',
-    'stpls3d': 'STPLS3D: RAW/Synthetic_v3_InstanceSegmentation/1_points_GTv3.txt …',
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,12 +48,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--check', type=Path, metavar='OUT', help='the same as: check OUT')
     parser.set_defaults(refuse=parser.error)
     kinds = parser.add_subparsers(metavar='KIND', dest='kind')
-    for name, layout in LAYOUTS.items():
-        command = _command(kinds, name, layout, _run_benchmark)
-        command.add_argument('raw', type=Path, metavar='RAW', help='the data set as downloaded')
-        _add_target(command)
-        if not name.startswith('scannet'):  # its scans bring superpoints, or a mesh
-            _add_superpoints(command)
+    for benchmark in benchmarks().values():
+        if benchmark.sources is not None:
+            command = _command(kinds, benchmark.name, benchmark.layout, _run_benchmark)
+            command.add_argument('raw', type=Path, metavar='RAW',
+                                 help='the data set as downloaded')
+            _add_target(command)
+            if not benchmark.has_superpoints:
+                _add_superpoints(command)
     _add_bag(_command(kinds, 'bag', 'a recorded map -> a .ply to label', _run_bag))
     _add_folder(_command(kinds, 'folder', 'your own labelled scans', _run_folder))
     _add_rooms(_command(kinds, 'rooms', 'furnished rooms by chance, scanned by a virtual camera: '
@@ -104,8 +102,7 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
     _add_target(parser)
     parser.add_argument('--classes', required=True, metavar='TABLE',
                         help='.tsv file with the columns id and name (and red, green, blue); or '
-                             + ', '.join(('scannet20', 'scannet200', 's3dis', 'stpls3d',
-                                               'rooms')))
+                             + ', '.join(class_table_names()))
     parser.add_argument('--background', metavar='NAMES', default='', type=name_list,
                         help='classes that are no objects, with commas between: "wall,floor"')
     parser.add_argument('--validation', metavar='V', default=0.2, type=_validation,
@@ -157,11 +154,11 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _run_benchmark(options: argparse.Namespace) -> None:
-    from mask3d_core.data.benchmarks import BENCHMARKS
     from mask3d_core.data.prepare import prepare
 
-    benchmark = BENCHMARKS[options.kind]
-    data = benchmark.dataset(options.kind, options.out)
+    benchmark = benchmarks()[options.kind]
+    assert benchmark.sources is not None
+    data = benchmark.dataset(options.out)
     sources = benchmark.sources(options.raw, data.classes)
     superpoints = getattr(options, 'superpoints', False)
     _print_dataset(prepare(data, sources, options.workers, _say, superpoints))
@@ -186,12 +183,12 @@ def _run_folder(options: argparse.Namespace) -> None:
 def _run_rooms(options: argparse.Namespace) -> None:
     from mask3d_core.classes import load_classes
     from mask3d_core.data.dataset import Dataset
-    from mask3d_core.data.generated import CLASSES, room_sources
+    from mask3d_core.data.generated import room_sources, ROOMS
     from mask3d_core.data.prepare import prepare
     from mask3d_core.rooms.furnished import BACKGROUND
 
     # Some are left in the frame of their camera, as some robots' clouds are.
-    data = Dataset(options.out, f'rooms {options.seed}', load_classes(CLASSES), BACKGROUND,
+    data = Dataset(options.out, f'rooms {options.seed}', load_classes(ROOMS.table), BACKGROUND,
                    upright=False)
     sources = room_sources(options.count, options.held_out, options.seed)
     _print_dataset(prepare(data, sources, options.workers, _say))

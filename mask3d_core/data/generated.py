@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mask3d_core.classes import load_classes
+from mask3d_core.data.benchmark import Benchmark
+from mask3d_core.data.protocol import CUSTOM
 from mask3d_core.data.readers.raw_scan import RawScan, RawSource
 from mask3d_core.errors import InputError
-from mask3d_core.rooms.room import make_room
-from mask3d_core.rooms.scanning import random_style, scan
 import numpy as np
 from numpy.typing import NDArray
 
 VERSION = 5
 """Of the generator: raise it when a seed gives other rooms, so that they are made anew."""
-CLASSES = 'rooms'
-"""Name of the class table: ScanNet's 20 classes and hand-size objects."""
+ROOMS = Benchmark('rooms', 'rooms', 'rooms', replace(CUSTOM, num_queries=200))
+"""Their classes are ScanNet's 20 and hand-size objects; their data sets are 'rooms SEED'."""
+BENCHMARKS = (ROOMS,)
 NONE = -1
 POINTS = (25_000, 250_000)
 """Least and most points of a scan."""
@@ -83,7 +84,11 @@ def generate_room(seed: int, number: int) -> dict[str, NDArray]:
         'rooms'; instance [N] int32, -1 for none.
 
     """
-    classes = load_classes(CLASSES)
+    # imported on use: listing the benchmarks needs no generator
+    from mask3d_core.rooms.room import make_room
+    from mask3d_core.rooms.scanning import random_style, scan
+
+    classes = load_classes(ROOMS.table)
     rng = np.random.default_rng([seed, number & 0xFFFFFFFF])
     columns = None
     for _ in range(TRIES):

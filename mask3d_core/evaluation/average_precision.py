@@ -12,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mask3d_core.data.protocol import MIN_REGION
 from mask3d_core.evaluation.overlaps import Overlaps
 import numpy as np
 from numpy.typing import NDArray
 
 THRESHOLDS: NDArray[np.float64] = np.append(np.arange(0.5, 0.95, 0.05), 0.25)
 """Overlaps (intersection over union) above which a prediction has found an object."""
-MIN_REGION = 100
-"""Points below which neither a prediction nor an object counts (10 for STPLS3D)."""
 
 
 @dataclass(frozen=True, eq=False)

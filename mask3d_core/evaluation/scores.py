@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 from mask3d_core.classes import ClassTable
+from mask3d_core.data.protocol import Protocol
 from mask3d_core.evaluation.average_precision import (
     average_precisions,
     Curve,
@@ -16,7 +17,6 @@ from mask3d_core.evaluation.average_precision import (
 )
 from mask3d_core.evaluation.overlaps import Overlaps, without_classes
 from mask3d_core.evaluation.precision_recall import Counts, precision_recall
-from mask3d_core.evaluation.protocol import Protocol
 import numpy as np
 from numpy.typing import NDArray
 

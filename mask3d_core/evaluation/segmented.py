@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from mask3d_core.classes import ClassTable
+from mask3d_core.data.benchmark import find_protocol
 from mask3d_core.data.dataset import Dataset, inner_points
 from mask3d_core.data.labels import LabelledScan
+from mask3d_core.data.protocol import Protocol
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation.evaluation import Evaluation
-from mask3d_core.evaluation.protocol import find_protocol, Protocol
 from mask3d_core.evaluation.truth import Truth, truth_of
 from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.files.source import naming

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mask3d_core.data.dataset import Dataset
+from mask3d_core.data.protocol import Protocol
 from mask3d_core.device import enough_memory
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation.evaluation import Evaluation
-from mask3d_core.evaluation.protocol import Protocol
 from mask3d_core.evaluation.scores import Scores
 from mask3d_core.evaluation.segmented import block_truth, check_classes
 from mask3d_core.evaluation.truth import Truth

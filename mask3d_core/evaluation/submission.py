@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from mask3d_core.data.benchmark import find_benchmark
 from mask3d_core.data.dataset import Dataset, inner_points
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation.export import export_scene
@@ -15,7 +16,7 @@ Submit = Callable[[str, Found], None]
 """Takes the name of a scan and its predictions."""
 
 
-def start_submission(folder: Path, benchmark: str, dataset: Dataset | None = None) -> Submit:
+def start_submission(folder: Path, name: str, dataset: Dataset | None = None) -> Submit:
     """
     Return what writes the scans of a submission, as `export_scene` does; nothing is written yet.
 
@@ -23,10 +24,10 @@ def start_submission(folder: Path, benchmark: str, dataset: Dataset | None = Non
     ----------
     folder : path
         Made when missing.
-    benchmark : str
-        'stpls3d' submits blocks without their margin; 's3dis' has no server.
+    name : str
+        Of the data set, or of its class table (`find_benchmark`).
     dataset : Dataset, optional
-        Needed for STPLS3D, since it knows the inner part of its blocks.
+        Needed for a benchmark that takes blocks, since it knows the inner part of each.
 
     Raises
     ------
@@ -34,16 +35,18 @@ def start_submission(folder: Path, benchmark: str, dataset: Dataset | None = Non
         If the benchmark takes no submissions, or its blocks are not known.
 
     """
-    if benchmark == 's3dis':
-        raise InputError('S3DIS has no server that takes submissions, all its labels are public: '
-                         'read the scores in the table, and keep predictions with --save')
-    if benchmark != 'stpls3d':
-        return lambda name, found: export_scene(folder, name, found)
+    benchmark = find_benchmark(name)
+    if benchmark is None or benchmark.submission == 'scenes':
+        return lambda scan, found: export_scene(folder, scan, found)
+    if benchmark.submission == 'none':
+        raise InputError(f'{benchmark.title} has no server that takes submissions, all its labels '
+                         'are public: read the scores in the table, and keep predictions with '
+                         '--save')
     if dataset is None:
-        raise InputError('STPLS3D takes blocks without their margin, which only the DATASET '
-                         'knows: give it instead of --ground-truth')
+        raise InputError(f'{benchmark.title} takes blocks without their margin, which only the '
+                         'DATASET knows: give it instead of --ground-truth')
     known = dataset
-    return lambda name, found: export_block(folder, known, name, found)
+    return lambda scan, found: export_block(folder, known, scan, found)
 
 
 def export_block(folder: Path, dataset: Dataset, name: str, found: Found) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mask3d_core.classes import ClassTable, load_classes
+from mask3d_core.data.benchmark import Benchmark, benchmarks, find_benchmark
 from mask3d_core.errors import InputError
 from mask3d_core.model.config import ModelConfig
 from mask3d_core.original.inert_pickle import dig, entries, InertCheckpoint, is_tensor
@@ -26,9 +27,6 @@ import torch
 
 _PREFIX: Final = 'model.'
 _DROPPED_OUTSIDE: Final = {'criterion.empty_weight': 'class weights of the loss'}
-_TABLE_OF_DATASET: Final = {'scannet': 'scannet20'}
-_TABLE_OF_SIZE: Final = {18: 'scannet20', 200: 'scannet200', 13: 's3dis', 14: 'stpls3d'}
-_VOXEL_SIZE: Final = {'scannet20': 0.02, 'scannet200': 0.02, 's3dis': 0.02}
 Triple = tuple[float, float, float]
 
 
@@ -40,7 +38,7 @@ class ConvertOptions:
     Attributes
     ----------
     classes : str
-        A table of `load_classes`.
+        The class table of a benchmark.
     voxel_size : float
         Metres.
     num_heads, num_rounds, num_queries : int
@@ -149,12 +147,14 @@ def convert_checkpoint(path: str | Path, options: ConvertOptions | None = None
     config = _config(original, settings, options)
     state = convert_state(original, config)
     _report_tensors(original, config, report)
-    table = _table_name(config.num_classes, settings, options)
-    mean, std = _color_statistics(table, options, report)
+    benchmark = _find_trained_on(config.num_classes, settings, options)
+    mean, std = _color_statistics(benchmark, options, report)
     weights = Weights(
-        config, class_table(table, config.num_classes), _voxel_size(table, settings, options),
-        'first', mean, std, _training_facts(checkpoint, settings, table),
-        options.licence or f'as the original checkpoint; the terms of its data ({table}) apply',
+        config, class_table(benchmark, config.num_classes),
+        _voxel_size(benchmark, settings, options), 'first', mean, std,
+        _training_facts(checkpoint, settings, benchmark.table),
+        options.licence or 'as the original checkpoint; the terms of its data '
+                           f'({benchmark.table}) apply',
         state)
     return weights, report
 
@@ -213,56 +213,77 @@ def _report_tensors(original: Mapping[str, torch.Tensor], config: ModelConfig,
     report.tensors[:0] = rows
 
 
-def _table_name(num_classes: int, settings: OriginalSettings, options: ConvertOptions) -> str:
-    dataset = settings.read('data.train_dataset.dataset_name')
-    found = _TABLE_OF_DATASET.get(dataset, dataset) if isinstance(dataset, str) else None
-    by_size = _TABLE_OF_SIZE.get(num_classes)
-    name = options.classes or (found if found in _TABLE_OF_SIZE.values() else by_size)
-    if name is None:
+def _find_trained_on(num_classes: int, settings: OriginalSettings, options: ConvertOptions,
+                     ) -> Benchmark:
+    """Return the benchmark a checkpoint was trained on: as given, as it says, or by its size."""
+    models = {benchmark.table: benchmark for benchmark in benchmarks().values()
+              if benchmark.original is not None}
+    named = settings.read('data.train_dataset.dataset_name')
+    benchmark = find_benchmark(options.classes or (named if isinstance(named, str) else ''))
+    if benchmark is None or benchmark.table not in models:
+        benchmark = next((model for model in models.values() if model.original is not None
+                          and model.original.num_classes == num_classes), None)
+    if benchmark is None:
         raise InputError(f'the checkpoint has {num_classes} classes, which is no table known '
                          'here: give --classes')
     origin = 'given' if options.classes else 'from the checkpoint'
-    settings.facts.append(f'classes: {name} ({origin})')
-    return name
+    settings.facts.append(f'classes: {benchmark.table} ({origin})')
+    return benchmark
 
 
-def class_table(name: str, num_classes: int) -> ClassTable:
+def class_table(benchmark: Benchmark, num_classes: int) -> ClassTable:
     """
     Return the classes of the original's logits, in their order.
 
-    ScanNet's instances leave out wall and floor. In ScanNet200 those are the rows 0 and 2 while
-    the original shifts labels by two, so that its last two logits stand for nothing.
-    They stay, for exactness, under ids that no data set uses.
+    Logits that stand for no class, as the last two of ScanNet200's models, stay for exactness,
+    under ids that no data set uses.
+
+    Parameters
+    ----------
+    benchmark : Benchmark
+        What the model was trained on; the original has models of it.
+    num_classes : int
+        Class logits of the model without "no object".
+
+    Raises
+    ------
+    InputError
+        When the model has another number of them.
+
     """
-    table = load_classes(name)
-    if name.startswith('scannet'):
-        table = table.without(['wall', 'floor'])
-    if name == 'scannet200':
-        last = max(table.ids)
-        table = ClassTable((*table.ids, last + 1, last + 2), (*table.names, 'unused', 'unused 2'),
-                           (*table.colors, (0, 0, 0), (0, 0, 0)))
+    assert benchmark.original is not None
+    table = load_classes(benchmark.table).without(benchmark.protocol.background)
+    unused = range(1, 1 + benchmark.original.num_classes - len(table))
+    table = ClassTable((*table.ids, *(max(table.ids) + number for number in unused)),
+                       (*table.names, *(f'unused {number}' if number > 1 else 'unused'
+                                        for number in unused)),
+                       (*table.colors, *((0, 0, 0) for _ in unused)))
     if len(table) != num_classes:
-        raise InputError(f'the table {name} has {len(table)} classes, the checkpoint '
+        raise InputError(f'the table {benchmark.table} has {len(table)} classes, the checkpoint '
                          f'{num_classes}: give another --classes')
     return table
 
 
-def _voxel_size(table: str, settings: OriginalSettings, options: ConvertOptions) -> float:
-    default = _VOXEL_SIZE.get(table, math.nan)
+def _voxel_size(benchmark: Benchmark, settings: OriginalSettings, options: ConvertOptions,
+                ) -> float:
+    assert benchmark.original is not None
+    default = benchmark.original.voxel_size or math.nan
     size = settings.choose('voxel size in metres', options.voxel_size, 'data.voxel_size', default)
     if math.isnan(size):
-        raise InputError(f'the checkpoint does not say its voxel size, and {table} has been '
-                         'trained with several: give --voxel-size in metres')
+        raise InputError(f'the checkpoint does not say its voxel size, and {benchmark.table} has '
+                         'been trained with several: give --voxel-size in metres')
     return size
 
 
-def _color_statistics(table: str, options: ConvertOptions, report: ConversionReport
+def _color_statistics(benchmark: Benchmark, options: ConvertOptions, report: ConversionReport
                       ) -> tuple[Triple, Triple]:
+    assert benchmark.original is not None
     given = [options.color_mean is not None, options.color_std is not None]
-    if not all(given) and not table.startswith('scannet'):
+    if not all(given) and not benchmark.original.scannet_colors:
         report.warnings.append(
-            f"the colour statistics of {table} are not in the checkpoint: ScanNet's are assumed; "
-            'give --color-mean and --color-std from its color_mean_std.yaml')
+            f'the colour statistics of {benchmark.table} are not in the checkpoint: '
+            "ScanNet's are assumed; give --color-mean and --color-std from its "
+            'color_mean_std.yaml')
     mean = options.color_mean or SCANNET_COLOR_MEAN
     std = options.color_std or SCANNET_COLOR_STD
     for name, values, own in zip(('mean', 'deviation'), (mean, std), given):

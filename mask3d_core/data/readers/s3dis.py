@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from mask3d_core.data.benchmark import Benchmark, OriginalModels
+from mask3d_core.data.protocol import Protocol
 from mask3d_core.data.readers.number_table import read_number_table, TableLines
 from mask3d_core.data.readers.raw_scan import (
     byte_columns,
@@ -122,3 +124,11 @@ def _check_whole(room: Path, points: int) -> list[str]:
     count += not last.endswith(b'\n')
     return [] if count == points else [
         f'the annotations have {points} points, {whole.name} has {count} lines']
+
+
+BENCHMARKS = (Benchmark(
+    's3dis', 'S3DIS', 's3dis',
+    Protocol(confidence=0.8, top_k=-1, dbscan_eps=0.6, num_queries=100),
+    'S3DIS: RAW/Area_1/office_1/Annotations/chair_1.txt …',
+    lambda raw, classes: s3dis_sources(raw, dict(zip(classes.names, classes.ids))),
+    submission='none', original=OriginalModels(num_classes=13)),)

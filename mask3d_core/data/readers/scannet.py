@@ -9,6 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mask3d_core.data.benchmark import Benchmark, OriginalModels
+from mask3d_core.data.protocol import Protocol
 from mask3d_core.data.readers.raw_scan import Missing, RawScan, RawSource
 from mask3d_core.errors import InputError
 from mask3d_core.files.ply import read_faces, read_vertices
@@ -187,3 +189,30 @@ def _integers(content: Any, key: str) -> NDArray[np.int64]:
     if numbers.ndim != 1 or numbers.dtype.kind not in 'iu' and numbers.size:
         raise InputError(f'expected a list of integers {key!r}')
     return numbers.astype(np.int64)
+
+
+def _frequency_groups() -> dict[str, tuple[str, ...]]:
+    """Return the classes of ScanNet200 by how frequent they are: head, common and tail."""
+    rows = list(csv.DictReader(_lines('scannet200.tsv'), delimiter='\t'))
+    return {group: tuple(row['name'] for row in rows if row['split'] == group)
+            for group in ('head', 'common', 'tail')}
+
+
+SCANNET = Benchmark(
+    'scannet', 'ScanNet', 'scannet20',
+    Protocol(background=('wall', 'floor'), num_queries=150),
+    'ScanNet v2, 20 classes: RAW/scans/scene0000_00/scene0000_00_vh_clean_2.ply …',
+    lambda raw, _: scannet_sources(raw, 'nyu40id'), has_superpoints=True,
+    original=OriginalModels(num_classes=18, scannet_colors=True))
+
+SCANNET200 = Benchmark(
+    'scannet200', 'ScanNet200', 'scannet200',
+    Protocol(background=('wall', 'floor'), groups=_frequency_groups(), top_k=750,
+             num_queries=150),
+    'ScanNet v2, 200 classes: the same files',
+    lambda raw, _: scannet_sources(raw, 'id'), has_superpoints=True,
+    # wall and floor are the rows 0 and 2 of the table while the original shifts labels by two:
+    # its last two logits stand for nothing
+    original=OriginalModels(num_classes=200, scannet_colors=True))
+
+BENCHMARKS = SCANNET, SCANNET200

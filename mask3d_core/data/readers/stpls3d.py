@@ -7,6 +7,8 @@ import math
 from pathlib import Path
 import re
 
+from mask3d_core.data.benchmark import Benchmark, OriginalModels
+from mask3d_core.data.protocol import Protocol
 from mask3d_core.data.readers.number_table import read_number_table, TableLines
 from mask3d_core.data.readers.raw_scan import byte_columns, list_folder, RawScan, RawSource
 from mask3d_core.errors import InputError
@@ -122,3 +124,11 @@ def _blocks(xyz: NDArray[np.float32]) -> list[tuple[int, NDArray[np.int64], Inne
             if np.count_nonzero(inside) >= MIN_POINTS:
                 blocks.append((depth * column + place, near, (left, front, right, back)))
     return blocks
+
+
+BENCHMARKS = (Benchmark(
+    'stpls3d', 'STPLS3D', 'stpls3d',
+    Protocol(min_region=10, top_k=750, dbscan_eps=14.0, num_queries=160),
+    'STPLS3D: RAW/Synthetic_v3_InstanceSegmentation/1_points_GTv3.txt …',
+    lambda raw, _: stpls3d_sources(raw), voxel_size=0.333, submission='blocks',
+    original=OriginalModels(num_classes=14, voxel_size=None)),)

@@ -7,10 +7,10 @@ from pathlib import Path
 from mask3d_core.bench.evaluation import measure_evaluation
 from mask3d_core.classes import ClassTable, load_classes
 from mask3d_core.cli import main
+from mask3d_core.data.benchmark import find_protocol
 from mask3d_core.data.dataset import Dataset, ScanFacts
 from mask3d_core.data.labels import LabelledScan, write_labelled
 from mask3d_core.errors import InputError
-from mask3d_core.evaluation.protocol import find_protocol
 from mask3d_core.evaluation.segmented import block_truth, check_classes
 from mask3d_core.evaluation.truth import OUTSIDE
 from mask3d_core.extraction.postprocess import ExtractSettings

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from mask3d_core.cli import main
+from mask3d_core.data.benchmark import benchmarks
 from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D
 from mask3d_core.model.config import BACKBONES, ModelConfig
@@ -248,7 +249,7 @@ def test_other_data_sets(original: State, tmp_path: Path, rows: int, table: str,
 
     weights, report = convert_checkpoint(path, ConvertOptions(voxel_size=voxel_size))
 
-    assert weights.classes == class_table(table, rows - 1)
+    assert weights.classes == class_table(benchmarks()[table], rows - 1)
     assert any('colour statistics' in warning for warning in report.warnings)
     with pytest.raises(InputError, match=f'scannet20 has 18 classes, the checkpoint {rows - 1}'):
         convert_checkpoint(path, ConvertOptions(classes='scannet20', voxel_size=voxel_size))
@@ -258,7 +259,7 @@ def test_other_data_sets(original: State, tmp_path: Path, rows: int, table: str,
 
 
 def test_scannet200_keeps_the_orders_of_the_logits() -> None:
-    table = class_table('scannet200', 200)
+    table = class_table(benchmarks()['scannet200'], 200)
 
     # `label_info.keys()[class + 2]`, and class 0 stands for row 1 (design notes, section 7)
     assert (table.ids[0], table.names[0]) == (2, 'chair')

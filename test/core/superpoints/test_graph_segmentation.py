@@ -2,8 +2,8 @@
 
 from hypothesis import given, settings, strategies
 from mask3d_core.errors import InputError
-from mask3d_core.superpoints.graph_segmentation import segment_graph
 from mask3d_core.superpoints import graph_segmentation
+from mask3d_core.superpoints.graph_segmentation import segment_graph
 import numpy as np
 from numpy.typing import NDArray
 import pytest
