@@ -1,4 +1,4 @@
-"""Arguments that several commands have."""
+"""Arguments and output that several commands share."""
 
 from __future__ import annotations
 
@@ -8,59 +8,59 @@ from pathlib import Path
 import sys
 
 
-def say(stage: str) -> None:
-    """Show what is going on; results go to stdout, this to stderr."""
+def log(stage: str) -> None:
+    """Print progress to stderr; results go to stdout."""
     print(f'mask3d: {stage}', file=sys.stderr, flush=True)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser,
-                        weights: str = 'those that ship, docs/weights.md',
+                        weights: str = 'the shipped ones, docs/weights.md',
                         num_queries: str = 'as trained') -> None:
-    """Declare what `load_segmenter` takes; `weights` and `num_queries` name the defaults."""
+    """Add the arguments of `load_segmenter`; `weights` and `num_queries` describe defaults."""
     parser.add_argument('--weights', type=Path, metavar='W',
                         help=f'weights file (default: {weights})')
     parser.add_argument('--num-queries', type=count, metavar='Q',
-                        help=f'most objects looked for; fewer is faster (default: {num_queries})')
-    parser.add_argument('--max-voxels', type=count_or_none, metavar='V',
-                        help='a cloud that fills more is seen with larger voxels: a dense map '
-                             'takes two thirds of the time; 0: none is (default: as the weights '
-                             'say)')
+                        help='object queries, the most objects found; fewer are faster '
+                             f'(default: {num_queries})')
+    parser.add_argument('--max-voxels', type=count_or_zero, metavar='V',
+                        help='voxelize clouds that fill more voxels more coarsely, which takes '
+                             'two thirds of the time; 0: never (default: as in the weights)')
     parser.add_argument('--device', default='auto', metavar='D',
                         help='auto, cpu, cuda or cuda:1 (default: auto)')
     parser.add_argument('--precision', default='float32',
                         choices=('float32', 'bfloat16', 'float16'),
-                        help='arithmetic of the U-Net (default: float32)')
+                        help='data type of the backbone (default: float32)')
 
 
 def name_list(text: str) -> tuple[str, ...]:
-    """Read names with commas between."""
+    """Parse a comma-separated list of names."""
     return tuple(name.strip() for name in text.split(',') if name.strip())
 
 
 def count(text: str) -> int:
-    """Read a number of things, 1 or more; argparse turns the error into wrong usage."""
+    """Parse a count of 1 or more; argparse reports the error as wrong usage."""
     return _whole(text, 1, '1 or more')
 
 
-def count_or_none(text: str) -> int:
-    """Read a number of things, 0 or more."""
+def count_or_zero(text: str) -> int:
+    """Parse a count of 0 or more."""
     return _whole(text, 0, '0 or more')
 
 
 def count_or_all(text: str) -> int:
-    """Read a number of things, 1 or more, or -1 for all."""
+    """Parse a count of 1 or more, or -1 for all."""
     if text.strip() == '-1':
         return -1
     return _whole(text, 1, '1 or more, or -1 for all')
 
 
-def part(text: str) -> float:
-    """Read a part of one, 0 to 1."""
+def fraction(text: str) -> float:
+    """Parse a fraction, 0 to 1."""
     return _number(text, 1.0, 'a number from 0 to 1')
 
 
 def distance(text: str) -> float:
-    """Read a distance in metres, 0 or more."""
+    """Parse a distance in metres, 0 or more."""
     return _number(text, sys.float_info.max, 'metres, 0 or more')
 
 

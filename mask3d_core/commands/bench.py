@@ -1,4 +1,4 @@
-"""`mask3d bench`: how long each stage takes, and how far that is from the floor."""
+"""`mask3d bench`: the time of each stage, and its ratio to the arithmetic floor."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import time
 from mask3d_core.commands.arguments import add_model_arguments, count
 from mask3d_core.errors import InputError
 
-SUMMARY = 'measure how long each stage takes'
+SUMMARY = 'measure the time and memory of each stage'
 DESCRIPTION = """\
-Measure how long each stage takes on some scans: the median seconds of voxels, superpoints
-(if the weights want them), pyramid, U-Net, decoder, clustering and instances; of all together
-as the node does it, with superpoints beside the network; the peak memory, the arithmetic, and
-the floor: that arithmetic at the rate of torch's own matrix product, measured in the same run.
+Measure the median seconds of each stage on some scans: voxels, superpoints (if the weights
+need them), pyramid, U-Net, decoder, clustering and instances; the latency of the node, which
+computes superpoints concurrently with the network; the peak memory, the arithmetic, and the
+floor: that arithmetic at the rate of torch's own matrix product, measured in the same run.
 """
 EXAMPLES = """\
 example:
@@ -29,7 +29,7 @@ example:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
+    """Add the arguments."""
     parser.add_argument('files', type=Path, nargs='+', metavar='FILE',
                         help='scans: .ply, .pcd, .npz, .mcap, .db3 or the folder of a bag')
     add_model_arguments(parser, weights='random ones of the full network')

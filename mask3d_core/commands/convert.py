@@ -1,4 +1,4 @@
-"""`mask3d convert`: checkpoints of the original become weights files, and these smaller ones."""
+"""`mask3d convert`: convert checkpoints of the original, or store weights in half precision."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from mask3d_core.errors import InputError
 if TYPE_CHECKING:
     from mask3d_core.original.convert import ConversionReport
 
-SUMMARY = 'turn a checkpoint of the original Mask3D into a weights file, or halve one'
+SUMMARY = 'convert a checkpoint of the original Mask3D into a weights file'
 DESCRIPTION = """\
-Turn a released checkpoint of the original Mask3D (.ckpt) into a weights file.
-Nothing inside the checkpoint is run, and the original's packages are not needed.
-What the checkpoint does not say is assumed, and the report says so; options win.
-A weights file of ours can be given, too: with --half it takes half the space.
+Convert a released checkpoint of the original Mask3D (.ckpt) into a weights file.
+No code in the checkpoint is executed, and the original's packages are not needed.
+Facts that the checkpoint lacks are assumed and reported; options override them.
+A weights file can be given instead, to store it in half precision with --half.
 """
 EXAMPLES = """\
 example:
@@ -31,33 +31,33 @@ example:
 
 FACTS = ('classes', 'voxel_size', 'masks', 'num_heads', 'num_rounds', 'num_queries',
          'color_mean', 'color_std', 'licence')
-"""Options about what a checkpoint does not say."""
+"""Options for facts that a checkpoint lacks."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
+    """Add the arguments."""
     parser.add_argument('original', type=Path, metavar='ORIGINAL.ckpt',
-                        help='checkpoint of PyTorch Lightning, or a weights file to halve')
+                        help='checkpoint of PyTorch Lightning, or a weights file for --half')
     parser.add_argument('out', type=Path, metavar='OUT', help='weights file to write')
     parser.add_argument('--classes', choices=[
                             benchmark.table for benchmark in benchmarks().values()
                             if benchmark.original is not None],
-                        help='what the class logits stand for')
+                        help='class table of the logits')
     parser.add_argument('--voxel-size', type=float, metavar='METRES')
     parser.add_argument('--masks', choices=('points', 'segments'),
                         help='whether masks are predicted on points or on superpoints')
     parser.add_argument('--num-heads', type=count, metavar='H', help='attention heads')
     parser.add_argument('--num-rounds', type=count, metavar='R',
-                        help='how often the decoder goes through the levels')
+                        help='decoder rounds over all levels')
     parser.add_argument('--num-queries', type=count, metavar='Q',
-                        help='queries to use by default')
+                        help='default number of queries')
     parser.add_argument('--color-mean', type=float, nargs=3, metavar=('R', 'G', 'B'),
                         help='mean colour of the training data, 0..1')
     parser.add_argument('--color-std', type=float, nargs=3, metavar=('R', 'G', 'B'),
                         help='its standard deviation')
     parser.add_argument('--half', action='store_true',
-                        help='store matrices in half precision: half the space')
-    parser.add_argument('--licence', metavar='TEXT', help='terms to note in the weights file')
+                        help='store matrices in half precision')
+    parser.add_argument('--licence', metavar='TEXT', help='licence to store in the weights file')
 
 
 def run(options: argparse.Namespace) -> None:

@@ -6,10 +6,10 @@ import argparse
 
 from mask3d_core.errors import InputError
 
-SUMMARY = 'say what is installed and which device will be used'
+SUMMARY = 'show what is installed and which device will be used'
 DESCRIPTION = """\
-Say what is installed, which device the network will run on and, when that is not
-a GPU, why. Fails when something the network needs is missing.
+Show what is installed, which device the network will run on and, if that is not a
+GPU, why. Fails if something the network needs is missing.
 """
 EXAMPLES = """\
 example:
@@ -18,7 +18,7 @@ example:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare no arguments."""
+    """Add no arguments."""
 
 
 def run(options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""`mask3d evaluate`: how good predictions are, as the benchmarks measure it."""
+"""`mask3d evaluate`: average precision of predictions, as the benchmarks define it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mask3d_core.commands.arguments import (
     count,
     count_or_all,
     distance,
-    part,
-    say,
+    fraction,
+    log,
 )
 from mask3d_core.data.benchmark import Benchmark, benchmarks
 from mask3d_core.data.protocol import CUSTOM
@@ -29,11 +29,10 @@ if TYPE_CHECKING:
     from mask3d_core.instances import Instances
     from mask3d_core.segmenter import Segmenter
 
-SUMMARY = 'measure how good predictions are, as the benchmarks do'
+SUMMARY = 'compute average precision as the benchmarks do'
 DESCRIPTION = """\
 Measure average precision (AP, AP50, AP25) as ScanNet's evaluator does: of weights on a
-prepared data set, or of stored predictions. Prints a table; into DIR (evaluation/
-where the command is run, unless -o names another) go
+prepared data set, or of stored predictions. Prints a table and writes into DIR
 
   scores.json     all scores, seconds of each stage, peak memory
   curves.png      precision-recall curves at IoU 0.5
@@ -57,7 +56,7 @@ SUBMISSIONS = {'scenes': 'a file for each scene', 'blocks': 'blocks without thei
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
+    """Add the arguments."""
     parser.add_argument('dataset', type=Path, nargs='?', metavar='DATASET',
                         help='folder that `mask3d prepare` wrote')
     parser.add_argument('--split', metavar='NAME',
@@ -86,19 +85,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              'not in it are not evaluated')
     add_model_arguments(parser, weights='none; needed unless there are --predictions',
                         num_queries=_by_title(lambda benchmark: benchmark.protocol.num_queries)
-                        + '; your own, or --as-robot: as trained')
+                        + '; custom, or --as-robot: as trained')
     _add_protocol(parser.add_argument_group(
-        'how to evaluate; by default benchmarks as the original does, your own data with masks '
-        'as on a robot'))
+        'protocol; default: for benchmarks that of the original, for custom data sets with the '
+        'masks of the node'))
     parser.add_argument('--benchmark', type=count, metavar='SCANS',
-                        help='only measure how fast evaluating is, on made-up scans of 150,000 '
-                             'points with 100 predictions each')
+                        help='only measure the speed of the evaluation, on synthetic scans of '
+                             '150,000 points with 100 predictions each')
     parser.set_defaults(wrong_usage=parser.error, device=None, precision=None)
 
 
 def _add_protocol(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--min-region', type=count, metavar='N',
-                       help=f'points of the smallest object that counts (default: '
+                       help=f'fewest points of an object or prediction (default: '
                             f'{_default("min_region")})')
     group.add_argument('--top-k', type=count_or_all, metavar='K',
                        help='predictions a scan, by class probability; -1: as many as masks '
@@ -108,17 +107,17 @@ def _add_protocol(group: argparse._ArgumentGroup) -> None:
                             f'(default: {_default("dbscan_eps", "16 voxels")})')
     group.add_argument('--as-robot', action='store_true', default=None,
                        help='what the node and `mask3d segment` list by default instead of what '
-                            'benchmarks reward: a mask under one class, no doubles, superpoints')
-    group.add_argument('--confidence', type=part, metavar='S',
+                            'benchmarks reward: one class per mask, no duplicates, superpoints')
+    group.add_argument('--confidence', type=fraction, metavar='S',
                        help='report precision and recall of instances with at least this score, '
                             f'0..1 (default: {_default("confidence", "none")})')
     group.add_argument('--leftovers', metavar='CLASS',
                        help='count the points that no mask covers as one more prediction of this '
-                            'class; the original does so with ceiling')
+                            'class, as the original does with ceiling')
 
 
 def _default(setting: str, custom: str = '') -> str:
-    """Return the default of a setting of the protocol: of one's own data, and of benchmarks."""
+    """Return the default of a setting of the protocol: of custom data sets, and benchmarks."""
     usual = getattr(CUSTOM, setting)
     special = _by_title(lambda benchmark: None if getattr(benchmark.protocol, setting) == usual
                         else getattr(benchmark.protocol, setting))
@@ -255,7 +254,7 @@ def _add_stored(options: argparse.Namespace, names: list[str], evaluation: Evalu
     evaluated = set(evaluation.classes.ids)
     ignored = total = 0
     for number, name in enumerate(names, start=1):
-        say(f'{number}/{len(names)} {name}')
+        log(f'{number}/{len(names)} {name}')
         found = read_predictions(files[name])
         total += len(found.class_id)
         ignored += sum(class_id not in evaluated for class_id in found.class_id.tolist())
@@ -265,7 +264,7 @@ def _add_stored(options: argparse.Namespace, names: list[str], evaluation: Evalu
         if submit is not None:
             submit(name, found)
     if ignored:
-        say(f'{ignored} of {total} predictions are of classes that are not evaluated')
+        log(f'{ignored} of {total} predictions are of classes that are not evaluated')
 
 
 def _add_segmented(options: argparse.Namespace, dataset: Dataset, names: Sequence[str],
@@ -281,14 +280,14 @@ def _add_segmented(options: argparse.Namespace, dataset: Dataset, names: Sequenc
     if options.save is not None:
         for name in names:
             check_target(options.save / f'{name}.npz', dataset.path(name))
-    say('loading the weights')
+    log('loading the weights')
     segmenter = _segmenter(options, evaluation.protocol)
     done = 0
 
     def progress(name: str, instances: Instances) -> None:
         nonlocal done
         done += 1
-        say(f'{done}/{len(names)} {name}: {len(instances)} predictions, '
+        log(f'{done}/{len(names)} {name}: {len(instances)} predictions, '
             f'{sum(instances.seconds.values()):.2f} s')
         if options.save is not None:
             options.save.mkdir(parents=True, exist_ok=True)
@@ -336,7 +335,7 @@ def _report(options: argparse.Namespace, evaluation: Evaluation, about: dict[str
         print(format_cost(cost))
     write_scores_json(options.out / 'scores.json', scores, about, cost)
     draw_curves(options.out / 'curves.png', scores)
-    say(f'wrote {options.out / "scores.json"} and curves.png')
+    log(f'wrote {options.out / "scores.json"} and curves.png')
 
 
 def _benchmark(scans: int) -> None:

@@ -1,4 +1,4 @@
-"""`mask3d info`: what is in a weights file, a scan or a bag."""
+"""`mask3d info`: the contents of a weights file, a scan or a bag."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mask3d_core.scan import Scan
 
-SUMMARY = 'say what is in a weights file, a scan or a bag'
+SUMMARY = 'show the contents of a weights file, a scan or a bag'
 DESCRIPTION = """\
-Say what is in a file: of weights the model, its classes and how they were trained;
-of a scan its points, extent and colours; of a bag its cloud topics.
+Show what a file contains. Weights: the model, its classes and how it was trained.
+A scan: its points, extent and colours. A bag: its PointCloud2 topics.
 """
 EXAMPLES = """\
 example:
@@ -23,10 +23,10 @@ example:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
+    """Add the arguments."""
     parser.add_argument('file', type=Path, metavar='FILE',
                         help='weights, .ply, .pcd, .npz, .mcap, .db3, or the folder of a bag')
-    parser.add_argument('--topic', help='of a bag: the PointCloud2 topic to look into')
+    parser.add_argument('--topic', help='PointCloud2 topic of a bag to describe')
 
 
 def run(options: argparse.Namespace) -> None:
@@ -60,11 +60,11 @@ def _weights_facts(path: Path) -> list[tuple[str, str]]:
                   f'{model.num_rounds} x {len(model.levels)} refinement steps'
                   + ('' if model.shared_rounds else ', each with its own weights')),
         ('queries', f'{model.num_queries} by default, {model.queries}'
-                    + (', at what voxels vote for' if model.votes else '')),
+                    + (', initialized from votes' if model.votes else '')),
         ('masks', 'on segments' if model.on_segments else 'on points'),
         ('input', 'coloured points' if weights.uses_color else 'points without colour'),
         ('voxel', f'{weights.voxel_size:g} m, colour: {weights.voxel_color}'
-                  + (f', larger where a map fills more than {weights.max_voxels}'
+                  + (f', larger for maps of more than {weights.max_voxels} voxels'
                      if weights.max_voxels else '')),
         ('colour', f'mean {_numbers(weights.color_mean)}, '
                    f'deviation {_numbers(weights.color_std)}'),

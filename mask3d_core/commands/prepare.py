@@ -1,4 +1,4 @@
-"""`mask3d prepare`: make data sets to train on."""
+"""`mask3d prepare`: make, check and draw data sets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from typing import Any, TYPE_CHECKING
 
 from mask3d_core.classes import class_table_names
-from mask3d_core.commands.arguments import count, count_or_none, name_list
+from mask3d_core.commands.arguments import count, count_or_zero, name_list
 from mask3d_core.data.benchmark import benchmarks
 from mask3d_core.errors import InputError
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 SUMMARY = 'make a data set to train on, and check it'
 DESCRIPTION = """\
-Read labelled scans once and write what training reads many times: the folder OUT
-with dataset.json and scans/NAME.npz. What is done is not done again, so an
-interrupted call can be repeated. Damaged and missing files are named and left out;
+Convert labelled scans into the format that training reads: the folder OUT with
+dataset.json and scans/NAME.npz. Scans that are already prepared are skipped, so an
+interrupted call can be repeated. Damaged and missing files are reported and left out;
 the exit status is then 1.
 """
 EXAMPLES = """\
@@ -36,15 +36,15 @@ examples:
 Each has its own help: mask3d prepare folder --help
 """
 ROOMS = """\
-Each scan follows from the seed and its number: later calls with a larger --count or
---held-out add rooms and leave the others as they are. The classes are ScanNet's 20 and
-'object', what a hand can carry; wall and floor are background. A third of a second and
-47,000 points a room; docs/training_data.md says what is in them.
+Each room is determined by the seed and its number: later calls with a larger --count
+or --held-out add rooms and leave the others unchanged. The classes are ScanNet's 20 and
+'object', for what a hand can carry; wall and floor are background. A room takes a third
+of a second and has 47,000 points on average; see docs/training_data.md.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare one command for each kind of raw data."""
+    """Add a command for each kind of data."""
     parser.add_argument('--check', type=Path, metavar='OUT', help='the same as: check OUT')
     parser.set_defaults(refuse=parser.error)
     kinds = parser.add_subparsers(metavar='KIND', dest='kind')
@@ -58,11 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                 _add_superpoints(command)
     _add_bag(_command(kinds, 'bag', 'a recorded map -> a .ply to label', _run_bag))
     _add_folder(_command(kinds, 'folder', 'your own labelled scans', _run_folder))
-    _add_rooms(_command(kinds, 'rooms', 'furnished rooms by chance, scanned by a virtual camera: '
+    _add_rooms(_command(kinds, 'rooms', 'randomly furnished rooms, scanned by a virtual camera: '
                                         'no download, no licence', _run_rooms, ROOMS))
-    check = _command(kinds, 'check', 'say what is wrong with a prepared data set', _run_check)
+    check = _command(kinds, 'check', 'report mistakes in a prepared data set', _run_check)
     check.add_argument('data', type=Path, metavar='OUT', help='folder with dataset.json')
-    _add_draw(_command(kinds, 'draw', 'a picture of scans of a prepared data set', _run_draw))
+    _add_draw(_command(kinds, 'draw', 'draw scans of a prepared data set', _run_draw))
 
 
 def _command(kinds: Any, name: str, summary: str, prepare: Any, more: str = '',
@@ -82,16 +82,16 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
 
 def _add_superpoints(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--superpoints', action='store_true',
-                        help='make superpoints for scans without, to train on segments: of the '
-                             'faces of a .ply if it has any, else of the points. Without this '
-                             'training makes them each time')
+                        help='make superpoints of scans that have none, to train on segments: of '
+                             'the faces of a .ply if it has any, else of the points. Without '
+                             'this option training makes them each time')
 
 
 def _add_bag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('bag', type=Path, metavar='BAG', help='.mcap, .db3, or folder of a bag')
     parser.add_argument('out', type=Path, metavar='OUT', help='folder to write NAME.ply to')
     parser.add_argument('--topic', help='its PointCloud2 topic, if it has several; '
-                                        'the last cloud is taken')
+                                        'the last cloud is used')
     parser.add_argument('--name', help='of the scan (default: that of the bag)')
 
 
@@ -104,12 +104,12 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
                         help='.tsv file with the columns id and name (and red, green, blue); or '
                              + ', '.join(class_table_names()))
     parser.add_argument('--background', metavar='NAMES', default='', type=name_list,
-                        help='classes that are no objects, with commas between: "wall,floor"')
+                        help='classes that are not objects, comma-separated: "wall,floor"')
     parser.add_argument('--validation', metavar='V', default=0.2, type=_validation,
-                        help='part of the scans to measure on, or their names with commas '
-                             'between (default: 0.2)')
+                        help='share of the scans for validation, or their names, comma-separated '
+                             '(default: 0.2)')
     parser.add_argument('--voxel-size', type=float, default=0.02, metavar='METRES',
-                        help='to suggest for training (default: 0.02)')
+                        help='suggested for training (default: 0.02)')
     parser.add_argument('--name', help='of the data set (default: that of OUT)')
     _add_superpoints(parser)
 
@@ -117,11 +117,11 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
 def _add_rooms(parser: argparse.ArgumentParser) -> None:
     _add_target(parser)
     parser.add_argument('--count', type=count, metavar='N', default=1000,
-                        help='rooms to train on (default: 1000); more can be added later')
-    parser.add_argument('--held-out', type=count_or_none, metavar='N', default=50,
-                        help='rooms to measure on, the split validation (default: 50)')
-    parser.add_argument('--seed', type=count_or_none, metavar='N', default=0,
-                        help='another seed, other rooms (default: 0); a folder has one')
+                        help='rooms for training (default: 1000); more can be added later')
+    parser.add_argument('--held-out', type=count_or_zero, metavar='N', default=50,
+                        help='rooms of the split validation (default: 50)')
+    parser.add_argument('--seed', type=count_or_zero, metavar='N', default=0,
+                        help='random seed of the rooms (default: 0); one per folder')
 
 
 def _add_draw(parser: argparse.ArgumentParser) -> None:
@@ -130,7 +130,7 @@ def _add_draw(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--count', type=count, metavar='N', default=10,
                         help='scans, the first of dataset.json (default: 10)')
     parser.add_argument('--beside', type=Path, metavar='CLOUD', nargs='+', default=[],
-                        help='.ply, .pcd, .npz or bags to draw below, to compare with')
+                        help='.ply, .pcd, .npz or bags to draw below for comparison')
 
 
 def _validation(text: str) -> float | tuple[str, ...]:
@@ -139,12 +139,12 @@ def _validation(text: str) -> float | tuple[str, ...]:
     except ValueError:
         return name_list(text)
     if part < 0:
-        raise argparse.ArgumentTypeError(f'expected a part from 0 to below 1, got {text}')
+        raise argparse.ArgumentTypeError(f'expected a share from 0 to below 1, got {text}')
     return part if part < 1 else name_list(text)  # scans may have numbers for names
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prepare data of some kind, or check it."""
+    """Run the command of a KIND, or the check."""
     if options.check is not None:
         _check(options.check)
     elif options.kind is not None:
@@ -161,7 +161,7 @@ def _run_benchmark(options: argparse.Namespace) -> None:
     data = benchmark.dataset(options.out)
     sources = benchmark.sources(options.raw, data.classes)
     superpoints = getattr(options, 'superpoints', False)
-    _print_dataset(prepare(data, sources, options.workers, _say, superpoints))
+    _print_dataset(prepare(data, sources, options.workers, _log, superpoints))
 
 
 def _run_folder(options: argparse.Namespace) -> None:
@@ -177,7 +177,7 @@ def _run_folder(options: argparse.Namespace) -> None:
     data = Dataset(options.out, options.name or options.out.resolve().name, classes,
                    options.background, voxel_size=options.voxel_size)
     sources = folder_sources(options.raw, classes, options.validation, options.superpoints)
-    _print_dataset(prepare(data, sources, options.workers, _say, options.superpoints))
+    _print_dataset(prepare(data, sources, options.workers, _log, options.superpoints))
 
 
 def _run_rooms(options: argparse.Namespace) -> None:
@@ -191,7 +191,7 @@ def _run_rooms(options: argparse.Namespace) -> None:
     data = Dataset(options.out, f'rooms {options.seed}', load_classes(ROOMS.table), BACKGROUND,
                    upright=False)
     sources = room_sources(options.count, options.held_out, options.seed)
-    _print_dataset(prepare(data, sources, options.workers, _say))
+    _print_dataset(prepare(data, sources, options.workers, _log))
 
 
 def _run_bag(options: argparse.Namespace) -> None:
@@ -228,14 +228,14 @@ def _check(folder: Path) -> None:
     errors = warnings = 0
     for finding in check_dataset(data):
         print(finding, flush=True)
-        errors += finding.serious
-        warnings += not finding.serious
+        errors += finding.is_error
+        warnings += not finding.is_error
     if errors:
         raise InputError(f'{folder}: {errors} errors, {warnings} warnings, see above')
     print(f'{folder}: {len(data.scans)} scans, no errors, {warnings} warnings')
 
 
-def _say(line: str) -> None:
+def _log(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
@@ -247,4 +247,4 @@ def _print_dataset(data: Dataset) -> None:
                  for values in (data.color_mean, data.color_std))
     print(f'colour      mean {mean}; deviation {std}')
     print(f'segments    {"in all scans" if data.on_segments else "not in all scans"}')
-    print(f'wrote {data.folder}; look for mistakes with: mask3d prepare check {data.folder}')
+    print(f'wrote {data.folder}; check it with: mask3d prepare check {data.folder}')

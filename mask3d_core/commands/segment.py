@@ -1,4 +1,4 @@
-"""`mask3d segment`: find the objects of a scan and write them down."""
+"""`mask3d segment`: segment a scan and write its instances."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from mask3d_core.commands.arguments import (
     add_model_arguments,
     count,
     count_or_all,
-    count_or_none,
+    count_or_zero,
     distance,
+    fraction,
+    log,
     name_list,
-    part,
-    say,
 )
 
 if TYPE_CHECKING:
     from mask3d_core.instances import Instances
     from mask3d_core.segmenter import Segmenter
 
-SUMMARY = 'find the objects of a scan'
+SUMMARY = 'find the object instances of a scan'
 DESCRIPTION = """\
-Find the objects of a scan. Into DIR go
+Find the object instances of a scan. Writes into DIR
 
-  NAME.ply         the scan painted by instance, with label, instance and score
+  NAME.ply         the scan coloured by instance, with label, instance and score
   NAME.png         a picture: the scan and its instances side by side
   instances.npz    masks, classes and scores as arrays
-  instances.json   classes, scores and boxes to read
+  instances.json   classes, scores and boxes as text
 
-Metres, z up, in the frame of the file. Of a bag the last cloud of a topic is read.
-What an earlier run wrote there is replaced; a NAME.ply of another program is not, as it may
-hold labels.
+Metres, z up, in the frame of the file. Of a bag, the last cloud of a topic is read.
+Results of an earlier run are replaced; a NAME.ply of another program is not, as it
+may hold labels.
 """
 EXAMPLES = """\
 example:
@@ -44,46 +44,47 @@ example:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
+    """Add the arguments."""
     parser.add_argument('file', type=Path, metavar='FILE',
                         help='.ply, .pcd, .npz, .mcap, .db3, or the folder of a bag')
     parser.add_argument('-o', '--out', type=Path, metavar='DIR', required=True,
                         help='folder for the results; made when missing')
-    parser.add_argument('--topic', help='of a bag: its PointCloud2 topic, if it has several')
+    parser.add_argument('--topic', help='PointCloud2 topic of a bag, if it has several')
     add_model_arguments(parser)
-    _add_settings(parser.add_argument_group('which instances to keep'))
+    _add_settings(parser.add_argument_group('post-processing: which instances to keep'))
 
 
 def _add_settings(group: argparse._ArgumentGroup) -> None:
     """
-    Declare the fields of `ExtractSettings`; what is not given keeps the default there.
+    Add the fields of `ExtractSettings`; those not given keep their defaults.
 
-    The defaults stand here as text only, so that help needs no torch; a test compares them.
+    Defaults are repeated in the help as text, so that it needs no torch; a test compares them.
     """
-    group.add_argument('--score-threshold', type=part, metavar='S',
+    group.add_argument('--score-threshold', type=fraction, metavar='S',
                        help='lowest score, 0..1 (default: 0.0)')
     group.add_argument('--top-k', type=count_or_all, metavar='K',
-                       help='how many by class probability; -1: as many as masks (default: 100)')
-    group.add_argument('--min-points', type=count_or_none, metavar='N',
-                       help='points of the smallest instance (default: 50)')
+                       help='most instances, by class probability; -1: as many as masks '
+                            '(default: 100)')
+    group.add_argument('--min-points', type=count_or_zero, metavar='N',
+                       help='fewest points of an instance (default: 50)')
     group.add_argument('--dbscan-eps', type=distance, metavar='METRES',
-                       help='split a mask where its parts are further apart than this; '
+                       help='DBSCAN distance: split a mask whose parts are further apart; '
                             '0: never (default: 16 voxels)')
     group.add_argument('--dbscan-min-points', type=count, metavar='N',
-                       help='neighbours that make a voxel more than noise (default: 1)')
-    group.add_argument('--overlap-threshold', type=part, metavar='O',
-                       help='drop what overlaps with a better instance by more than this '
-                            '(intersection over union), 0..1; 1 keeps all (default: 0.5)')
-    group.add_argument('--cover-threshold', type=part, metavar='C',
-                       help='drop what covers more than this part of a better instance, as the '
-                            'original can (default: never)')
+                       help='DBSCAN neighbors of a core point, itself included (default: 1)')
+    group.add_argument('--overlap-threshold', type=fraction, metavar='O',
+                       help='drop duplicates: instances whose intersection over union with a '
+                            'better one is larger, 0..1; 1 keeps all (default: 0.5)')
+    group.add_argument('--cover-threshold', type=fraction, metavar='C',
+                       help='drop instances that cover more than this part of a better one, an '
+                            'option of the original (default: never)')
     group.add_argument('--classes', metavar='NAMES', type=name_list,
-                       help='only these, with commas between: "chair,shower curtain" '
+                       help='only these classes, comma-separated: "chair,shower curtain" '
                             '(default: all)')
     group.add_argument('--all-classes', action='store_true', default=None,
-                       help='list a mask under each of its likely classes, as benchmarks want it')
+                       help='report a mask once per likely class, as benchmarks expect')
     group.add_argument('--superpoints', action=argparse.BooleanOptionalAction,
-                       help='masks hold whole superpoints, so that they end where surfaces do '
+                       help='snap masks to superpoints, so that they end where surfaces do '
                             '(default: True)')
 
 
@@ -107,12 +108,12 @@ def run(options: argparse.Namespace) -> None:
     for written in (f'{name}.ply', 'instances.npz'):
         check_target(folder / written, options.file)
     check_painted(folder / f'{name}.ply')
-    say(f'reading {options.file} …')
+    log(f'reading {options.file} …')
     scan = read_scan(options.file, options.topic)
     segmenter = _segmenter(options)
-    say(f'segmenting {len(scan)} points on {segmenter.device} …')
+    log(f'segmenting {len(scan)} points on {segmenter.device} …')
     instances = segmenter.segment(scan, settings)
-    say(f'writing to {folder} …')
+    log(f'writing to {folder} …')
     folder.mkdir(parents=True, exist_ok=True)
     write_labelled_ply(folder / f'{name}.ply', scan, instances)
     write_instances_npz(folder / 'instances.npz', instances)
@@ -121,11 +122,11 @@ def run(options: argparse.Namespace) -> None:
                       options.file.resolve().name)
     _print_table(instances)
     _print_times(instances)
-    print(f'seen with voxels of {100 * instances.voxel_size:.3g} cm')
+    print(f'voxel size: {100 * instances.voxel_size:.3g} cm')
 
 
 def _given_settings(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the settings that were given on the command line, by field."""
+    """Return the fields of `ExtractSettings` given on the command line."""
     names = ('score_threshold', 'top_k', 'min_points', 'dbscan_eps', 'dbscan_min_points',
              'overlap_threshold', 'cover_threshold', 'classes', 'all_classes', 'superpoints')
     return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
@@ -135,7 +136,7 @@ def _segmenter(options: argparse.Namespace) -> Segmenter:
     from mask3d_core.segmenter import load_segmenter
     from mask3d_core.weights.checkpoint import UNTRAINED
 
-    say('loading the weights …')
+    log('loading the weights …')
     segmenter = load_segmenter(options.weights, options.device, options.precision,
                                options.num_queries, options.max_voxels)
     if not segmenter.weights.trained:

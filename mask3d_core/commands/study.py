@@ -1,4 +1,4 @@
-"""`mask3d study`: the paper's studies, on any data set."""
+"""`mask3d study`: the ablation studies of the paper, on any data set."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from mask3d_core.commands.arguments import add_model_arguments, count, distance, say
+from mask3d_core.commands.arguments import add_model_arguments, count, distance, log
 
 if TYPE_CHECKING:
     from mask3d_core.data.dataset import Dataset
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from mask3d_core.extraction.postprocess import ExtractSettings
     from mask3d_core.segmenter import Segmenter
 
-SUMMARY = 'measure what settings are worth: queries, refinement steps, clustering, training'
+SUMMARY = 'repeat the ablation studies of the paper'
 DESCRIPTION = """\
-Repeat the studies of the paper on a prepared data set. Of weights:
+Repeat the ablation studies of the paper on a prepared data set. For weights:
 
-  queries   how many are worth their time (Fig. 3, left)
-  steps     what each refinement step adds (Fig. 3, right)
-  eps       how far apart the parts of a mask may be (Table VII)
+  queries   number of queries against score and time (Fig. 3, left)
+  steps     score after each refinement step (Fig. 3, right)
+  eps       distance of DBSCAN (Table VII)
 
-With --runs, of training runs that differ in model.queries or in loss.masks and
-loss.dice: how queries should begin and what masks should learn from (Table IV).
+With --runs, for training runs that differ in model.queries or in loss.masks and
+loss.dice: initialization of queries, and mask losses (Table IV).
 
-Prints tables in Markdown; into DIR go studies.json and for each study of weights a
-chart, NAME.png. AP and the rest are those of `mask3d evaluate`, with as many
-queries as in training where their number is not what is studied.
+Prints tables in Markdown; writes studies.json and a chart per study of weights,
+NAME.png, into DIR. Scores are those of `mask3d evaluate`, with as many queries as in
+training unless their number is varied.
 """
 EXAMPLES = """\
 example:
@@ -41,7 +41,7 @@ FILE = 'studies.json'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
+    """Add the arguments."""
     parser.add_argument('dataset', type=Path, metavar='DATASET',
                         help='folder that `mask3d prepare` wrote')
     parser.add_argument('--split', metavar='NAME', default='validation',
@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> None:
     about = {'dataset': str(options.dataset), 'split': options.split, 'scans': len(names)}
     with writing(options.out / FILE) as file:
         file.write((json.dumps(about | content, indent=1) + '\n').encode())
-    say(f'wrote {options.out / FILE}')
+    log(f'wrote {options.out / FILE}')
 
 
 def _check_usage(options: argparse.Namespace) -> None:
@@ -116,12 +116,12 @@ def _study_weights(options: argparse.Namespace, dataset: Dataset, names: list[st
     studies = _studies(options, segmenter, protocol.settings())
     done = iter(range(1, len(names) + 1))
     outcomes = run_studies(segmenter, dataset, names, studies, protocol,
-                           lambda name: say(f'{next(done)}/{len(names)} {name}'))
+                           lambda name: log(f'{next(done)}/{len(names)} {name}'))
     options.out.mkdir(parents=True, exist_ok=True)
     for study, row in zip(studies, outcomes):
         print(format_study(study, row), end='\n\n')
         draw_charts(options.out / f'{study.name}.png', study_charts(study, row))
-    return {'weights': str(options.weights or 'those that ship'), 'device': str(segmenter.device),
+    return {'weights': str(options.weights or 'shipped'), 'device': str(segmenter.device),
             'max_voxels': segmenter.max_voxels,
             **{study.name: study_list(study, row) for study, row in zip(studies, outcomes)}}
 
@@ -151,7 +151,7 @@ def _study_runs(options: argparse.Namespace, dataset: Dataset, names: list[str],
 
     measured = []
     for trained in open_runs(options.runs):
-        say(f'measuring {trained.weights}')
+        log(f'measuring {trained.weights}')
         evaluation = Evaluation(dataset.classes, dataset_protocol(dataset))
         segmenter = load_segmenter(trained.weights, options.device, options.precision)
         segment_split(segmenter, dataset, names, evaluation)

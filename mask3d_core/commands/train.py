@@ -1,4 +1,4 @@
-"""`mask3d train`: from labelled scans to a weights file."""
+"""`mask3d train`: train a model on labelled scans."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import sys
 
 SUMMARY = 'train a model on labelled scans'
 DESCRIPTION = """\
-Train a model on a data set that `mask3d prepare` made. Into the folder of the run go
+Train a model on a data set that `mask3d prepare` made. Writes into the output folder
 
-  last.weights, best.weights   what `mask3d segment` and the robot read
-  config.yaml                  every number of the run
-  log.csv, scores.csv          the curves, for TensorBoard, too: tensorboard --logdir RUN
-  pictures/                    a few validation scans with what was found in them
-  state.pt                     where the run stands; it goes on from there by --resume
+  last.weights, best.weights   weights files for `mask3d segment` and the node
+  config.yaml                  the whole configuration of the run
+  log.csv, scores.csv          losses and scores; also: tensorboard --logdir RUN
+  pictures/                    some validation scans with predicted instances
+  state.pt                     model, optimizer and schedule, for --resume
 
-A run that is stopped, by Ctrl-C or SIGTERM, ends after the step it is in; resumed, it gives the
-same weights as one that ran through.
+Ctrl-C or SIGTERM stops a run after its current step; resumed, it gives the same weights
+as a run without interruption.
 
 Every key of the configuration can be set: --epochs 100, --model.num_queries 150,
 --augmentation.color_drop 0.2. `mask3d train --show` prints all of them.
@@ -33,15 +33,14 @@ example:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments; all others are keys of the configuration."""
+    """Add the arguments; all others are keys of the configuration."""
     parser.add_argument('--config', type=Path, metavar='FILE',
                         help='YAML; config/train_*.yaml, or config.yaml of a run (default: the '
                              "paper's numbers for ScanNet)")
     parser.add_argument('--resume', action='store_true',
-                        help='go on where the run in the output folder was stopped; start it if '
-                             'there is none')
+                        help='continue the run in the output folder; start one if there is none')
     parser.add_argument('--show', action='store_true',
-                        help='print the whole configuration as YAML, and stop')
+                        help='print the whole configuration as YAML and exit')
     parser.set_defaults(keys=[])
 
 

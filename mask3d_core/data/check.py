@@ -1,4 +1,4 @@
-"""Look for what is wrong with a prepared data set, before days of training are spent on it."""
+"""Check a prepared data set for mistakes before training on it."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ from mask3d_core.errors import InputError
 import numpy as np
 from numpy.typing import NDArray
 
-TINY = 10
-"""Points; a smaller instance is a slip of the hand."""
-FEWEST_VOXELS, MOST_VOXELS = 25, 20000
-"""Across the scan; outside of this it is not in metres."""
-CAPTURE = re.compile(r'(scene\d{4})_\d\d')
-"""ScanNet: captures _00, _01 … of one room."""
+MIN_INSTANCE_POINTS = 10
+"""An instance with fewer points is reported as a probable labelling mistake."""
+MIN_EXTENT_VOXELS, MAX_EXTENT_VOXELS = 25, 20000
+"""Range of the longest side of a scan, in voxels; outside of it the unit is not metres."""
+SCANNET_CAPTURE = re.compile(r'(scene\d{4})_\d\d')
+"""Scans scene0000_00, scene0000_01, … of ScanNet show the same room."""
 
 
 @dataclass(frozen=True)
-class Finding:
+class DatasetIssue:
     """
-    Something wrong, or odd.
+    A problem of a data set.
 
     Attributes
     ----------
-    serious : bool
-        Whether training on it would be in vain.
+    is_error : bool
+        Whether the data set must be corrected; else it is a warning.
     where : str
         A scan, or 'dataset.json'.
     what : str
 
     """
 
-    serious: bool
+    is_error: bool
     where: str
     what: str
 
     def __str__(self) -> str:
-        return f'{"error" if self.serious else "warning"}: {self.where}: {self.what}'
+        return f'{"error" if self.is_error else "warning"}: {self.where}: {self.what}'
 
 
-def check_dataset(data: Dataset) -> Iterator[Finding]:
+def check_dataset(data: Dataset) -> Iterator[DatasetIssue]:
     """
-    Yield what is wrong with a data set: its description first, then scan by scan, then leaks.
+    Yield the problems of a data set: of dataset.json, of each scan, then leaks between splits.
 
-    Reads every scan, and keeps of each a few numbers.
+    Scans are read one by one, so memory is bounded by the largest.
     """
     yield from _check_description(data)
     content: dict[int, list[str]] = defaultdict(list)
@@ -59,9 +59,10 @@ def check_dataset(data: Dataset) -> Iterator[Finding]:
         try:
             labelled = data.read(name)
         except InputError as error:
-            yield Finding(True, name, str(error))
+            yield DatasetIssue(True, name, str(error))
             continue
-        yield from (Finding(serious, name, what) for serious, what in _check_scan(data, labelled))
+        yield from (DatasetIssue(is_error, name, what)
+                    for is_error, what in _check_scan(data, labelled))
         content[fingerprint(labelled.scan.xyz)].append(name)
         if name in data.splits.get('train', ()):
             seen.update(np.unique(labelled.label).tolist())
@@ -69,7 +70,7 @@ def check_dataset(data: Dataset) -> Iterator[Finding]:
     absent = [name for name, class_id in zip(data.classes.names, data.classes.ids)
               if class_id not in seen]
     if absent and data.splits.get('train'):
-        yield Finding(False, 'dataset.json', 'no training scan has a point of: '
+        yield DatasetIssue(False, 'dataset.json', 'no training scan has a point of: '
                       + ', '.join(absent))
 
 
@@ -81,22 +82,22 @@ def _splits_of_scans(data: Dataset) -> dict[str, list[str]]:
     return splits
 
 
-def _check_description(data: Dataset) -> Iterator[Finding]:
+def _check_description(data: Dataset) -> Iterator[DatasetIssue]:
     where = 'dataset.json'
     if not data.splits.get('train'):
-        yield Finding(True, where, 'there is no training scan')
+        yield DatasetIssue(True, where, 'there is no training scan')
     if not data.splits.get('validation'):
-        yield Finding(False, where, 'there is no validation scan: nothing will tell how good the '
-                      'weights are')
+        yield DatasetIssue(False, where, 'there is no validation scan: the weights cannot be '
+                      'evaluated')
     for name in data.background:
         if name not in data.classes.names:
-            yield Finding(True, where, f'the background {name!r} is not in the class table')
+            yield DatasetIssue(True, where, f'the background {name!r} is not in the class table')
     files = {path.stem for path in (data.folder / 'scans').glob('*.npz')}
     for name in sorted(files - set(_splits_of_scans(data))):
-        yield Finding(False, name, 'is in no split: left over from an earlier run')
+        yield DatasetIssue(False, name, 'is in no split: left over from an earlier run')
     segments = [name for name, facts in data.scans.items() if facts.has_segments]
     if segments and not data.on_segments:
-        yield Finding(False, where, f'{len(data.scans) - len(segments)} of {len(data.scans)} '
+        yield DatasetIssue(False, where, f'{len(data.scans) - len(segments)} of {len(data.scans)} '
                       'scans have no segments: training on segments makes superpoints for them')
 
 
@@ -114,7 +115,7 @@ def _check_scan(data: Dataset, labelled: LabelledScan) -> Iterator[Problem]:
 
 def _check_scale(xyz: NDArray[np.floating], voxel_size: float) -> Iterator[Problem]:
     extent = float((xyz.max(0) - xyz.min(0)).max())
-    if not FEWEST_VOXELS <= extent / voxel_size <= MOST_VOXELS:
+    if not MIN_EXTENT_VOXELS <= extent / voxel_size <= MAX_EXTENT_VOXELS:
         yield True, (f'is {extent:.4g} long, expected metres: with voxels of {voxel_size:g} m '
                      f'that is {extent / voxel_size:.4g} voxels')
 
@@ -150,8 +151,9 @@ def _check_labels(labelled: LabelledScan, data: Dataset) -> Iterator[Problem]:
     if not inside.any():
         yield False, 'has no instances'
     ids, sizes = np.unique(instance[inside], return_counts=True)
-    if (sizes < TINY).any():
-        yield False, f'{_instances(ids[sizes < TINY])} has fewer than {TINY} points'
+    if (sizes < MIN_INSTANCE_POINTS).any():
+        yield False, (f'{_instances(ids[sizes < MIN_INSTANCE_POINTS])} has fewer than '
+                      f'{MIN_INSTANCE_POINTS} points')
     pairs = np.unique(np.stack([instance[inside], label[inside]], 1), axis=0)
     ids, classes = np.unique(pairs[:, 0], return_counts=True)
     if (classes > 1).any():
@@ -167,7 +169,7 @@ def _listed(ids: NDArray) -> str:
 
 
 def fingerprint(xyz: NDArray[np.floating]) -> int:
-    """Return a number that two clouds share when they have the same points, in any order."""
+    """Return a hash of the points [N, 3] of a cloud that does not depend on their order."""
     points = np.ascontiguousarray(xyz, np.float32).view(np.uint32).astype(np.uint64)
     mixed = np.zeros(len(points), np.uint64)
     for column in points.T:
@@ -177,22 +179,22 @@ def fingerprint(xyz: NDArray[np.floating]) -> int:
 
 
 def _check_leaks(splits: dict[str, list[str]], content: dict[int, list[str]],
-                 ) -> Iterator[Finding]:
+                 ) -> Iterator[DatasetIssue]:
     for name, of_scan in splits.items():
         if len(of_scan) > 1:
-            yield Finding(True, name, f'is in the splits {" and ".join(of_scan)}')
+            yield DatasetIssue(True, name, f'is in the splits {" and ".join(of_scan)}')
     for names in content.values():
         for first, second in zip(names, names[1:]):
             leak = splits[first] != splits[second]
-            yield Finding(leak, second, f'has the same points as {first}'
+            yield DatasetIssue(leak, second, f'has the same points as {first}'
                           + (f': a leak from {splits[first][0]} to {splits[second][0]}'
                              if leak else ''))
     rooms: dict[str, list[str]] = defaultdict(list)
     for name in splits:
-        if match := CAPTURE.fullmatch(name):
+        if match := SCANNET_CAPTURE.fullmatch(name):
             rooms[match[1]].append(name)
     for names in rooms.values():
         for first, second in zip(names, names[1:]):
             if splits[first] != splits[second]:
-                yield Finding(True, second, f'shows the same room as {first}: a leak from '
+                yield DatasetIssue(True, second, f'shows the same room as {first}: a leak from '
                               f'{splits[first][0]} to {splits[second][0]}')

@@ -1,4 +1,4 @@
-"""Prepare one's own scans: bags to label, labelled files to train on."""
+"""Custom data sets: clouds of bags to label, and folders of labelled files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from mask3d_core.classes import ClassTable
-from mask3d_core.data.custom_scan import box_file, read_own_scan
+from mask3d_core.data.custom_scan import box_file, read_custom_scan
 from mask3d_core.data.labels import LabelledScan, NONE, write_labelled
 from mask3d_core.data.readers.raw_scan import list_folder, RawSource
 from mask3d_core.errors import InputError
@@ -63,13 +63,13 @@ def folder_sources(folder: Path, classes: ClassTable, validation: Sequence[str] 
     Parameters
     ----------
     folder : path
-        With .ply or .npz files as `read_own_scan` reads them.
+        With .ply or .npz files as `read_custom_scan` reads them.
     classes : ClassTable
     validation : names, or float
-        Of the scans to measure on; or the part of the scans, 0..1, chosen by a hash of their
-        names, so that a new scan moves no other one.
+        Validation scans; or their share of all scans, 0..1, chosen by a hash of the names, so
+        that adding a scan moves no other one to another split.
     faces : bool
-        Whether to read faces, to make superpoints of.
+        Whether to read faces, for superpoints.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def folder_sources(folder: Path, classes: ClassTable, validation: Sequence[str] 
         raise InputError(f'{folder}: two scans are called {twice[0]!r}')
     chosen = _validation_names(names, validation)
     return [RawSource(file.stem, 'validation' if file.stem in chosen else 'train',
-                      (file, box_file(file)), partial(read_own_scan, file, classes, faces))
+                      (file, box_file(file)), partial(read_custom_scan, file, classes, faces))
             for file in files]
 
 

@@ -1,4 +1,4 @@
-"""Read a labelled scan of one's own."""
+"""Read a labelled scan of a custom data set."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-FEWEST_TOGETHER = 20
-"""Points; what fewer of them have in common is no patch of a mesh."""
-FAR = 4096.0
-"""Metres: beyond it float32 positions are coarser than half a millimetre."""
+MIN_PATCH_POINTS = 20
+"""A mesh consists mostly of connected patches of at least this many points."""
+MAX_FLOAT32_COORDINATE = 4096.0
+"""Metres; beyond it the resolution of float32 is coarser than half a millimetre."""
 
 
 def box_file(scan: Path) -> Path:
@@ -28,20 +28,20 @@ def box_file(scan: Path) -> Path:
     return scan.with_suffix('.json')
 
 
-def read_own_scan(file: Path, classes: ClassTable, faces: bool = False) -> list[RawScan]:
+def read_custom_scan(file: Path, classes: ClassTable, faces: bool = False) -> list[RawScan]:
     """
-    Read a labelled scan; a label 0 that is no class stands for none.
+    Read a labelled scan; a label 0 that is no class means unlabelled.
 
-    Where labelCloud left a .json with boxes beside a .ply, these are the instances, each point
-    in the smallest box around it, and what the .ply itself has for labels does not count.
+    If there is a .json with boxes of labelCloud next to a .ply, the boxes are the instances: a
+    point belongs to the smallest box around it, and labels in the .ply are ignored.
 
     Parameters
     ----------
     file : path
     classes : ClassTable
     faces : bool
-        Whether to read the faces of a .ply without `segment`. Where they leave out a tenth of the
-        points, or hold together only a few each, they are no mesh to make superpoints of.
+        Whether to read the faces of a .ply without `segment`, for superpoints. They are ignored
+        if they leave out a tenth of the points, or connect only a few points each.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def read_own_scan(file: Path, classes: ClassTable, faces: bool = False) -> list[
     if not (labelled.label > NONE).any() and not (labelled.instance > NONE).any():
         raise InputError(f'{file}: nothing is labelled: every point has label and instance 0')
     xyz = scan.xyz
-    if np.abs(xyz).max() > FAR:
+    if np.abs(xyz).max() > MAX_FLOAT32_COORDINATE:
         origin = np.floor(xyz.min(0))
         xyz = xyz - origin
         notes.append('moved by ({:.0f}, {:.0f}, {:.0f}) m towards 0'.format(*-origin))
@@ -102,7 +102,7 @@ def _label_by_boxes(file: Path, boxes: Sequence[LabelBox], classes: ClassTable,
 
 
 def _faces_of_points(faces: NDArray[np.int64] | None, scan: Scan) -> NDArray[np.int64] | None:
-    """Let faces name the points of a scan in place of the rows of its file."""
+    """Renumber the corners of faces from rows of the file to points of the scan."""
     if faces is None or len(scan) == scan.input_size:
         return faces
     place = np.full(scan.input_size, -1)
@@ -115,4 +115,4 @@ def _is_mesh(faces: NDArray[np.int64], count: int) -> bool:
     sides = faces[:, [0, 1, 1, 2]].reshape(-1, 2)
     graph = coo_array((np.ones(len(sides), bool), tuple(sides.T)), (count, count))
     patch = connected_components(graph, directed=False)[1]
-    return float((np.bincount(patch)[patch] >= FEWEST_TOGETHER).mean()) > 0.9
+    return float((np.bincount(patch)[patch] >= MIN_PATCH_POINTS).mean()) > 0.9

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 SPLITS = ('train', 'validation', 'test')
 Triple = tuple[float, float, float]
-GREY: tuple[Triple, Triple] = ((0.5, 0.5, 0.5), (0.28, 0.28, 0.28))
+DEFAULT_COLORS: tuple[Triple, Triple] = ((0.5, 0.5, 0.5), (0.28, 0.28, 0.28))
+"""Mean and standard deviation that data sets without colour get."""
 
 
 @dataclass(frozen=True)
 class ScanFacts:
     """
-    What is known of a scan without reading it.
+    Facts of a scan that dataset.json keeps, so that it need not be read.
 
     Attributes
     ----------
@@ -33,8 +34,8 @@ class ScanFacts:
         Mean of the colours and of their squares, 0..1.
     has_segments : bool
     inner : 4 floats or None
-        Of a block cut from a bigger scene: smallest x and y, largest x and y, metres, of the
-        part whose instances count; the margin around it belongs to other blocks.
+        Of a block cut from a larger scene: smallest x and y, largest x and y, metres, of the part
+        that is evaluated; the margin around it belongs to other blocks.
 
     """
 
@@ -47,7 +48,7 @@ class ScanFacts:
     @classmethod
     def of(cls, labelled: LabelledScan, inner: tuple[float, float, float, float] | None = None,
            ) -> ScanFacts:
-        """Look at a scan."""
+        """Collect the facts of a scan."""
         scan = labelled.scan
         has_segments = scan.segment is not None
         if scan.color is None:
@@ -57,7 +58,7 @@ class ScanFacts:
                    has_segments, inner)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, without what is not there."""
+        """Return plain values without those that are None."""
         return {key: value for key, value in vars(self).items() if value is not None}
 
     @classmethod
@@ -81,7 +82,7 @@ class Dataset:
     classes : ClassTable
         All classes that occur as labels.
     background : tuple of str
-        Names of the classes that are no objects: they have labels but are not looked for.
+        Names of the classes that are not objects (wall, floor): labelled, but never predicted.
     splits : mapping of 'train', 'validation', 'test' to names of scans
     folds : mapping of str to names of scans
         For cross-validation: the areas of S3DIS. Empty for most.
@@ -89,11 +90,11 @@ class Dataset:
     color_mean, color_std : 3 floats
         Of the training scans, 0..1.
     voxel_size : float
-        A suggestion, metres.
+        Suggested for training, metres.
     min_region_size : int
         Points of the smallest instance that counts in the evaluation.
     upright : bool
-        Whether z is to point up in all scans, none is meant to be in the frame of a camera.
+        Whether z points up in all scans; False: some are in the optical frame of a camera.
 
     """
 
@@ -104,8 +105,8 @@ class Dataset:
     splits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     folds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     scans: Mapping[str, ScanFacts] = field(default_factory=dict)
-    color_mean: Triple = GREY[0]
-    color_std: Triple = GREY[1]
+    color_mean: Triple = DEFAULT_COLORS[0]
+    color_std: Triple = DEFAULT_COLORS[1]
     voxel_size: float = 0.02
     min_region_size: int = 100
     upright: bool = True
@@ -140,12 +141,12 @@ class Dataset:
 
     @property
     def objects(self) -> ClassTable:
-        """Return the classes to look for: all but the background."""
+        """Return the classes to predict: all but the background."""
         return self.classes.without(self.background)
 
     @property
     def on_segments(self) -> bool:
-        """Return whether every scan has superpoints, so that masks can be learned on them."""
+        """Return whether every scan has superpoints, as training on segments needs."""
         return bool(self.scans) and all(facts.has_segments for facts in self.scans.values())
 
     def split(self, name: str) -> list[str]:
@@ -205,9 +206,9 @@ class Dataset:
 
 def inner_points(labelled: LabelledScan, facts: ScanFacts) -> NDArray[np.bool_]:
     """
-    Return which points of a block count, as others are the margin: [N].
+    Return which points of a block are evaluated, not margin: [N].
 
-    Those on its border count, in the block beside it, too, as the benchmark has it.
+    Points on the border belong to both neighboring blocks, as in the benchmark.
     """
     if facts.inner is None:
         return np.ones(len(labelled), np.bool_)
@@ -225,7 +226,7 @@ def color_statistics(scans: Iterable[ScanFacts]) -> tuple[Triple, Triple]:
     colors = [(scan.color_mean, scan.color_square) for scan in scans
               if scan.color_mean is not None and scan.color_square is not None]
     if not colors:
-        return GREY
+        return DEFAULT_COLORS
     mean, square = np.mean(colors, axis=0)
     # A scan in one colour has no deviation to divide by.
     return _triple(mean), _triple(np.maximum(np.sqrt(np.maximum(square - mean ** 2, 0)), 0.01))

@@ -1,4 +1,4 @@
-"""Rooms to learn from: generated, scanned, labelled; no download and no licence."""
+"""Generated rooms: training data without a download or a licence."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from dataclasses import dataclass, replace
 
 from mask3d_core.classes import load_classes
 from mask3d_core.data.benchmark import Benchmark
+from mask3d_core.data.labels import NONE
 from mask3d_core.data.protocol import CUSTOM
 from mask3d_core.data.readers.raw_scan import RawScan, RawSource
 from mask3d_core.errors import InputError
 import numpy as np
 from numpy.typing import NDArray
 
-VERSION = 5
-"""Of the generator: raise it when a seed gives other rooms, so that they are made anew."""
+GENERATOR_VERSION = 5
+"""Increased when a seed gives different rooms: prepared ones are then generated again."""
 ROOMS = Benchmark('rooms', 'rooms', 'rooms', replace(CUSTOM, num_queries=200))
 """Their classes are ScanNet's 20 and hand-size objects; their data sets are 'rooms SEED'."""
 BENCHMARKS = (ROOMS,)
-NONE = -1
-POINTS = (25_000, 250_000)
-"""Least and most points of a scan."""
-FEWEST_POINTS = 30
-"""An instance of which a scan shows less is not learned: nobody could tell what it is."""
-TRIES = 5
+NUM_POINTS = (25_000, 250_000)
+"""Range of the number of points of a scan, drawn log-uniformly."""
+MIN_INSTANCE_POINTS = 30
+"""Instances with fewer visible points are unlabelled: they cannot be recognized."""
+MAX_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
 class RoomReader:
     """
-    Makes one room; the same three values make the same one.
+    Generates and scans one room, determined by the three attributes.
 
     Attributes
     ----------
@@ -52,13 +52,13 @@ class RoomReader:
 
 def room_sources(count: int, held_out: int, seed: int) -> list[RawSource]:
     """
-    List rooms to be made.
+    List the rooms of a data set, still to be generated.
 
     Parameters
     ----------
     count, held_out : int
-        Rooms of the splits 'train' and 'validation'. The latter have numbers of their own, so
-        that more rooms to train on leave them as they are.
+        Rooms of the splits 'train' and 'validation'. Both are numbered separately: a larger count
+        leaves the other rooms unchanged.
     seed : int
         0 or more.
 
@@ -69,13 +69,13 @@ def room_sources(count: int, held_out: int, seed: int) -> list[RawSource]:
     for split, number in numbers:
         name = f'room_{number:06}' if number >= 0 else f'held_out_{-1 - number:06}'
         sources.append(RawSource(name, split, (), RoomReader(name, seed, number),
-                                 version=f'{VERSION}, seed {seed}'))
+                                 version=f'{GENERATOR_VERSION}, seed {seed}'))
     return sources
 
 
 def generate_room(seed: int, number: int) -> dict[str, NDArray]:
     """
-    Make one room and scan it.
+    Generate one room and scan it.
 
     Returns
     -------
@@ -91,13 +91,13 @@ def generate_room(seed: int, number: int) -> dict[str, NDArray]:
     classes = load_classes(ROOMS.table)
     rng = np.random.default_rng([seed, number & 0xFFFFFFFF])
     columns = None
-    for _ in range(TRIES):
-        style = random_style(rng, int(np.exp(rng.uniform(*np.log(POINTS)))))
+    for _ in range(MAX_ATTEMPTS):
+        style = random_style(rng, int(np.exp(rng.uniform(*np.log(NUM_POINTS)))))
         try:
             columns = scan(make_room(rng, classes, style.path == 'close'), rng, style)
-        except InputError:  # from nowhere the camera saw anything
+        except InputError:  # no camera position sees enough
             continue
-        columns = forget_fragments(columns)
+        columns = drop_fragments(columns)
         if len(np.unique(columns['instance'])) > 2:
             break
     if columns is None:
@@ -106,10 +106,10 @@ def generate_room(seed: int, number: int) -> dict[str, NDArray]:
     return columns
 
 
-def forget_fragments(columns: dict[str, NDArray]) -> dict[str, NDArray]:
-    """Take label and instance from what shows less than `FEWEST_POINTS` of an instance."""
+def drop_fragments(columns: dict[str, NDArray]) -> dict[str, NDArray]:
+    """Remove label and instance from instances with less than `MIN_INSTANCE_POINTS` points."""
     instance = columns['instance']
     _, place, count = np.unique(instance, return_inverse=True, return_counts=True)
-    few = (count[place.reshape(-1)] < FEWEST_POINTS) & (instance != NONE)
+    few = (count[place.reshape(-1)] < MIN_INSTANCE_POINTS) & (instance != NONE)
     return columns | {'instance': np.where(few, NONE, instance).astype(np.int32),
                       'label': np.where(few, NONE, columns['label']).astype(np.int32)}

@@ -1,4 +1,4 @@
-"""Labelled scans: what a model learns from and is measured by."""
+"""Labelled scans: ground truth for training and evaluation, and the files they are kept in."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 NONE = -1
+"""Label of unlabelled points, and instance of points of none."""
 COLORS = ('red', 'green', 'blue')
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledScan:
     """
-    The finite points of a scan, and what each of them is.
+    The finite points of a scan with a class label and an instance id each.
 
     Attributes
     ----------
@@ -34,7 +35,7 @@ class LabelledScan:
         the table.
     instance : [N] int32
         Id of the point's instance, any number from 0; -1: none. An instance whose label is -1
-        teaches what is an object, but not which class it is of.
+        supervises masks but not classes.
     name : str
 
     """

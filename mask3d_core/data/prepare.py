@@ -24,27 +24,27 @@ from mask3d_core.files.target import check_target, writing
 import numpy as np
 from numpy.typing import NDArray
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 SUPERPOINT_VERSION = 3
-"""Grows when `find_superpoints` finds others than before: stored ones are made anew then."""
+"""Increased when `find_superpoints` gives different results: stored ones are made again."""
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PreparedSource:
     """
-    What became of a source.
+    The result of preparing one source.
 
     Attributes
     ----------
     source : str
     scans : mapping of name to ScanFacts
-        What it gave; empty when it failed.
+        Scans that were written; empty when it failed.
     notes : strings
-        What was odd but could be mended.
+        Problems that could be repaired.
     error : str
         Why it failed; empty when it did not.
     earlier : bool
-        Whether an earlier call did the work.
+        Whether an earlier call prepared it.
 
     """
 
@@ -55,49 +55,48 @@ class Outcome:
     earlier: bool = False
 
 
-def prepare(data: Dataset, sources: Sequence[RawSource], workers: int, say: Say,
+def prepare(data: Dataset, sources: Sequence[RawSource], workers: int, log: Log,
             superpoints: bool = False) -> Dataset:
     """
     Write the scans of a data set and its dataset.json.
 
-    What an earlier call did is not done again, as long as the raw files, or the version of what is
-    generated, are the same. Every file is there whole or not at all.
+    Sources that an earlier call prepared are skipped while the raw files, or the version of the
+    generator, are unchanged. Files are written atomically.
 
     Parameters
     ----------
     data : Dataset
-        With its folder, name, classes and suggestions; splits, folds, scans and colours follow
-        from the sources.
+        With folder, name, classes and suggestions for training; splits, folds, scans and colour
+        statistics follow from the sources.
     sources : sequence of RawSource
     workers : int
         Processes.
-    say : callable
-        Told of each source, and of everything that is wrong.
+    log : callable
+        Called with a line for each source, which names what is wrong with it.
     superpoints : bool
-        Whether to make superpoints for scans that bring none, in voxels of `data.voxel_size`. For
-        those that bring faces instead they are made of these in any case.
+        Whether to make superpoints of scans that have none, in voxels of `data.voxel_size`. For
+        scans with faces they are always made, of the mesh.
 
     Raises
     ------
     InputError
-        After all is done, when a source failed; what could be read is there, and where nothing
-        could, the dataset.json that was there stays. At once, when the folder holds another data
-        set.
+        At once, when the folder holds another data set. At the end, when a source failed: the
+        others are written; if all failed, an existing dataset.json stays.
 
     """
     _check_folder(data)
     for folder in ('scans', 'facts'):
         (data.folder / folder).mkdir(parents=True, exist_ok=True)
-    outcomes = {}
+    results = {}
     begin, made = time.monotonic(), 0
     task = partial(prepare_source, data, superpoints=superpoints)
-    for outcome in _outcomes(task, sources, workers):
-        outcomes[outcome.source] = outcome
-        made += not outcome.earlier
+    for prepared in _prepare_all(task, sources, workers):
+        results[prepared.source] = prepared
+        made += not prepared.earlier
         each = (time.monotonic() - begin) / made if made else None
-        say(_progress(outcome, len(outcomes), len(sources), each))
-    done = _assemble(data, [(source, outcomes[source.name]) for source in sources])
-    failed = [outcome for outcome in outcomes.values() if outcome.error]
+        log(_progress(prepared, len(results), len(sources), each))
+    done = _assemble(data, [(source, results[source.name]) for source in sources])
+    failed = [prepared for prepared in results.values() if prepared.error]
     if failed and not done.scans:
         raise InputError(f'none of {len(sources)} could be prepared, they are named above: no '
                          f'dataset.json was written to {data.folder}')
@@ -116,15 +115,15 @@ def _check_folder(data: Dataset) -> None:
                              f'folder for {data.name!r}')
 
 
-def _outcomes(task: Callable[[RawSource], Outcome], sources: Sequence[RawSource], workers: int,
-              ) -> Iterator[Outcome]:
-    """Do one source after another, or several at once; as they come."""
+def _prepare_all(task: Callable[[RawSource], PreparedSource], sources: Sequence[RawSource],
+                 workers: int) -> Iterator[PreparedSource]:
+    """Prepare the sources, `workers` at a time; yield results as they complete."""
     if workers == 1 or len(sources) < 2:
         yield from map(task, sources)
         return
     # Forked processes inherit locks of threads they do not have; spawned ones start clean.
     pool = ProcessPoolExecutor(min(workers, len(sources)),
-                               multiprocessing.get_context('spawn'), _begin_worker)
+                               multiprocessing.get_context('spawn'), _init_worker)
     try:
         for future in as_completed([pool.submit(task, source) for source in sources]):
             yield future.result()
@@ -135,24 +134,24 @@ def _outcomes(task: Callable[[RawSource], Outcome], sources: Sequence[RawSource]
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _begin_worker() -> None:
-    """Leave interrupts to the parent, and do not outlive it."""
+def _init_worker() -> None:
+    """Leave interrupts to the parent, and exit when it does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def _exit_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None, 'a worker has one'
     parent.join()
     os._exit(1)  # what is being written has another name until it is whole
 
 
-def prepare_source(data: Dataset, source: RawSource, superpoints: bool = False) -> Outcome:
+def prepare_source(data: Dataset, source: RawSource, superpoints: bool = False) -> PreparedSource:
     """Read a source and write its scans, unless that is done; never raise for damaged input."""
     facts_file = data.folder / 'facts' / f'{source.name}.json'
     state = _state(data, source, superpoints)
-    done = _done(data, facts_file, state)
+    done = _find_done(data, facts_file, state)
     if done is not None:
         return replace(done, source=source.name)
     try:
@@ -171,14 +170,15 @@ def prepare_source(data: Dataset, source: RawSource, superpoints: bool = False) 
                        'scans': {name: facts.to_dict() for name, facts in scans.items()}}
             file.write(json.dumps(content).encode())
     except (InputError, OSError) as error:
-        return Outcome(source.name, {}, (), str(error))
+        return PreparedSource(source.name, {}, (), str(error))
     except MemoryError:
-        return Outcome(source.name, {}, (), 'does not fit into memory: give fewer --workers')
-    return Outcome(source.name, scans, tuple(notes))
+        return PreparedSource(source.name, {}, (),
+                              'does not fit into memory: give fewer --workers')
+    return PreparedSource(source.name, scans, tuple(notes))
 
 
 def _state(data: Dataset, source: RawSource, superpoints: bool) -> list[Any]:
-    """Return what the result depends on: when it changes, the work is done again."""
+    """Return what the result depends on; a source is prepared again when it changes."""
     files = [(file.name, file.stat().st_size, file.stat().st_mtime_ns)
              if file.exists() else (file.name, 0, 0) for file in source.files]
     classes = [list(row) for row in zip(data.classes.ids, data.classes.names)]
@@ -186,7 +186,7 @@ def _state(data: Dataset, source: RawSource, superpoints: bool) -> list[Any]:
             [data.voxel_size, SUPERPOINT_VERSION] if superpoints else None, source.version]
 
 
-def _done(data: Dataset, facts_file: Path, state: list[Any]) -> Outcome | None:
+def _find_done(data: Dataset, facts_file: Path, state: list[Any]) -> PreparedSource | None:
     try:
         content = json.loads(facts_file.read_bytes())
         scans = {name: ScanFacts.from_dict(facts) for name, facts in content['scans'].items()}
@@ -195,7 +195,7 @@ def _done(data: Dataset, facts_file: Path, state: list[Any]) -> Outcome | None:
     except (FileNotFoundError, KeyError, TypeError, ValueError):
         return None
     whole = same and bool(scans) and all(data.path(name).is_file() for name in scans)
-    return Outcome('', scans, notes, earlier=True) if whole else None
+    return PreparedSource('', scans, notes, earlier=True) if whole else None
 
 
 def _labelled(raw: RawScan, ids: tuple[int, ...]) -> LabelledScan:
@@ -210,11 +210,11 @@ def _labelled(raw: RawScan, ids: tuple[int, ...]) -> LabelledScan:
 
 def _with_superpoints(labelled: LabelledScan, faces: NDArray[np.integer] | None,
                       voxel_size: float | None) -> tuple[LabelledScan, list[str]]:
-    """Make superpoints where there are none: of the faces, or, in voxels of a size, without."""
+    """Make superpoints if there are none: of the faces or, in voxels of a size, of the points."""
     scan = labelled.scan
     if scan.segment is not None or faces is None and voxel_size is None:
         return labelled, []
-    # It imports torch, which no other step needs.
+    # imported here, as it needs torch and no other step does
     from mask3d_core.superpoints.superpoints import find_superpoints, group_mesh
 
     if faces is not None:
@@ -226,12 +226,12 @@ def _with_superpoints(labelled: LabelledScan, faces: NDArray[np.integer] | None,
     return replace(labelled, scan=replace(scan, segment=segment)), [note]
 
 
-def _progress(outcome: Outcome, done: int, total: int, each: float | None) -> str:
-    """Return a line about an outcome; `each` is the seconds one of those to come may take."""
-    points = sum(facts.points for facts in outcome.scans.values())
-    head = f'[{done:{len(str(total))}}/{total}] {outcome.source}'
-    fate = f'FAILED: {outcome.error}' if outcome.error else f'{points} points'
-    more = ''.join(f'; {note}' for note in outcome.notes)
+def _progress(prepared: PreparedSource, done: int, total: int, each: float | None) -> str:
+    """Return a progress line; `each` is the mean number of seconds a source takes."""
+    points = sum(facts.points for facts in prepared.scans.values())
+    head = f'[{done:{len(str(total))}}/{total}] {prepared.source}'
+    fate = f'FAILED: {prepared.error}' if prepared.error else f'{points} points'
+    more = ''.join(f'; {note}' for note in prepared.notes)
     left = f'  ({_duration(each * (total - done))} left)' if each and done < total else ''
     return f'{head}  {fate}{more}{left}'
 
@@ -240,16 +240,16 @@ def _duration(seconds: float) -> str:
     return f'{seconds:.0f} s' if seconds < 100 else f'{seconds / 60:.0f} min'
 
 
-def _assemble(data: Dataset, outcomes: Sequence[tuple[RawSource, Outcome]]) -> Dataset:
-    """Put the facts together, in the order of the sources."""
+def _assemble(data: Dataset, results: Sequence[tuple[RawSource, PreparedSource]]) -> Dataset:
+    """Merge the facts of all scans, in the order of the sources."""
     splits: dict[str, list[str]] = {split: [] for split in SPLITS}
     folds: dict[str, list[str]] = {}
     scans = {}
-    for source, outcome in outcomes:
-        splits[source.split] += outcome.scans
+    for source, prepared in results:
+        splits[source.split] += prepared.scans
         if source.fold:
-            folds.setdefault(source.fold, []).extend(outcome.scans)
-        scans.update(outcome.scans)
+            folds.setdefault(source.fold, []).extend(prepared.scans)
+        scans.update(prepared.scans)
     mean, std = color_statistics(scans[name] for name in splits['train'])
     return replace(data, splits={name: tuple(names) for name, names in splits.items()},
                    folds={name: tuple(names) for name, names in folds.items()},

@@ -1,4 +1,4 @@
-"""Whether z points up in a scan, as far as its surfaces tell."""
+"""Detect from the surfaces of a scan whether z points up."""
 
 from __future__ import annotations
 
@@ -10,29 +10,34 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-FINEST = 0.03
-"""Metres between the points normals are fitted to, at least."""
-ACROSS = 200
-"""How many of them lie across a scan, at most."""
-NEIGHBOURS = 12
-PLANE, HARDLY = 0.2, 0.03
-MOST, CLEARLY = 0.6, 0.2
-"""Shares of the surface: where z was up, it had at most 0.08 less than the best direction."""
-FEWEST, SAMPLE = 300, 4000
-"""Points: with fewer there is nothing to tell; no more are looked at."""
-CLOSE = np.radians(15)
-"""How far a normal may be off, radians."""
+MIN_SPACING = 0.03
+"""Smallest spacing of the points that normals are estimated from, metres."""
+MAX_CELLS = 200
+"""Most cells of that spacing along the longest side of a scan."""
+NUM_NEIGHBORS = 12
+"""Nearest points that a normal is fitted to."""
+MIN_PLANE_SHARE, MIN_LEVEL_SHARE = 0.2, 0.03
+"""A scan has planes if the largest holds this share of its normals; level ones likewise."""
+MIN_SQUARE_SHARE, MIN_SQUARE_GAIN = 0.6, 0.2
+"""
+Another direction than z is up if this share of the normals is parallel or perpendicular to it, and
+so much more than to z. In upright scans the best direction had at most 0.08 more than z.
+"""
+MIN_POINTS, MAX_SAMPLES = 300, 4000
+"""With fewer points nothing is decided; normals are estimated at no more."""
+ANGLE_TOLERANCE = np.radians(15)
+"""Radians between directions that count as parallel."""
 
 
 def doubt_upright(xyz: NDArray[np.floating]) -> str:
     """
-    Say why z hardly points up in a scan; '' where it may well.
+    Return why z probably does not point up in a scan; '' if it may.
 
-    Three signs give the frame of a camera (z forward, y down) away. All points lie in the cone in
-    front of it. There are planes, but none is level. Or the surfaces know another direction: most
-    of what people build is level or plumb, so that many more surfaces along or across some
-    direction than along or across z mean that z is neither up nor the normal of a wall. A map
-    in such a frame whose walls happen to stand square to it may show none of them.
+    A scan in the optical frame of a camera (z forward, y down) is recognized by one of three
+    signs: all points lie in the viewing cone along z; there are planes, but none is level; or
+    many more surfaces are parallel or perpendicular to another direction than to z, since most
+    of a building is level or vertical. A map in an optical frame whose walls are perpendicular to
+    its axes may show none of them.
 
     Parameters
     ----------
@@ -41,42 +46,46 @@ def doubt_upright(xyz: NDArray[np.floating]) -> str:
 
     """
     size = xyz.max(0) - xyz.min(0)
-    points = _thinned(xyz, max(FINEST, float(size.max()) / ACROSS))
-    if len(points) < FEWEST:
+    points = _thinned(xyz, max(MIN_SPACING, float(size.max()) / MAX_CELLS))
+    if len(points) < MIN_POINTS:
         return ''
     normals = _normals(points)
-    level = float((np.abs(normals[:, 2]) > np.cos(CLOSE)).mean())
+    level = float((np.abs(normals[:, 2]) > np.cos(ANGLE_TOLERANCE)).mean())
     slab = level > 0.3 and size[2] < 0.5 * size.max()  # a table below the origin, say
     if not slab and (np.abs(xyz[:, :2]).max(1) < xyz[:, 2]).mean() > 0.999:
         return ('lies in front of a camera that looks along z: expected z up, as in the frame '
                 'map or odom')
-    plane = float((np.abs(normals @ normals[::20].T) > np.cos(CLOSE)).mean(0).max())
-    square = float(_share_square_to(normals[::20], normals).max())
-    of_z = float(_share_square_to(np.eye(3)[2:], normals)[0])
-    if plane > PLANE and level < HARDLY or square > MOST and of_z < square - CLEARLY:
+    plane = float((np.abs(normals @ normals[::20].T) > np.cos(ANGLE_TOLERANCE)).mean(0).max())
+    best_square = float(_square_share(normals[::20], normals).max())
+    square_to_z = float(_square_share(np.eye(3)[2:], normals)[0])
+    no_level_plane = plane > MIN_PLANE_SHARE and level < MIN_LEVEL_SHARE
+    other_direction = (best_square > MIN_SQUARE_SHARE
+                       and square_to_z < best_square - MIN_SQUARE_GAIN)
+    if no_level_plane or other_direction:
         return ('does not stand upright, by its surfaces: expected z up; is it in the frame of a '
                 'camera (z forward)?')
     return ''
 
 
 def upright(scan: Scan) -> Scan:
-    """Return a scan with z up if it seems to be in the frame of a level camera (y down)."""
+    """Rotate a scan to z up if it seems to be in the optical frame of a level camera."""
     if not doubt_upright(scan.xyz):
         return scan
     x, y, z = scan.xyz.T
     return replace(scan, xyz=np.stack([x, z, -y], axis=1))
 
 
-def _share_square_to(directions: NDArray[np.float64], normals: NDArray[np.float64],
+def _square_share(directions: NDArray[np.float64], normals: NDArray[np.float64],
                      ) -> NDArray[np.float64]:
-    """Return which share of the normals lies along or across each direction."""
+    """Return the share of the normals parallel or perpendicular to each direction: [D]."""
     cosine = np.abs(normals @ directions.T)
-    share: NDArray[np.float64] = ((cosine > np.cos(CLOSE)) | (cosine < np.sin(CLOSE))).mean(0)
+    parallel, perpendicular = cosine > np.cos(ANGLE_TOLERANCE), cosine < np.sin(ANGLE_TOLERANCE)
+    share: NDArray[np.float64] = (parallel | perpendicular).mean(0)
     return share
 
 
 def _thinned(xyz: NDArray[np.floating], cell: float) -> NDArray[np.floating]:
-    """Keep one point of each cell."""
+    """Keep the first point of each cell of a grid."""
     place = np.floor((xyz - xyz.min(0)) / cell).astype(np.int64)
     width = place.max(0) + 1
     return xyz[np.unique((place[:, 0] * width[1] + place[:, 1]) * width[2] + place[:, 2],
@@ -84,6 +93,6 @@ def _thinned(xyz: NDArray[np.floating], cell: float) -> NDArray[np.floating]:
 
 
 def _normals(points: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Fit normals to some points: [up to SAMPLE, 3]."""
-    some = points[::-(-len(points) // SAMPLE)]
-    return neighbour_normals(points, cKDTree(points).query(some, NEIGHBOURS)[1])
+    """Estimate normals at evenly chosen points: [at most MAX_SAMPLES, 3]."""
+    some = points[::-(-len(points) // MAX_SAMPLES)]
+    return neighbour_normals(points, cKDTree(points).query(some, NUM_NEIGHBORS)[1])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mask3d_core.classes import ClassTable
 from mask3d_core.cli import main
-from mask3d_core.data.check import check_dataset, Finding, fingerprint
+from mask3d_core.data.check import check_dataset, DatasetIssue, fingerprint
 from mask3d_core.data.dataset import Dataset, ScanFacts
 from mask3d_core.data.labels import LabelledScan, write_labelled
 import numpy as np
@@ -146,8 +146,8 @@ def test_the_description_is_checked(tmp_path: Path) -> None:
     changed = replace(data, background=('roof',), splits={'train': (), 'test': ('a', 'b', 'c')})
     assert [line for line in findings(changed) if 'dataset.json' in line] == [
         'error: dataset.json: there is no training scan',
-        'warning: dataset.json: there is no validation scan: nothing will tell how good the '
-        'weights are',
+        'warning: dataset.json: there is no validation scan: the weights cannot be '
+        'evaluated',
         "error: dataset.json: the background 'roof' is not in the class table",
         'warning: dataset.json: 2 of 3 scans have no segments: training on segments makes '
         'superpoints for them']
@@ -157,7 +157,7 @@ def test_classes_that_never_occur_are_named(tmp_path: Path) -> None:
     data = make(tmp_path)
     more = ClassTable((1, 2, 5, 8), ('floor', 'box', 'cart', 'crane'), ((1, 2, 3),) * 4)
     assert list(check_dataset(replace(data, classes=more))) == [
-        Finding(False, 'dataset.json', 'no training scan has a point of: crane')]
+        DatasetIssue(False, 'dataset.json', 'no training scan has a point of: crane')]
 
 
 def test_test_scans_need_no_labels(tmp_path: Path) -> None:

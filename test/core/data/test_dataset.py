@@ -8,7 +8,7 @@ from mask3d_core.classes import load_classes
 from mask3d_core.data.dataset import (
     color_statistics,
     Dataset,
-    GREY,
+    DEFAULT_COLORS,
     inner_points,
     ScanFacts,
 )
@@ -58,7 +58,7 @@ def test_every_scan_counts_the_same_in_the_colours() -> None:
     mean, std = color_statistics([dark, light, ScanFacts(5)])
     assert mean == pytest.approx((0.5, 0.5, 0.5)) and std == pytest.approx((0.5, 0.5, 0.5))
     assert color_statistics([dark])[1] == (0.01, 0.01, 0.01)
-    assert color_statistics([ScanFacts(5)]) == GREY
+    assert color_statistics([ScanFacts(5)]) == DEFAULT_COLORS
 
 
 def test_inner_points_leave_the_margin_out() -> None:
