@@ -37,7 +37,7 @@ __all__ = ['ClassTable', 'ExtractSettings', 'InputError', 'Instances', 'load_cla
            'load_segmenter', 'load_weights', 'save_weights', 'Scan', 'Segmenter', 'Weights']
 
 # torch asks for huge pages if told so before it first needs memory; clearing small ones took a
-# tenth of the network's time (docs/benchmarks.md).
+# tenth of the network's time (docs/log/speed.md).
 os.environ.setdefault('THP_MEM_ALLOC_ENABLE', '1')
 
 # Imported on first use: reading scans and results needs no torch.

@@ -25,7 +25,7 @@ import torch
 FINER_SUPERPOINTS = 0.8
 """
 Size of the voxels of superpoints, in voxels of the model: finer ones keep small things. Dense maps
-of larger voxels have theirs of the same size, which are as good there (docs/superpoints.md).
+of larger voxels have theirs of the same size, which are as good there (docs/log/superpoints.md).
 """
 
 

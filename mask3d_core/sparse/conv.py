@@ -59,7 +59,7 @@ def product(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Ten
 
     Where `ONEDNN` says so, it is handed to torch as a 1 x 1 convolution, which oneDNN multiplies
     with the widest vectors there are; torch's own matrix product was 2.3 times slower on an AMD
-    EPYC (docs/benchmarks.md). Same sums, same gradients.
+    EPYC (docs/log/speed.md). Same sums, same gradients.
     """
     rounded = _round_up(features)
     if rounded is not features:

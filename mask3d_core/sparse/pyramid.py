@@ -20,7 +20,7 @@ BLOCK_ROWS = 1024
 Rows of a level that are convolved together, at most.
 
 Fewer rows need fewer offsets between them (less arithmetic on empty neighbours), more rows
-multiply faster; measured in docs/benchmarks.md.
+multiply faster; measured in docs/log/attempts.md.
 """
 ROW_STEP = 128
 """Blocks have a multiple of so many rows, so that products have few shapes (`conv._round_up`)."""

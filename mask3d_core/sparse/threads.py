@@ -23,7 +23,7 @@ def share(work: Callable[[Iterator[int]], None], count: int) -> None:
 
     Inside, torch computes with one thread and without gradients. The threads meet once, at the
     end, and not after every operation: where another program wants a core, the network loses
-    that share of its speed and not nine tenths of it (docs/benchmarks.md).
+    that share of its speed and not nine tenths of it (docs/log/speed.md).
     """
     threads = min(torch.get_num_threads(), count)
     numbers = iter(range(count))  # `next` on it is atomic
