@@ -96,7 +96,8 @@ def test_lines_are_short(document: Path) -> None:
 @documents()
 def test_paths_in_backticks_exist(document: Path) -> None:
     spans = set(re.findall(r'`([^`\n]+)`', prose(document)))
-    named = (MESSAGE.sub(r'msg/\1.msg', span) for span in spans if OUR_PATH.fullmatch(span))
+    named = (MESSAGE.sub(r'msg/\1.msg', span) for span in spans
+             if OUR_PATH.fullmatch(span) and 'NAME' not in span)  # a placeholder
     missing = sorted(name for name in named if not any(ROOT.glob(name.rstrip('/'))))
     assert missing == [], missing
 
