@@ -1,4 +1,4 @@
-"""Class tables: ids, names and colours of what a model can find."""
+"""Class tables: ids, names and colours of the classes that a model predicts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ClassTable:
     Attributes
     ----------
     ids : K integers
-        Ids of the data set, what `Instances.class_id` holds.
+        Class ids of the data set; `Instances.class_id` contains these.
     names : K strings
     colors : K triples
         Red, green, blue 0..255.
@@ -34,13 +34,13 @@ class ClassTable:
         return len(self.ids)
 
     def without(self, names: Sequence[str]) -> ClassTable:
-        """Return the table without some classes (ScanNet evaluates no wall and no floor)."""
+        """Return the table without some classes, as without ScanNet's wall and floor."""
         rows = [row for row, name in enumerate(self.names) if name not in names]
         return ClassTable(tuple(self.ids[r] for r in rows), tuple(self.names[r] for r in rows),
                           tuple(self.colors[r] for r in rows))
 
     def rows(self, names: Sequence[str]) -> list[int]:
-        """Return the rows of some classes; raise InputError for a name the table lacks."""
+        """Return the rows of the named classes; raise InputError for an unknown name."""
         unknown = [name for name in names if name not in self.names]
         if unknown:
             raise InputError(f'unknown class {unknown[0]!r}; there are: '
@@ -48,13 +48,13 @@ class ClassTable:
         return [self.names.index(name) for name in names]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain lists, as the weights file stores them."""
+        """Return plain lists, as stored in a weights file."""
         return {'ids': list(self.ids), 'names': list(self.names),
                 'colors': [list(color) for color in self.colors]}
 
     @classmethod
     def from_dict(cls, table: dict[str, Any]) -> ClassTable:
-        """Undo `to_dict`."""
+        """Create a table from the output of `to_dict`."""
         return cls(tuple(int(i) for i in table['ids']), tuple(map(str, table['names'])),
                    tuple((int(r), int(g), int(b)) for r, g, b in table['colors']))
 

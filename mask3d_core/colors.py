@@ -1,4 +1,4 @@
-"""Colours to show instances with, the same in pictures, files and ROS markers."""
+"""Display colours of instances, the same in pictures, files and ROS markers."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from mask3d_core.scan import Scan
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-GOLDEN = (5 ** 0.5 - 1) / 2
-"""Turn of the hue from one instance to the next: any few of them in a row lie far apart."""
+HUE_STEP = (5 ** 0.5 - 1) / 2
+"""Hue difference between consecutive indices; the golden ratio keeps nearby indices distinct."""
 SATURATIONS = np.array([0.80, 0.55, 0.95])
 VALUES = np.array([1.00, 0.90, 0.80, 1.00])
 
 
 def instance_color(index: int) -> tuple[int, int, int]:
-    """Return red, green, blue 0..255 of the instance of some index or id; always the same."""
+    """Return the display colour (red, green, blue 0..255) of an instance index or id."""
     red, green, blue = instance_colors(index).tolist()
     return red, green, blue
 
 
 def instance_colors(indices: ArrayLike) -> NDArray[np.uint8]:
-    """Return `instance_color` of each index: [...] integers -> [..., 3]."""
+    """Return `instance_color` of many indices: [...] integer -> [..., 3]."""
     index = np.asarray(indices, np.int64)
-    hue = (0.02 + index * GOLDEN) % 1.0
+    hue = (0.02 + index * HUE_STEP) % 1.0
     saturation = SATURATIONS[index % len(SATURATIONS)]
     value = VALUES[index % len(VALUES)]
     sector = (np.array([5, 3, 1]) + 6 * hue[..., None]) % 6
-    ramp = np.clip(np.minimum(sector, 4 - sector), 0, 1)
+    ramp = np.clip(np.minimum(sector, 4 - sector), 0, 1)  # HSV to RGB, [..., 3]
     return np.rint(255 * value[..., None] * (1 - saturation[..., None] * ramp)).astype(np.uint8)
 
 
 def faded_colors(color: NDArray[np.float32] | None, count: int) -> NDArray[np.uint8]:
     """
-    Return what points of no instance look like: their own colour, nearly grey.
+    Return display colours for points without an instance: their own, darker and nearly grey.
 
     Parameters
     ----------
     color : [count, 3] float or None
-        0..1; None gives a plain grey.
+        0..1; None gives a uniform grey.
     count : int
 
     Returns
@@ -55,12 +55,12 @@ def faded_colors(color: NDArray[np.float32] | None, count: int) -> NDArray[np.ui
 
 def instance_of_points(scan: Scan, instances: Instances) -> NDArray[np.int32]:
     """
-    Return for each point of a scan the index of its best instance, -1 for none: [N].
+    Return the index of the best instance of each point of a scan, -1 for none: [N].
 
     Raises
     ------
     InputError
-        If the instances belong to another cloud.
+        If the instances were predicted for another cloud.
 
     """
     if instances.num_points != scan.input_size:
@@ -70,7 +70,7 @@ def instance_of_points(scan: Scan, instances: Instances) -> NDArray[np.int32]:
 
 
 def paint_instances(scan: Scan, best: NDArray[np.integer]) -> NDArray[np.uint8]:
-    """Return the colour to show each point in, given its instance or -1: [N] -> [N, 3]."""
+    """Return the display colour of each point, given its instance or -1: [N] -> [N, 3]."""
     paint = faded_colors(scan.color, len(scan))
     assigned = best >= 0
     paint[assigned] = instance_colors(best[assigned])

@@ -1,10 +1,10 @@
-"""The one error a user can cause."""
+"""The exception for input that cannot be used."""
 
 
 class InputError(ValueError):
     """
-    What the user gave cannot be used.
+    A file, cloud, option or parameter that cannot be used.
 
-    The message is one sentence or two: what was expected, what came, and what to do. The command
-    line prints it and exits with status 1; the node logs it and waits for the next cloud.
+    The message is one or two sentences: what was expected, what was given, and what to do. The
+    command line prints it and exits with status 1; the node logs it and waits for the next cloud.
     """

@@ -1,4 +1,4 @@
-"""Instances: what was found in a cloud."""
+"""The prediction for one cloud: its object instances."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ class Instances:
     """
     Object instances of one cloud, best score first.
 
-    Masks may overlap; `point_instance` gives each point to its best instance.
-    Indices are rows of the input cloud: a consumer never needs to know which points were dropped.
+    Masks may overlap; `point_instance` assigns each point to its best instance. Point indices are
+    rows of the input cloud, including the points that were dropped as not finite.
 
     Attributes
     ----------
     masks : [I, ceil(N / 8)] uint8
-        Packed bits over the N points of the input cloud (`numpy.packbits` order).
+        Masks over the N points of the input cloud, packed by `numpy.packbits`.
     num_points : int
         N.
     class_id : [I] int32
-        Ids of the class table.
+        Class ids of the class table.
     score : [I] float32
-        0..1, eq. 7.
+        Confidence 0..1 (equation 7 of the paper).
     class_names : mapping of int to str
-        Name of every class the weights know.
+        Names of all classes of the weights.
     class_colors : mapping of int to (red, green, blue)
         0..255.
     centroid : [I, 3] float64
-        Mean of the instance's points, metres, frame of the cloud.
+        Mean of the instance's points, metres, in the frame of the cloud.
     box_center, box_size : [I, 3] float64
         Axis-aligned box, metres.
     upright_center, upright_size : [I, 3] float64
-        The smallest box that stands upright (z up) around the instance, metres.
+        The smallest box around the instance that is rotated about z only, metres.
     upright_yaw : [I] float64
-        Its rotation about z, radians in [-pi/2, pi/2).
+        Rotation of that box about z, radians in [-pi/2, pi/2).
     seconds : mapping of str to float
-        Time of each stage that led here.
+        Run time of each stage of the pipeline.
     voxel_size : float
-        Edge of the voxels the cloud was seen with, metres; NaN if that is not known.
+        Edge length of the voxels that the network processed, metres; NaN if it is not known.
 
     """
 
@@ -77,7 +77,7 @@ class Instances:
         return np.flatnonzero(self.mask(index))
 
     def point_instance(self) -> NDArray[np.int32]:
-        """Return for each point the index of its best instance, -1 for none: [N] int32."""
+        """Return the index of the best instance of each point, -1 for none: [N] int32."""
         best = np.full(self.num_points, -1, np.int32)
         for index in reversed(range(len(self))):
             best[self.points(index)] = index

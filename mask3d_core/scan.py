@@ -1,4 +1,4 @@
-"""A scan: the points of one cloud, checked once, at the door."""
+"""A scan: the points of one cloud, validated once when it is created."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 MIN_POINTS = 8
-MAX_EXTENT = 1e5
-"""Metres. Coordinates beyond this are a broken sensor or wrong units, never a map."""
+MAX_COORDINATE = 1e5
+"""Metres, absolute value. Larger coordinates come from a broken sensor or wrong units."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +18,7 @@ class Scan:
     """
     The finite points of a cloud.
 
-    Make one with `Scan.from_points`, which checks and cleans; the constructor only stores.
+    Create one with `Scan.from_points`, which validates; the constructor only stores.
 
     Attributes
     ----------
@@ -27,11 +27,11 @@ class Scan:
     color : [N, 3] float32 or None
         Red, green, blue in 0..1.
     segment : [N] int64 or None
-        Id of the superpoint each point belongs to, for weights trained on segments.
+        Superpoint id of each point, for weights whose masks are predicted on segments.
     kept : [N] int64
-        For each point its row in the input cloud.
+        Row of each point in the input cloud.
     input_size : int
-        Number of points of the input cloud, dropped ones included.
+        Number of points of the input cloud, including the dropped ones.
 
     """
 
@@ -48,21 +48,21 @@ class Scan:
     def from_points(cls, xyz: ArrayLike, color: ArrayLike | None = None,
                     segment: ArrayLike | None = None) -> Scan:
         """
-        Check a cloud and keep its finite points.
+        Validate a cloud and keep its finite points.
 
         Parameters
         ----------
         xyz : [M, 3] float
-            Metres. Rows with a NaN or an infinity are dropped.
+            Metres. Rows that contain NaN or infinity are dropped.
         color : [M, 3], optional
             uint8 0..255, or float 0..1.
         segment : [M] integer, optional
-            Superpoint ids, any integers.
+            Superpoint ids; any integers.
 
         Raises
         ------
         InputError
-            For a wrong shape, too few finite points, or coordinates beyond `MAX_EXTENT`.
+            For a wrong shape, too few finite points, or coordinates beyond `MAX_COORDINATE`.
 
         """
         points = np.asarray(xyz)
@@ -70,12 +70,12 @@ class Scan:
             raise InputError(f'expected points of shape [N, 3], got {list(points.shape)}')
         if points.dtype.kind not in 'fiu':
             raise InputError(f'expected points as numbers, got {points.dtype}')
-        double = points.dtype.kind == 'f' and points.dtype.itemsize >= 8  # of any byte order
+        double = points.dtype.kind == 'f' and points.dtype.itemsize >= 8  # any byte order
         points = points.astype(np.float64 if double else np.float32, copy=False)
         colors = None if color is None else _unit_color(np.asarray(color), len(points))
         segments = None if segment is None else _segment_ids(np.asarray(segment), len(points))
 
-        # Column by column: numpy reduces short rows ten times slower.
+        # Column by column: a numpy reduction over rows of three is ten times slower.
         finite = np.logical_and.reduce([np.isfinite(points[:, axis]) for axis in range(3)])
         kept = np.flatnonzero(finite)
         if len(kept) < MIN_POINTS:
@@ -112,7 +112,7 @@ def _segment_ids(segment: NDArray, count: int) -> NDArray[np.int64]:
 
 
 def _check_extent(points: NDArray[np.floating]) -> None:
-    if max(points.max(), -points.min()) > MAX_EXTENT:
+    if max(points.max(), -points.min()) > MAX_COORDINATE:
         x, y, z = points[np.abs(points).max(axis=1).argmax()]
-        raise InputError(f'a point at ({x:g}, {y:g}, {z:g}) m is beyond {MAX_EXTENT:g} m: '
+        raise InputError(f'a point at ({x:g}, {y:g}, {z:g}) m is beyond {MAX_COORDINATE:g} m: '
                          'expected metres in a map frame; remove the outlier or scale the cloud')

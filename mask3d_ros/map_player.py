@@ -10,7 +10,7 @@ from typing import Any
 from builtin_interfaces.msg import Time
 from mask3d_core.errors import InputError
 from mask3d_core.files import read_scan
-from mask3d_core.files.bag import read_clouds, STORAGES
+from mask3d_core.files.bag import BAG_SUFFIXES, read_clouds
 from mask3d_core.scan import Scan
 from mask3d_ros import parameters
 from mask3d_ros.clouds import as_bytes, scan_cloud
@@ -57,7 +57,7 @@ class MapPlayer(Node):
         self._file = Path(self._values['file']).expanduser()
         self._publisher = self.create_publisher(PointCloud2, 'cloud_map', latched(),
                                                 qos_overriding_options=overridable())
-        self._is_bag = self._file.is_dir() or self._file.suffix.lower() in STORAGES
+        self._is_bag = self._file.is_dir() or self._file.suffix.lower() in BAG_SUFFIXES
         self._scan: Scan | None = None
         self._clouds = self._timed_clouds()
         self._count = 0

@@ -31,12 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print one fact a line."""
-    from mask3d_core.files.bag import STORAGES
+    from mask3d_core.files.bag import BAG_SUFFIXES
     from mask3d_core.files.formats import READERS
 
     path: Path = options.file
     suffix = path.suffix.lower()
-    if path.is_dir() or suffix in STORAGES:
+    if path.is_dir() or suffix in BAG_SUFFIXES:
         facts = _bag_facts(path, options.topic)
     elif suffix in READERS or suffix == '.bag':
         facts = _file_facts(path, options.topic)

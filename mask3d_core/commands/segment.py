@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> None:
     from mask3d_core.files import read_scan
     from mask3d_core.files.formats import scan_name
     from mask3d_core.files.results import (
-        check_painted,
+        check_overwritable,
         write_instances_json,
         write_instances_npz,
         write_labelled_ply,
@@ -107,7 +107,7 @@ def run(options: argparse.Namespace) -> None:
     check_folder(folder)
     for written in (f'{name}.ply', 'instances.npz'):
         check_target(folder / written, options.file)
-    check_painted(folder / f'{name}.ply')
+    check_overwritable(folder / f'{name}.ply')
     log(f'reading {options.file} …')
     scan = read_scan(options.file, options.topic)
     segmenter = _segmenter(options)

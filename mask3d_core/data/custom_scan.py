@@ -93,7 +93,7 @@ def _label_by_boxes(file: Path, boxes: Sequence[LabelBox], classes: ClassTable,
     for number, box in sorted(enumerate(boxes), key=lambda pair: -pair[1].volume):
         if box.name not in ids:
             raise InputError(f'{box_file(file)}: {box.name!r} is not in the class table')
-        inside = box.holds(scan.xyz)
+        inside = box.contains(scan.xyz)
         label[inside], instance[inside] = ids[box.name], number
         empty += not inside.any()
     notes = [f'labelled by the {len(boxes)} boxes of {box_file(file).name}'

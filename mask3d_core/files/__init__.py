@@ -1,4 +1,4 @@
-"""Files: scans in, results out. One module per format; none needs torch or ROS."""
+"""Read scans and write results: one module per file format, without torch or ROS."""
 
 from mask3d_core.files.formats import read_scan
 from mask3d_core.files.pointcloud2 import decode_pointcloud2

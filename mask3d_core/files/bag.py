@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from rosbags.rosbag2 import Reader
 
 POINT_CLOUD = 'sensor_msgs/msg/PointCloud2'
-STORAGES = ('.mcap', '.db3')
+BAG_SUFFIXES = ('.mcap', '.db3')
 
 
 def read_bag(path: FilePath, topic: str | None = None) -> Scan:
     """
-    Read the last cloud of a topic: of an accumulated map, the most complete one.
+    Read the last cloud of a topic, which is the most complete one of an accumulated map.
 
     Parameters
     ----------
@@ -35,8 +35,9 @@ def read_bag(path: FilePath, topic: str | None = None) -> Scan:
     Raises
     ------
     InputError
-        With the name of the bag: broken, no such topic (the error lists them), an empty topic, a
-        cloud that `decode_pointcloud2` refuses, or the package `rosbags` is not installed.
+        With the name of the bag: for a damaged bag, an unknown topic (the message lists the known
+        ones), a topic without messages, a cloud that `decode_pointcloud2` rejects, or if the
+        package `rosbags` is not installed.
 
     """
     with naming(path):
@@ -48,7 +49,7 @@ def read_bag(path: FilePath, topic: str | None = None) -> Scan:
 
 def read_clouds(path: FilePath, topic: str | None = None) -> Iterator[tuple[float, str, Any]]:
     """
-    Give the clouds of a topic one by one, in the order of recording.
+    Yield the clouds of a topic in the order of recording.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ def read_clouds(path: FilePath, topic: str | None = None) -> Iterator[tuple[floa
         Seconds, from the message's header.
     frame_id : str
     message : PointCloud2
-        As `rosbags` deserializes it; `data` is a numpy array.
+        As deserialized by `rosbags`; `data` is a numpy array.
 
     Raises
     ------
@@ -77,7 +78,7 @@ def read_clouds(path: FilePath, topic: str | None = None) -> Iterator[tuple[floa
 
 
 def cloud_topics(path: FilePath) -> dict[str, int]:
-    """Return the `PointCloud2` topics of a bag and how many messages each has."""
+    """Return the `PointCloud2` topics of a bag with their numbers of messages."""
     with naming(path), _open(path) as readers:
         return _topics(readers)
 
@@ -97,8 +98,8 @@ def _raw_clouds(path: FilePath, topic: str | None) -> Iterator[bytes]:
         for reader in readers:
             connections = [c for c in reader.connections
                            if c.topic == name and c.msgtype == POINT_CLOUD]
-            if connections:  # rosbags takes an empty list as all of them
-                with _damage():
+            if connections:  # rosbags reads all connections for an empty list
+                with _bag_errors():
                     yield from (raw for _, _, raw in reader.messages(connections))
 
 
@@ -122,37 +123,37 @@ def _open(path: FilePath) -> Iterator[list[Reader]]:
     except ImportError as error:
         raise InputError('reading bags needs the package rosbags: pip install rosbags') from error
     with ExitStack() as stack:
-        with _damage():
+        with _bag_errors():
             readers = [stack.enter_context(Reader(file)) for file in _files(Path(path))]
         yield readers
 
 
 def _files(path: Path) -> list[Path]:
-    """Return what rosbags opens one by one: the bag itself, or its files if nothing lists them."""
+    """Return the paths to open: the bag, or its files if it has no `metadata.yaml`."""
     if not path.is_dir() or (path / 'metadata.yaml').exists():
         return [path]
-    files = [file for file in path.iterdir() if file.suffix in STORAGES]
+    files = [file for file in path.iterdir() if file.suffix in BAG_SUFFIXES]
     if not files:
         raise InputError('expected a rosbag2 folder with .mcap or .db3 files, got none')
-    # A split bag counts its files: bag_9.mcap comes before bag_10.mcap.
+    # The files of a split bag are numbered: bag_9.mcap precedes bag_10.mcap.
     return sorted(files, key=lambda file: (len(file.name), file.name))
 
 
 def _deserialize(raw: bytes) -> Any:
-    # PointCloud2 has been the same since the first ROS 2, so no bag needs to bring its definition.
+    # The definition of PointCloud2 is the same in every ROS 2 release, so the latest one serves.
     from rosbags.typesys import get_typestore, Stores
 
-    with _damage():
+    with _bag_errors():
         return get_typestore(Stores.LATEST).deserialize_cdr(raw, POINT_CLOUD)
 
 
 @contextmanager
-def _damage() -> Iterator[None]:
+def _bag_errors() -> Iterator[None]:
     """
-    Turn what rosbags raises into an InputError.
+    Turn every exception of rosbags into an InputError.
 
-    On a damaged bag that is its own ReaderError, but as well an error of struct, sqlite or zstd,
-    an AssertionError or a UnicodeDecodeError, and nothing tells them from each other.
+    A damaged bag raises its ReaderError, errors of struct, sqlite or zstd, an AssertionError or a
+    UnicodeDecodeError; they have no common base class but Exception.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Class tables in .tsv files."""
+"""Read class tables from .tsv files."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from mask3d_core.errors import InputError
 from mask3d_core.files.source import naming
 
 MAX_ID = 65535
-"""Tables of names by id, as results have one, stay small."""
+"""Bounds the array of class names in `instances.npz`, which is indexed by class id."""
 
 
 def read_class_table(source: str) -> ClassTable:
     """
-    Read a class table: the name of one that ships with the package, or a .tsv file.
+    Read a class table from a .tsv file, or load one that ships with the package by its name.
 
-    The file's first line names its columns: id and name, and red, green, blue 0..255 where wanted,
-    with tabs between. Ids are 1..`MAX_ID`: 0 stands for no label.
+    The columns, separated by tabs and named in the first line, are id and name, and optionally
+    red, green, blue 0..255. Ids are 1..`MAX_ID`; 0 means unlabelled.
 
     Raises
     ------
     InputError
-        For an unknown name, or with the name of the file and the line that is wrong.
+        For an unknown name, or with the file name and the number of the invalid line.
 
     """
     path = Path(source)
@@ -41,9 +41,9 @@ def read_class_table(source: str) -> ClassTable:
             raise InputError("expected a line 'id<tab>name' and one line for each class")
         ids, names, colors = zip(*table, strict=True)
         for kind, values in (('id', ids), ('name', names)):
-            twice = [value for value in values if values.count(value) > 1]
-            if twice:
-                raise InputError(f'the {kind} {twice[0]!r} stands there twice')
+            repeated = [value for value in values if values.count(value) > 1]
+            if repeated:
+                raise InputError(f'the {kind} {repeated[0]!r} appears more than once')
         return ClassTable(ids, names, colors)
 
 
@@ -55,8 +55,8 @@ def _class_row(number: int, row: dict[str, str]) -> tuple[int, str, tuple[int, i
         else:
             red, green, blue = instance_color(class_id)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f'line {number}: expected the columns id and name, with tabs between, '
-                         'and red, green, blue if any') from error
+        raise InputError(f'line {number}: expected the columns id and name, separated by tabs, '
+                         'and optionally red, green, blue') from error
     if not (1 <= class_id <= MAX_ID and name
             and all(0 <= value <= 255 for value in (red, green, blue))):
         raise InputError(f'line {number}: expected an id of 1 or more, up to {MAX_ID}, a name '

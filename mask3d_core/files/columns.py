@@ -1,4 +1,4 @@
-"""From named columns to a Scan: what all point formats have in common."""
+"""Create a Scan from named columns, the representation that all point formats share."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ AXES = ('x', 'y', 'z')
 PACKED_COLORS = ('rgb', 'rgba')
 SEPARATE_COLORS = (('red', 'green', 'blue'), ('r', 'g', 'b'))
 SCAN_COLORS = ('scan_red', 'scan_green', 'scan_blue')
-"""The colours of the scan itself, in a cloud whose colours show its instances."""
-PAINTED = ('label', 'instance', 'score')
-"""What those clouds have in any case: the files of `mask3d segment`."""
-USED = frozenset((*AXES, *PACKED_COLORS, *SEPARATE_COLORS[0], *SEPARATE_COLORS[1], *SCAN_COLORS,
-                  'segment'))
-"""Names of the columns that a scan can use; readers skip all others."""
+"""Original colours, in a result file whose red, green, blue show the instances."""
+RESULT_COLUMNS = ('label', 'instance', 'score')
+"""Columns that identify a result file, a .ply of `mask3d segment`."""
+SCAN_COLUMNS = frozenset((*AXES, *PACKED_COLORS, *SEPARATE_COLORS[0], *SEPARATE_COLORS[1],
+                          *SCAN_COLORS, 'segment'))
+"""Columns that a scan can use; readers skip all others."""
 INT32 = np.iinfo(np.int32)
 Column = TypeVar('Column')
 
 
 def plain_names(columns: Mapping[str, Column]) -> dict[str, Column]:
-    """Return columns in lower case and without `scalar_`, CloudCompare's prefix."""
+    """Rename columns to lower case without CloudCompare's prefix `scalar_`."""
     plain = {name.lower().removeprefix('scalar_'): column for name, column in columns.items()}
     return plain | {name: column for name, column in columns.items() if name in plain}
 
@@ -40,7 +40,7 @@ def require_axes(names: Iterable[str]) -> None:
 
 def scan_from_columns(columns: Mapping[str, NDArray]) -> Scan:
     """
-    Make a scan of named columns.
+    Create a scan from named columns.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def scan_from_columns(columns: Mapping[str, NDArray]) -> Scan:
     Raises
     ------
     InputError
-        For missing axes, unusable types, and whatever `Scan.from_points` refuses.
+        For missing axes, unsupported types, and everything that `Scan.from_points` rejects.
 
     """
     require_axes(columns)
@@ -73,12 +73,12 @@ def _segment_ids(segment: NDArray) -> NDArray:
 
 def whole_numbers(column: NDArray, name: str) -> NDArray[np.int64]:
     """
-    Read ids that may be stored as float; NaN, CloudCompare's "not set", is 0.
+    Convert ids that may be stored as float; NaN, CloudCompare's "not set", becomes 0.
 
     Raises
     ------
     InputError
-        For fractions, and numbers beyond 32 bits.
+        For fractions, and for numbers that do not fit into 32 bits.
 
     """
     values = np.where(np.isnan(column), 0, column) if column.dtype.kind == 'f' else column
@@ -106,7 +106,7 @@ def _side_by_side(columns: list[NDArray]) -> NDArray:
 def _color(columns: Mapping[str, NDArray]) -> NDArray | None:
     if columns.keys() >= set(SCAN_COLORS):
         return _side_by_side([_bytes(columns[name], name) for name in SCAN_COLORS])
-    if columns.keys() >= set(PAINTED):
+    if columns.keys() >= set(RESULT_COLUMNS):
         return None
     for name in PACKED_COLORS:
         if name in columns:
@@ -123,7 +123,7 @@ def _color(columns: Mapping[str, NDArray]) -> NDArray | None:
 
 
 def _bytes(column: NDArray, name: str) -> NDArray[np.uint8]:
-    """Return a channel of 0..255 that CloudCompare may have stored as float."""
+    """Convert a channel 0..255, which CloudCompare may have stored as float, to uint8."""
     values = whole_numbers(column, name)
     if values.size and not (0 <= values.min() and values.max() <= 255):
         raise InputError(f'expected {name} of 0..255, got {values.min()} to {values.max()}')
@@ -131,11 +131,11 @@ def _bytes(column: NDArray, name: str) -> NDArray[np.uint8]:
 
 
 def _unpack(name: str, packed: NDArray) -> NDArray[np.uint8]:
-    """Split 0xAARRGGBB into red, green, blue: [N, 3]."""
+    """Unpack 0xAARRGGBB into red, green, blue: [N] -> [N, 3]."""
     if packed.dtype.itemsize != 4:
         raise InputError(f'expected field {name!r} packed in 4 bytes (FLOAT32 or UINT32), '
                          f'got {packed.dtype.name}')
-    # The bits, never the value: with alpha 255 the float is a NaN, which arithmetic would change.
+    # Reinterpret the bits: with alpha 255 the float is a NaN, whose bits a conversion may change.
     bits = packed.view(np.dtype(np.uint32).newbyteorder(packed.dtype.byteorder))
     little = bits.astype('<u4').reshape(-1)
     return little.view(np.uint8).reshape(-1, 4)[:, 2::-1]  # bytes b g r a -> r g b

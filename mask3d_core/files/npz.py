@@ -1,4 +1,4 @@
-"""Read a scan from a numpy archive."""
+"""Read scans from .npz archives of numpy."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from mask3d_core.scan import Scan
 import numpy as np
 from numpy.typing import NDArray
 
-KEYS = {'xyz': ('xyz', 'points', 'centers'), 'color': ('color', 'colors'), 'segment': ('segment',)}
-"""What a scan needs, and the names it may have in the archive."""
+ARRAY_NAMES = {
+    'xyz': ('xyz', 'points', 'centers'), 'color': ('color', 'colors'), 'segment': ('segment',)}
+"""Accepted array names for each attribute of a scan; the first one present is used."""
 
 
 def read_npz(path: FilePath) -> Scan:
@@ -27,13 +28,13 @@ def read_npz(path: FilePath) -> Scan:
     Raises
     ------
     InputError
-        With the name of the file, for a broken archive, no `xyz`, and what `Scan` refuses.
+        With the file name: for a damaged archive, missing `xyz`, and all that `Scan` rejects.
 
     """
     with naming(path):
         with open_npz(path) as archive:
-            arrays = {use: archive[key] for use, keys in KEYS.items() for key in reversed(keys)
-                      if key in archive}
+            arrays = {attribute: archive[name] for attribute, names in ARRAY_NAMES.items()
+                      for name in reversed(names) if name in archive}
         if 'xyz' not in arrays:
             raise InputError("expected an array 'xyz' or 'points' of shape [N, 3]")
         return Scan.from_points(arrays['xyz'], arrays.get('color'), arrays.get('segment'))
@@ -42,12 +43,12 @@ def read_npz(path: FilePath) -> Scan:
 @contextmanager
 def open_npz(path: FilePath) -> Iterator[Mapping[str, NDArray]]:
     """
-    Give the arrays of an archive, each read when it is asked for; never pickled objects.
+    Open an archive whose arrays are read on access; pickled objects are never loaded.
 
     Raises
     ------
     InputError
-        If it is no archive, or damaged where it is read.
+        If the file is not an archive, or an array that is accessed is damaged.
 
     """
     try:

@@ -7,21 +7,23 @@ import struct
 
 from mask3d_core.errors import InputError
 from mask3d_core.files import lzf
-from mask3d_core.files.columns import require_axes, scan_from_columns, USED
+from mask3d_core.files.columns import require_axes, SCAN_COLUMNS, scan_from_columns
 from mask3d_core.files.source import FilePath, reading
 from mask3d_core.files.tokens import number_rows
 from mask3d_core.scan import Scan
 import numpy as np
 from numpy.typing import NDArray
 
-KINDS = {'F': 'f', 'I': 'i', 'U': 'u'}
-PADDING = '_'
-MAX_HEADER = 65536
+DTYPE_KINDS = {'F': 'f', 'I': 'i', 'U': 'u'}
+"""numpy's kind for each TYPE of a field."""
+PADDING_NAME = '_'
+MAX_HEADER_LINE = 65536
+"""Bytes."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a point: its name, type and number of values."""
+    """A field of a point; `count` is its number of values."""
 
     name: str
     dtype: np.dtype
@@ -29,21 +31,21 @@ class Field:
 
     @property
     def size(self) -> int:
-        """Bytes of the field in one point."""
+        """Size of the field in one point, bytes."""
         return self.dtype.itemsize * self.count
 
 
 def read_pcd(path: FilePath) -> Scan:
     """
-    Read a .pcd file: ascii, binary or binary_compressed, organised or not.
+    Read a .pcd file: ascii, binary or binary_compressed, organized or not.
 
-    The header's VIEWPOINT (where the sensor stood) is ignored: points stay in the frame of the
-    file.
+    The VIEWPOINT of the header (the pose of the sensor) is ignored: points stay in the frame of
+    the file.
 
     Raises
     ------
     InputError
-        With the name of the file, for a broken header, data that is cut, and what `Scan` refuses.
+        With the file name: for an invalid header, truncated data, and all that `Scan` rejects.
 
     """
     with reading(path) as content:
@@ -58,11 +60,11 @@ def read_pcd(path: FilePath) -> Scan:
 
 
 def _header(content: bytes) -> tuple[dict[str, list[str]], bytes]:
-    """Split a file into the entries of its header and what follows."""
+    """Split a file into the entries of its header and its data."""
     header: dict[str, list[str]] = {}
     start = 0
     while 'DATA' not in header:
-        end = content.find(b'\n', start, start + MAX_HEADER)
+        end = content.find(b'\n', start, start + MAX_HEADER_LINE)
         if end < 0:
             raise InputError('not a .pcd file: its header has no DATA line')
         words = content[start:end].decode('latin-1').split('#')[0].split()
@@ -85,7 +87,7 @@ def _fields(header: dict[str, list[str]]) -> list[Field]:
 
 def _field(name: str, kind: str, size: str, count: str) -> Field:
     try:
-        dtype = np.dtype(f'<{KINDS[kind.upper()]}{int(size)}')
+        dtype = np.dtype(f'<{DTYPE_KINDS[kind.upper()]}{int(size)}')
         if int(count) < 1:
             raise ValueError
         return Field(name, dtype, int(count))
@@ -112,8 +114,8 @@ def _ascii(body: bytes, fields: list[Field], count: int) -> dict[str, NDArray]:
     values = number_rows(body, count, sum(field.count for field in fields))
     columns, place = {}, 0
     for field in fields:
-        if field.name in USED:
-            with np.errstate(invalid='ignore'):  # a colour written as nan
+        if field.name in SCAN_COLUMNS:
+            with np.errstate(invalid='ignore'):  # a packed colour may be nan
                 columns[field.name] = values[:, place].astype(field.dtype)
         place += field.count
     return columns
@@ -123,34 +125,34 @@ def _binary(body: bytes, fields: list[Field], count: int) -> dict[str, NDArray]:
     step = sum(field.size for field in fields)
     if len(body) < step * count:
         raise InputError(f'expected {count} points of {step} bytes, {step * count} bytes, '
-                         f'got {len(body)}: the file is cut')
+                         f'got {len(body)}: the file is truncated')
     rows = np.frombuffer(body, np.uint8, step * count).reshape(count, step)
     columns, offset = {}, 0
     for field in fields:
-        if field.name in USED:
+        if field.name in SCAN_COLUMNS:
             columns[field.name] = rows[:, offset:offset + field.size].view(field.dtype)[:, 0]
         offset += field.size
     return columns
 
 
 def _compressed(body: bytes, fields: list[Field], count: int) -> dict[str, NDArray]:
-    """Decode compressed data, which stores field after field, not point after point."""
+    """Decode compressed data, in which the values of each field are contiguous."""
     if len(body) < 8:
-        raise InputError('the file is cut: no compressed data')
+        raise InputError('the file is truncated: no compressed data')
     packed, size = struct.unpack_from('<II', body)
     if len(body) < 8 + packed:
         raise InputError(f'expected {packed} bytes of compressed data, got {len(body) - 8}: '
-                         'the file is cut')
-    stored = [field for field in fields if field.name != PADDING]
+                         'the file is truncated')
+    stored = [field for field in fields if field.name != PADDING_NAME]
     if sum(field.size for field in stored) * count != size:
-        stored = fields  # some writers compress the padding, too
+        stored = fields  # some writers compress the padding as well
     if sum(field.size for field in stored) * count != size:
         raise InputError(f'expected {sum(field.size for field in stored) * count} bytes of data '
                          f'for {count} points, the file announces {size}')
     data = lzf.decompress(body[8:8 + packed], size)
     columns, offset = {}, 0
     for field in stored:
-        if field.name in USED:
+        if field.name in SCAN_COLUMNS:
             columns[field.name] = np.ndarray((count,), field.dtype, data, offset, (field.size,))
         offset += field.size * count
     return columns

@@ -11,14 +11,16 @@ from mask3d_core.scan import Scan
 import numpy as np
 from numpy.typing import NDArray
 
-TYPES = {'char': 'i1', 'uchar': 'u1', 'short': 'i2', 'ushort': 'u2', 'int': 'i4', 'uint': 'u4',
-         'float': 'f4', 'double': 'f8', 'int8': 'i1', 'uint8': 'u1', 'int16': 'i2', 'uint16': 'u2',
-         'int32': 'i4', 'uint32': 'u4', 'float32': 'f4', 'float64': 'f8'}
-NAMES = {'i1': 'char', 'u1': 'uchar', 'i2': 'short', 'u2': 'ushort', 'i4': 'int', 'u4': 'uint',
-         'f4': 'float', 'f8': 'double'}
-CORNERS = ('vertex_indices', 'vertex_index')
-"""What the list of a face's corners is called."""
-ORDERS = {'ascii': '=', 'binary_little_endian': '<', 'binary_big_endian': '>'}
+NUMPY_TYPES = {
+    'char': 'i1', 'uchar': 'u1', 'short': 'i2', 'ushort': 'u2', 'int': 'i4', 'uint': 'u4',
+    'float': 'f4', 'double': 'f8', 'int8': 'i1', 'uint8': 'u1', 'int16': 'i2', 'uint16': 'u2',
+    'int32': 'i4', 'uint32': 'u4', 'float32': 'f4', 'float64': 'f8'}
+PLY_TYPES = {
+    'i1': 'char', 'u1': 'uchar', 'i2': 'short', 'u2': 'ushort', 'i4': 'int', 'u4': 'uint',
+    'f4': 'float', 'f8': 'double'}
+FACE_LISTS = ('vertex_indices', 'vertex_index')
+"""Names of the property that lists the vertices of a face."""
+BYTE_ORDERS = {'ascii': '=', 'binary_little_endian': '<', 'binary_big_endian': '>'}
 
 
 def read_ply(path: FilePath) -> Scan:
@@ -27,12 +29,12 @@ def read_ply(path: FilePath) -> Scan:
 
     x, y, z as float or double, metres; colour as red, green, blue (or r, g, b), uchar or float
     0..1; `segment` (whole numbers), optional. Other properties and elements, like faces, are
-    skipped. A file that `mask3d segment` painted gives the colours of the scan itself.
+    skipped. From a result file of `mask3d segment` the original colours are read.
 
     Raises
     ------
     InputError
-        With the name of the file, for a broken header, data that is cut, and what `Scan` refuses.
+        With the file name: for an invalid header, truncated data, and all that `Scan` rejects.
 
     """
     with reading(path) as content:
@@ -41,14 +43,14 @@ def read_ply(path: FilePath) -> Scan:
 
 def read_vertices(path: FilePath) -> dict[str, NDArray]:
     """
-    Read all properties of the vertices of a .ply file that are single numbers: each [N].
+    Read all scalar properties of the vertices of a .ply file: name -> [N].
 
-    Names are in lower case and without the prefix `scalar_` that CloudCompare puts there.
+    Names are converted to lower case, without CloudCompare's prefix `scalar_`.
 
     Raises
     ------
     InputError
-        With the name of the file, for a broken header, no x, y, z, and data that is cut.
+        With the file name: for an invalid header, missing x, y or z, and truncated data.
 
     """
     with reading(path) as content:
@@ -57,22 +59,23 @@ def read_vertices(path: FilePath) -> dict[str, NDArray]:
 
 def read_faces(path: FilePath) -> NDArray[np.int64] | None:
     """
-    Read the triangles of a .ply file: the rows of their corners [F, 3], or none.
+    Read the triangles of a .ply file: vertex indices [F, 3], or None without faces.
 
     Raises
     ------
     InputError
-        With the name of the file, for a broken header, data that is cut, faces of more or fewer
-        than three corners, and corners that are no vertices.
+        With the file name: for an invalid header, truncated data, faces that are not triangles,
+        and vertex indices out of range.
 
     """
     with reading(path) as content:
         elements, tables = _tables(content, ('vertex', 'face'))
         if 'face' not in tables or not elements['face'].count:
             return None
-        faces = next((tables['face'][name] for name in CORNERS if name in tables['face']), None)
+        faces = next((tables['face'][name] for name in FACE_LISTS if name in tables['face']),
+                     None)
         if faces is None or faces.ndim != 2 or faces.shape[1] != 3:
-            raise InputError(f'expected triangles, lists {" or ".join(CORNERS)} of 3 vertices '
+            raise InputError(f'expected triangles, lists {" or ".join(FACE_LISTS)} of 3 vertices '
                              'each: triangulate the mesh, or leave out its faces')
         if not (0 <= faces.min() and faces.max() < elements['vertex'].count):
             raise InputError(f'expected faces of vertices 0..{elements["vertex"].count - 1}, got '
@@ -88,7 +91,7 @@ def _vertex_columns(content: bytes) -> dict[str, NDArray]:
 
 def _tables(content: bytes, wanted: tuple[str, ...],
             ) -> tuple[dict[str, Element], dict[str, dict[str, NDArray]]]:
-    """Read elements up to the last one wanted; of those that are not there, vertex must be."""
+    """Read the elements up to the last wanted one; only the element vertex is required."""
     encoding, elements, start = _header(content)
     by_name = {element.name: element for element in elements}
     if 'vertex' not in by_name:
@@ -112,9 +115,9 @@ def write_ply(path: FilePath, points: NDArray, comment: str = '') -> None:
     ----------
     path : path
     points : [N] structured array
-        Its fields become the vertices' properties.
+        Its fields become the properties of the vertices.
     comment : str
-        One line for the header.
+        One comment line in the header.
 
     Raises
     ------
@@ -127,23 +130,23 @@ def write_ply(path: FilePath, points: NDArray, comment: str = '') -> None:
 
 
 def ply_bytes(points: NDArray, comment: str = '') -> bytes:
-    """Return what `write_ply` writes."""
+    """Return the content of the file that `write_ply` writes."""
     little = points.astype(points.dtype.newbyteorder('<'))
     assert little.dtype.names is not None
     header = ['ply', 'format binary_little_endian 1.0',
               *([f'comment {comment}'] if comment else []), f'element vertex {len(points)}',
-              *(f'property {NAMES[little.dtype[name].str[1:]]} {name}'
+              *(f'property {PLY_TYPES[little.dtype[name].str[1:]]} {name}'
                 for name in little.dtype.names), 'end_header', '']
     return '\n'.join(header).encode() + little.tobytes()
 
 
 def _header(content: bytes) -> tuple[str, list[Element], int]:
-    """Return the encoding, the elements, and where the data starts."""
+    """Return the encoding, the elements, and the offset of the data."""
     if content[:3] != b'ply':
         raise InputError("not a .ply file: it does not start with 'ply'")
     mark = content.find(b'end_header')
     if mark < 0:
-        raise InputError('header has no end_header: the file is cut')
+        raise InputError('header has no end_header: the file is truncated')
     lines = [line.decode('latin-1') for line in content[:mark].splitlines()]
     start = content.find(b'\n', mark) + 1 or len(content)
     encoding, elements = '', []
@@ -164,8 +167,8 @@ def _header(content: bytes) -> tuple[str, list[Element], int]:
     names = [element.name for element in elements]
     if len(set(names)) < len(names):
         raise InputError(f'expected each element once, got: {", ".join(names)}')
-    if encoding not in ORDERS:
-        raise InputError(f'expected format {", ".join(ORDERS)}, got {encoding or "none"}')
+    if encoding not in BYTE_ORDERS:
+        raise InputError(f'expected format {", ".join(BYTE_ORDERS)}, got {encoding or "none"}')
     return encoding, elements, start
 
 
@@ -176,10 +179,12 @@ def _row_count(name: str, count: str) -> int:
 
 
 def _property(line: str, words: list[str], encoding: str) -> Property:
-    order = ORDERS.get(encoding, '=')
+    order = BYTE_ORDERS.get(encoding, '=')
     match words:
-        case [kind, name] if kind in TYPES:
-            return Property(name, np.dtype(order + TYPES[kind]))
-        case ['list', length, kind, name] if kind in TYPES and TYPES.get(length, 'f')[0] in 'iu':
-            return Property(name, np.dtype(order + TYPES[kind]), np.dtype(order + TYPES[length]))
+        case [kind, name] if kind in NUMPY_TYPES:
+            return Property(name, np.dtype(order + NUMPY_TYPES[kind]))
+        case ['list', length, kind, name] if (kind in NUMPY_TYPES
+                                              and NUMPY_TYPES.get(length, 'f')[0] in 'iu'):
+            return Property(name, np.dtype(order + NUMPY_TYPES[kind]),
+                            np.dtype(order + NUMPY_TYPES[length]))
     raise InputError(f'header line not understood: {line!r}')

@@ -1,4 +1,4 @@
-"""The rows of an element of a .ply file, as text or as bytes."""
+"""Read the rows of an element of a .ply file, in text or binary encoding."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Property:
-    """A value of each row of an element, or a list of values where `length` is a type."""
+    """A property of an element: a scalar, or a list whose length has the type `length`."""
 
     name: str
     dtype: np.dtype
@@ -21,7 +21,7 @@ class Property:
 
 @dataclass(frozen=True)
 class Element:
-    """A table of the file."""
+    """An element of a .ply file: a table with one column per property."""
 
     name: str
     count: int
@@ -29,27 +29,27 @@ class Element:
 
     @property
     def has_lists(self) -> bool:
-        """Whether rows may differ in length."""
+        """Whether a property is a list, so that rows may differ in length."""
         return any(p.length is not None for p in self.properties)
 
 
 Rows = tuple[dict[str, NDArray], int]
 """
-The columns of an element, and where the next element starts.
+The columns of an element, and the offset of the next element.
 
-Lists are [rows, length] where those of the element are of one length each, and left out
-otherwise.
+A list property is a column [rows, length] if all its lists have the same length; otherwise it is
+left out.
 """
 
 
 def binary_rows(content: bytes, start: int, element: Element) -> Rows:
     """
-    Read an element whose numbers are bytes.
+    Read an element in binary encoding.
 
     Raises
     ------
     InputError
-        When the content is cut.
+        If the content is truncated.
 
     """
     if not element.has_lists:
@@ -67,7 +67,7 @@ def binary_rows(content: bytes, start: int, element: Element) -> Rows:
 
 
 def _row(element: Element, lengths: list[int]) -> tuple[np.dtype, list[tuple[str, int]]]:
-    """Return the type of a row whose lists have these lengths, and the names of the lengths."""
+    """Return the dtype of a row with these list lengths, and its length fields (name, value)."""
     fields: list[tuple] = []
     counts = []
     for place, p in enumerate(element.properties):
@@ -81,7 +81,7 @@ def _row(element: Element, lengths: list[int]) -> tuple[np.dtype, list[tuple[str
 
 
 def _even_rows(content: bytes, start: int, element: Element, lengths: list[int]) -> Rows | None:
-    """Read all rows at once if they fit and their lists have these lengths."""
+    """Read all rows as one array; None if they do not fit or a list has another length."""
     row, counts = _row(element, lengths)
     end = start + row.itemsize * element.count
     if end > len(content):
@@ -93,6 +93,7 @@ def _even_rows(content: bytes, start: int, element: Element, lengths: list[int])
 
 
 def _first_lengths(content: bytes, start: int, element: Element) -> list[int]:
+    """Return the list lengths of the first row, 0 for scalars."""
     lengths = []
     for p in element.properties:
         length = 0
@@ -106,8 +107,8 @@ def _first_lengths(content: bytes, start: int, element: Element) -> list[int]:
 
 
 def _uneven_rows(content: bytes, start: int, element: Element) -> Rows:
-    """Walk row by row: only the rows themselves say how long they are."""
-    columns: list[list] = [[] for _ in element.properties]  # two may have the same name
+    """Read row by row, for lists of different lengths."""
+    columns: list[list] = [[] for _ in element.properties]  # not by name, which may repeat
     for _ in range(element.count):
         for p, column in zip(element.properties, columns):
             if p.length is None:
@@ -124,18 +125,18 @@ def _uneven_rows(content: bytes, start: int, element: Element) -> Rows:
 
 def text_rows(content: bytes, start: int, element: Element) -> Rows:
     """
-    Read an element of one line per row.
+    Read an element in text encoding, one line per row.
 
     Raises
     ------
     InputError
-        When the content is cut, or holds something else than numbers.
+        If the content is truncated or is not numeric.
 
     """
     end = start
     for _ in range(element.count):
         if end == len(content):
-            break  # cut; a header can announce any number of rows
+            break  # truncated: a header can declare any number of rows
         end = content.find(b'\n', end) + 1 or len(content)
     text = content[start:end]
     if element.has_lists:
@@ -159,7 +160,7 @@ def _typed(values: NDArray[np.float64], p: Property) -> NDArray:
 
 
 def _even_lines(text: bytes, element: Element) -> dict[str, NDArray] | None:
-    """Read all rows at once if their lists are as long as those of the first."""
+    """Read all rows as one array; None if their list lengths differ from the first row's."""
     first = text[:text.find(b'\n') + 1 or len(text)].split()
     try:
         table = number_rows(text, element.count, len(first))
@@ -206,4 +207,5 @@ def _uneven_lines(text: bytes, element: Element) -> dict[str, NDArray]:
 
 
 def _cut(element: Element, expected: str, got: str) -> InputError:
-    return InputError(f'element {element.name}: expected {expected}, got {got}: the file is cut')
+    return InputError(f'element {element.name}: expected {expected}, got {got}: the file is '
+                      'truncated')

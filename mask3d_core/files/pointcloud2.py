@@ -1,4 +1,4 @@
-"""Decode `sensor_msgs/PointCloud2`, whoever's class carries it; no ROS needed."""
+"""Decode `sensor_msgs/PointCloud2` messages of any implementation, without ROS."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from mask3d_core.errors import InputError
-from mask3d_core.files.columns import require_axes, scan_from_columns, USED
+from mask3d_core.files.columns import require_axes, SCAN_COLUMNS, scan_from_columns
 from mask3d_core.scan import Scan
 import numpy as np
 from numpy.typing import NDArray
 
 DATATYPES = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 8: 'f8'}
-"""Constants of `sensor_msgs/PointField`, INT8 ... FLOAT64, as numpy names them."""
+"""numpy types of the constants of `sensor_msgs/PointField`, INT8 ... FLOAT64."""
 
 
 class PointField(Protocol):
-    """What is read of a `sensor_msgs/PointField`."""
+    """The attributes of a `sensor_msgs/PointField` that are read."""
 
     @property
     def name(self) -> str:
@@ -32,15 +32,15 @@ class PointField(Protocol):
 
 
 class PointCloud2(Protocol):
-    """What is read of a `sensor_msgs/PointCloud2`; `data` is any buffer of bytes."""
+    """The attributes of a `sensor_msgs/PointCloud2` that are read."""
 
     @property
     def height(self) -> int:
-        """Rows; 1 for an unorganised cloud."""
+        """Number of rows; 1 for an unorganized cloud."""
 
     @property
     def width(self) -> int:
-        """Points in a row."""
+        """Number of points per row."""
 
     @property
     def fields(self) -> Sequence[PointField]:
@@ -48,29 +48,29 @@ class PointCloud2(Protocol):
 
     @property
     def is_bigendian(self) -> bool:
-        """Byte order of the data."""
+        """Whether the data is big-endian."""
 
     @property
     def point_step(self) -> int:
-        """Bytes from point to point."""
+        """Size of a point, bytes."""
 
     @property
     def row_step(self) -> int:
-        """Bytes from row to row."""
+        """Size of a row, bytes."""
 
     @property
     def data(self) -> Any:
-        """Bytes, array of bytes or numpy array."""
+        """Any buffer: bytes, array of bytes or numpy array."""
 
 
 def decode_pointcloud2(message: PointCloud2) -> Scan:
     """
-    Make a scan of a cloud message, which stays as it is.
+    Create a scan from a cloud message, which is not modified.
 
     Fields are found by name: x, y, z (FLOAT32 or FLOAT64), colour as `rgb` or `rgba` (packed in 4
     bytes) or as r, g, b (UINT8, or FLOAT32 0..1), `segment` (integer, optional). Others are
-    skipped; a cloud with only `intensity` has no colour. Padding of points and rows, either byte
-    order, unaligned and organised clouds are understood. `Scan.kept` counts row by row.
+    skipped; a cloud with only `intensity` has no colour. Padded points and rows, both byte orders,
+    unaligned fields and organized clouds are supported. `Scan.kept` is in row-major order.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def decode_pointcloud2(message: PointCloud2) -> Scan:
     Raises
     ------
     InputError
-        If the message contradicts itself, lacks x, y or z, or has too few finite points.
+        If the message is inconsistent, lacks x, y or z, or has too few finite points.
 
     """
     require_axes(field.name for field in message.fields)
@@ -90,20 +90,20 @@ def decode_pointcloud2(message: PointCloud2) -> Scan:
     data, shape, strides = _layout(message)
     columns: dict[str, NDArray] = {}
     for field in message.fields:
-        if field.name in USED and field.name not in columns:
+        if field.name in SCAN_COLUMNS and field.name not in columns:
             columns[field.name] = np.ndarray(shape, _datatype(message, field), data,
                                              field.offset, strides)
     return scan_from_columns(columns)
 
 
 def _layout(message: PointCloud2) -> tuple[NDArray[np.uint8], tuple[int, ...], tuple[int, ...]]:
-    """Return the bytes of a message, and shape and strides of its points."""
+    """Return the data of a message, and the shape and strides of its points."""
     width, height, step = message.width, message.height, message.point_step
     if step <= 0:
         raise InputError(f'expected a point_step of at least 12 bytes, got {step}')
-    row = message.row_step or width * step  # some drivers leave it 0
+    row = message.row_step or width * step  # some drivers set 0
     if height == 1:
-        row = width * step  # nothing follows the only row, and some drivers announce nonsense
+        row = width * step  # unused with a single row, and some drivers set a wrong value
     elif row < width * step:
         raise InputError(f'row_step is {row} bytes, but a row of {width} points of {step} bytes '
                          f'needs {width * step}')
@@ -111,7 +111,7 @@ def _layout(message: PointCloud2) -> tuple[NDArray[np.uint8], tuple[int, ...], t
     expected = (height - 1) * row + width * step
     if len(data) < expected:
         raise InputError(f'cloud of {width} x {height} points announces {expected} bytes, '
-                         f'got {len(data)}: the message was cut or its sizes are wrong')
+                         f'got {len(data)}: the message was truncated or its sizes are wrong')
     if row == width * step:
         return data, (width * height,), (step,)
     return data, (height, width), (row, step)
@@ -120,7 +120,7 @@ def _layout(message: PointCloud2) -> tuple[NDArray[np.uint8], tuple[int, ...], t
 def _bytes(data: Any) -> NDArray[np.uint8]:
     try:
         return np.frombuffer(data, np.uint8)
-    except (TypeError, ValueError):  # a list of numbers, or a numpy array with gaps
+    except (TypeError, ValueError):  # a list of numbers, or a non-contiguous array
         return np.frombuffer(bytes(data), np.uint8)
 
 

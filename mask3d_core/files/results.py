@@ -1,4 +1,4 @@
-"""Write instances: a labelled cloud to look at, arrays to compute with, a list to read."""
+"""Write instances as a labelled .ply cloud, as .npz arrays and as a .json list."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from mask3d_core.scan import Scan
 import numpy as np
 from numpy.typing import NDArray
 
-COMMENT = 'label: class id, 0 none; instance: 0 none'
-"""Of the header of a painted cloud."""
+PLY_COMMENT = 'label: class id, 0 none; instance: 0 none'
+"""Header comment that identifies a .ply file written by `write_labelled_ply`."""
 
 
-def check_painted(path: Path) -> None:
-    """Raise InputError where a file is that another program wrote, with labels perhaps."""
+def check_overwritable(path: Path) -> None:
+    """Raise InputError if a file exists that `write_labelled_ply` did not write."""
     if path.exists():
         with naming(path), path.open('rb') as file:
-            if f'comment {COMMENT}'.encode() not in file.read(256):
+            if f'comment {PLY_COMMENT}'.encode() not in file.read(256):
                 raise InputError('another program wrote it, and it may hold labels: give another '
                                  'folder, or remove it')
 
 
 def write_labelled_ply(path: FilePath, scan: Scan, instances: Instances) -> None:
     """
-    Write the points of a scan, painted by instance, as binary .ply.
+    Write the points of a scan, coloured by instance, as binary .ply.
 
-    Properties of each finite point: x, y, z as in the scan; red, green, blue: the colour of its
-    best instance, or its own colour faded to grey; scan_red, scan_green, scan_blue: its own
-    colour, when the scan has any; label: class id, 0 for none; instance: 1 + index of its best
+    Properties of each finite point: x, y, z as in the scan; red, green, blue: display colour of
+    its best instance, or its own colour faded to grey; scan_red, scan_green, scan_blue: its own
+    colour, if the scan has colours; label: class id, 0 for none; instance: 1 + index of its best
     instance, 0 for none; score: of that instance, 0 for none. `read_labelled` reads it back.
 
     Raises
     ------
     InputError
-        If the instances belong to another cloud, or the file cannot be written.
+        If the instances were predicted for another cloud, or the file cannot be written.
 
     """
     best = instance_of_points(scan, instances)
@@ -61,19 +61,20 @@ def write_labelled_ply(path: FilePath, scan: Scan, instances: Instances) -> None
     points['label'][assigned] = instances.class_id[best[assigned]]
     points['instance'] = best + 1
     points['score'][assigned] = instances.score[best[assigned]]
-    write_ply(path, points, COMMENT)
+    write_ply(path, points, PLY_COMMENT)
 
 
 def write_instances_npz(path: FilePath, instances: Instances) -> None:
     """
     Write instances as arrays, for `numpy.load`.
 
-    With N the points of the input cloud, NaN rows included, and I instances, best score first:
-    `masks` [I, ceil(N / 8)] uint8, packed bits along the points (`numpy.unpackbits(masks, axis=1,
-    count=num_points)`); `num_points` N; `class_id` [I] int32; `score` [I] float32; `class_names`:
-    strings, so that `class_names[class_id]` works, '' for unused ids; `point_instance` [N] int32:
-    index of the best instance of each point, -1 for none; `centroid`, `box_center`, `box_size`,
-    `upright_center`, `upright_size` [I, 3] and `upright_yaw` [I] as in `Instances`.
+    N is the number of points of the input cloud, including NaN rows; instances are sorted by
+    score, best first: `masks` [I, ceil(N / 8)] uint8, packed along the points (unpack with
+    `numpy.unpackbits(masks, axis=1, count=num_points)`); `num_points` N; `class_id` [I] int32;
+    `score` [I] float32; `class_names`: strings, indexed by class id, '' for unused ids;
+    `point_instance` [N] int32: index of the best instance of each point, -1 for none; `centroid`,
+    `box_center`, `box_size`, `upright_center`, `upright_size` [I, 3] and `upright_yaw` [I] as in
+    `Instances`.
 
     Raises
     ------
@@ -95,11 +96,11 @@ def write_instances_npz(path: FilePath, instances: Instances) -> None:
 
 def write_instances_json(path: FilePath, instances: Instances) -> None:
     """
-    Write instances as a list to read, one line each, best score first.
+    Write instances as JSON, one line per instance, best score first.
 
-    Lengths in metres, angles in radians, in the frame of the cloud. `id` is the `instance` of the
-    labelled .ply: 1 + index. `seconds` holds the time of each stage, `voxel_size` the edge of the
-    voxels the cloud was seen with, null if it is not known.
+    Metres and radians, in the frame of the cloud. `id` is the `instance` of the labelled .ply:
+    1 + index. `seconds` is the run time of each stage, `voxel_size` the edge length of the voxels
+    that the network processed, null if it is not known.
 
     Raises
     ------
@@ -107,7 +108,7 @@ def write_instances_json(path: FilePath, instances: Instances) -> None:
         If the file cannot be written.
 
     """
-    rows = ',\n'.join('    ' + json.dumps(_row(instances, index))
+    rows = ',\n'.join('    ' + json.dumps(_json_row(instances, index))
                       for index in range(len(instances)))
     seconds = {stage: round(float(time), 6) for stage, time in instances.seconds.items()}
     size = None if np.isnan(instances.voxel_size) else round(float(instances.voxel_size), 6)
@@ -118,7 +119,7 @@ def write_instances_json(path: FilePath, instances: Instances) -> None:
         file.write(text.encode())
 
 
-def _row(instances: Instances, index: int) -> dict[str, Any]:
+def _json_row(instances: Instances, index: int) -> dict[str, Any]:
     return {
         'id': index + 1,
         'class': instances.name(index),

@@ -1,4 +1,4 @@
-"""The file a scan comes from: its errors carry its name."""
+"""Input files, with the file name in every error message."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FilePath = str | os.PathLike[str]
 
 @contextmanager
 def naming(path: FilePath) -> Iterator[None]:
-    """Put the name of a file in front of every InputError; an OSError becomes one."""
+    """Prefix every InputError in the block with a file name; turn an OSError into one."""
     try:
         yield
     except InputError as error:
@@ -25,6 +25,6 @@ def naming(path: FilePath) -> Iterator[None]:
 
 @contextmanager
 def reading(path: FilePath) -> Iterator[bytes]:
-    """Give the bytes of a file; every InputError inside the block carries the file's name."""
+    """Yield the content of a file, with `file_errors` for the block."""
     with naming(path):
         yield Path(path).read_bytes()

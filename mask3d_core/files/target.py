@@ -1,4 +1,4 @@
-"""The file something is written to: there whole, or not at all."""
+"""Output files: atomic writes, and checks before long computations."""
 
 from __future__ import annotations
 
@@ -15,46 +15,45 @@ from mask3d_core.files.source import FilePath, naming
 
 def check_folder(folder: Path) -> None:
     """
-    Look whether a folder can be written to, or made; nothing is made yet.
+    Check that a folder is writable or can be created, without creating it.
 
     Raises
     ------
     InputError
-        If it cannot: it is a file, inside one, or not ours to write to.
+        If the path is a file, is inside a file, or is not writable.
 
     """
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir():
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
         raise InputError(f'{folder} is a file or inside one: give a folder')
-    if not os.access(there, os.W_OK | os.X_OK):
+    if not os.access(existing, os.W_OK | os.X_OK):
         raise InputError(f'{folder} cannot be written to: give another folder')
 
 
 def check_target(target: Path, source: Path) -> None:
-    """Raise InputError when what is to be written would take the place of what is read."""
+    """Raise InputError if the output file is the input file."""
     if target.exists() and source.exists() and target.samefile(source):
-        raise InputError(f'{target} is read, and would be overwritten: write elsewhere')
+        raise InputError(f'{target} is read, and would be overwritten: give another output')
 
 
 @contextmanager
 def writing(path: FilePath) -> Iterator[BinaryIO]:
     """
-    Give a file to write to; it takes its place when the block ends, never half-written.
+    Yield a temporary file that replaces `path` when the block ends without an exception.
 
     Raises
     ------
     InputError
-        With the name of the file, when it cannot be written.
+        With the name of the file, if it cannot be written.
 
     """
     path = Path(path)
     with naming(path):
-        # Anyone may read what we write, as far as the user's umask lets them.
         handle, temporary = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
         try:
             with os.fdopen(handle, 'wb') as file:
                 yield file
-            os.chmod(temporary, 0o666 & ~_umask())
+            os.chmod(temporary, 0o666 & ~_umask())  # mkstemp allows the owner only
             os.replace(temporary, path)
         except BaseException:
             os.unlink(temporary)
@@ -62,6 +61,7 @@ def writing(path: FilePath) -> Iterator[BinaryIO]:
 
 
 def _umask() -> int:
+    """Return the umask of the process, which can only be read by setting it."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -1,4 +1,4 @@
-"""Numbers written as text, as ascii .ply and .pcd files hold them."""
+"""Parse numbers in text: the data of ascii .ply and .pcd files."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 
 def number_rows(text: bytes, count: int, width: int) -> NDArray[np.float64]:
     """
-    Read `count` rows of `width` numbers, `nan` and `inf` included, and nothing else.
+    Parse exactly `count` rows of `width` numbers, which may be `nan` and `inf`.
 
     Raises
     ------
     InputError
-        When there are fewer or more, or something is no number.
+        If there are fewer or more numbers, or a word is not a number.
 
     """
     expected = count * width
-    words = text.split(None, min(expected, len(text)))  # what is left over is one word more
+    words = text.split(None, min(expected, len(text)))  # any rest becomes one more word
     if len(words) < expected:
         raise InputError(f'expected {count} rows of {width} numbers, {expected} in all, '
-                         f'got {len(words)}: the file is cut')
+                         f'got {len(words)}: the file is truncated')
     if len(words) > expected:
         raise InputError(f'expected {count} rows of {width} numbers, {expected} in all, got more: '
                          'does the header name all fields, and say how many rows follow?')

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import given, strategies
 from mask3d_core.errors import InputError
-from mask3d_core.scan import MAX_EXTENT, MIN_POINTS, Scan
+from mask3d_core.scan import MAX_COORDINATE, MIN_POINTS, Scan
 import numpy as np
 import pytest
 
@@ -71,7 +71,7 @@ def test_a_color_that_is_nan_is_black() -> None:
     ({'xyz': XYZ + 1j}, 'points as numbers, got complex'),
     ({'xyz': XYZ * np.nan}, '0 finite points of 10'),
     ({'xyz': np.where(XYZ == 7, 1e30, XYZ)}, '(6, 1e+30, 8)'),
-    ({'xyz': np.where(XYZ == 7, -MAX_EXTENT * 1.01, XYZ)}, '-101000'),
+    ({'xyz': np.where(XYZ == 7, -MAX_COORDINATE * 1.01, XYZ)}, '-101000'),
     ({'xyz': XYZ, 'color': RGB[:9]}, 'colours of shape [10, 3], got [9, 3]'),
     ({'xyz': XYZ, 'color': RGB.astype(int)}, 'got int64'),
     ({'xyz': XYZ, 'color': RGB.astype(float)}, '0..1, got 0 to 232'),
@@ -86,4 +86,4 @@ def test_refused(change: dict[str, Any], words: str) -> None:
 
 
 def test_the_extent_is_allowed_up_to_the_limit() -> None:
-    assert len(Scan.from_points(XYZ / XYZ.max() * np.float32(MAX_EXTENT))) == 10
+    assert len(Scan.from_points(XYZ / XYZ.max() * np.float32(MAX_COORDINATE))) == 10

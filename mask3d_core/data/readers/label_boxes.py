@@ -1,4 +1,4 @@
-"""Boxes that labelCloud drew around objects."""
+"""Read bounding boxes that were labelled with labelCloud."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 AXES = ('x', 'y', 'z')
-SIZES = ('length', 'width', 'height')
+DIMENSIONS = ('length', 'width', 'height')
 
 
 @dataclass(frozen=True, eq=False)
 class LabelBox:
     """
-    A box and what is in it.
+    An oriented bounding box with a class.
 
     Attributes
     ----------
     name : str
-        Of the class.
+        Class name.
     corner : [3] float64
-        One of its corners, metres.
+        One corner, metres.
     edges : [3, 3] float64
-        From there along length, width and height to the next corners.
+        Rows: the vectors from it to the adjacent corners along length, width and height, metres.
 
     """
 
@@ -36,8 +36,9 @@ class LabelBox:
     corner: NDArray[np.float64]
     edges: NDArray[np.float64]
 
-    def holds(self, xyz: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Return which points [N, 3] are inside: [N]."""
+    def contains(self, xyz: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Return whether each point is inside: [N, 3] -> [N]."""
+        # Coordinates along the edges, in units of their lengths: [N, 3].
         along = (xyz - self.corner) @ (self.edges / (self.edges ** 2).sum(1, keepdims=True)).T
         return ((along >= 0) & (along <= 1)).all(1)
 
@@ -49,17 +50,17 @@ class LabelBox:
 
 def read_label_boxes(path: FilePath) -> list[LabelBox] | None:
     """
-    Read the boxes of a .json file that labelCloud wrote, as `centroid_abs` or `vertices`.
+    Read the boxes of a .json file of labelCloud, in its format `centroid_abs` or `vertices`.
 
     Returns
     -------
     list of LabelBox, or None
-        None for other .json files: labelCloud's have `objects`.
+        None for a .json file of another program, which has no list `objects`.
 
     Raises
     ------
     InputError
-        With the name of the file, when it is damaged, or its angles may be radians.
+        With the file name, if the file is damaged or its angles may be radians.
 
     """
     with naming(path):
@@ -90,9 +91,9 @@ def _box(number: int, content: Any) -> LabelBox:
             corners = _numbers(content['vertices'], (8, 3))
             corner, edges = corners[0], corners[[3, 1, 4]] - corners[0]
         else:
-            size = _numbers([content['dimensions'][key] for key in SIZES], (3,))
-            turned = _turn([content['rotations'][axis] for axis in AXES])
-            edges = np.diag(size) @ turned.T
+            size = _numbers([content['dimensions'][key] for key in DIMENSIONS], (3,))
+            rotation = _rotation([content['rotations'][axis] for axis in AXES])
+            edges = np.diag(size) @ rotation.T
             corner = _numbers([content['centroid'][axis] for axis in AXES], (3,))
             corner = corner - edges.sum(0) / 2
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -110,11 +111,11 @@ def _numbers(values: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
     return numbers
 
 
-def _turn(degrees: ArrayLike) -> NDArray[np.float64]:
-    """Return the rotation about x, then y, then z."""
+def _rotation(degrees: ArrayLike) -> NDArray[np.float64]:
+    """Return the rotation matrix [3, 3] for angles about x, then y, then z."""
     x, y, z = np.radians(_numbers(degrees, (3,)))
     about_x = [[1, 0, 0], [0, np.cos(x), -np.sin(x)], [0, np.sin(x), np.cos(x)]]
     about_y = [[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]]
     about_z = [[np.cos(z), -np.sin(z), 0], [np.sin(z), np.cos(z), 0], [0, 0, 1]]
-    turned: NDArray[np.float64] = np.array(about_z) @ np.array(about_y) @ np.array(about_x)
-    return turned
+    rotation: NDArray[np.float64] = np.array(about_z) @ np.array(about_y) @ np.array(about_x)
+    return rotation

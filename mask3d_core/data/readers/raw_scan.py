@@ -1,4 +1,4 @@
-"""Scans of a data set, in whatever layout it is shipped."""
+"""Scans of a data set as distributed: the common output of all readers."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from numpy.typing import NDArray
 @dataclass(frozen=True, eq=False)
 class RawScan:
     """
-    A scan as it was read.
+    A scan as it was read, before it is prepared for training.
 
     Attributes
     ----------
     name : str
     columns : mapping of str to array
-        xyz [N, 3], color [N, 3] uint8, label [N], instance [N] with -1 for none, segment [N];
-        all but xyz optional.
+        xyz [N, 3]; optional: color [N, 3] uint8, label [N], instance [N] with -1 for none,
+        segment [N].
     notes : strings
-        What was odd about the files but could be mended.
+        Defects of the files that were repaired.
     inner : 4 floats or None
-        Of a block of a bigger scene: smallest x and y, largest x and y of the part that counts.
+        For a block cut from a larger scene: min x, min y, max x, max y of the part that is
+        evaluated; the rest is context.
     faces : [F, 3] integer or None
-        Triangles between the points, to make superpoints of where there is no `segment`.
+        Triangles between the points; superpoints are computed from them if `segment` is missing.
 
     """
 
@@ -43,7 +44,7 @@ class RawScan:
 @dataclass(frozen=True)
 class RawSource:
     """
-    Something to read, later and perhaps in another process.
+    A source of scans, to be read later and possibly in another process.
 
     Attributes
     ----------
@@ -52,13 +53,13 @@ class RawSource:
     split : str
         'train', 'validation' or 'test'.
     fold : str
-        Of cross-validation; empty: none.
+        Cross-validation fold; empty: none.
     files : paths
-        What is read.
+        The files that `read` reads.
     read : callable
-        Returns one scan or several; can be pickled. Raises InputError for damaged files.
+        Returns one scan or several; picklable. Raises InputError for damaged files.
     version : str
-        Of what is generated instead of read: another one gives other scans.
+        Of generated scans: the version of the generator; a change makes them anew.
 
     """
 
@@ -71,32 +72,32 @@ class RawSource:
 
 
 @dataclass(frozen=True)
-class Missing:
-    """What the reader of a source that is not there does."""
+class MissingSource:
+    """Reader of a source whose file is missing: raises InputError when it is called."""
 
     path: Path
     expected: str
 
     def __call__(self) -> Sequence[RawScan]:
-        """Name what is missing."""
+        """Raise InputError with the path and what was expected there."""
         raise InputError(f'{self.path}: missing, {self.expected}')
 
 
 def list_folder(path: Path) -> list[Path]:
-    """Return what a folder holds, hidden files left out, numbers in the order of counting."""
+    """List a folder without hidden files, in natural order."""
     with naming(path):
         return sorted((entry for entry in path.iterdir() if not entry.name.startswith('.')),
-                      key=lambda entry: counting(entry.name))
+                      key=lambda entry: natural_sort_key(entry.name))
 
 
-def counting(name: str) -> list[tuple[int, str]]:
-    """Return a key that sorts names as people count: room_9 before room_10."""
+def natural_sort_key(name: str) -> list[tuple[int, str]]:
+    """Return a sort key for natural order: room_9 before room_10."""
     return [(int(part), '') if part.isdecimal() else (-1, part)
             for part in re.split(r'(\d+)', name) if part]
 
 
-def byte_columns(color: NDArray, path: Path) -> NDArray[np.uint8]:
-    """Return colours read as numbers 0..255 as bytes; InputError for others."""
+def color_bytes(color: NDArray, path: Path) -> NDArray[np.uint8]:
+    """Convert colours 0..255 of any number type to uint8; InputError for other values."""
     if color.size and not (color.min() >= 0 and color.max() <= 255):
         raise InputError(f'{path}: expected colours of 0..255, got {color.min():g} to '
                          f'{color.max():g}')

@@ -9,9 +9,9 @@ from mask3d_core.data.benchmark import Benchmark, OriginalModels
 from mask3d_core.data.protocol import Protocol
 from mask3d_core.data.readers.number_table import read_number_table, TableLines
 from mask3d_core.data.readers.raw_scan import (
-    byte_columns,
+    color_bytes,
     list_folder,
-    Missing,
+    MissingSource,
     RawScan,
     RawSource,
 )
@@ -49,8 +49,8 @@ def s3dis_sources(raw: Path, classes: dict[str, int]) -> list[RawSource]:
     for area in AREAS:
         split = 'validation' if area == VALIDATION else 'train'
         if not (root / area).is_dir():
-            sources.append(RawSource(area, split, (), Missing(root / area, 'expected rooms there'),
-                                     area))
+            missing = MissingSource(root / area, 'expected rooms there')
+            sources.append(RawSource(area, split, (), missing, area))
             continue
         for room in filter(Path.is_dir, list_folder(root / area)):
             name = f'{area}_{room.name}'
@@ -105,7 +105,7 @@ def _class_id(file: Path, classes: dict[str, int]) -> int:
 
 
 def _points(file: Path, lines: TableLines) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    blocks = [(rows[:, :3].astype(np.float32), byte_columns(rows[:, 3:], file))
+    blocks = [(rows[:, :3].astype(np.float32), color_bytes(rows[:, 3:], file))
               for rows in read_number_table(file, 6, lines)]
     return (np.concatenate([xyz for xyz, _ in blocks]),
             np.concatenate([color for _, color in blocks]))

@@ -11,7 +11,7 @@ from typing import Any
 
 from mask3d_core.data.benchmark import Benchmark, OriginalModels
 from mask3d_core.data.protocol import Protocol
-from mask3d_core.data.readers.raw_scan import Missing, RawScan, RawSource
+from mask3d_core.data.readers.raw_scan import MissingSource, RawScan, RawSource
 from mask3d_core.errors import InputError
 from mask3d_core.files.ply import read_faces, read_vertices
 from mask3d_core.files.source import naming
@@ -49,7 +49,7 @@ def scannet_sources(raw: Path, ids: str) -> list[RawSource]:
     sources = []
     for split, folder in FOLDERS.items():
         if not (raw / folder).is_dir():
-            missing = Missing(raw / folder, f'expected the scans for {split} there')
+            missing = MissingSource(raw / folder, f'expected the scans for {split} there')
             sources.append(RawSource(f'{folder} ({split})', split, (), missing))
             continue
         for scene in _lines(f'scannet_{split}.txt'):

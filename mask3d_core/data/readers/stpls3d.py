@@ -10,7 +10,7 @@ import re
 from mask3d_core.data.benchmark import Benchmark, OriginalModels
 from mask3d_core.data.protocol import Protocol
 from mask3d_core.data.readers.number_table import read_number_table, TableLines
-from mask3d_core.data.readers.raw_scan import byte_columns, list_folder, RawScan, RawSource
+from mask3d_core.data.readers.raw_scan import color_bytes, list_folder, RawScan, RawSource
 from mask3d_core.errors import InputError
 from mask3d_core.scan import MIN_POINTS
 import numpy as np
@@ -85,7 +85,7 @@ def read_stpls3d_scene(file: Path, labelled: bool, blocks: bool) -> list[RawScan
     positions, others = [], []
     for rows in read_number_table(file, 8 if labelled else 6, lines):
         positions.append(rows[:, :3])
-        byte_columns(rows[:, 3:6], file)
+        color_bytes(rows[:, 3:6], file)
         others.append(rows[:, 3:].astype(np.int32))
     xyz, rest = np.concatenate(positions), np.concatenate(others)
     if not len(xyz):

@@ -11,7 +11,7 @@ from mask3d_core.data.custom_dataset import folder_sources
 from mask3d_core.data.dataset import Dataset
 from mask3d_core.data.labels import LabelledScan, read_labelled, write_labelled
 from mask3d_core.data.prepare import prepare
-from mask3d_core.data.readers.raw_scan import counting, RawSource
+from mask3d_core.data.readers.raw_scan import natural_sort_key, RawSource
 from mask3d_core.errors import InputError
 from mask3d_core.files import read_scan
 from mask3d_core.files.class_table import read_class_table
@@ -310,7 +310,8 @@ def test_folder_without_scans(tmp_path: Path) -> None:
 
 def test_names_are_sorted_as_people_count() -> None:
     names = ['room_10', 'room_9', 'hall', 'room_1b', 'room_1']
-    assert sorted(names, key=counting) == ['hall', 'room_1', 'room_1b', 'room_9', 'room_10']
+    assert sorted(names, key=natural_sort_key) == [
+        'hall', 'room_1', 'room_1b', 'room_9', 'room_10']
 
 
 def test_a_bag_becomes_a_file_to_label(shared_data: Path, tmp_path: Path,

@@ -19,8 +19,8 @@ def test_class_tables(tmp_path: Path) -> None:
     for content, message in {
             '': 'one line for each class', 'id\tname\n': 'one line for each class',
             'id name\n1 box\n': 'line 2: expected the columns id and name',
-            'id\tname\n1\ta\n1\tb\n': 'the id 1 stands there twice',
-            'id\tname\n1\ta\n2\ta\n': "the name 'a' stands there twice",
+            'id\tname\n1\ta\n1\tb\n': 'the id 1 appears more than once',
+            'id\tname\n1\ta\n2\ta\n': "the name 'a' appears more than once",
             'id\tname\n0\ta\n': 'line 2: expected an id of 1 or more',
             'id\tname\n65536\ta\n': 'up to 65535, a name',
             'id\tname\tred\tgreen\tblue\n1\ta\t1\t2\t300\n': r'colours of 0\.\.255'}.items():

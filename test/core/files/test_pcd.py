@@ -194,7 +194,8 @@ def test_decompress_undoes_compress(parts: list[bytes], rest: bytes) -> None:
 
 
 @pytest.mark.parametrize(('packed', 'size', 'words'), [
-    (b'\x20\x05', 3, 'before its start'), (b'\x00a\x20', 4, 'is cut'), (b'\x00a\xe0', 9, 'is cut'),
+    (b'\x20\x05', 3, 'before its start'), (b'\x00a\x20', 4, 'is truncated'),
+    (b'\x00a\xe0', 9, 'is truncated'),
     (b'\x02abc', 4, 'gives 3 bytes, expected 4'), (b'\x05abc', 6, 'gives 3 bytes')])
 def test_damaged_compression_is_noticed(packed: bytes, size: int, words: str) -> None:
     with pytest.raises(InputError, match=words):

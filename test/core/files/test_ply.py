@@ -214,9 +214,9 @@ HEADER = 'ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\n'
     (HEADER + 'property float y\nproperty float z\nproperty uchar red\nend_header\n1 2 3 256\n',
      'property red has the value 256, expected 0..255'),
     (HEADER.replace('vertex 1', 'vertex 99999999999')
-     + 'property float y\nproperty float z\nend_header\n1 2 3\n', 'the file is cut'),
+     + 'property float y\nproperty float z\nend_header\n1 2 3\n', 'the file is truncated'),
     (HEADER.replace('vertex 1', 'vertex ' + '9' * 20)
-     + 'property float y\nproperty float z\nend_header\n1 2 3\n', 'the file is cut'),
+     + 'property float y\nproperty float z\nend_header\n1 2 3\n', 'the file is truncated'),
     (HEADER + 'property float y\nproperty float z\nend_header\n1 2 3 255\n', 'got more: does'),
     (HEADER + 'element vertex 2\nend_header\n', 'each element once, got: vertex, vertex'),
 ])

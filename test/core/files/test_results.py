@@ -10,7 +10,7 @@ from mask3d_core.colors import faded_colors, instance_color
 from mask3d_core.errors import InputError
 from mask3d_core.files.ply import read_ply, write_ply
 from mask3d_core.files.results import (
-    check_painted,
+    check_overwritable,
     write_instances_json,
     write_instances_npz,
     write_labelled_ply,
@@ -135,12 +135,12 @@ def test_nothing_found(tmp_path: Path) -> None:
 
 def test_only_a_painted_cloud_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / 'a.ply'
-    check_painted(path)
+    check_overwritable(path)
     write_labelled_ply(path, scan(), instances())
-    check_painted(path)
+    check_overwritable(path)
     path.write_bytes(path.read_bytes().replace(b'comment label', b'comment by CloudCompare'))
     with pytest.raises(InputError, match='a.ply: another program wrote it, and it may hold lab'):
-        check_painted(path)
+        check_overwritable(path)
 
 
 def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -38,12 +38,12 @@ def test_middle_size_and_angle(tmp_path: Path) -> None:
     plain, turned = read(tmp_path / 'a.json', box(), box('bin', 90.0))
     assert (plain.name, turned.name) == ('cart', 'bin')
     assert plain.volume == pytest.approx(1) and turned.volume == pytest.approx(1)
-    assert plain.holds(INSIDE).all() and not plain.holds(OUTSIDE).any()
+    assert plain.contains(INSIDE).all() and not plain.contains(OUTSIDE).any()
     middle = [1, .5, .25]
     quarter = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1]])
     for points, expected in ((INSIDE, True), (OUTSIDE, False)):
         np.testing.assert_array_equal(
-            turned.holds((points - middle) @ quarter.T + middle), expected)
+            turned.contains((points - middle) @ quarter.T + middle), expected)
 
 
 def test_angles_turn_the_way_of_labelcloud(tmp_path: Path) -> None:
@@ -51,8 +51,8 @@ def test_angles_turn_the_way_of_labelcloud(tmp_path: Path) -> None:
                       ('y', [1 + np.cos(.5), .5, .25 - np.sin(.5)]), ('x', [2, .5, .25])):
         turned, = read(tmp_path / 'a.json', box(turn=float(np.degrees(.5)), axis=axis))
         middle = np.array([1, .5, .25])
-        assert turned.holds(middle + .99 * (np.array([tip]) - middle)).all()
-        assert not turned.holds(middle + 1.01 * (np.array([tip]) - middle)).any()
+        assert turned.contains(middle + .99 * (np.array([tip]) - middle)).all()
+        assert not turned.contains(middle + 1.01 * (np.array([tip]) - middle)).any()
 
 
 def test_corners(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_corners(tmp_path: Path) -> None:
              (1, 0, 1)]
     corners = [(low + np.array(place) * (high - low)).tolist() for place in order]
     drawn, = read(tmp_path / 'a.json', {'name': 'cart', 'vertices': corners})
-    assert drawn.holds(INSIDE).all() and not drawn.holds(OUTSIDE).any()
+    assert drawn.contains(INSIDE).all() and not drawn.contains(OUTSIDE).any()
 
 
 def test_other_files_are_none_of_its(tmp_path: Path) -> None:

@@ -26,9 +26,9 @@ def test_layouts(tmp_path: Path, text: str) -> None:
     assert lines.notes() == [] and lines.read == 2
 
 
-@pytest.mark.parametrize('block', [1, 7, 1 << 24])
-def test_blocks_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int,
-                              ) -> None:
+@pytest.mark.parametrize('size', [1, 7, 1 << 24])
+def test_the_chunk_size_does_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int,
+                                        ) -> None:
     expected = np.round(np.random.default_rng(0).normal(0, 100, (300, 3)), 3)
     text = ['{} {} {}'.format(*row) for row in expected.tolist()]
     text[120] = text[120].replace(' ', '\x10', 1)  # as in Area_5/hallway_6 of S3DIS
@@ -36,11 +36,11 @@ def test_blocks_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, b
     text[200] = '1 2'
     text[210] = '1 2 x3'
     (tmp_path / 'a.txt').write_text('\n'.join(text))
-    monkeypatch.setattr(number_table, 'BLOCK', block)
+    monkeypatch.setattr(number_table, 'READ_BYTES', size)
     rows, lines = read(tmp_path / 'a.txt')
     np.testing.assert_array_equal(rows, np.delete(expected, [200, 210], axis=0))
     assert lines.repaired == [121, 131] and lines.dropped == [201, 211] and lines.read == 298
-    assert lines.notes() == ['mended a control character in 2 lines (121, 131)',
+    assert lines.notes() == ['repaired a control character in 2 lines (121, 131)',
                              'dropped as damaged: 2 lines (201, 211)']
 
 

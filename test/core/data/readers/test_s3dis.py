@@ -156,7 +156,7 @@ def test_six_folds_become_one_evaluation(raw: Path, tmp_path: Path) -> None:
     assert content['mean']['recall'] is not None
 
 
-def test_the_known_damage_is_mended_and_named(tmp_path: Path) -> None:
+def test_the_known_damage_is_repaired_and_named(tmp_path: Path) -> None:
     rows = rows_of(0, 300)
     folder = write_room(tmp_path, 'Area_5', 'hallway_6', ceiling_1=rows)
     file = folder / 'Annotations' / 'ceiling_1.txt'
@@ -169,7 +169,7 @@ def test_the_known_damage_is_mended_and_named(tmp_path: Path) -> None:
 
     np.testing.assert_array_equal(scan.columns['color'], np.delete(rows, 200, axis=0)[:, 3:])
     assert scan.notes == (
-        'ceiling_1.txt: mended a control character in line 181',
+        'ceiling_1.txt: repaired a control character in line 181',
         'ceiling_1.txt: dropped as damaged: line 201',
         'the annotations have 299 points, hallway_6.txt has 300 lines')
 
