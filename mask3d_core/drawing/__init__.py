@@ -1,1 +1,1 @@
-"""Pictures of scans, instances and curves, in numpy and Pillow."""
+"""Images of scans and instances, and line charts, with numpy and Pillow only."""

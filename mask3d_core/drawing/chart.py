@@ -1,4 +1,4 @@
-"""Charts: lines over two axes, with a legend."""
+"""Line charts with two axes and a legend, drawn with Pillow."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-SCALE = 2
-"""Drawn this many times larger, then shrunk: smooth lines."""
-LEFT, TOP, SIDE, LEGEND, ROW = 60, 40, 480, 260, 20
-"""Margins, side of the square, width of the legend and height of its rows, in pixels."""
-DOT = 4
-"""Radius of a measured point, in pixels."""
+OVERSAMPLING = 2
+"""Charts are drawn this many times larger and downsampled, which smooths lines."""
+PLOT_LEFT, PLOT_TOP, PLOT_SIZE, LEGEND_WIDTH, LEGEND_ROW_HEIGHT = 60, 40, 480, 260, 20
+"""Pixels; the plot is a square."""
+MARKER_RADIUS = 4
+"""Pixels."""
 GREY, BLACK = (215, 215, 215), (30, 30, 30)
-COLORS = ((31, 119, 180), (214, 130, 14), (44, 140, 44))
-"""Of lines that have no colour of their own."""
+LINE_COLORS = ((31, 119, 180), (214, 130, 14), (44, 140, 44))
+"""For lines without a class colour."""
 
 
 @dataclass(frozen=True)
 class Axis:
     """
-    One side of the square.
+    An axis of a chart.
 
     Attributes
     ----------
     label : str
     ticks : pairs of float and str
-        Values and what is written there, ascending; the axis reaches from the first to the last.
+        Values and their labels, ascending; the axis ranges from the first to the last.
 
     """
 
     label: str
     ticks: tuple[tuple[float, str], ...]
 
-    def part(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Return where values lie on the axis, 0 at its beginning and 1 at its end."""
+    def position(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Return the relative positions of values on the axis: 0 at its start, 1 at its end."""
         low, high = self.ticks[0][0], self.ticks[-1][0]
         return (np.asarray(values, np.float64) - low) / ((high - low) or 1.0)
 
@@ -48,7 +48,7 @@ class Axis:
 @dataclass(frozen=True, eq=False)
 class Line:
     """
-    A line of n points.
+    A line through n points.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Line:
     width : int
         Pixels.
     dots : bool
-        Whether the points are marked, as where nothing is known between them.
+        Whether the points are marked, for values measured at these points only.
 
     """
 
@@ -68,32 +68,32 @@ class Line:
     x: NDArray[np.float64]
     y: NDArray[np.float64]
     width: int = 2
-    dots: bool = False
+    markers: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Chart:
     """
-    What one square shows.
+    A line chart.
 
     Attributes
     ----------
-    across, up : Axis
+    x_axis, y_axis : Axis
     lines : sequence of Line
-        The later ones lie on top.
-    faint : sequence of Line
-        Below all others, and not in the legend.
+        Later ones are drawn on top.
+    background_lines : sequence of Line
+        Drawn below all others and not listed in the legend.
 
     """
 
-    across: Axis
-    up: Axis
+    x_axis: Axis
+    y_axis: Axis
     lines: Sequence[Line]
-    faint: Sequence[Line] = ()
+    background_lines: Sequence[Line] = ()
 
 
-def even_axis(label: str, values: ArrayLike) -> Axis:
-    """Return an axis for some finite values, with about five round ticks."""
+def linear_axis(label: str, values: ArrayLike) -> Axis:
+    """Return an axis that covers finite values, with about five round ticks."""
     low, high = float(np.min(values)), float(np.max(values))
     rough = ((high - low) or abs(high) or 1.0) / 5
     power = 10.0 ** math.floor(math.log10(rough))
@@ -107,7 +107,7 @@ def even_axis(label: str, values: ArrayLike) -> Axis:
 
 def draw_charts(path: Path, charts: Sequence[Chart]) -> None:
     """
-    Draw charts side by side into a .png.
+    Draw charts side by side into a .png file.
 
     Raises
     ------
@@ -115,10 +115,10 @@ def draw_charts(path: Path, charts: Sequence[Chart]) -> None:
         If the file cannot be written.
 
     """
-    width, height = LEFT + SIDE + 20 + LEGEND, TOP + SIDE + 60
+    width, height = PLOT_LEFT + PLOT_SIZE + 20 + LEGEND_WIDTH, PLOT_TOP + PLOT_SIZE + 60
     picture = Image.new('RGB', (width * len(charts), height), 'white')
     for place, chart in enumerate(charts):
-        image = Image.new('RGB', (SCALE * width, SCALE * height), 'white')
+        image = Image.new('RGB', (OVERSAMPLING * width, OVERSAMPLING * height), 'white')
         _draw(ImageDraw.Draw(image), chart)
         picture.paste(image.resize((width, height), Image.Resampling.LANCZOS), (place * width, 0))
     with naming(path):
@@ -127,41 +127,43 @@ def draw_charts(path: Path, charts: Sequence[Chart]) -> None:
 
 def _draw(draw: ImageDraw.ImageDraw, chart: Chart) -> None:
     _draw_axes(draw, chart)
-    for line in (*chart.faint, *chart.lines):
+    for line in (*chart.background_lines, *chart.lines):
         _draw_line(draw, chart, line)
     for row, line in enumerate(chart.lines):
-        y = TOP + ROW * row
-        draw.line(_scaled([(LEFT + SIDE + 20, y + 10), (LEFT + SIDE + 44, y + 10)]), line.color,
-                  3 * SCALE)
-        _write(draw, (LEFT + SIDE + 52, y + 10), line.name, 'lm')
+        y = PLOT_TOP + LEGEND_ROW_HEIGHT * row
+        x = PLOT_LEFT + PLOT_SIZE + 20
+        draw.line(_scaled([(x, y + 10), (x + 24, y + 10)]), line.color, 3 * OVERSAMPLING)
+        _write(draw, (x + 32, y + 10), line.name, 'lm')
 
 
 def _draw_axes(draw: ImageDraw.ImageDraw, chart: Chart) -> None:
-    for tick, text in chart.across.ticks:
-        x = LEFT + float(chart.across.part(tick)) * SIDE
-        draw.line(_scaled([(x, TOP), (x, TOP + SIDE)]), GREY, SCALE)
-        _write(draw, (x, TOP + SIDE + 14), text, 'mm')
-    for tick, text in chart.up.ticks:
-        y = TOP + (1 - float(chart.up.part(tick))) * SIDE
-        draw.line(_scaled([(LEFT, y), (LEFT + SIDE, y)]), GREY, SCALE)
-        _write(draw, (LEFT - 10, y), text, 'rm')
-    _write(draw, (LEFT + SIDE / 2, TOP + SIDE + 38), chart.across.label, 'mm')
-    _write(draw, (LEFT, TOP - 20), chart.up.label, 'lm')
+    for tick, text in chart.x_axis.ticks:
+        x = PLOT_LEFT + float(chart.x_axis.position(tick)) * PLOT_SIZE
+        draw.line(_scaled([(x, PLOT_TOP), (x, PLOT_TOP + PLOT_SIZE)]), GREY, OVERSAMPLING)
+        _write(draw, (x, PLOT_TOP + PLOT_SIZE + 14), text, 'mm')
+    for tick, text in chart.y_axis.ticks:
+        y = PLOT_TOP + (1 - float(chart.y_axis.position(tick))) * PLOT_SIZE
+        draw.line(_scaled([(PLOT_LEFT, y), (PLOT_LEFT + PLOT_SIZE, y)]), GREY, OVERSAMPLING)
+        _write(draw, (PLOT_LEFT - 10, y), text, 'rm')
+    middle, bottom = PLOT_LEFT + PLOT_SIZE / 2, PLOT_TOP + PLOT_SIZE
+    _write(draw, (middle, bottom + 38), chart.x_axis.label, 'mm')
+    _write(draw, (PLOT_LEFT, PLOT_TOP - 20), chart.y_axis.label, 'lm')
 
 
 def _draw_line(draw: ImageDraw.ImageDraw, chart: Chart, line: Line) -> None:
-    places = _scaled(list(zip((LEFT + chart.across.part(line.x) * SIDE).tolist(),
-                              (TOP + (1 - chart.up.part(line.y)) * SIDE).tolist())))
-    draw.line(places, line.color, line.width * SCALE, joint='curve')
-    for x, y in places if line.dots else ():
-        draw.ellipse((x - DOT * SCALE, y - DOT * SCALE, x + DOT * SCALE, y + DOT * SCALE),
-                     line.color)
+    x = PLOT_LEFT + chart.x_axis.position(line.x) * PLOT_SIZE
+    y = PLOT_TOP + (1 - chart.y_axis.position(line.y)) * PLOT_SIZE
+    pixels = _scaled(list(zip(x.tolist(), y.tolist())))
+    draw.line(pixels, line.color, line.width * OVERSAMPLING, joint='curve')
+    radius = MARKER_RADIUS * OVERSAMPLING
+    for column, row in pixels if line.markers else ():
+        draw.ellipse((column - radius, row - radius, column + radius, row + radius), line.color)
 
 
 def _write(draw: ImageDraw.ImageDraw, place: tuple[float, float], text: str, anchor: str) -> None:
-    draw.text((SCALE * place[0], SCALE * place[1]), text, BLACK,
-              ImageFont.load_default(13 * SCALE), anchor)
+    draw.text((OVERSAMPLING * place[0], OVERSAMPLING * place[1]), text, BLACK,
+              ImageFont.load_default(13 * OVERSAMPLING), anchor)
 
 
 def _scaled(places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    return [(SCALE * x, SCALE * y) for x, y in places]
+    return [(OVERSAMPLING * x, OVERSAMPLING * y) for x, y in places]

@@ -1,4 +1,4 @@
-"""Draw many scans on one sheet, to see at a glance what a data set is like."""
+"""Draw a contact sheet: thumbnails of many scans of a data set in one image."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mask3d_core.drawing.side_by_side import (
     BANNER_COLOR,
     font,
     OVERSAMPLING,
-    own_color,
     paint_panel,
+    point_colors,
 )
 from mask3d_core.errors import InputError
 from mask3d_core.files.target import writing
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-PANEL = (300, 240)
-"""Width and height of a view, pixels."""
-TITLE = 20
-"""Height of the line above it, pixels."""
-COLUMNS = 4
+THUMBNAIL_SIZE = (300, 240)
+"""Width and height, pixels."""
+TITLE_HEIGHT = 20
+"""Of the title line above a thumbnail, pixels."""
+SCANS_PER_ROW = 4
 
 
 @dataclass(frozen=True, eq=False)
 class SheetScan:
     """
-    A scan on a sheet.
+    A scan on a contact sheet.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class SheetScan:
     scan : Scan
         Metres, z up.
     instance : [N] integer, or None
-        -1: none. Its instances are drawn below the scan.
+        Instance of each point, -1 for none; drawn below the scan if given.
 
     """
 
@@ -57,14 +57,14 @@ class SheetScan:
 
 def draw_contact_sheet(path: str | PathLike[str], scans: Sequence[SheetScan]) -> None:
     """
-    Write a picture of scans side by side, and below each one its instances.
+    Write an image of scans side by side, each with its instances below.
 
-    Each is seen as `draw_side_by_side` shows it. The picture has 256 colours, to be small.
+    The views are those of `draw_side_by_side`. A palette of 256 colours keeps the image small.
 
     Parameters
     ----------
     path : path
-        Where the .png goes.
+        The .png file to write.
     scans : sequence of SheetScan
         At least one.
 
@@ -78,40 +78,42 @@ def draw_contact_sheet(path: str | PathLike[str], scans: Sequence[SheetScan]) ->
 
     if not scans:
         raise InputError('there are no scans to draw')
-    rows = [[_column(one) for one in scans[start:start + COLUMNS]]
-            for start in range(0, len(scans), COLUMNS)]
+    rows = [[_column(one) for one in scans[start:start + SCANS_PER_ROW]]
+            for start in range(0, len(scans), SCANS_PER_ROW)]
     heights = [max(column.height for column in row) for row in rows]
-    sheet = Image.new('RGB', (PANEL[0] * len(rows[0]), sum(heights)), BACKGROUND)
+    sheet = Image.new('RGB', (THUMBNAIL_SIZE[0] * len(rows[0]), sum(heights)), BACKGROUND)
     for row, top in zip(rows, np.cumsum([0, *heights]).tolist()):
         for number, column in enumerate(row):
-            sheet.paste(column, (PANEL[0] * number, top))
+            sheet.paste(column, (THUMBNAIL_SIZE[0] * number, top))
     with writing(path) as file:
         sheet.quantize(256, dither=Image.Dither.NONE).save(file, 'PNG', optimize=True)
 
 
 def _column(one: SheetScan) -> Image:
-    """Draw a scan and its name, and its instances below."""
+    """Draw the name of a scan, the scan, and its instances below."""
     from PIL import Image, ImageDraw
 
     scan = one.scan
-    camera, shown = find_view(scan.xyz, OVERSAMPLING * PANEL[0], OVERSAMPLING * PANEL[1])
+    width, height = THUMBNAIL_SIZE
+    camera, shown = find_view(scan.xyz, OVERSAMPLING * width, OVERSAMPLING * height)
     point, depth = rasterize(scan.xyz[shown], camera)
-    colors: list[NDArray[np.floating]] = [own_color(scan)]
+    colors: list[NDArray[np.floating]] = [point_colors(scan)]
     if one.instance is not None:
-        colors.append(paint_instances(scan, _largest_first(one.instance)).astype(np.float32) / 255)
-    column = Image.new('RGB', (PANEL[0], TITLE + len(colors) * PANEL[1]), BANNER_COLOR)
+        painted = paint_instances(scan, _rank_by_size(one.instance))
+        colors.append(painted.astype(np.float32) / 255)
+    column = Image.new('RGB', (width, TITLE_HEIGHT + len(colors) * height), BANNER_COLOR)
     for number, color in enumerate(colors):
         panel = paint_panel(color[shown], point, eye_dome_shade(depth))
-        column.paste(panel, (0, TITLE + number * PANEL[1]))
-    ImageDraw.Draw(column).text((6, TITLE / 2), one.name, fill=(240, 242, 246), font=font(13),
-                                anchor='lm')
+        column.paste(panel, (0, TITLE_HEIGHT + number * height))
+    ImageDraw.Draw(column).text((6, TITLE_HEIGHT / 2), one.name, fill=(240, 242, 246),
+                                font=font(13), anchor='lm')
     return column
 
 
-def _largest_first(instance: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Give instances numbers by their size, so that big ones have colours that are far apart."""
+def _rank_by_size(instance: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Renumber instances by size, so that the large ones have clearly different colours."""
     _, place, count = np.unique(instance, return_inverse=True, return_counts=True)
-    count[place.reshape(-1)[instance < 0]] = len(instance) + 1  # what is none comes before all
+    count[place.reshape(-1)[instance < 0]] = len(instance) + 1  # no instance ranks first
     rank = np.empty(len(count), np.int64)
     rank[np.argsort(-count, kind='stable')] = np.arange(len(count))
     return rank[place.reshape(-1)] - bool((instance < 0).any())

@@ -1,4 +1,4 @@
-"""Draw a scan and its instances side by side."""
+"""Draw a scan and its instances side by side in one image."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
 
-PANEL = (800, 660)
+PANEL_SIZE = (800, 660)
 """Width and height of each of the two views, pixels."""
-BANNER = 44
-"""Height of the title line, pixels."""
+BANNER_HEIGHT = 44
+"""Of the title line, pixels."""
 OVERSAMPLING = 2
 MAX_LABELS = 20
 MIN_LABELLED_PIXELS = 60
@@ -31,49 +31,52 @@ BACKGROUND = (245, 246, 249)
 BANNER_COLOR = (33, 37, 46)
 HEIGHT_COLORS = np.array([
     (68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37)], np.float32) / 255
-"""Low to high, for clouds without colour."""
+"""Colour scale for clouds without colour, from low to high."""
 
 
 def draw_side_by_side(path: str | os.PathLike[str], scan: Scan, instances: Instances,
                       title: str = '') -> None:
     """
-    Write a picture: on the left the scan as it came, on the right its instances.
+    Write an image: on the left the scan, on the right its instances.
 
-    Both are seen from above, from where least is hidden, without ceiling and walls in front.
-    Scans without colour are coloured by height. Each instance has its own colour, the best of them
-    their names and scores; points of no instance are faded.
+    Both are shown from above, from the direction with the fewest occlusions, without the ceiling
+    and the walls in front. Scans without colour are coloured by height. Each instance has its own
+    colour; the best `MAX_LABELS` are labelled with class and score. Other points are nearly grey.
 
     Parameters
     ----------
     path : path
-        Where the .png goes.
+        The .png file to write.
     scan : Scan
         Metres, z up.
     instances : Instances
-        Of this scan.
+        Prediction for this scan.
     title : str
-        Goes before the facts in the title line: the name of the file, say.
+        Start of the title line, such as the name of the file.
 
     Raises
     ------
     InputError
-        If the instances belong to another cloud, or the file cannot be written.
+        If the instances were predicted for another cloud, or the file cannot be written.
 
     """
     from PIL import Image, ImageDraw
 
     best = instance_of_points(scan, instances)
-    camera, shown = find_view(scan.xyz, OVERSAMPLING * PANEL[0], OVERSAMPLING * PANEL[1])
+    width, height = PANEL_SIZE
+    camera, shown = find_view(scan.xyz, OVERSAMPLING * width, OVERSAMPLING * height)
     point, depth = rasterize(scan.xyz[shown], camera)
     shade = eye_dome_shade(depth)
 
-    picture = Image.new('RGB', (2 * PANEL[0], BANNER + PANEL[1]), BANNER_COLOR)
-    own, paint = own_color(scan)[shown], paint_instances(scan, best)[shown]
-    picture.paste(paint_panel(own, point, shade), (0, BANNER))
-    picture.paste(paint_panel(paint.astype(np.float32) / 255, point, shade), (PANEL[0], BANNER))
+    picture = Image.new('RGB', (2 * width, BANNER_HEIGHT + height), BANNER_COLOR)
+    own, paint = point_colors(scan)[shown], paint_instances(scan, best)[shown]
+    picture.paste(paint_panel(own, point, shade), (0, BANNER_HEIGHT))
+    picture.paste(paint_panel(paint.astype(np.float32) / 255, point, shade),
+                  (width, BANNER_HEIGHT))
 
     pen = ImageDraw.Draw(picture)
-    pen.line([(PANEL[0], BANNER), (PANEL[0], BANNER + PANEL[1])], fill=BANNER_COLOR, width=2)
+    pen.line([(width, BANNER_HEIGHT), (width, BANNER_HEIGHT + height)], fill=BANNER_COLOR,
+             width=2)
     _write_titles(pen, scan, instances, title)
     seen = np.append(best[shown], -1)[point[::OVERSAMPLING, ::OVERSAMPLING]]
     _write_labels(pen, instances, seen)
@@ -83,8 +86,8 @@ def draw_side_by_side(path: str | os.PathLike[str], scan: Scan, instances: Insta
         raise InputError(f'{path}: {error.strerror or error}') from error
 
 
-def own_color(scan: Scan) -> NDArray[np.float32]:
-    """Return the colour of each point, of its height where it has none: [N, 3]."""
+def point_colors(scan: Scan) -> NDArray[np.float32]:
+    """Return the colours of a scan, or colours by height if it has none: [N, 3] float32."""
     if scan.color is not None:
         return scan.color
     height = scan.xyz[:, 2]
@@ -97,14 +100,14 @@ def own_color(scan: Scan) -> NDArray[np.float32]:
 def paint_panel(color: NDArray[np.floating], point: NDArray[np.int64],
                 shade: NDArray[np.float32]) -> Image:
     """
-    Colour the pixels of one view and smooth its edges.
+    Colour the pixels of one view and downsample it, which smooths edges.
 
     Parameters
     ----------
     color : [N, 3] float
         0..1.
     point, shade : [height, width]
-        Of `rasterize` and `eye_dome_shade`, `OVERSAMPLING` times as large as the panel.
+        From `rasterize` and `eye_dome_shade`, in `OVERSAMPLING` times the panel's resolution.
 
     """
     from PIL import Image
@@ -123,43 +126,43 @@ def _write_titles(pen: ImageDraw, scan: Scan, instances: Instances, title: str) 
     found = '1 instance' if len(instances) == 1 else f'{len(instances)} instances'
     time = sum(instances.seconds.values())
     right = f'{found} in {time:.2f} s' if time else found
-    for text, column in ((f'{title}: {left}' if title else left, 0), (right, PANEL[0])):
-        pen.text((column + 16, BANNER / 2), text, fill=(240, 242, 246), font=font(20),
+    for text, column in ((f'{title}: {left}' if title else left, 0), (right, PANEL_SIZE[0])):
+        pen.text((column + 16, BANNER_HEIGHT / 2), text, fill=(240, 242, 246), font=font(20),
                  anchor='lm')
 
 
 def _write_labels(pen: ImageDraw, instances: Instances, seen: NDArray[np.int32]) -> None:
-    """Write names and scores of the best instances where they are seen, none over another."""
+    """Label the best visible instances with class and score; labels do not overlap."""
     count = np.bincount(seen[seen >= 0], minlength=len(instances))
     visible = np.flatnonzero(count >= MIN_LABELLED_PIXELS)[:MAX_LABELS]
     taken: list[tuple[float, float, float, float]] = []
     for index in visible.tolist():
-        anchor = _middle(seen == index)
+        anchor = _label_anchor(seen == index)
         text = f'{instances.name(index)} {instances.score[index]:.2f}'
         width = pen.textlength(text, font=font(14)) + 12
-        box = _free_place(anchor, width, 20, taken)
+        box = _free_box(anchor, width, 20, taken)
         if box is not None:
             taken.append(box)
             _write_label(pen, box, anchor, text, instance_color(index))
 
 
-def _middle(mask: NDArray[np.bool_]) -> tuple[float, float]:
-    """Return the pixel (x, y) of a mask that is nearest to its median."""
+def _label_anchor(mask: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the pixel (x, y) of a mask that is nearest to the median of the mask."""
     rows, columns = np.nonzero(mask)
     middle = np.argmin((rows - np.median(rows)) ** 2 + (columns - np.median(columns)) ** 2)
     return float(columns[middle]), float(rows[middle])
 
 
-def _free_place(anchor: tuple[float, float], width: float, height: float,
+def _free_box(anchor: tuple[float, float], width: float, height: float,
                 taken: list[tuple[float, float, float, float]]
                 ) -> tuple[float, float, float, float] | None:
-    """Return left, top, right, bottom of a label near its anchor, within the panel."""
+    """Return a free box (left, top, right, bottom) in the panel near the anchor, or None."""
     for reach in (0, 26, 48, 72, 100):
         for across, down in ((0, -1), (0, 1), (1, -1), (-1, -1), (1, 0), (-1, 0), (1, 1), (-1, 1)):
             left = anchor[0] - width / 2 + across * (reach + width / 2)
             top = anchor[1] - height / 2 + down * reach
-            left = min(max(left, 4), PANEL[0] - width - 4)
-            top = min(max(top, 4), PANEL[1] - height - 4)
+            left = min(max(left, 4), PANEL_SIZE[0] - width - 4)
+            top = min(max(top, 4), PANEL_SIZE[1] - height - 4)
             box = (left, top, left + width, top + height)
             if not any(box[0] < other[2] + 3 and other[0] < box[2] + 3
                        and box[1] < other[3] + 3 and other[1] < box[3] + 3 for other in taken):
@@ -169,10 +172,10 @@ def _free_place(anchor: tuple[float, float], width: float, height: float,
 
 def _write_label(pen: ImageDraw, box: tuple[float, float, float, float],
                  anchor: tuple[float, float], text: str, color: tuple[int, int, int]) -> None:
-    left, top, right, bottom = (box[0] + PANEL[0], box[1] + BANNER, box[2] + PANEL[0],
-                                box[3] + BANNER)
+    x, y = PANEL_SIZE[0], BANNER_HEIGHT  # of the right panel in the image
+    left, top, right, bottom = box[0] + x, box[1] + y, box[2] + x, box[3] + y
     middle = ((left + right) / 2, (top + bottom) / 2)
-    foot = (anchor[0] + PANEL[0], anchor[1] + BANNER)
+    foot = (anchor[0] + x, anchor[1] + y)
     pen.line([middle, foot], fill=BANNER_COLOR, width=1)
     pen.ellipse((foot[0] - 3, foot[1] - 3, foot[0] + 3, foot[1] + 3), fill=color,
                 outline=BANNER_COLOR)
@@ -183,7 +186,7 @@ def _write_label(pen: ImageDraw, box: tuple[float, float, float, float],
 
 
 def font(size: int) -> Any:
-    """Return the font of all pictures, pixels."""
+    """Return the font of all images in a size in pixels."""
     from PIL import ImageFont
 
     return ImageFont.load_default(size)

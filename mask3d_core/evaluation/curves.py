@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mask3d_core.drawing.chart import Axis, BLACK, Chart, COLORS, draw_charts, GREY, Line
+from mask3d_core.drawing.chart import Axis, BLACK, Chart, draw_charts, GREY, Line, LINE_COLORS
 from mask3d_core.evaluation.average_precision import Curve
 from mask3d_core.evaluation.scores import Scores
 import numpy as np
@@ -46,7 +46,7 @@ def _lines(scores: Scores) -> tuple[list[Line], list[Line]]:
         return [Line(f'{table.names[row]}: {100 * scores.ap[row, 1]:.1f}', table.colors[row],
                      RECALL, precision) for row, precision in known.items()] + [mean], []
     groups = [(name, color, [known[row] for row in scores.rows(name) if row in known])
-              for name, color in zip(scores.groups, COLORS)]
+              for name, color in zip(scores.groups, LINE_COLORS)]
     return ([Line(f'{name}: {100 * scores.groups[name][1]:.1f}', color, RECALL,
                   np.mean(members, axis=0)) for name, color, members in groups if members]
             + [mean], [Line('', GREY, RECALL, precision, width=1)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import math
 from typing import Any
 
-from mask3d_core.drawing.chart import Axis, Chart, COLORS, even_axis, Line
+from mask3d_core.drawing.chart import Axis, Chart, Line, LINE_COLORS, linear_axis
 from mask3d_core.evaluation.scores import AP_NAMES, Scores
 from mask3d_core.evaluation.studies import Outcome, Study
 import numpy as np
@@ -70,6 +70,6 @@ def mean_scores(scores: Scores) -> dict[str, Any]:
 def _chart(across: Axis, label: str, values: Mapping[str, NDArray[np.float64]]) -> Chart:
     x = np.array([place for place, _ in across.ticks])
     everything = np.concatenate(list(values.values()))
-    return Chart(across, even_axis(label, everything),
-                 [Line(name, color, x, y, dots=True)
-                  for color, (name, y) in zip(COLORS, values.items())])
+    return Chart(across, linear_axis(label, everything),
+                 [Line(name, color, x, y, markers=True)
+                  for color, (name, y) in zip(LINE_COLORS, values.items())])

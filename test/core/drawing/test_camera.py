@@ -1,8 +1,8 @@
-"""The camera finds its place."""
+"""Camera placement and the choice of the view."""
 
 from __future__ import annotations
 
-from mask3d_core.drawing.camera import aim, find_view
+from mask3d_core.drawing.camera import find_view, fit_camera
 import numpy as np
 import pytest
 
@@ -13,7 +13,7 @@ import pytest
 def test_all_points_fill_the_picture(azimuth: float, elevation: float,
                                      size: tuple[int, int]) -> None:
     xyz = np.random.default_rng(0).uniform([-3, 10, 1], [3, 14, 3.5], (3000, 3))
-    camera = aim(xyz, azimuth, elevation, *size)
+    camera = fit_camera(xyz, azimuth, elevation, *size)
     np.testing.assert_allclose(camera.axes @ camera.axes.T, np.eye(3), atol=1e-12)
     pixel, depth = camera.project(xyz)
     inside = (pixel >= 0).all(axis=1) & (pixel < size).all(axis=1)
@@ -23,7 +23,7 @@ def test_all_points_fill_the_picture(azimuth: float, elevation: float,
 
 def test_up_is_up_and_near_is_near() -> None:
     xyz = np.random.default_rng(0).uniform(-1, 1, (500, 3))
-    camera = aim(xyz, 0, 40, 200, 200)  # from +x, so +y is to the right
+    camera = fit_camera(xyz, 0, 40, 200, 200)  # from +x, so +y is to the right
     pixel, depth = camera.project(np.array([[0, 0, 0], [0, 0, .5], [0, .5, 0], [.5, 0, 0]]))
     assert pixel[1, 1] < pixel[0, 1] and pixel[2, 0] > pixel[0, 0]
     assert depth[3] < depth[0]

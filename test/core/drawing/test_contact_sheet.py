@@ -1,4 +1,4 @@
-"""Many scans on one sheet."""
+"""Contact sheets of several scans."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from mask3d_core.colors import instance_color
 from mask3d_core.data.dataset import Dataset, ScanFacts
 from mask3d_core.data.labels import LabelledScan, write_labelled
 from mask3d_core.data.upright import upright
-from mask3d_core.drawing.contact_sheet import COLUMNS, draw_contact_sheet, PANEL, SheetScan, TITLE
+from mask3d_core.drawing.contact_sheet import (
+    draw_contact_sheet,
+    SCANS_PER_ROW,
+    SheetScan,
+    THUMBNAIL_SIZE,
+    TITLE_HEIGHT,
+)
 from mask3d_core.drawing.side_by_side import BACKGROUND
 from mask3d_core.errors import InputError
 from mask3d_core.scan import Scan
@@ -47,35 +53,37 @@ def test_instances_are_below_their_scan_the_largest_in_the_first_colour(tmp_path
     draw_contact_sheet(tmp_path / 'a.png', [SheetScan('one', scan, instance),
                                             SheetScan('two', scan)])
     pixels = read(tmp_path / 'a.png')
-    assert pixels.shape == (TITLE + 2 * PANEL[1], 2 * PANEL[0], 3)
-    own, painted = np.split(pixels[TITLE:], 2)
-    first, second = own[:, :PANEL[0]], own[:, PANEL[0]:]
+    assert pixels.shape == (TITLE_HEIGHT + 2 * THUMBNAIL_SIZE[1], 2 * THUMBNAIL_SIZE[0], 3)
+    own, painted = np.split(pixels[TITLE_HEIGHT:], 2)
+    first, second = own[:, :THUMBNAIL_SIZE[0]], own[:, THUMBNAIL_SIZE[0]:]
     assert share(first, (255, 0, 0)) > 0.01
     np.testing.assert_array_equal(first, second)
-    assert share(painted[:, :PANEL[0]], instance_color(0)) > 0.1
-    assert share(painted[:, :PANEL[0]], instance_color(1)) > 0.01
-    assert (painted[:, PANEL[0]:] == BACKGROUND).all()
+    assert share(painted[:, :THUMBNAIL_SIZE[0]], instance_color(0)) > 0.1
+    assert share(painted[:, :THUMBNAIL_SIZE[0]], instance_color(1)) > 0.01
+    assert (painted[:, THUMBNAIL_SIZE[0]:] == BACKGROUND).all()
 
 
-def test_what_is_no_instance_has_no_colour_of_one(tmp_path: Path) -> None:
+def test_points_without_an_instance_have_no_instance_colour(tmp_path: Path) -> None:
     scan, instance = table_with_box()
     instance[:3600] = -1
     draw_contact_sheet(tmp_path / 'a.png', [SheetScan('one', scan, instance)])
-    painted = read(tmp_path / 'a.png')[TITLE + PANEL[1]:]
+    painted = read(tmp_path / 'a.png')[TITLE_HEIGHT + THUMBNAIL_SIZE[1]:]
     assert 0.01 < share(painted, instance_color(0)) < 0.1
 
 
-def test_rows(tmp_path: Path) -> None:
+def test_scans_are_laid_out_in_rows(tmp_path: Path) -> None:
     scan, instance = table_with_box()
-    scans = [SheetScan('a', scan)] * COLUMNS + [SheetScan('b', scan, instance)]
+    scans = [SheetScan('a', scan)] * SCANS_PER_ROW + [SheetScan('b', scan, instance)]
     draw_contact_sheet(tmp_path / 'a.png', scans)
-    assert read(tmp_path / 'a.png').shape == (2 * TITLE + 3 * PANEL[1], COLUMNS * PANEL[0], 3)
+    width, height = THUMBNAIL_SIZE
+    assert read(tmp_path / 'a.png').shape == (
+        2 * TITLE_HEIGHT + 3 * height, SCANS_PER_ROW * width, 3)
     with pytest.raises(InputError, match='missing'):
         draw_contact_sheet(tmp_path / 'missing' / 'a.png', scans[:1])
 
 
-def test_a_data_set_and_a_cloud_beside_it(tmp_path: Path,
-                                          capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_data_set_and_another_cloud(tmp_path: Path,
+                                      capsys: pytest.CaptureFixture[str]) -> None:
     scan, instance = table_with_box()
     (tmp_path / 'scans').mkdir()
     names = ('a', 'b', 'c')
@@ -89,7 +97,7 @@ def test_a_data_set_and_a_cloud_beside_it(tmp_path: Path,
     assert main(['prepare', 'draw', str(tmp_path), str(picture), '--count', '2', '--beside',
                  str(DEMO)]) == 0
     assert str(picture) in capsys.readouterr().out
-    assert read(picture).shape == (TITLE + 2 * PANEL[1], 3 * PANEL[0], 3)
+    assert read(picture).shape == (TITLE_HEIGHT + 2 * THUMBNAIL_SIZE[1], 3 * THUMBNAIL_SIZE[0], 3)
     beside = tmp_path / 'hall.ply'
     beside.write_text('of the user')
     assert main(['prepare', 'draw', str(tmp_path), str(beside)]) == 1

@@ -1,8 +1,8 @@
-"""What is taken away from a room to look into it."""
+"""Which ceilings and walls a cutaway view hides."""
 
 from __future__ import annotations
 
-from mask3d_core.drawing.cutaway import behind_near_walls, below_ceiling
+from mask3d_core.drawing.cutaway import without_ceiling, without_near_walls
 import numpy as np
 from numpy.typing import NDArray
 import pytest
@@ -22,23 +22,23 @@ TABLE = plate((2, 1.5, 0.7), (3, 2.5, 0.7))
 CABINET = plate((2.2, 3.8, 0), (2.8, 3.8, 2))
 
 
-def test_the_ceiling_goes_and_nothing_else() -> None:
+def test_only_the_ceiling_is_hidden() -> None:
     room = np.concatenate([CEILING, FLOOR, *WALLS.values(), TABLE])
-    kept = below_ceiling(room)
+    kept = without_ceiling(room)
     assert not kept[:len(CEILING)].any()
     assert kept[room[:, 2] < 2.3].all()
 
 
 @pytest.mark.parametrize('parts', [[FLOOR, *WALLS.values(), TABLE], [FLOOR, TABLE], [TABLE],
                                    [FLOOR * 20, CEILING * 20]])
-def test_no_ceiling_nothing_goes(parts: list[NDArray]) -> None:
-    assert below_ceiling(np.concatenate(parts)).all()
+def test_without_a_ceiling_nothing_is_hidden(parts: list[NDArray]) -> None:
+    assert without_ceiling(np.concatenate(parts)).all()
 
 
 @pytest.mark.parametrize('azimuth', WALLS)
-def test_the_wall_in_front_goes(azimuth: int) -> None:
+def test_the_wall_in_front_is_hidden(azimuth: int) -> None:
     parts = [FLOOR, TABLE, *WALLS.values()]
-    kept = np.split(behind_near_walls(np.concatenate(parts), azimuth),
+    kept = np.split(without_near_walls(np.concatenate(parts), azimuth),
                     np.cumsum([len(part) for part in parts])[:-1])
     assert kept[0].all() and kept[1].all()
     upper = {side: wall[:, 2] > 0.5 for side, wall in WALLS.items()}
@@ -48,7 +48,7 @@ def test_the_wall_in_front_goes(azimuth: int) -> None:
     assert min(shares[(azimuth + 90) % 360], shares[(azimuth + 270) % 360]) > 0.8
 
 
-def test_furniture_in_front_stays() -> None:
+def test_furniture_in_front_is_kept() -> None:
     scene = np.concatenate([FLOOR, CABINET, WALLS[270]])
-    assert behind_near_walls(scene, 90).all()
-    assert behind_near_walls(np.concatenate([FLOOR, TABLE]), 90).all()
+    assert without_near_walls(scene, 90).all()
+    assert without_near_walls(np.concatenate([FLOOR, TABLE]), 90).all()

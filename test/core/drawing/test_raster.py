@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mask3d_core.drawing.camera import aim, Camera
+from mask3d_core.drawing.camera import Camera, fit_camera
 from mask3d_core.drawing.raster import eye_dome_shade, rasterize
 import numpy as np
 
@@ -12,7 +12,7 @@ PLANE = np.stack([*RANDOM.uniform(-1, 1, (2, 20000)), np.zeros(20000)], axis=1)
 
 def from_above(xyz: np.ndarray) -> Camera:
     """Look straight down."""
-    return aim(xyz, 270, 90, 200, 200)
+    return fit_camera(xyz, 270, 90, 200, 200)
 
 
 def test_a_surface_has_no_holes() -> None:

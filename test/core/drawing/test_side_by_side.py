@@ -1,11 +1,16 @@
-"""Pictures of real and of awkward scans."""
+"""Side-by-side images of real and of degenerate scans."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from mask3d_core.colors import instance_color
-from mask3d_core.drawing.side_by_side import BACKGROUND, BANNER, draw_side_by_side, PANEL
+from mask3d_core.drawing.side_by_side import (
+    BACKGROUND,
+    BANNER_HEIGHT,
+    draw_side_by_side,
+    PANEL_SIZE,
+)
 from mask3d_core.errors import InputError
 from mask3d_core.files import read_scan
 from mask3d_core.instances import Instances
@@ -33,9 +38,10 @@ def instances(scan: Scan, masks: NDArray[np.bool_]) -> Instances:
 def panels(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return the left and the right view."""
     with Image.open(path) as image:
-        assert image.format == 'PNG' and image.size == (2 * PANEL[0], BANNER + PANEL[1])
-        pixels = np.asarray(image.convert('RGB'))[BANNER:]
-    return pixels[:, :PANEL[0] - 2], pixels[:, PANEL[0] + 2:]
+        width, height = PANEL_SIZE
+        assert image.format == 'PNG' and image.size == (2 * width, BANNER_HEIGHT + height)
+        pixels = np.asarray(image.convert('RGB'))[BANNER_HEIGHT:]
+    return pixels[:, :PANEL_SIZE[0] - 2], pixels[:, PANEL_SIZE[0] + 2:]
 
 
 def share(pixels: NDArray[np.uint8], color: tuple[int, ...], tolerance: int = 12) -> float:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from mask3d_core.classes import ClassTable, load_classes
-from mask3d_core.drawing.chart import BLACK, LEFT, SIDE, TOP
+from mask3d_core.drawing.chart import BLACK, PLOT_LEFT, PLOT_SIZE, PLOT_TOP
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation import Evaluation, find_protocol, make_truth, Predictions, Scores
 from mask3d_core.evaluation.curves import draw_curves
@@ -88,7 +88,7 @@ def colored(path: Path, color: tuple[int, int, int]) -> np.ndarray:
     """Return where the square of a picture has a colour: [482, 480] bool."""
     with Image.open(path) as image:
         pixels = np.asarray(image.convert('RGB')).astype(int)
-    pixels = pixels[TOP - 1:TOP + SIDE + 1, LEFT:LEFT + SIDE]
+    pixels = pixels[PLOT_TOP - 1:PLOT_TOP + PLOT_SIZE + 1, PLOT_LEFT:PLOT_LEFT + PLOT_SIZE]
     return np.abs(pixels - color).sum(axis=2) < 100
 
 
