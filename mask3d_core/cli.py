@@ -26,11 +26,11 @@ COMMANDS = {'segment': segment, 'convert': convert, 'info': info, 'bench': bench
             'doctor': doctor}
 EPILOG = """\
 start here:
-  mask3d doctor                          what is installed, which device will be used
+  mask3d doctor                          check the installation and show the device
   mask3d segment scan.ply -o found       find the objects of a scan
-  mask3d segment --help                  every command explains itself with an example
+  mask3d segment --help                  options of a command, with an example
 
-exit status: 0 done, 1 failed (one sentence on stderr says why), 2 wrong usage
+exit status: 0 success, 1 failure (the reason is on stderr), 2 wrong usage
 """
 
 
@@ -58,23 +58,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : strings
-        As typed; those of the process when not given.
+        Command line arguments; by default those of the process.
 
     Returns
     -------
     int
-        Exit status: 0 done, 1 failed. Wrong usage exits with 2 by SystemExit.
+        Exit status: 0 success, 1 failure. Wrong usage raises SystemExit with status 2.
 
     """
     parser = build_parser()
     options, others = parser.parse_known_args(arguments)
     if others and 'keys' not in options:
         parser.error(f'unrecognized arguments: {" ".join(others)}')
-    options.keys = others  # of a configuration: `mask3d train` reads them
+    options.keys = others  # configuration keys of `mask3d train`, which parses them itself
     try:
         options.run(options)
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader of our output has gone, as in `mask3d info … | head`
+    except BrokenPipeError:  # the reader of the pipe has closed it, as in `mask3d info … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except InputError as error:
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _failed(f'{error.filename}: {error.strerror}' if error.filename else str(error))
     except MemoryError:
-        return _failed('the memory of this machine is not enough: give a smaller scan')
+        return _failed('out of memory: use a smaller scan')
     except KeyboardInterrupt:
         return _failed('interrupted')
     return 0

@@ -1,4 +1,4 @@
-"""What is installed, and which device the network will run on."""
+"""Check the installation: packages, and the device that the network will run on."""
 
 from __future__ import annotations
 
@@ -10,47 +10,47 @@ from typing import Final
 
 NEEDED: Final = ('numpy', 'scipy', 'torch', 'pillow')
 OPTIONAL: Final = {
-    'rosbags': ('rosbags', 'reads .mcap and .db3 bags: pip install rosbags'),
-    'lightning-fabric': ('lightning_fabric', 'training: pip install lightning-fabric'),
-    'pyyaml': ('yaml', 'training: pip install pyyaml'),
-    'tensorboard': ('tensorboard', 'training: pip install tensorboard'),
-    'rclpy': ('rclpy', 'the ROS 2 node; source the setup file of your ROS 2')}
-"""By package: the module it brings, and what for. Those of pip are the extras in setup.py."""
+    'rosbags': ('rosbags', 'needed to read .mcap and .db3 bags: pip install rosbags'),
+    'lightning-fabric': ('lightning_fabric', 'needed for training: pip install lightning-fabric'),
+    'pyyaml': ('yaml', 'needed for training: pip install pyyaml'),
+    'tensorboard': ('tensorboard', 'needed for training: pip install tensorboard'),
+    'rclpy': ('rclpy', 'needed for the ROS 2 node: source the setup.bash of ROS 2')}
+"""Package name: module name, and its use. The pip packages are the extras of setup.py."""
 
 
 @dataclass(frozen=True)
-class Finding:
+class DoctorCheck:
     """
-    One fact about this machine.
+    The result of one check: a line of `mask3d doctor`.
 
     Attributes
     ----------
     name, value : str
-    good : bool
-        False when the network cannot run because of it.
+    passed : bool
+        False if the network cannot run because of it.
 
     """
 
     name: str
     value: str
-    good: bool = True
+    passed: bool = True
 
 
-def examine() -> list[Finding]:
-    """Look at everything that matters to the network, without changing anything."""
-    findings = [
-        Finding('system', f'{platform.system()} {platform.machine()}, '
-                          f'{_cores()} CPU cores'),
-        Finding('python', platform.python_version())]
-    findings += [_package(name) for name in NEEDED]
-    findings += [_optional(name, module, use) for name, (module, use) in OPTIONAL.items()]
-    if all(finding.good for finding in findings):
-        findings += _device()
-    return findings
+def run_checks() -> list[DoctorCheck]:
+    """Check everything that the network depends on, without changing anything."""
+    checks = [
+        DoctorCheck('system', f'{platform.system()} {platform.machine()}, '
+                              f'{_cores()} CPU cores'),
+        DoctorCheck('python', platform.python_version())]
+    checks += [_package(name) for name in NEEDED]
+    checks += [_optional(name, module, use) for name, (module, use) in OPTIONAL.items()]
+    if all(check.passed for check in checks):
+        checks += _device()
+    return checks
 
 
 def _cores() -> int:
-    """Return how many cores this process may use, which in a container are not all there are."""
+    """Return the number of cores available to this process, which a container can limit."""
     affinity = getattr(os, 'sched_getaffinity', None)  # Linux only
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
@@ -62,50 +62,51 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _package(name: str) -> Finding:
+def _package(name: str) -> DoctorCheck:
     version = _version(name)
     if version is None:
-        return Finding(name, f'missing: pip install {name}', False)
-    return Finding(name, version)
+        return DoctorCheck(name, f'missing: pip install {name}', False)
+    return DoctorCheck(name, version)
 
 
-def _optional(name: str, module: str, use: str) -> Finding:
-    # rclpy of a ROS 2 installation is importable without being a package pip knows
+def _optional(name: str, module: str, use: str) -> DoctorCheck:
+    # rclpy of a ROS 2 installation can be imported, but has no pip metadata
     if util.find_spec(module) is None:
-        return Finding(name, f'not installed ({use})')
-    return Finding(name, _version(name) or 'installed')
+        return DoctorCheck(name, f'not installed ({use})')
+    return DoctorCheck(name, _version(name) or 'installed')
 
 
-def _device() -> list[Finding]:
+def _device() -> list[DoctorCheck]:
     try:
         torch = import_module('torch')
     except (ImportError, OSError) as error:
-        return [Finding('device', f'torch cannot be loaded: {error}', False)]
-    findings = [Finding('torch threads', str(torch.get_num_threads()))]
+        return [DoctorCheck('device', f'torch cannot be loaded: {error}', False)]
+    checks = [DoctorCheck('torch threads', str(torch.get_num_threads()))]
     reason = why_no_cuda()
     if reason is None:
         device = torch.cuda.get_device_properties(0)
-        return [*findings, Finding(
-            'device', f'cuda: {device.name}, {device.total_memory / 2**30:.0f} GB, '
+        return [*checks, DoctorCheck(
+            'device', f'cuda: {device.name}, {device.total_memory / 2**30:.0f} GiB, '
                       f'compute capability {device.major}.{device.minor}, '
                       f'CUDA {torch.version.cuda}')]
-    return [*findings, Finding('device', 'cpu'), *_bfloat16(), Finding('why not cuda', reason)]
+    return [*checks, DoctorCheck('device', 'cpu'), *_bfloat16(),
+            DoctorCheck('no CUDA because', reason)]
 
 
-def _bfloat16() -> list[Finding]:
-    """Say whether the processor multiplies bfloat16 itself, where torch knows: on x86."""
+def _bfloat16() -> list[DoctorCheck]:
+    """Check whether the CPU has bfloat16 instructions; torch reports that on x86 only."""
     import torch
 
-    able: dict[str, object] = getattr(torch.cpu, 'get_capabilities', dict)()
-    if 'avx512_bf16' not in able:
+    features: dict[str, object] = getattr(torch.cpu, 'get_capabilities', dict)()
+    if 'avx512_bf16' not in features:
         return []
-    by = 'AMX' if able.get('amx_bf16') else 'AVX-512' if able['avx512_bf16'] else None
-    return [Finding('bfloat16', 'not in hardware: float32 is faster' if by is None else
-                    f'in hardware ({by}): --precision bfloat16 is faster')]
+    unit = 'AMX' if features.get('amx_bf16') else 'AVX-512' if features['avx512_bf16'] else None
+    return [DoctorCheck('bfloat16', 'no hardware support: float32 is faster' if unit is None else
+                        f'hardware support ({unit}): --precision bfloat16 is faster')]
 
 
 def why_no_cuda() -> str | None:
-    """Return why torch cannot use an NVIDIA GPU and what to do, None when it can."""
+    """Return why torch cannot use an NVIDIA GPU and what to do, or None if it can."""
     import torch
 
     if torch.version.cuda is None:
@@ -113,7 +114,7 @@ def why_no_cuda() -> str | None:
                 'a CUDA build of torch')
     try:
         count = torch.cuda.device_count()
-        torch.cuda.current_device()  # loads the driver, which says what is wrong with it
+        torch.cuda.current_device()  # loads the driver, whose error message is specific
     except (RuntimeError, AssertionError) as error:
         hidden = os.environ.get('CUDA_VISIBLE_DEVICES')
         hint = '' if hidden is None else f' (CUDA_VISIBLE_DEVICES is {hidden!r})'

@@ -22,13 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print one finding a line."""
-    from mask3d_core.doctor import examine
+    """Print one check a line."""
+    from mask3d_core.doctor import run_checks
 
-    findings = examine()
-    width = max(len(finding.name) for finding in findings)
-    for finding in findings:
-        print(f'{finding.name:{width}}  {finding.value}')
-    bad = [finding.name for finding in findings if not finding.good]
-    if bad:
-        raise InputError(f'not ready: see {", ".join(bad)} above')
+    checks = run_checks()
+    width = max(len(check.name) for check in checks)
+    for check in checks:
+        print(f'{check.name:{width}}  {check.value}')
+    failed = [check.name for check in checks if not check.passed]
+    if failed:
+        raise InputError(f'not ready: see {", ".join(failed)} above')

@@ -334,7 +334,7 @@ def test_doctor_names_the_device() -> None:
     assert done.returncode == 0, done.stderr
     assert re.search(r'^torch +\d', done.stdout, re.MULTILINE)
     assert re.search(r'^device +cpu$', done.stdout, re.MULTILINE)
-    assert re.search(r'^why not cuda +\w', done.stdout, re.MULTILINE)
+    assert re.search(r'^no CUDA because +\w', done.stdout, re.MULTILINE)
 
 
 def test_output_may_be_cut_off(weights_file: Path) -> None:

@@ -1,4 +1,4 @@
-"""The doctor sees what is there and says why there is no GPU."""
+"""`mask3d doctor` reports what is installed, and why no GPU is used."""
 
 from importlib import metadata
 import os
@@ -14,36 +14,37 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_everything_needed_is_found() -> None:
-    findings = {finding.name: finding for finding in doctor.examine()}
+def test_all_required_packages_are_found() -> None:
+    checks = {check.name: check for check in doctor.run_checks()}
 
-    assert all(finding.good for finding in findings.values())
-    assert findings['torch'].value == torch.__version__
-    assert findings['torch threads'].value == str(torch.get_num_threads())
-    assert findings['device'].value.startswith('cuda' if torch.cuda.is_available() else 'cpu')
+    assert all(check.passed for check in checks.values())
+    assert checks['torch'].value == torch.__version__
+    assert checks['torch threads'].value == str(torch.get_num_threads())
+    assert checks['device'].value.startswith('cuda' if torch.cuda.is_available() else 'cpu')
 
 
 @pytest.mark.parametrize(('able', 'expected'), [
-    ({'avx512_bf16': True, 'amx_bf16': True}, ['in hardware (AMX): --precision bfloat16']),
-    ({'avx512_bf16': True, 'amx_bf16': False}, ['in hardware (AVX-512): --precision bfloat16']),
-    ({'avx512_bf16': False, 'amx_bf16': False}, ['not in hardware: float32 is faster']),
+    ({'avx512_bf16': True, 'amx_bf16': True}, ['hardware support (AMX): --precision bfloat16']),
+    ({'avx512_bf16': True, 'amx_bf16': False},
+     ['hardware support (AVX-512): --precision bfloat16']),
+    ({'avx512_bf16': False, 'amx_bf16': False}, ['no hardware support: float32 is faster']),
     ({'architecture': 'aarch64'}, []),
 ])
 @pytest.mark.skipif(torch.cuda.is_available(), reason='has a GPU: the CPU does not matter')
-def test_a_processor_that_multiplies_bfloat16(
+def test_bfloat16_instructions_of_the_processor(
         monkeypatch: pytest.MonkeyPatch, able: dict[str, object], expected: list[str]) -> None:
     monkeypatch.setattr(torch.cpu, 'get_capabilities', lambda: able, raising=False)
-    said = [finding.value for finding in doctor.examine() if finding.name == 'bfloat16']
+    said = [check.value for check in doctor.run_checks() if check.name == 'bfloat16']
     assert len(said) == len(expected)
     assert all(value.startswith(start) for value, start in zip(said, expected))
 
 
-def test_a_missing_package_is_bad_news(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, 'NEEDED', ('numpy', 'package_that_is_not_there'))
 
-    bad = [finding for finding in doctor.examine() if not finding.good]
+    bad = [check for check in doctor.run_checks() if not check.passed]
 
-    assert [finding.name for finding in bad] == ['package_that_is_not_there']
+    assert [check.name for check in bad] == ['package_that_is_not_there']
     assert bad[0].value == 'missing: pip install package_that_is_not_there'
 
 
@@ -55,12 +56,12 @@ def test_every_extra_is_listed_with_its_version_or_how_to_get_it(
     assert names <= doctor.OPTIONAL.keys()
     for name in names - {'rosbags'}:
         pytest.importorskip(doctor.OPTIONAL[name][0])
-    values = {finding.name: finding.value for finding in doctor.examine()}
+    values = {check.name: check.value for check in doctor.run_checks()}
     assert all(values[name] == metadata.version(name) for name in names)
 
     monkeypatch.setitem(doctor.OPTIONAL, 'pyyaml', ('no_yaml', 'training: pip install pyyaml'))
-    finding, = (finding for finding in doctor.examine() if finding.name == 'pyyaml')
-    assert finding.good and finding.value == 'not installed (training: pip install pyyaml)'
+    check, = (check for check in doctor.run_checks() if check.name == 'pyyaml')
+    assert check.passed and check.value == 'not installed (training: pip install pyyaml)'
 
 
 @pytest.mark.skipif(torch.version.cuda is not None, reason='torch is built with CUDA')
