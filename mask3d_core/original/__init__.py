@@ -1,1 +1,1 @@
-"""The original's checkpoints: read without running their pickled code, and converted."""
+"""Checkpoints of the original Mask3D: read without running pickled code, and converted."""

@@ -12,8 +12,8 @@ from mask3d_core.classes import ClassTable, load_classes
 from mask3d_core.data.benchmark import Benchmark, benchmarks, find_benchmark
 from mask3d_core.errors import InputError
 from mask3d_core.model.config import ModelConfig
-from mask3d_core.original.inert_pickle import dig, entries, InertCheckpoint, is_tensor
-from mask3d_core.original.names import DROPPED, infer_config, renames
+from mask3d_core.original.inert_pickle import entries, InertCheckpoint, is_tensor, lookup
+from mask3d_core.original.names import DROPPED_TENSORS, infer_config, renames
 from mask3d_core.original.settings import OriginalSettings
 from mask3d_core.weights.checkpoint import (
     describe,
@@ -109,7 +109,7 @@ def convert_state(original: Mapping[str, torch.Tensor],
     wanted = dict.fromkeys(rename.original for rename in table)
     faults = [f'{name} is missing' for name in wanted if name not in original]
     faults += [f'{name} is unknown' for name in original
-               if name not in wanted and name not in DROPPED]
+               if name not in wanted and name not in DROPPED_TENSORS]
     for rename in table:
         if rename.original not in original:
             continue
@@ -188,8 +188,8 @@ def _config(original: Mapping[str, torch.Tensor], settings: OriginalSettings,
         levels=settings.read_levels())
     rounds = (settings.choose('decoder rounds', options.num_rounds, 'model.num_decoders', 3)
               if config.shared_rounds else
-              settings.told('decoder rounds', options.num_rounds, config.num_rounds))
-    queries = (settings.told('queries', options.num_queries, config.num_queries)
+              settings.inferred('decoder rounds', options.num_rounds, config.num_rounds))
+    queries = (settings.inferred('queries', options.num_queries, config.num_queries)
                if config.queries == 'learned' else
                settings.choose('queries', options.num_queries, 'model.num_queries', 100))
     config = replace(config, num_rounds=rounds, num_queries=queries)
@@ -208,7 +208,7 @@ def _report_tensors(original: Mapping[str, torch.Tensor], config: ModelConfig,
     for rename in renames(config):
         before = ours.get(rename.original)
         ours[rename.original] = f'{before}, {rename.ours}' if before else rename.ours
-    ours |= {name: f'dropped: {why}' for name, why in DROPPED.items()}
+    ours |= {name: f'dropped: {why}' for name, why in DROPPED_TENSORS.items()}
     rows = [(_PREFIX + name, ours[name], describe(tensor)) for name, tensor in original.items()]
     report.tensors[:0] = rows
 
@@ -297,8 +297,8 @@ def _training_facts(checkpoint: InertCheckpoint, settings: OriginalSettings, tab
     found = {
         'data': settings.read('data.train_dataset.dataset_name') or table,
         'converted_from': checkpoint.path.name,
-        'epoch': dig(checkpoint.content, 'epoch'),
-        'steps': dig(checkpoint.content, 'global_step'),
+        'epoch': lookup(checkpoint.content, 'epoch'),
+        'steps': lookup(checkpoint.content, 'global_step'),
         'seed': settings.read('general.seed'),
         'experiment': settings.read('general.experiment_name')}
     return {name: value for name, value in found.items() if value is not None}

@@ -1,10 +1,9 @@
 """
-Read a file of `torch.save` without running anything it contains.
+Read a file of `torch.save` without running any code in it.
 
-A pickle is a program: it may name any function of the machine and call it. Here every name turns
-into an empty class that only records what it was given, so the worst a file can do is be wrong.
-Tensors stay on disk until one is asked for: of a training checkpoint the optimizer's share, two
-thirds of it, is never read.
+A pickle is a program that can import and call any function. This unpickler replaces every class
+and function by an inert class that only records its arguments. Tensors are read on request, so
+the optimizer state, two thirds of a training checkpoint, is never read.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ _DTYPES: Final = {
 _BROKEN: Final = (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError,
                   AttributeError, OverflowError, MemoryError, NotImplementedError, OSError,
                   zipfile.BadZipFile, zlib.error)
-# Bytes of the object part of a file; the original's is below one megabyte.
-MAX_PICKLE: Final = 256 * 2**20
+MAX_PICKLE_BYTES: Final = 256 * 2**20
+"""Of `data.pkl`; a checkpoint of the original has less than one megabyte."""
 
 
 class _Sealed(type):
-    """Keep a pickle from changing the classes it is given."""
+    """Metaclass of `Inert`: prevents a pickle from setting attributes of its classes."""
 
     def __setattr__(cls, name: str, value: object) -> None:
         raise pickle.UnpicklingError(f'a pickle tried to set {name!r} of a class')
@@ -43,18 +42,18 @@ class _Sealed(type):
 
 class Inert(metaclass=_Sealed):
     """
-    What stands for an object of a class that is not loaded.
+    Placeholder for an object whose class is not loaded.
 
     Attributes
     ----------
     origin : str
-        Name of the class or function the pickle asked for.
+        Name of the class or function that the pickle refers to.
     args : tuple
-        What it would have been called with.
+        Arguments of the constructor or call.
     state : object
-        What it would have restored itself from.
+        Argument of `__setstate__`, None if there is none.
     items : dict
-        What would have been stored in it by key.
+        Items that the pickle sets by key.
 
     """
 
@@ -70,7 +69,7 @@ class Inert(metaclass=_Sealed):
         return self
 
     def __call__(self, *args: Any, **_: Any) -> Inert:
-        """Record the call of what a call returned, as in getattr(owner, name)(...)."""
+        """Record a call of a returned object, as in getattr(owner, name)(...)."""
         return Inert(*args)
 
     def __setstate__(self, state: Any) -> None:
@@ -82,17 +81,17 @@ class Inert(metaclass=_Sealed):
         self.items[key] = value
 
     def append(self, value: Any) -> None:
-        """Drop an element: no list or set of the original's matters to us."""
+        """Discard an element: no list or set of a checkpoint is needed."""
 
     add = append
 
     def extend(self, values: Iterable[Any]) -> None:
-        """Drop elements."""
+        """Discard elements."""
 
 
 @dataclass(frozen=True)
 class _Storage:
-    """Where the numbers of some tensors lie in the archive."""
+    """A storage in the archive; tensors are views of storages."""
 
     dtype: torch.dtype
     key: str
@@ -100,6 +99,7 @@ class _Storage:
 
 
 class _InertUnpickler(pickle.Unpickler):
+    """Unpickler that resolves every global to a subclass of `Inert`."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file)
@@ -121,23 +121,23 @@ class _InertUnpickler(pickle.Unpickler):
 
 class InertCheckpoint:
     """
-    A file of `torch.save`, opened without loading a class or a tensor.
+    A file of `torch.save`, opened without loading any class or tensor.
 
     Attributes
     ----------
     content : object
-        What was saved; plain values are themselves, everything else is `Inert`.
+        The saved object; plain values are kept, all other objects are `Inert`.
 
     """
 
     def __init__(self, path: str | Path) -> None:
         """
-        Read the object part of a file.
+        Read the pickled object of a file, without its tensors.
 
         Raises
         ------
         InputError
-            When the file is missing, broken or not written by torch 1.6 or newer.
+            If the file is missing, damaged, or not written by torch 1.6 or newer.
 
         """
         self.path = Path(path)
@@ -146,14 +146,14 @@ class InertCheckpoint:
         if not zipfile.is_zipfile(self.path):
             raise InputError(
                 f'{self.path.name} is not a zip archive as torch.save has written it since torch '
-                '1.6: it is cut short, no checkpoint, or older; expected a .ckpt of the original')
+                '1.6: it is truncated, no checkpoint, or older; expected a .ckpt of the original')
         try:
             self._archive = zipfile.ZipFile(self.path)
             entries = [name for name in self._archive.namelist() if name.endswith('/data.pkl')]
             if len(entries) != 1:
                 raise pickle.UnpicklingError('it holds no data.pkl')
             self._prefix = entries[0].removesuffix('data.pkl')
-            if self._archive.getinfo(entries[0]).file_size > MAX_PICKLE:
+            if self._archive.getinfo(entries[0]).file_size > MAX_PICKLE_BYTES:
                 raise pickle.UnpicklingError('its object part is absurdly large')
             self._check_byte_order()
             pickled = BytesIO(self._archive.read(entries[0]))
@@ -174,7 +174,7 @@ class InertCheckpoint:
         Raises
         ------
         InputError
-            When `record` is no tensor, or its numbers are missing or damaged.
+            If `record` is no tensor, or its storage is missing or damaged.
 
         """
         try:
@@ -193,6 +193,7 @@ class InertCheckpoint:
         if not isinstance(storage, _Storage) or len(size) != len(stride) or not all(
                 isinstance(value, int) and value >= 0 for value in values):
             raise pickle.UnpicklingError('its shape makes no sense')
+        # Check the bounds: as_strided would read beyond the storage.
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
         if math.prod(size) > storage.size or last >= storage.size:
             raise pickle.UnpicklingError('its shape is larger than its storage')
@@ -205,21 +206,21 @@ class InertCheckpoint:
 
 
 def is_tensor(value: Any) -> bool:
-    """Return whether a value of a checkpoint stands for a tensor."""
+    """Return whether a value of a checkpoint is the placeholder of a tensor."""
     return isinstance(value, Inert) and value.origin in (
         'torch._utils._rebuild_tensor_v2', 'torch._utils._rebuild_parameter')
 
 
-def dig(value: Any, path: str) -> Any:
+def lookup(value: Any, path: str) -> Any:
     """
-    Return a plain value from deep inside recorded objects, None when it is not there.
+    Return a plain value from nested containers, or None if it does not exist.
 
     Parameters
     ----------
     value : object
-        Where to start: a dictionary, or a recorded one (ordered, attribute, namespace, omegaconf).
+        Root container: a dict, or an `Inert` OrderedDict, AttributeDict, Namespace or DictConfig.
     path : str
-        Keys with dots between them: 'model.num_heads'.
+        Keys separated by dots: 'model.num_heads'.
 
     Returns
     -------
@@ -236,7 +237,7 @@ def dig(value: Any, path: str) -> Any:
 
 
 def entries(value: Any) -> dict[Any, Any]:
-    """Return what a container holds; omegaconf keeps it in the `_content` of its state."""
+    """Return the items of a container; omegaconf stores them in the `_content` of its state."""
     if isinstance(value, Inert):
         value = value.items or value.state
         if isinstance(value, dict):
@@ -245,7 +246,7 @@ def entries(value: Any) -> dict[Any, Any]:
 
 
 def _leaf(value: Any) -> Any:
-    """Return the value of an omegaconf node, anything else as it is."""
+    """Return the value of an omegaconf node; other values unchanged."""
     if isinstance(value, Inert) and isinstance(value.state, dict):
         return value.state.get('_val', value.state.get('_content'))
     return value

@@ -1,4 +1,4 @@
-"""The original's tensors: what model they belong to, and what they are called here."""
+"""Map the tensor names of the original to ours, and infer the model from tensor shapes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mask3d_core.errors import InputError
 from mask3d_core.model.config import Backbone, BACKBONES, ModelConfig
 import torch
 
-DROPPED: Final = {
+DROPPED_TENSORS: Final = {
     'backbone.final.kernel': 'a semantic head that the forward pass never uses',
     'backbone.final.bias': 'a semantic head that the forward pass never uses',
 }
@@ -28,7 +28,7 @@ Reshape = Callable[[torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True)
 class Rename:
-    """A tensor of ours: the original's name, our name, and how the layout changes."""
+    """How a tensor is converted: its name in the original, our name, and the change of layout."""
 
     original: str
     ours: str
@@ -40,40 +40,40 @@ def _as_is(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _outputs_first(tensor: torch.Tensor) -> torch.Tensor:
-    """Turn the kernel of a convolution, [K, Cin, Cout], into [Cout, K, Cin]."""
+    """Convert a convolution kernel [K, Cin, Cout] to [Cout, K, Cin]."""
     return tensor.movedim(-1, 0).contiguous()
 
 
-def _point_kernel(tensor: torch.Tensor) -> torch.Tensor:
-    """Turn the kernel of a convolution of one offset, [Cin, Cout], into [Cout, 1, Cin]."""
+def _pointwise_kernel(tensor: torch.Tensor) -> torch.Tensor:
+    """Convert the kernel of a 1x1x1 convolution, [Cin, Cout], to [Cout, 1, Cin]."""
     return tensor.transpose(0, -1).unsqueeze(1).contiguous()
 
 
-def _transposed(tensor: torch.Tensor) -> torch.Tensor:
-    """Turn the kernel of a convolution of one offset into the weight of a Linear."""
+def _linear_weight(tensor: torch.Tensor) -> torch.Tensor:
+    """Convert the kernel of a 1x1x1 convolution, [Cin, Cout], to a Linear weight [Cout, Cin]."""
     return tensor.transpose(0, -1).contiguous()
 
 
-def _row(tensor: torch.Tensor) -> torch.Tensor:
-    """Turn the bias of a convolution, [1, C], into [C]."""
+def _linear_bias(tensor: torch.Tensor) -> torch.Tensor:
+    """Convert the bias of a convolution, [1, C], to [C]."""
     return tensor.squeeze(0)
 
 
-def _unit_kernel(tensor: torch.Tensor) -> torch.Tensor:
-    """Turn the weight of a Conv1d with kernel 1, [out, in, 1], into that of a Linear."""
+def _conv1d_weight(tensor: torch.Tensor) -> torch.Tensor:
+    """Convert the weight of a Conv1d of kernel size 1, [out, in, 1], to a Linear weight."""
     return tensor.squeeze(-1)
 
 
-def _third(index: int) -> Reshape:
-    """Cut query, key or value out of a projection that holds the three on top of each other."""
-    def cut(tensor: torch.Tensor) -> torch.Tensor:
-        height = len(tensor) // 3
-        return tensor[index * height:(index + 1) * height].clone()
-    return cut
+def _in_projection(index: int) -> Reshape:
+    """Select the query (0), key (1) or value (2) part of a stacked `in_proj`, [3 D, ...]."""
+    def select(tensor: torch.Tensor) -> torch.Tensor:
+        dim = len(tensor) // 3
+        return tensor[index * dim:(index + 1) * dim].clone()
+    return select
 
 
 def renames(config: ModelConfig) -> list[Rename]:
-    """Return every tensor of a model, in the order of the original's state dict."""
+    """Return the renames of all tensors of a model, in the order of the original's state dict."""
     return [*_backbone(config), *_heads(config), *_decoder(config)]
 
 
@@ -102,7 +102,7 @@ def _convolution(kernel: str, norm: str, ours: str) -> Iterator[Rename]:
 
 
 def _block_inputs(planes: tuple[int, ...]) -> list[int]:
-    """Return the channels that enter each of the 8 stages of blocks (res16unet.py)."""
+    """Return the input channels of the 8 stages of residual blocks (res16unet.py)."""
     down = [32, *planes[:3]]
     skips = [planes[2], planes[1], planes[0], 32]
     return down + [planes[4 + i] + skip for i, skip in enumerate(skips)]
@@ -113,20 +113,21 @@ def _residual(original: str, ours: str, shortcut: bool) -> Iterator[Rename]:
         yield Rename(f'{original}.conv{i}.kernel', f'{ours}.conv{i}.weight', _outputs_first)
         yield from _leaves(f'{original}.norm{i}.bn', f'{ours}.conv{i}.norm', _NORM)
     if shortcut:
-        yield Rename(f'{original}.downsample.0.kernel', f'{ours}.shortcut.weight', _point_kernel)
+        yield Rename(f'{original}.downsample.0.kernel', f'{ours}.shortcut.weight',
+                     _pointwise_kernel)
         yield from _leaves(f'{original}.downsample.1.bn', f'{ours}.shortcut.norm', _NORM)
 
 
 def _heads(config: ModelConfig) -> Iterator[Rename]:
-    yield Rename('mask_features_head.kernel', 'mask_projection.weight', _transposed)
-    yield Rename('mask_features_head.bias', 'mask_projection.bias', _row)
+    yield Rename('mask_features_head.kernel', 'mask_projection.weight', _linear_weight)
+    yield Rename('mask_features_head.bias', 'mask_projection.bias', _linear_bias)
     if config.queries == 'learned':
         yield Rename('query_feat.weight', 'queries.content', _as_is)
         yield Rename('query_pos.weight', 'queries.position', _as_is)
     else:
         for i in (0, 2):
             original, ours = f'query_projection.layers.{i}', f'queries.projection.{i}'
-            yield Rename(f'{original}.weight', f'{ours}.weight', _unit_kernel)
+            yield Rename(f'{original}.weight', f'{ours}.weight', _conv1d_weight)
             yield Rename(f'{original}.bias', f'{ours}.bias', _as_is)
     if config.queries == 'fps_feature':
         for i in (0, 2):
@@ -154,27 +155,27 @@ def _attention(original: str, module: str, ours: str) -> Iterator[Rename]:
     for leaf in _LINEAR:
         for index, part in enumerate(('query', 'key', 'value')):
             yield Rename(f'{original}.{module}.in_proj_{leaf}',
-                         f'{ours}.attention.{part}.{leaf}', _third(index))
+                         f'{ours}.attention.{part}.{leaf}', _in_projection(index))
     yield from _leaves(f'{original}.{module}.out_proj', f'{ours}.attention.out')
     yield from _leaves(f'{original}.norm', f'{ours}.norm')
 
 
 def infer_config(shapes: Mapping[str, tuple[int, ...]], **known: object) -> ModelConfig:
     """
-    Read the configuration of a model off the shapes of its tensors.
+    Infer the configuration of a model from the shapes of its tensors.
 
     Parameters
     ----------
     shapes : mapping of str to tuple of int
-        The original's names, without `model.`.
+        By the names of the original, without the prefix `model.`.
     known : values
-        Settings of `ModelConfig` that no shape tells: num_heads, num_rounds, on_segments,
-        num_queries, levels. They give way to what the shapes say.
+        Settings of `ModelConfig` that do not follow from shapes: num_heads, num_rounds,
+        on_segments, num_queries, levels. Inferred values take precedence.
 
     Raises
     ------
     InputError
-        For a model that this program does not have, or when a telling tensor is missing.
+        For an unsupported model, or if a required tensor is missing.
 
     """
     for prefix, feature in _UNSUPPORTED.items():
@@ -211,7 +212,7 @@ def _shape(shapes: Mapping[str, tuple[int, ...]], name: str, dims: int) -> tuple
 
 
 def _count(shapes: Mapping[str, tuple[int, ...]], pattern: str) -> int:
-    """Return how many numbers stand where the pattern has its group."""
+    """Count the different values of the pattern's group among the tensor names."""
     return len({match[1] for match in map(re.compile(pattern).fullmatch, shapes) if match})
 
 

@@ -1,4 +1,4 @@
-"""The original's checkpoints, converted exactly."""
+"""Conversion of checkpoints of the original."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +33,7 @@ def original(golden_json: Callable[[str], dict[str, Any]]) -> State:
 
 @pytest.fixture(scope='module')
 def config(golden_json: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
-    """Return the configuration it was made with, references included as the original has them."""
+    """Return its configuration, with references as in configurations of the original."""
     model = golden_json('micro_eval')['config'] | {
         'train_on_segments': '${general.train_on_segments}', 'voxel_size': '${data.voxel_size}'}
     return {'general': {'train_on_segments': True, 'num_targets': 19, 'seed': 7,
@@ -81,7 +81,7 @@ def test_the_report_names_every_tensor(converted: tuple[Weights, ConversionRepor
     assert ('model.pos_enc.gauss_B', 'positions.gauss', '[3, 8] float32') in report.tensors
 
 
-def test_the_numbers_arrive_where_they_belong(converted: tuple[Weights, ConversionReport],
+def test_tensor_values_are_kept(converted: tuple[Weights, ConversionReport],
                                               original: State, tmp_path: Path) -> None:
     save_weights(tmp_path / 'ours', converted[0])
     state = load_weights(tmp_path / 'ours').state
@@ -154,7 +154,7 @@ def test_a_checkpoint_without_configuration_says_what_was_assumed(original: Stat
     assert (given.licence, given.color_mean) == ('mine', (0.1, 0.2, 0.3))
 
 
-def test_the_options_of_the_command_arrive(original: State, tmp_path: Path) -> None:
+def test_the_options_of_the_command_are_used(original: State, tmp_path: Path) -> None:
     path, out = lightning(tmp_path / 'bare.ckpt', original), tmp_path / 'out.weights'
     assert main(['convert', str(path), str(out), '--num-heads', '4', '--num-rounds', '2',
                  '--num-queries', '50', '--masks', 'segments', '--voxel-size', '0.04',
@@ -230,7 +230,7 @@ def test_rounds_with_their_own_weights(original: State) -> None:
 
 @pytest.mark.parametrize('name', [name for name, shape in BACKBONES.items()
                                   if name != 'small' and not shape.crosses])
-def test_backbones_are_told_by_their_shapes(original: State, name: str) -> None:
+def test_backbones_are_inferred_from_shapes(original: State, name: str) -> None:
     planes, counts, _ = BACKBONES[name]
     shapes = {key: tuple(t.shape) for key, t in original.items() if '.block' not in key}
     for block, (plane, count) in enumerate(zip(planes, counts, strict=True), 1):

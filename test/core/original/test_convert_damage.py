@@ -1,4 +1,4 @@
-"""Checkpoints that are damaged, foreign or meant to do harm: refused, and never run."""
+"""Damaged, foreign and malicious checkpoints are rejected, and their code is never run."""
 
 from collections.abc import Callable
 import os
@@ -94,7 +94,7 @@ def test_broken_and_foreign_files_are_refused(original: State, tmp_path: Path) -
         convert_checkpoint(tmp_path / 'none.ckpt')
 
 
-def test_no_damage_gets_past_the_errors(tmp_path: Path) -> None:
+def test_every_damage_raises_an_input_error(tmp_path: Path) -> None:
     whole = tmp_path / 'whole.ckpt'
     lightning(whole, {'a': torch.ones(3)}, {'model': {'num_heads': 2, 'hlevels': [0, 1]}})
     with zipfile.ZipFile(whole) as archive:
