@@ -185,11 +185,11 @@ def _run_rooms(options: argparse.Namespace) -> None:
     from mask3d_core.data.dataset import Dataset
     from mask3d_core.data.generated import room_sources, ROOMS
     from mask3d_core.data.prepare import prepare
-    from mask3d_core.rooms.furnished import BACKGROUND
+    from mask3d_core.rooms.scene_assembly import BACKGROUND_CLASSES
 
     # Some are left in the frame of their camera, as some robots' clouds are.
-    data = Dataset(options.out, f'rooms {options.seed}', load_classes(ROOMS.table), BACKGROUND,
-                   upright=False)
+    data = Dataset(options.out, f'rooms {options.seed}', load_classes(ROOMS.table),
+                   BACKGROUND_CLASSES, upright=False)
     sources = room_sources(options.count, options.held_out, options.seed)
     _print_dataset(prepare(data, sources, options.workers, _log))
 

@@ -86,7 +86,7 @@ def generate_room(seed: int, number: int) -> dict[str, NDArray]:
     """
     # imported on use: listing the benchmarks needs no generator
     from mask3d_core.rooms.room import make_room
-    from mask3d_core.rooms.scanning import random_style, scan
+    from mask3d_core.rooms.scanning import random_style, scan_scene
 
     classes = load_classes(ROOMS.table)
     rng = np.random.default_rng([seed, number & 0xFFFFFFFF])
@@ -94,7 +94,7 @@ def generate_room(seed: int, number: int) -> dict[str, NDArray]:
     for _ in range(MAX_ATTEMPTS):
         style = random_style(rng, int(np.exp(rng.uniform(*np.log(NUM_POINTS)))))
         try:
-            columns = scan(make_room(rng, classes, style.path == 'close'), rng, style)
+            columns = scan_scene(make_room(rng, classes, style.path == 'close'), rng, style)
         except InputError:  # no camera position sees enough
             continue
         columns = drop_fragments(columns)

@@ -1,1 +1,1 @@
-"""Furnished rooms by the seed, and a camera that scans them: training data without a licence."""
+"""Generate furnished rooms from a seed and scan them with a simulated RGB-D camera."""

@@ -1,43 +1,45 @@
-"""What a colour camera makes of lit surfaces."""
+"""A colour camera: light, exposure and noise."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mask3d_core.rooms.materials import noise, paint_colors
+from mask3d_core.rooms.materials import paint_colors, value_noise
 from mask3d_core.rooms.scene import Scene
 import numpy as np
 from numpy.typing import NDArray
 
-REACH = 2.5
-"""Metres: where a lamp gives half its light."""
-RESPONSE = 0.6
-"""Exponent from light to the value of a pixel, next to a material's colour."""
-PATCH = 1.3
-"""Metres between brighter and darker places of a room."""
-CELL = 0.05
-REACHES = (0.05, 0.15)
-"""Metres: where to look for what keeps the light away."""
-DIRECTIONS = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) / np.sqrt(3)
+LAMP_HALF_DISTANCE = 2.5
+"""Metres from a lamp at which its light is halved."""
+GAMMA = 0.6
+"""Exponent from light to its factor on a pixel's value."""
+PATCH_SIZE = 1.3
+"""Metres, wavelength of the variation of light over a room."""
+OCCUPANCY_CELL = 0.05
+"""Metres, edge of the cells of the occupancy grid for ambient occlusion."""
+OCCLUSION_DISTANCES = (0.05, 0.15)
+"""Metres at which the rays of ambient occlusion are sampled."""
+OCCLUSION_DIRECTIONS = np.array(
+    [(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) / np.sqrt(3)
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
+class VisiblePoints:
     """
-    Places of surfaces, each in a pixel of a frame.
+    Surface points, each visible in a pixel of a frame.
 
     Attributes
     ----------
     face : [S] int
-        Rows of the mesh's faces.
+        Indices of faces.
     weight : [S, 3] float
-        Shares of the face's corners.
+        Barycentric coordinates in the face.
     side : [S] float
-        1 where the face's normal points to the camera, -1 where it points away.
+        1 if the normal of the face points towards the camera, -1 if it points away.
     frame : [S] int
-        Number of the frame.
+        Index of the frame.
     offset : [S] float
-        Distance of the pixel to the middle of the picture, relative to a corner's.
+        Distance of the pixel from the image center, 1 for the image corners.
 
     """
 
@@ -47,41 +49,41 @@ class Sight:
     frame: NDArray[np.integer]
     offset: NDArray[np.floating]
 
-    def rows(self, chosen: NDArray) -> Sight:
-        """Return some of the places."""
-        return Sight(self.face[chosen], self.weight[chosen], self.side[chosen],
+    def select(self, chosen: NDArray) -> VisiblePoints:
+        """Return a subset of the points."""
+        return VisiblePoints(self.face[chosen], self.weight[chosen], self.side[chosen],
                      self.frame[chosen], self.offset[chosen])
 
-    def between(self, faces: NDArray, table: NDArray) -> NDArray[np.float64]:
-        """Interpolate what vertices have, [M, D], in the corners of faces: [S, D]."""
+    def interpolate(self, faces: NDArray, table: NDArray) -> NDArray[np.float64]:
+        """Interpolate vertex attributes [M, D] at the points: [S, D]."""
         return np.einsum('sk,skd->sd', self.weight, table[faces[self.face]])
 
 
 @dataclass(frozen=True, eq=False)
 class Exposure:
     """
-    A colour camera of one day.
+    Light and colour settings of one scan.
 
     Attributes
     ----------
     gain : [frames, 3] float
-        Relative brightness and white balance of frames.
+        Exposure times white balance of each frame.
     brightness : float
-        Mean value of the pixels it aims at, 0..1.
+        Target of the automatic exposure: mean pixel value, 0..1.
     ambient : float
-        Share of the light that comes from everywhere.
+        Share of ambient light, 0..1.
     patches : float
-        How much it differs from place to place: daylight here, a dim corner there.
-    contact : float
-        Share of the light that is missing where everything around is occupied.
+        Amplitude of the variation of light over the room.
+    occlusion : float
+        Strength of ambient occlusion, 0..1.
     saturation : float
         1 keeps colours, 0 makes them grey.
     vignette : float
-        Share of the light that is missing in the corners.
+        Share of the light lost in the image corners.
     noise : float
-        Standard deviation of a pixel.
+        Standard deviation of the pixel noise.
     speckle : float
-        Factor on the speckle of materials; less where many frames were averaged.
+        Factor on the speckle of materials.
 
     """
 
@@ -89,7 +91,7 @@ class Exposure:
     brightness: float
     ambient: float
     patches: float
-    contact: float
+    occlusion: float
     saturation: float
     vignette: float
     noise: float
@@ -97,94 +99,97 @@ class Exposure:
 
 
 def random_exposure(rng: np.random.Generator, frames: int) -> Exposure:
-    """Draw a camera for so many frames: automatic exposure wanders, white balance too."""
+    """Draw random settings; exposure and white balance vary from frame to frame."""
     wander = np.cumsum(rng.normal(0, 0.025, frames))
     balance = rng.normal(0, (0.07, 0.02, 0.09), 3) + rng.normal(0, 0.012, (frames, 3))
     return Exposure(
         gain=np.exp((wander - wander.mean()).clip(-0.2, 0.2)[:, None] + balance),
         brightness=rng.uniform(0.35, 0.78), ambient=rng.uniform(0.35, 0.8),
-        patches=rng.uniform(0, 0.6), contact=rng.uniform(0.1, 0.9),
+        patches=rng.uniform(0, 0.6), occlusion=rng.uniform(0.1, 0.9),
         saturation=rng.uniform(0.6, 1.1), vignette=rng.uniform(0, 0.2),
         noise=np.exp(rng.uniform(*np.log((0.002, 0.02)))), speckle=rng.uniform(0.1, 1))
 
 
-def photograph(scene: Scene, normals: NDArray, sight: Sight, exposure: Exposure,
-               rng: np.random.Generator) -> NDArray[np.float64]:
+def render_colors(scene: Scene, normals: NDArray, visible: VisiblePoints, exposure: Exposure,
+                  rng: np.random.Generator) -> NDArray[np.float64]:
     """
-    Return the colours 0..1 of places, [S, 3].
+    Return the colours of visible points, 0..1: [S, 3].
 
     Parameters
     ----------
     scene : Scene
     normals : [F, 3] float
-        Of the faces of the scene.
-    sight : Sight
+        Face normals of the scene.
+    visible : VisiblePoints
     exposure : Exposure
     rng : Generator
 
     """
     mesh = scene.mesh
-    texture, place = (sight.between(mesh.faces, table) for table in (mesh.texture, mesh.vertices))
-    material = mesh.material[sight.face]
+    texture, place = (visible.interpolate(mesh.faces, table)
+                      for table in (mesh.texture, mesh.vertices))
+    material = mesh.material[visible.face]
     colors = paint_colors(mesh.materials, material, texture)
     speckle = exposure.speckle * np.array([m.speckle for m in mesh.materials])
     colors += (speckle[material] * rng.standard_normal(len(colors)))[:, None]
-    light = _light(scene.lights, normals[sight.face] * sight.side[:, None], place,
-                   exposure.ambient)
-    light *= 1 + exposure.patches * (noise(place / PATCH, 3) - 0.5)
-    colors *= (light * (1 - exposure.vignette * sight.offset ** 2))[:, None]
-    colors *= _automatic(colors.mean(), exposure.brightness) * exposure.gain[sight.frame]
+    light = _lighting(scene.lights, normals[visible.face] * visible.side[:, None], place,
+                      exposure.ambient)
+    light *= 1 + exposure.patches * (value_noise(place / PATCH_SIZE, 3) - 0.5)
+    colors *= (light * (1 - exposure.vignette * visible.offset ** 2))[:, None]
+    colors *= _exposure_factor(colors.mean(), exposure.brightness) * exposure.gain[visible.frame]
     grey = colors.mean(1, keepdims=True)
     colors = grey + exposure.saturation * (colors - grey)
     colors += exposure.noise * rng.standard_normal(colors.shape)
     return colors.clip(0, 1)
 
 
-def _light(lamps: NDArray, normals: NDArray, place: NDArray, ambient: float,
-           ) -> NDArray[np.float64]:
-    """Return the light on surfaces, around 1: [S]; the normals point to the camera."""
+def _lighting(lamps: NDArray, normals: NDArray, place: NDArray, ambient: float,
+              ) -> NDArray[np.float64]:
+    """Return the brightness of surfaces whose normals face the camera, about 1: [S]."""
     direct = np.zeros(len(place))
     for lamp in lamps:
-        way = lamp - place
-        distance = np.linalg.norm(way, axis=1).clip(0.1)
-        slope = ((way * normals).sum(1) / distance).clip(0)
-        direct += slope / (1 + (distance / REACH) ** 2)
+        to_lamp = lamp - place
+        distance = np.linalg.norm(to_lamp, axis=1).clip(0.1)
+        cosine = ((to_lamp * normals).sum(1) / distance).clip(0)  # Lambert
+        direct += cosine / (1 + (distance / LAMP_HALF_DISTANCE) ** 2)
     upwards = 0.85 + 0.15 * normals[:, 2]
-    return (ambient * upwards + (1 - ambient) * 2 * direct) ** RESPONSE
+    return (ambient * upwards + (1 - ambient) * 2 * direct) ** GAMMA
 
 
-def crowding(xyz: NDArray, normals: NDArray) -> NDArray[np.float64]:
+def ambient_occlusion(xyz: NDArray, normals: NDArray) -> NDArray[np.float64]:
     """
-    Return the share of the surroundings of points that other points occupy, 0..1.
+    Return the ambient occlusion of points, 0..1: the share of rays blocked by other points.
 
-    Light does not reach such points well: in corners, under things and between them.
+    It is high in corners, under objects and between them.
 
     Parameters
     ----------
     xyz : [N, 3] float
         Metres.
     normals : [N, 3] float
-        Unit vectors away from the surface.
+        Unit vectors pointing away from the surface.
 
     """
-    low = xyz.min(0) - REACHES[-1] - 3 * CELL
-    size = ((xyz.max(0) + REACHES[-1] + 3 * CELL - low) / CELL).astype(np.int64) + 2
+    low = xyz.min(0) - OCCLUSION_DISTANCES[-1] - 3 * OCCUPANCY_CELL
+    high = xyz.max(0) + OCCLUSION_DISTANCES[-1] + 3 * OCCUPANCY_CELL
+    size = ((high - low) / OCCUPANCY_CELL).astype(np.int64) + 2
     stride = np.array([size[1] * size[2], size[2], 1])
     occupied = np.zeros(int(size.prod()), bool)
-    occupied[((xyz - low) / CELL).astype(np.int64) @ stride] = True
-    start = xyz + CELL * normals - low
-    share = np.zeros(len(xyz))
-    for direction in DIRECTIONS:
-        # Sums of the normal and a point of the sphere are denser around the normal.
-        way = normals + 0.95 * direction
-        way /= np.linalg.norm(way, axis=1, keepdims=True)
+    occupied[((xyz - low) / OCCUPANCY_CELL).astype(np.int64) @ stride] = True
+    start = xyz + OCCUPANCY_CELL * normals - low
+    blocked_rays = np.zeros(len(xyz))
+    for direction in OCCLUSION_DIRECTIONS:
+        # Normal plus a point on the sphere: a direction with a cosine-weighted distribution.
+        ray = normals + 0.95 * direction
+        ray /= np.linalg.norm(ray, axis=1, keepdims=True)
         blocked = np.zeros(len(xyz), bool)
-        for reach in REACHES:
-            blocked |= occupied[((start + reach * way) / CELL).astype(np.int64) @ stride]
-        share += blocked
-    return share / len(DIRECTIONS)
+        for distance in OCCLUSION_DISTANCES:
+            cell = ((start + distance * ray) / OCCUPANCY_CELL).astype(np.int64)
+            blocked |= occupied[cell @ stride]
+        blocked_rays += blocked
+    return blocked_rays / len(OCCLUSION_DIRECTIONS)
 
 
-def _automatic(mean: float, wanted: float) -> float:
-    """Return the factor of an exposure that goes most of the way to the wanted brightness."""
-    return float(np.clip((wanted / max(mean, 0.02)) ** 0.7, 0.5, 2.0))
+def _exposure_factor(mean: float, target: float) -> float:
+    """Return the factor of an automatic exposure, which only partly reaches its target."""
+    return float(np.clip((target / max(mean, 0.02)) ** 0.7, 0.5, 2.0))

@@ -1,10 +1,10 @@
-"""What stands in a room of each kind, and how: chairs around tables, beds against walls."""
+"""Furnish rooms: which pieces each kind of room has, and how they are arranged."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from mask3d_core.rooms.arrangement import Arrangement, Placed
+from mask3d_core.rooms.arrangement import Arrangement, PlacedPiece
 from mask3d_core.rooms.furniture import (
     bathroom,
     beds,
@@ -25,25 +25,25 @@ from mask3d_core.rooms.piece import Piece, Top
 import numpy as np
 
 Maker = Callable[[np.random.Generator], Piece]
-BEDS = (beds.bed, beds.bed, beds.bed, beds.bunk_bed)
+BED_MAKERS = (beds.bed, beds.bed, beds.bed, beds.bunk_bed)
 LOW_STORAGE = (storage.low_cabinet, storage.dresser, storage.shoe_cupboard)
 SHELVES = (shelves.bookshelf, shelves.bookshelf, shelves.cube_shelf, shelves.rack)
-USUAL_AREA = 13.0
-"""Square metres."""
-CROWDED_THINGS = (8, 22)
-"""Things on each table of a room that is scanned for them."""
+REFERENCE_AREA = 13.0
+"""Square metres of a room for which `scaled_count` returns counts as given."""
+CROWDED_COUNTS = (8, 22)
+"""Range of the number of objects on each table of a crowded room."""
 
 
 class Furnisher:
     """
-    Furnishes one room.
+    Places furniture and objects in one room.
 
     Attributes
     ----------
     room : Arrangement
     rng : numpy Generator
     crowded : bool
-        Whether tables are full of things.
+        Whether tables are full of objects.
 
     """
 
@@ -51,36 +51,36 @@ class Furnisher:
         self.room, self.rng, self.crowded = room, room.rng, crowded
 
     def chance(self, probability: float) -> bool:
-        """Throw a coin."""
+        """Return True with a probability."""
         return bool(self.rng.random() < probability)
 
-    def some(self, least: int, most: int) -> int:
-        """Draw how many of something there are in a room of the usual size; more in a bigger."""
-        number = self.rng.integers(least, most + 1) * self.room.plan.area / USUAL_AREA
-        return int(number + self.rng.random())
+    def scaled_count(self, least: int, most: int) -> int:
+        """Draw a count between two bounds, proportional to the area of the room."""
+        number = self.rng.integers(least, most + 1) * self.room.plan.area / REFERENCE_AREA
+        return int(number + self.rng.random())  # rounded at random, so that the mean is kept
 
     def make(self, makers: Sequence[Maker]) -> Piece:
-        """Make one of several kinds."""
+        """Make a piece with one of several makers, chosen at random."""
         return makers[int(self.rng.integers(len(makers)))](self.rng)
 
-    def along_wall(self, makers: Sequence[Maker], count: int = 1, gap: float | None = None,
-                   ) -> list[Placed]:
-        """Put pieces with their backs to walls, and things upon them."""
+    def place_along_walls(self, makers: Sequence[Maker], count: int = 1,
+                          gap: float | None = None) -> list[PlacedPiece]:
+        """Place pieces with their backs to walls, and objects on top of them."""
         done = []
         for _ in range(count):
-            placed = self.room.against_wall(self.make(makers), gap=gap)
+            placed = self.room.place_against_wall(self.make(makers), gap=gap)
             if placed is not None:
                 self.fill_tops(placed)
                 done.append(placed)
         return done
 
-    def somewhere(self, makers: Sequence[Maker], count: int = 1) -> list[Placed]:
-        """Put pieces anywhere on the floor."""
-        found = [self.room.anywhere(self.make(makers)) for _ in range(count)]
-        return [placed for placed in found if placed is not None]
+    def scatter(self, makers: Sequence[Maker], count: int = 1) -> None:
+        """Place pieces anywhere on the floor."""
+        for _ in range(count):
+            self.room.place_anywhere(self.make(makers))
 
     def things(self, host: Piece) -> Iterator[Piece]:
-        """Make things that lie on tables, or that stand in shelves and kitchens, for ever."""
+        """Yield random objects that fit the class of a host, such as kitchenware; endless."""
         makers: Sequence[Maker] = {
             'bookshelf': clutter.SHELF_THINGS,
             'counter': clutter.KITCHEN_THINGS + devices.KITCHEN_DEVICES,
@@ -90,16 +90,16 @@ class Furnisher:
         while True:
             yield self.make(makers)
 
-    def fill_tops(self, host: Placed, most: int = 5) -> None:
-        """Put things on the flat places of a piece."""
+    def fill_tops(self, host: PlacedPiece, most: int = 5) -> None:
+        """Place objects on all tops of a piece."""
         for top in host.piece.tops:
             count = int(self.rng.integers(0, most + 1))
             if self.crowded and min(top.size) > 0.35 and top.center[2] < 1.1:
-                count = int(self.rng.integers(*CROWDED_THINGS))
-            self.room.on_top(host, top, self.things(host.piece), count)
+                count = int(self.rng.integers(*CROWDED_COUNTS))
+            self.room.place_on_top(host, top, self.things(host.piece), count)
 
-    def chairs_around(self, table: Placed, makers: Sequence[Maker], most: int) -> None:
-        """Put chairs of one kind around a table, pushed in more or less."""
+    def place_chairs_around(self, table: PlacedPiece, makers: Sequence[Maker], most: int) -> None:
+        """Place equal chairs around a table, pushed in at random distances."""
         maker = makers[int(self.rng.integers(len(makers)))]
         state = int(self.rng.integers(1 << 31))
         width, depth = table.piece.size[:2] / 2
@@ -110,47 +110,47 @@ class Furnisher:
         for x, y, angle in self.rng.permutation(np.array(places))[:most]:
             chair = maker(np.random.default_rng(state))
             pulled = self.rng.uniform(0.0, 0.45) + (0.2 if self.chance(0.2) else 0)
-            if table.piece.parts:  # cabinets below leave no room for knees
+            if table.piece.parts:  # cabinets below leave no space for knees
                 pulled += chair.size[1] / 2
             away = np.array([-np.sin(angle), np.cos(angle)]) * pulled
-            self.room.before(table, chair, x + away[0], y + away[1],
+            self.room.place_beside(table, chair, x + away[0], y + away[1],
                              angle + self.rng.normal(0, 0.2))
 
-    def table_with_chairs(self, makers: Sequence[Maker], chairs: Sequence[Maker],
-                          most: int = 6) -> None:
-        """Put a table with things on it and chairs around it."""
-        table = self.room.anywhere(self.make(makers), straight=self.chance(0.7), margin=0.3)
+    def place_table_with_chairs(self, makers: Sequence[Maker], chairs: Sequence[Maker],
+                                most: int = 6) -> None:
+        """Place a table with chairs around it and objects on it."""
+        table = self.room.place_anywhere(self.make(makers), straight=self.chance(0.7), margin=0.3)
         if table is None:
             return
-        self.chairs_around(table, chairs, int(self.rng.integers(1, most + 1)))
+        self.place_chairs_around(table, chairs, int(self.rng.integers(1, most + 1)))
         self.fill_tops(table, 6)
 
-    def workplace(self) -> None:
-        """Put a desk at a wall, with a chair before it and a screen on it."""
-        place = self.room.against_wall(desk(self.rng))
+    def place_workplace(self) -> None:
+        """Place a desk at a wall, with a chair and a monitor."""
+        place = self.room.place_against_wall(desk(self.rng))
         if place is None:
             return
         top = place.piece.tops[0]
         chair = self.make((office_chair, office_chair, dining_chair))
-        self.room.before(place, chair, top.center[0] + self.rng.normal(0, 0.1),
+        self.room.place_beside(place, chair, top.center[0] + self.rng.normal(0, 0.1),
                          top.center[1] - top.size[1] / 2 - self.rng.uniform(0, 0.4),
                          np.pi + self.rng.normal(0, 0.5))
         if self.chance(0.8):
             self._screen(place, top)
         self.fill_tops(place, 6)
 
-    def _screen(self, host: Placed, top: Top) -> None:
-        """Put one monitor or two at the back of a desk."""
+    def _screen(self, host: PlacedPiece, top: Top) -> None:
+        """Place one or two monitors at the back of a desk."""
         for side in ((-0.3, 0.3) if top.size[0] > 1.3 and self.chance(0.3) else (0.0,)):
             piece = devices.monitor(self.rng)
             x = top.center[0] + side + self.rng.normal(0, 0.03)
             y = top.center[1] + top.size[1] / 2 - piece.size[1] / 2 - 0.03
-            place = host.point((x, y, top.center[2])).tolist()
-            self.room.put(piece, place, host.angle + self.rng.normal(0, 0.15), 0.0, host)
+            place = host.point_in_room((x, y, top.center[2])).tolist()
+            self.room.place(piece, place, host.angle + self.rng.normal(0, 0.15), 0.0, host)
 
-    def bed(self, makers: Sequence[Maker]) -> None:
-        """Put a bed with its head to a wall and something beside it."""
-        bed = self.room.against_wall(self.make(makers))
+    def place_bed(self, makers: Sequence[Maker]) -> None:
+        """Place a bed with its head at a wall, and nightstands."""
+        bed = self.room.place_against_wall(self.make(makers))
         if bed is None:
             return
         half, depth = bed.piece.size[0] / 2, bed.piece.size[1] / 2
@@ -158,156 +158,162 @@ class Furnisher:
             if self.chance(0.6):
                 piece = self.make((storage.nightstand, tables.side_table))
                 width, length = piece.size[:2] / 2
-                stand = self.room.before(bed, piece, side * (half + width + 0.06),
+                stand = self.room.place_beside(bed, piece, side * (half + width + 0.06),
                                          depth - length - 0.02)
                 if stand is not None:
                     for top in stand.piece.tops:
                         if self.chance(0.5):
                             lamp = self.make(decoration.TABLE_DECORATION)
-                            self.room.on_top(stand, top, iter([lamp]), 1)
+                            self.room.place_on_top(stand, top, iter([lamp]), 1)
                     self.fill_tops(stand, 3)
 
-    def sofa_corner(self) -> None:
-        """Put a sofa, a low table before it, and a television opposite."""
-        place = self.room.against_wall(self.make((sofa, sofa, sofa, corner_sofa)))
+    def place_sofa_corner(self) -> None:
+        """Place a sofa with a coffee table, armchairs, and a television."""
+        place = self.room.place_against_wall(self.make((sofa, sofa, sofa, corner_sofa)))
         if place is not None:
             low = tables.coffee_table(self.rng)
             depth = place.piece.size[1] / 2 + low.size[1] / 2
-            table = self.room.before(place, low, self.rng.normal(0, 0.2),
+            table = self.room.place_beside(place, low, self.rng.normal(0, 0.2),
                                      -depth - self.rng.uniform(0.25, 0.5))
             if table is not None:
                 self.fill_tops(table, 5)
-        self.somewhere((armchair,), int(self.rng.integers(0, 3)))
+        self.scatter((armchair,), int(self.rng.integers(0, 3)))
         if self.chance(0.6):
-            for stand in self.along_wall((storage.tv_stand,)):
+            for stand in self.place_along_walls((storage.tv_stand,)):
                 if stand.piece.tops:
                     self._screen_on(stand, stand.piece.tops[0])
 
-    def _screen_on(self, stand: Placed, top: Top) -> None:
-        place = stand.point(top.center).tolist()
-        self.room.put(devices.tv(self.rng), place, stand.angle, 0.0, stand)
+    def _screen_on(self, stand: PlacedPiece, top: Top) -> None:
+        place = stand.point_in_room(top.center).tolist()
+        self.room.place(devices.tv(self.rng), place, stand.angle, 0.0, stand)
 
-    def on_walls(self, makers: Sequence[Maker], count: int, low: float, high: float) -> None:
-        """Hang pieces on walls, their lower ends at low..high metres."""
+    def hang_on_walls(self, makers: Sequence[Maker], count: int, low: float, high: float) -> None:
+        """Hang pieces on walls, with their lower ends at a height of low..high metres."""
         for _ in range(count):
-            self.room.against_wall(self.make(makers), self.rng.uniform(low, high), 0.002)
+            self.room.place_against_wall(self.make(makers), self.rng.uniform(low, high), 0.002)
 
-    def from_ceiling(self, makers: Sequence[Maker], count: int) -> None:
+    def hang_from_ceiling(self, makers: Sequence[Maker], count: int) -> None:
         """Hang pieces from the ceiling."""
         for _ in range(count):
             piece = self.make(makers)
             low, high = self.room.plan.corners.min(0), self.room.plan.corners.max(0)
             x, y = self.rng.uniform(low, high)
-            self.room.put(piece, (x, y, self.room.plan.height - piece.size[2] - 0.001))
+            self.room.place(piece, (x, y, self.room.plan.height - piece.size[2] - 0.001))
 
-    def odds_and_ends(self, count: int) -> None:
-        """Put what stands about anywhere: bins, plants, lamps, boxes, bags."""
+    def scatter_clutter(self, count: int) -> None:
+        """Place bins, plants, lamps, boxes and bags at walls or anywhere on the floor."""
         for _ in range(count):
             piece = self.make(decoration.FLOOR_DECORATION + clutter.FLOOR_THINGS)
             if self.chance(0.6):
-                self.room.against_wall(piece)
+                self.room.place_against_wall(piece)
             else:
-                self.room.anywhere(piece)
+                self.room.place_anywhere(piece)
 
 
 def living_room(f: Furnisher) -> None:
     """Put sofas, low tables and shelves."""
-    f.sofa_corner()
-    f.along_wall(SHELVES + LOW_STORAGE, f.some(1, 3))
+    f.place_sofa_corner()
+    f.place_along_walls(SHELVES + LOW_STORAGE, f.scaled_count(1, 3))
     if f.chance(0.4):
-        f.table_with_chairs((tables.dining_table,), (dining_chair,), 4)
-    f.odds_and_ends(f.some(2, 6))
+        f.place_table_with_chairs((tables.dining_table,), (dining_chair,), 4)
+    f.scatter_clutter(f.scaled_count(2, 6))
 
 
 def bedroom(f: Furnisher) -> None:
     """Put beds, wardrobes, perhaps a desk."""
     for _ in range(1 + f.chance(0.25)):
-        f.bed(BEDS)
-    f.along_wall((storage.wardrobe, storage.wardrobe, storage.high_cabinet))
-    f.along_wall((storage.dresser, shelves.bookshelf, shelves.cube_shelf), f.some(0, 2))
+        f.place_bed(BED_MAKERS)
+    f.place_along_walls((storage.wardrobe, storage.wardrobe, storage.high_cabinet))
+    f.place_along_walls((storage.dresser, shelves.bookshelf, shelves.cube_shelf),
+                        f.scaled_count(0, 2))
     if f.chance(0.5):
-        f.workplace()
+        f.place_workplace()
     if f.chance(0.3):
-        f.somewhere((armchair, seats.stool))
-    f.odds_and_ends(f.some(1, 5))
+        f.scatter((armchair, seats.stool))
+    f.scatter_clutter(f.scaled_count(1, 5))
 
 
 def kitchen_room(f: Furnisher) -> None:
     """Put a counter with a sink, a refrigerator, a table."""
-    f.along_wall((kitchen.kitchen_run,), f.some(1, 2), gap=0.0)
-    f.along_wall((kitchen.refrigerator,), 1, gap=0.03)
-    f.along_wall(kitchen.KITCHEN_FLOOR, f.some(0, 2), gap=0.02)
-    f.on_walls(kitchen.KITCHEN_WALL + (storage.wall_cabinet,), f.some(0, 3), 1.35, 1.5)
-    f.along_wall((storage.high_cabinet,), f.some(0, 1))
+    f.place_along_walls((kitchen.kitchen_run,), f.scaled_count(1, 2), gap=0.0)
+    f.place_along_walls((kitchen.refrigerator,), 1, gap=0.03)
+    f.place_along_walls(kitchen.KITCHEN_FLOOR, f.scaled_count(0, 2), gap=0.02)
+    f.hang_on_walls(kitchen.KITCHEN_WALL + (storage.wall_cabinet,), f.scaled_count(0, 3),
+                    1.35, 1.5)
+    f.place_along_walls((storage.high_cabinet,), f.scaled_count(0, 1))
     if f.chance(0.7):
-        f.table_with_chairs((tables.dining_table, tables.dining_table, kitchen.kitchen_island),
-                            (dining_chair, seats.stool, seats.bar_stool), 4)
-    f.odds_and_ends(f.some(1, 4))
+        f.place_table_with_chairs(
+            (tables.dining_table, tables.dining_table, kitchen.kitchen_island),
+            (dining_chair, seats.stool, seats.bar_stool), 4)
+    f.scatter_clutter(f.scaled_count(1, 4))
 
 
 def office(f: Furnisher) -> None:
     """Put desks with screens, cabinets and shelves."""
-    for _ in range(max(1, f.some(1, 4))):
-        f.workplace()
-    f.along_wall(SHELVES + (storage.high_cabinet, storage.low_cabinet, storage.filing_cabinet),
-                 f.some(1, 3))
-    f.on_walls((decoration.whiteboard,), f.chance(0.4), 0.8, 1.0)
-    f.along_wall(devices.FLOOR_DEVICES, f.some(0, 1))
-    f.odds_and_ends(f.some(1, 6))
+    for _ in range(max(1, f.scaled_count(1, 4))):
+        f.place_workplace()
+    f.place_along_walls(
+        SHELVES + (storage.high_cabinet, storage.low_cabinet, storage.filing_cabinet),
+        f.scaled_count(1, 3))
+    f.hang_on_walls((decoration.whiteboard,), f.chance(0.4), 0.8, 1.0)
+    f.place_along_walls(devices.FLOOR_DEVICES, f.scaled_count(0, 1))
+    f.scatter_clutter(f.scaled_count(1, 6))
 
 
 def meeting_room(f: Furnisher) -> None:
     """Put a long table and many chairs."""
-    f.table_with_chairs((tables.conference_table, tables.dining_table),
+    f.place_table_with_chairs((tables.conference_table, tables.dining_table),
                         (office_chair, dining_chair), 10)
-    f.on_walls((decoration.whiteboard,), f.chance(0.7), 0.8, 1.0)
-    f.along_wall(LOW_STORAGE + (tables.console,), f.some(0, 2))
-    f.odds_and_ends(f.some(1, 4))
+    f.hang_on_walls((decoration.whiteboard,), f.chance(0.7), 0.8, 1.0)
+    f.place_along_walls(LOW_STORAGE + (tables.console,), f.scaled_count(0, 2))
+    f.scatter_clutter(f.scaled_count(1, 4))
 
 
 def dining_room(f: Furnisher) -> None:
     """Put a table with chairs, and sideboards."""
-    f.table_with_chairs((tables.dining_table,), (dining_chair,), 8)
-    f.along_wall(LOW_STORAGE + (tables.console,), f.some(1, 2))
-    f.odds_and_ends(f.some(1, 4))
+    f.place_table_with_chairs((tables.dining_table,), (dining_chair,), 8)
+    f.place_along_walls(LOW_STORAGE + (tables.console,), f.scaled_count(1, 2))
+    f.scatter_clutter(f.scaled_count(1, 4))
 
 
 def bath(f: Furnisher) -> None:
     """Put a toilet, a basin, a bathtub."""
     tubs = (bathroom.bathtub, bathroom.bathtub, bathroom.shower_tray)
-    for tub in f.along_wall(tubs, f.chance(0.8), gap=0.0):
+    for tub in f.place_along_walls(tubs, f.chance(0.8), gap=0.0):
         if f.chance(0.7):
             curtain = decoration.shower_curtain(f.rng, tub.piece.size[0])
-            f.room.before(tub, curtain, 0.0, -(tub.piece.size[1] + curtain.size[1]) / 2 - 0.01)
-    f.along_wall((bathroom.toilet,), 1, gap=0.01)
-    f.along_wall(bathroom.BASINS, f.some(1, 2), gap=0.0)
-    f.along_wall((storage.low_cabinet, kitchen.washing_machine), f.some(0, 1))
-    f.on_walls(bathroom.BATHROOM_WALL, f.some(0, 3), 1.0, 1.3)
-    f.odds_and_ends(f.some(1, 3))
+            y = -(tub.piece.size[1] + curtain.size[1]) / 2 - 0.01
+            f.room.place_beside(tub, curtain, 0.0, y)
+    f.place_along_walls((bathroom.toilet,), 1, gap=0.01)
+    f.place_along_walls(bathroom.BASINS, f.scaled_count(1, 2), gap=0.0)
+    f.place_along_walls((storage.low_cabinet, kitchen.washing_machine), f.scaled_count(0, 1))
+    f.hang_on_walls(bathroom.BATHROOM_WALL, f.scaled_count(0, 3), 1.0, 1.3)
+    f.scatter_clutter(f.scaled_count(1, 3))
 
 
 def store_room(f: Furnisher) -> None:
-    """Put racks, boxes, a work bench, as in workshops, laboratories and corridors."""
-    f.along_wall(SHELVES + (shelves.rack, storage.high_cabinet, storage.wardrobe),
-                 f.some(1, 4))
-    f.along_wall((tables.dining_table, tables.console, seats.bench), f.some(0, 3))
+    """Put racks, boxes and tables, as in workshops, laboratories and corridors."""
+    f.place_along_walls(SHELVES + (shelves.rack, storage.high_cabinet, storage.wardrobe),
+                 f.scaled_count(1, 4))
+    f.place_along_walls((tables.dining_table, tables.console, seats.bench), f.scaled_count(0, 3))
     if f.chance(0.5):
-        f.table_with_chairs((tables.dining_table,), (seats.stool, dining_chair), 3)
-    f.odds_and_ends(f.some(4, 11))
+        f.place_table_with_chairs((tables.dining_table,), (seats.stool, dining_chair), 3)
+    f.scatter_clutter(f.scaled_count(4, 11))
 
 
 def table_top(f: Furnisher) -> None:
-    """Put a table full of things, and little else."""
+    """Put a table or desk, and little else; for crowded rooms."""
     if f.chance(0.3):
-        f.workplace()
+        f.place_workplace()
     else:
-        f.table_with_chairs((tables.dining_table, tables.dining_table, tables.coffee_table), (
-            dining_chair, office_chair, seats.stool), 2)
-    f.along_wall((tables.console, storage.low_cabinet), 1)
-    f.odds_and_ends(f.some(0, 3))
+        f.place_table_with_chairs(
+            (tables.dining_table, tables.dining_table, tables.coffee_table),
+            (dining_chair, office_chair, seats.stool), 2)
+    f.place_along_walls((tables.console, storage.low_cabinet), 1)
+    f.scatter_clutter(f.scaled_count(0, 3))
 
 
-ROOMS: dict[Callable[[Furnisher], None], tuple[float, tuple[float, float]]] = {
+ROOM_KINDS: dict[Callable[[Furnisher], None], tuple[float, tuple[float, float]]] = {
     living_room: (0.2, (3.2, 6.0)),
     bedroom: (0.19, (2.8, 5.0)),
     kitchen_room: (0.19, (2.4, 4.5)),
@@ -317,4 +323,4 @@ ROOMS: dict[Callable[[Furnisher], None], tuple[float, tuple[float, float]]] = {
     bath: (0.15, (1.8, 3.2)),
     store_room: (0.05, (2.2, 5.5)),
 }
-"""How often each kind of room is drawn, and the length of its walls, metres."""
+"""Probability of each kind of room, and the range of the length of its walls, metres."""

@@ -1,4 +1,4 @@
-"""Materials: the colours and patterns of surfaces."""
+"""Materials: procedural colours and patterns of surfaces."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ Option = TypeVar('Option')
 PATTERNS = ('plain', 'grain', 'stripes', 'checks', 'tiles', 'blotches', 'print')
 PLAIN, GRAIN, STRIPES, CHECKS, TILES, BLOTCHES, PRINT = range(len(PATTERNS))
 OCTAVES = (1.0, 2.7)
-"""Frequencies of the noise in a pattern, relative to its scale."""
+"""Frequencies of the noise in blotches, relative to the scale of the pattern."""
 
 
 @dataclass(frozen=True)
 class Material:
     """
-    How a surface looks.
+    The appearance of a surface.
 
     Attributes
     ----------
     color, second : 3 floats
         The two colours of its pattern, 0..1.
     pattern : str
-        'plain'; 'grain' of wood; 'stripes'; 'checks'; 'tiles' with joints of the second colour;
+        'plain'; 'grain' of wood; 'stripes'; 'checks'; 'tiles' with joints in the second colour;
         'blotches', soft spots; 'print', coloured fields as on a package or a picture.
     scale : float
         Size of the pattern, metres.
     gloss : float
-        0 dull .. 1 mirror: what a depth camera loses sight of.
+        0 dull .. 1 mirror; depth sensors often lose glossy surfaces.
     speckle : float
-        Random deviation of the colour from point to point.
+        Standard deviation of the brightness from point to point.
 
     """
 
@@ -50,20 +50,20 @@ class Material:
 def paint_colors(materials: Sequence[Material], material: NDArray, position: NDArray,
                  ) -> NDArray[np.float64]:
     """
-    Evaluate the patterns of surface points.
+    Evaluate the patterns of materials at surface points.
 
     Parameters
     ----------
     materials : sequence of Material
     material : [P] int
-        Rows of materials.
+        Index of each point's material.
     position : [P, 3] float
         Texture coordinates, metres.
 
     Returns
     -------
     [P, 3] float64
-        Colours 0..1 before light.
+        Colours 0..1, without light.
 
     """
     first, second = (np.array([getattr(m, key) for m in materials], np.float64)
@@ -86,12 +86,12 @@ def paint_colors(materials: Sequence[Material], material: NDArray, position: NDA
     return colors
 
 
-def noise(place: NDArray, seed: NDArray | int) -> NDArray[np.float64]:
-    """Return smooth noise 0..1 of unit wavelength: [P, 3] -> [P]; `seed` shifts it."""
+def value_noise(place: NDArray, seed: NDArray | int) -> NDArray[np.float64]:
+    """Return smooth value noise 0..1 of unit wavelength: [P, 3] -> [P]; `seed` shifts it."""
     shifted = place + (np.asarray(seed)[..., None] * (12.9898, 78.233, 37.719)) % 97.0
     cell = np.floor(shifted)
     part = shifted - cell
-    part = part * part * (3 - 2 * part)
+    part = part * part * (3 - 2 * part)  # smoothstep
     corner = cell.astype(np.int64)
     total = np.zeros(len(place))
     for offset in np.ndindex(2, 2, 2):
@@ -101,7 +101,7 @@ def noise(place: NDArray, seed: NDArray | int) -> NDArray[np.float64]:
 
 
 def _hash(cell: NDArray) -> NDArray[np.float64]:
-    """Return a random number 0..1 of integer cells [..., 3] -> [...]."""
+    """Return a pseudorandom number 0..1 for integer cells: [..., 3] -> [...]."""
     key = cell.astype(np.uint64) @ np.array([73856093, 19349663, 83492791], np.uint64)
     key ^= key >> np.uint64(15)
     key *= np.uint64(0x2C1B3C6D)
@@ -112,10 +112,10 @@ def _hash(cell: NDArray) -> NDArray[np.float64]:
 
 
 def _grain(place: NDArray, seed: NDArray) -> NDArray:
-    """Long streaks along the axis that the seed picks."""
+    """Return streaks along the axis that the seed selects."""
     stretched = place.copy()
     stretched[np.arange(len(place)), seed % 3] *= 0.12
-    return noise(stretched * 2.0, seed)
+    return value_noise(stretched * 2.0, seed)
 
 
 def _stripes(place: NDArray, seed: NDArray) -> NDArray:
@@ -128,33 +128,33 @@ def _checks(place: NDArray, seed: NDArray) -> NDArray:
 
 
 def _tiles(place: NDArray, seed: NDArray) -> NDArray:
-    """Joints between tiles: near two of the three axes' integers, for the third is the normal."""
+    """Return joints between tiles: near integers on the two axes that span the surface."""
     gap = np.abs(place - np.round(place))
     near = np.sort(gap < 0.03, axis=1)
-    # On a surface across an axis that coordinate is constant, and may lie in a joint by chance.
+    # On an axis-parallel surface one coordinate is constant; if it is an integer, ignore it.
     constant = np.sort(gap, axis=1)[:, 0] < 1e-6
     return np.where(constant, near[:, :2].any(1) & near[:, 1], near.any(1)).astype(np.float64)
 
 
 def _blotches(place: NDArray, seed: NDArray) -> NDArray:
-    rough = sum(noise(place * octave, seed) for octave in OCTAVES) / len(OCTAVES)
+    rough = sum(value_noise(place * octave, seed) for octave in OCTAVES) / len(OCTAVES)
     return np.clip((rough - 0.35) / 0.3, 0, 1)
 
 
 def _print(place: NDArray, seed: NDArray, color: NDArray, second: NDArray) -> NDArray:
-    """Fields of the two colours, of random ones, and lines of small print."""
-    field = np.floor(place + 0.5 * noise(place * 0.7, seed)[:, None]).astype(np.int64)
+    """Return fields of the two colours and of random colours, with lines of small print."""
+    field = np.floor(place + 0.5 * value_noise(place * 0.7, seed)[:, None]).astype(np.int64)
     draw = _hash(field + np.asarray(seed)[:, None])
     other = np.stack([_hash(field + np.asarray(seed)[:, None] + shift) for shift in (7, 17, 29)],
                      axis=1)
     colors = np.where((draw < 0.45)[:, None], color, np.where((draw < 0.8)[:, None], second,
                                                              other))
-    lines = (noise(place * 9, seed) > 0.68) & (draw > 0.5)
+    lines = (value_noise(place * 9, seed) > 0.68) & (draw > 0.5)
     return np.where(lines[:, None], colors * 0.5, colors)
 
 
 def hsv(hue: float, saturation: float, value: float) -> Color:
-    """Return the colour of a hue, all 0..1."""
+    """Convert HSV to RGB, all 0..1; the hue is cyclic, the others are clipped."""
     return colorsys.hsv_to_rgb(hue % 1.0, min(max(saturation, 0), 1), min(max(value, 0), 1))
 
 
@@ -164,7 +164,7 @@ def _shade(color: Color, factor: float) -> Color:
 
 
 def one_of(rng: np.random.Generator, *options: Option) -> Option:
-    """Pick one of several, all as likely."""
+    """Return one of several options with equal probability."""
     return options[rng.integers(len(options))]
 
 

@@ -1,4 +1,4 @@
-"""Triangle meshes: what rooms are built of."""
+"""Triangle meshes with materials, of which rooms consist."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from numpy.typing import ArrayLike, NDArray
 @dataclass(frozen=True, eq=False)
 class Mesh:
     """
-    Triangles with materials.
+    A triangle mesh with a material per face.
 
     Attributes
     ----------
     vertices : [M, 3] float64
         Metres, z up.
     faces : [F, 3] int64
-        Rows of vertices. Both sides of a triangle are surface.
+        Vertex indices. Faces are two-sided.
     texture : [M, 3] float64
-        Where the material's pattern is read, metres: the position at which the vertex was made.
-        Moving and turning leave it alone, so that a pattern goes with its surface.
+        Texture coordinates of the vertices, metres: their positions when the mesh was created.
+        Moving and turning keep them, so that a pattern moves with its surface.
     material : [F] int64
-        Rows of materials.
+        Indices into `materials`.
     materials : tuple of Material
 
     """
@@ -38,7 +38,7 @@ class Mesh:
 
     @classmethod
     def of(cls, vertices: ArrayLike, faces: ArrayLike, material: Material) -> Mesh:
-        """Make a mesh of one material."""
+        """Create a mesh of a single material."""
         corners = np.array(vertices, np.float64).reshape(-1, 3)
         triangles = np.array(faces, np.int64).reshape(-1, 3)
         return cls(corners, triangles, corners.copy(), np.zeros(len(triangles), np.int64),
@@ -46,7 +46,7 @@ class Mesh:
 
     @property
     def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Smallest and largest coordinates, metres."""
+        """Minimum and maximum coordinates, metres."""
         return self.vertices.min(0), self.vertices.max(0)
 
     @property
@@ -55,11 +55,11 @@ class Mesh:
         return np.ptp(self.vertices, axis=0)
 
     def moved(self, x: float = 0, y: float = 0, z: float = 0) -> Mesh:
-        """Shift by metres."""
+        """Shift the mesh, metres."""
         return replace(self, vertices=self.vertices + (x, y, z))
 
     def turned(self, angle: float, axis: str = 'z') -> Mesh:
-        """Turn counter-clockwise around an axis through the origin, radians."""
+        """Rotate the mesh counter-clockwise about an axis through the origin, radians."""
         u, v = {'x': (1, 2), 'y': (2, 0), 'z': (0, 1)}[axis]
         vertices = self.vertices.copy()
         vertices[:, u] = np.cos(angle) * self.vertices[:, u] - np.sin(angle) * self.vertices[:, v]
@@ -67,18 +67,18 @@ class Mesh:
         return replace(self, vertices=vertices)
 
     def settled(self) -> Mesh:
-        """Put it on z = 0 with its footprint centred on x = y = 0."""
+        """Move the mesh onto z = 0 with its footprint centered on x = y = 0."""
         low, high = self.bounds
         return self.moved(*-(low + high)[:2] / 2).moved(z=-low[2])
 
     def scaled(self, x: float = 1, y: float = 1, z: float = 1) -> Mesh:
-        """Stretch from the origin; the pattern keeps its size."""
+        """Scale the mesh about the origin; its texture pattern keeps its size."""
         return replace(self, vertices=self.vertices * (x, y, z),
                        texture=self.texture * np.abs((x, y, z)))
 
 
 def join(meshes: Iterable[Mesh]) -> Mesh:
-    """Put meshes together into one."""
+    """Concatenate meshes; equal materials are merged."""
     parts: Sequence[Mesh] = list(meshes)
     first_vertex = np.cumsum([0] + [len(part.vertices) for part in parts])
     materials = {material: None for part in parts for material in part.materials}

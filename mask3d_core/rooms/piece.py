@@ -1,4 +1,4 @@
-"""A piece of furniture: one object instance, and the places on it where things stand."""
+"""A piece of furniture: one object instance, with tops on which other pieces can stand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 @dataclass(frozen=True)
 class Top:
     """
-    A flat place to put things on.
+    A horizontal surface of a piece on which other pieces can stand.
 
     Attributes
     ----------
@@ -32,18 +32,19 @@ class Top:
 @dataclass(frozen=True, eq=False)
 class Piece:
     """
-    A thing in a room.
+    An object in a room.
 
     Attributes
     ----------
     name : str
-        Of its class: 'chair', 'otherfurniture', 'object'.
+        Class name: 'chair', 'otherfurniture', 'object'.
     mesh : Mesh
-        It stands on z = 0 with its footprint centred on x = y = 0, its back towards +y (to a
-        wall) and its front towards -y.
+        Stands on z = 0 with its footprint centered on x = y = 0, its back towards +y (to a wall)
+        and its front towards -y.
     tops : tuple of Top
     parts : tuple of Piece
-        Objects of their own that come with it, already in place: the sink in a counter.
+        Separate object instances that belong to it, such as the sink in a counter, in its
+        coordinates.
 
     """
 
@@ -53,33 +54,33 @@ class Piece:
     parts: tuple[Piece, ...] = ()
 
     def all(self) -> list[Piece]:
-        """List itself and its parts, and theirs."""
+        """Return the piece and all its parts, recursively."""
         return [self, *(piece for part in self.parts for piece in part.all())]
 
     @property
     def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Smallest and largest coordinates with all parts, metres."""
+        """Minimum and maximum coordinates, including all parts, metres."""
         low, high = zip(*(piece.mesh.bounds for piece in self.all()))
         return np.min(low, 0), np.max(high, 0)
 
     @property
     def size(self) -> NDArray[np.float64]:
-        """Extent along x, y and z with all parts, metres."""
+        """Extent along x, y and z, including all parts, metres."""
         return np.subtract(*self.bounds[::-1])
 
     def moved(self, x: float = 0, y: float = 0, z: float = 0) -> Piece:
-        """Shift by metres, with all that stands on it."""
+        """Shift the piece with its tops and parts, metres."""
         tops = tuple(replace(top, center=tuple(np.add(top.center, (x, y, z)).tolist()))
                      for top in self.tops)
         return replace(self, mesh=self.mesh.moved(x, y, z), tops=tops,
                        parts=tuple(part.moved(x, y, z) for part in self.parts))
 
     def settled(self) -> Piece:
-        """Put it with its parts on z = 0, their footprint centred on x = y = 0."""
+        """Move the piece onto z = 0 with the footprint of all parts centered on x = y = 0."""
         low, high = self.bounds
         return self.moved(*-(low + high)[:2] / 2).moved(z=-low[2])
 
 
 def assemble(name: str, *meshes: Mesh) -> Piece:
-    """Make a piece of meshes that are in place to each other."""
+    """Join meshes into a piece that stands on z = 0, centered."""
     return Piece(name, join(meshes).settled())

@@ -1,4 +1,4 @@
-"""A furnished room as a camera finds it."""
+"""The scene: a furnished room with labels, lights and camera positions."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from numpy.typing import NDArray
 @dataclass(frozen=True, eq=False)
 class Scene:
     """
-    All surfaces of a room, and where a camera can be.
+    The labelled surfaces of a room, and the positions of lamps and cameras.
 
     Attributes
     ----------
     mesh : Mesh
-        F triangles; z = 0 is the floor, metres.
+        F triangles, metres; the floor is z = 0.
     label : [F] int32
-        Id of the class, -1 for what has none (ceilings, carpets).
+        Class id, -1 for faces without a class (ceilings).
     instance : [F] int32
-        Number of the object from 0, -1 for none (walls, floors, ceilings).
+        Index of the object, -1 for none (walls, floors, ceilings).
     lights : [L, 3] float64
         Positions of the lamps, metres.
     standpoints : [S, 2] float64
-        Free places on the floor, metres: where a robot or a person can stand.
+        Free positions on the floor where a robot or a person can stand, metres.
     targets : [T, 3] float64
-        What is worth looking at from near by: the middles of table tops, metres.
+        Targets of close-up scans: the centers of table tops, metres.
 
     """
 

@@ -1,4 +1,4 @@
-"""The shell of a room: floor, ceiling, and walls with holes in them."""
+"""The shell of a room: meshes of floor, ceiling, and walls with openings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Opening:
-    """A hole in a wall: from .. to along it, bottom .. top above the floor, metres."""
+    """An opening in a wall: start .. end along it, bottom .. top above the floor, metres."""
 
     start: float
     end: float
@@ -23,16 +23,16 @@ class Opening:
 
 
 def floor_mesh(plan: FloorPlan, material: Material, height: float = 0.0) -> Mesh:
-    """Make the floor, or the ceiling at a height, metres."""
+    """Make the floor, or the ceiling at its height, metres."""
     parts = []
-    for x0, y0, x1, y1 in plan.blocks:
+    for x0, y0, x1, y1 in plan.rectangles:
         corners = [(x0, y0, height), (x1, y0, height), (x1, y1, height), (x0, y1, height)]
         parts.append(Mesh.of(corners, [(0, 1, 2), (0, 2, 3)], material))
     return join(parts)
 
 
 def wall_mesh(wall: Wall, height: float, openings: Sequence[Opening], material: Material) -> Mesh:
-    """Make a wall with its holes; it has no thickness."""
+    """Make a wall with its openings; it has no thickness."""
     cuts = sorted({0.0, wall.length, *(side for o in openings for side in (o.start, o.end))})
     parts = []
     for left, right in zip(cuts, cuts[1:]):
@@ -48,7 +48,7 @@ def wall_mesh(wall: Wall, height: float, openings: Sequence[Opening], material: 
 
 def skirting_mesh(wall: Wall, openings: Sequence[Opening], material: Material, height: float,
                   ) -> Mesh:
-    """Make the board at the foot of a wall; it stops at holes that reach the floor."""
+    """Make the skirting board of a wall, interrupted at openings that reach the floor."""
     doors = sorted((o.start, o.end) for o in openings if o.bottom < height)
     ends = [0.0, *(side for door in doors for side in door), wall.length]
     parts = [box((right - left, 0.015, height), material).moved((left + right) / 2, 0.0075)
@@ -57,7 +57,7 @@ def skirting_mesh(wall: Wall, openings: Sequence[Opening], material: Material, h
 
 
 def niche_mesh(wall: Wall, opening: Opening, depth: float, coat: Material) -> Mesh:
-    """Make what lines a niche: its back, its sides, and what is above and below."""
+    """Make the inner surfaces of a niche: back, sides, top and bottom."""
     width, height = opening.end - opening.start, opening.top - opening.bottom
     side = panel(depth, height, coat).turned(np.pi / 2)
     level = _level(width, depth, coat)
@@ -68,7 +68,7 @@ def niche_mesh(wall: Wall, opening: Opening, depth: float, coat: Material) -> Me
 
 def passage_meshes(wall: Wall, opening: Opening, depth: float, floor: Material,
                    coat: Material) -> tuple[Mesh, Mesh]:
-    """Make the floor in a hole that leads through a wall, and what lines its sides and top."""
+    """Make the floor of a passage through a wall, and the surfaces of its sides and top."""
     width, height = opening.end - opening.start, opening.top
     side = panel(depth, height, coat).turned(np.pi / 2)
     lining = join([side.moved(-width / 2), side.moved(width / 2),
@@ -80,11 +80,11 @@ def passage_meshes(wall: Wall, opening: Opening, depth: float, floor: Material,
 
 
 def _level(width: float, depth: float, material: Material) -> Mesh:
-    """Make a level rectangle around the origin."""
+    """Make a horizontal rectangle centered at the origin."""
     return panel(width, depth, material).turned(np.pi / 2, 'x').moved(y=depth / 2)
 
 
 def _onto(wall: Wall, mesh: Mesh) -> Mesh:
-    """Bring a mesh, which lies along +x with the room towards +y, to its wall."""
+    """Transform a mesh along +x, with the room towards +y, to its wall."""
     along = np.subtract(wall.end, wall.start)
     return mesh.turned(float(np.arctan2(along[1], along[0]))).moved(*wall.start)

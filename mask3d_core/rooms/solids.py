@@ -1,4 +1,4 @@
-"""The solids that furniture is made of; each stands on z = 0, centred on x = y = 0."""
+"""Solids of which furniture is built; each stands on z = 0, centered on x = y = 0."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _triangles(quads: NDArray) -> NDArray[np.int64]:
 
 
 def _grid_quads(rows: int, columns: int) -> NDArray[np.int64]:
-    """Corners of the cells of a grid of rows x columns vertices."""
+    """Return the corners of the cells of a grid of rows x columns vertices: [cells, 4]."""
     first = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).reshape(-1)
     return np.stack([first, first + 1, first + columns + 1, first + columns], axis=1)
 
@@ -30,7 +30,7 @@ def box(size: ArrayLike, material: Material) -> Mesh:
 
 
 def panel(width: float, height: float, material: Material) -> Mesh:
-    """Make an upright rectangle without thickness in the plane y = 0, metres."""
+    """Make a vertical rectangle without thickness in the plane y = 0, metres."""
     x = width / 2
     return Mesh.of([(-x, 0, 0), (x, 0, 0), (x, 0, height), (-x, 0, height)],
                    [(0, 1, 2), (0, 2, 3)], material)
@@ -38,9 +38,9 @@ def panel(width: float, height: float, material: Material) -> Mesh:
 
 def lathe(profile: Sequence[tuple[float, float]], material: Material, segments: int = 16) -> Mesh:
     """
-    Turn a line (radius, z) around the z axis, metres.
+    Make the surface of revolution of a profile (radius, z) about the z axis, metres.
 
-    Where the radius is 0 at an end the surface is closed there; otherwise it is open.
+    An end of the profile with radius 0 closes the surface; other ends are open.
     """
     radius, height = np.array(profile, np.float64).T
     angle = np.linspace(0, 2 * np.pi, segments + 1)
@@ -51,7 +51,7 @@ def lathe(profile: Sequence[tuple[float, float]], material: Material, segments: 
 
 def cylinder(radius: float, height: float, material: Material, top: float | None = None,
              segments: int = 16) -> Mesh:
-    """Make a closed cylinder, or a cone whose upper radius is `top`, metres."""
+    """Make a closed cylinder, or a truncated cone with the upper radius `top`, metres."""
     upper = radius if top is None else top
     return lathe([(0, 0), (radius, 0), (upper, height), (0, height)], material, segments)
 
@@ -65,7 +65,7 @@ def ball(radius: float, material: Material, segments: int = 12) -> Mesh:
 
 def cushion(size: ArrayLike, material: Material, roundness: float = 0.35, segments: int = 12,
             ) -> Mesh:
-    """Make a soft block, a superellipsoid: roundness 0 a block, 1 an ellipsoid; size in metres."""
+    """Make a superellipsoid of a size in metres: roundness 0 gives a block, 1 an ellipsoid."""
     up = np.linspace(-np.pi / 2, np.pi / 2, segments // 2 + 3)[:, None]
     around = np.linspace(0, 2 * np.pi, segments * 2 + 1)[None]
 
@@ -80,13 +80,13 @@ def cushion(size: ArrayLike, material: Material, roundness: float = 0.35, segmen
 
 
 def tube(path: ArrayLike, radius: float, material: Material, segments: int = 6) -> Mesh:
-    """Make a pipe along points [P, 3], metres; its ends are open."""
+    """Make a pipe with open ends along a polyline [P, 3], metres."""
     points = np.asarray(path, np.float64)
     along = np.gradient(points, axis=0)
     along /= np.linalg.norm(along, axis=1, keepdims=True)
-    # A direction that no part of the path follows, so that the rings do not twist.
-    helper = np.eye(3)[np.abs(along).max(0).argmin()]
-    side = np.cross(along, helper)
+    # The axis least parallel to the path serves as reference, so that the rings do not twist.
+    reference = np.eye(3)[np.abs(along).max(0).argmin()]
+    side = np.cross(along, reference)
     side /= np.linalg.norm(side, axis=1, keepdims=True)
     up = np.cross(along, side)
     angle = np.linspace(0, 2 * np.pi, segments + 1)[None, :, None]
@@ -96,13 +96,13 @@ def tube(path: ArrayLike, radius: float, material: Material, segments: int = 6) 
 
 
 def sheet(surface: ArrayLike, material: Material) -> Mesh:
-    """Make the surface through a grid of points [R, C, 3], metres: cloth, leaves, curtains."""
+    """Make the surface through a grid of points [R, C, 3], metres, as for cloth and leaves."""
     points = np.asarray(surface, np.float64)
     return Mesh.of(points, _triangles(_grid_quads(*points.shape[:2])), material)
 
 
 def prism(outline: ArrayLike, height: float, material: Material) -> Mesh:
-    """Raise an outline [P, 2], metres, all of which can be seen from its first point."""
+    """Extrude an outline [P, 2], metres; all of it must be visible from its first point."""
     corners = np.asarray(outline, np.float64)
     count = len(corners)
     vertices = np.concatenate([np.column_stack([corners, np.full(count, z)])

@@ -1,1 +1,1 @@
-"""Furniture and things, each by a function of a random generator."""
+"""Furniture and objects: functions that make a random piece from a random generator."""

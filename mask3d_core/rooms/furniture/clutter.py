@@ -1,4 +1,4 @@
-"""Hand-size things, alone and as they lie on each other: piles, heaps, full bowls."""
+"""Hand-size objects, single and in groups: piles, heaps, full bowls."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 Maker = Callable[[np.random.Generator], Piece]
 
-FLAT = (packages.package, packages.package, packages.package, packages.package, desk.book,
+FLAT_THINGS = (packages.package, packages.package, packages.package, packages.package, desk.book,
         desk.book, packages.lidded_box, packages.tray, vessels.plate, desk.binder)
-"""What other things are put on."""
-SMALL = (packages.package, packages.package, packages.milk_carton, vessels.can, vessels.can,
+"""Objects on which others are stacked."""
+SMALL_THINGS = (packages.package, packages.package, packages.milk_carton, vessels.can, vessels.can,
          vessels.mug, vessels.mug, vessels.cup, vessels.bowl, vessels.bowl, vessels.bottle,
          vessels.jar, vessels.fruit, vessels.tissue_roll, vessels.soap, vessels.banana,
          desk.book, desk.remote, desk.phone, desk.mouse, soft.toy, soft.bag, vessels.spray_bottle)
@@ -29,18 +29,18 @@ def pick(makers: tuple[Maker, ...], rng: np.random.Generator) -> Piece:
 
 
 def turned(mesh: Mesh, angle: float, axis: str = 'z') -> Piece:
-    """Turn an object, so that it stands again."""
+    """Rotate an object and put it back onto z = 0."""
     return Piece('object', mesh.turned(angle, axis).settled())
 
 
 def together(things: list[Piece]) -> Piece:
-    """Make one piece of things that are in place to each other; each stays an object."""
+    """Group objects that are in place into one piece; each remains an instance."""
     first, *others = things
     return Piece(first.name, first.mesh, parts=tuple(others)).settled()
 
 
 def _surface(mesh: Mesh, place: NDArray, lowest: bool) -> NDArray[np.float64]:
-    """Return the height of the upper or under side at places [P, 2], -inf or inf beside it."""
+    """Return the height of the upper or lower side at positions [P, 2]; -inf or inf outside."""
     corners = mesh.vertices[mesh.faces]  # [F, 3, 3]
     first, second, third = corners[:, 0], corners[:, 1], corners[:, 2]
     u, v = (second - first)[:, :2], (third - first)[:, :2]
@@ -59,10 +59,10 @@ def _surface(mesh: Mesh, place: NDArray, lowest: bool) -> NDArray[np.float64]:
 
 
 def drop(thing: Mesh, below: Mesh) -> Mesh:
-    """Let a thing down from above until it touches what is below, or the ground z = 0."""
+    """Lower an object until it touches the mesh below, or the floor z = 0."""
     low, high = thing.bounds
     middle = (low + high) / 2
-    # A little inwards, so that neighbours which only touch do not lift it.
+    # Slightly inwards, so that neighbors that only touch it do not lift it.
     inward = middle + (0.98, 0.98, 1.0) * (thing.vertices - middle)
     near = below.vertices[((below.vertices > low) & (below.vertices < high))[:, :2].all(1)]
     gap = [-low[2], (_surface(below, inward[:, :2], lowest=False) - inward[:, 2]).max()]
@@ -73,9 +73,9 @@ def drop(thing: Mesh, below: Mesh) -> Mesh:
 
 def stack(rng: np.random.Generator) -> Piece:
     """Pile two to five flat things, and often something small on top."""
-    things = [pick(FLAT, rng)]
+    things = [pick(FLAT_THINGS, rng)]
     for _ in range(rng.integers(0, 3)):
-        things.append(pick(FLAT, rng))
+        things.append(pick(FLAT_THINGS, rng))
     things.sort(key=lambda thing: -float(np.prod(thing.mesh.size[:2])))
     if rng.random() < 0.75 or len(things) == 1:
         things += _fitting(things[-1].mesh.size, rng)
@@ -89,15 +89,15 @@ def stack(rng: np.random.Generator) -> Piece:
 
 
 def _put(thing: Piece, things: list[Piece]) -> None:
-    """Let a thing down onto the others and add it to them."""
+    """Lower an object onto the others and add it to them."""
     if things:
         thing = Piece('object', drop(thing.mesh, join(other.mesh for other in things)))
     things.append(thing)
 
 
 def _fitting(size: NDArray, rng: np.random.Generator) -> list[Piece]:
-    """Pick a small thing that can stand on a top of a size (x, y), metres, if one comes up."""
-    offered = [pick(SMALL, rng) for _ in range(4)]
+    """Pick a small object that fits on a top of (x, y) metres: a list of one, or of none."""
+    offered = [pick(SMALL_THINGS, rng) for _ in range(4)]
     return [thing for thing in offered if max(thing.mesh.size[:2]) < 1.3 * max(size[:2])
             and min(thing.mesh.size[:2]) < 1.5 * min(size[:2])][:1]
 
@@ -174,7 +174,7 @@ def heap(rng: np.random.Generator) -> Piece:
     things: list[Piece] = []
     places: list[tuple[NDArray, float]] = []  # middles and radii
     for _ in range(rng.integers(3, 7)):
-        thing = turned(pick(SMALL, rng).mesh, rng.uniform(0, 6.3))
+        thing = turned(pick(SMALL_THINGS, rng).mesh, rng.uniform(0, 6.3))
         angle, reach = rng.uniform(0, 6.3), 0.45 * max(thing.mesh.size[:2])
         place = np.zeros(2)
         if things:  # from far away towards the middle, until it touches
@@ -187,10 +187,11 @@ def heap(rng: np.random.Generator) -> Piece:
     return together(things)
 
 
-SETS = (stack, stack, stack, boxes, boxes, leaning, leaning, full_bowl, nested, heap)
+THING_GROUPS = (stack, stack, stack, boxes, boxes, leaning, leaning, full_bowl, nested, heap)
 TABLE_THINGS = (
     *(packages.package,) * 10, *(vessels.can,) * 4, *(vessels.bottle,) * 2, *(vessels.mug,) * 3,
-    *(vessels.bowl,) * 4, *SETS, *SETS, vessels.cup, vessels.cup, vessels.plate, vessels.vase,
+    *(vessels.bowl,) * 4, *THING_GROUPS, *THING_GROUPS, vessels.cup, vessels.cup, vessels.plate,
+    vessels.vase,
     vessels.jar, vessels.jar, vessels.pot, vessels.kettle, vessels.thermos, vessels.tissue_roll,
     vessels.fruit, vessels.fruit, vessels.banana, desk.pen_cup, vessels.soap,
     vessels.spray_bottle, packages.milk_carton, packages.milk_carton, packages.tissue_box,
@@ -200,7 +201,7 @@ TABLE_THINGS = (
     desk.remote, desk.headphones, desk.camera, desk.spectacles, soft.bag, soft.handbag,
     soft.folded_clothes, soft.crumpled_cloth, soft.hat, soft.plush, soft.toy, soft.toy,
     soft.basket, soft.paper_bag)
-"""Things and sets of things for tables and other tops, the frequent ones several times."""
+"""Objects and groups for tables and other tops; frequent ones are repeated."""
 SHELF_THINGS = (
     *(desk.book_row,) * 6, desk.binder, desk.book, stack, nested, boxes, vessels.vase, vessels.jar,
     vessels.bottle, vessels.can, vessels.mug, vessels.bowl, packages.package, packages.package,

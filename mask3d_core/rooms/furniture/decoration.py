@@ -1,4 +1,4 @@
-"""What makes a room lived in: bins, suitcases, baskets, rugs, plants, and lists of all of it."""
+"""Bins, suitcases, baskets, rugs and racks, and lists of all decoration by where it is placed."""
 
 from __future__ import annotations
 

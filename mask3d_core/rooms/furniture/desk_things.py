@@ -1,4 +1,4 @@
-"""What lies on desks: books, papers, and small electronics."""
+"""Objects on desks: books, papers, and small electronics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Desks; who sits at one faces +y, its back is towards the wall."""
+"""Desks; the back (+y) is towards the wall, the seat at -y."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from mask3d_core.rooms.piece import Piece, Top
 from mask3d_core.rooms.solids import box
 import numpy as np
 
-THICK = 0.022
-"""Of boards, metres."""
+DESK_BOARD = 0.022
+"""Thickness of boards, metres."""
 
 
 def drawer_block(rng: np.random.Generator, size: tuple[float, float, float], material: Material,
@@ -28,10 +28,11 @@ def drawer_block(rng: np.random.Generator, size: tuple[float, float, float], mat
 
 def _frame(rng: np.random.Generator, width: float, depth: float, height: float,
            material: Material) -> list[Mesh]:
-    """Make what carries a desk: legs, T feet, closed sides or blocks of drawers."""
+    """Make the base of a desk: legs, T feet, closed sides or drawer units."""
     kind = rng.choice(['legs', 'feet', 'sides', 'block', 'block', 'blocks'])
     steel = metal(rng)
-    side = box((THICK, depth - 0.02, height), material).moved(x=(width - THICK) / 2 - 0.01)
+    end = (width - DESK_BOARD) / 2 - 0.01
+    side = box((DESK_BOARD, depth - 0.02, height), material).moved(x=end)
     wide = rng.uniform(0.34, 0.45)
     block = drawer_block(rng, (wide, depth - 0.06, height), material)
     at = (width - wide) / 2 - 0.015
@@ -77,29 +78,30 @@ def desk(rng: np.random.Generator) -> Piece:
 
 def _hutch(rng: np.random.Generator, width: float, depth: float, height: float,
            material: Material) -> tuple[list[Mesh], list[Top]]:
-    """Make shelves that stand on the rear of a desk; return also where things stand then."""
+    """Make shelves on the rear of a desk; also return the remaining tops."""
     deep, high = rng.uniform(0.2, 0.28), rng.uniform(0.3, 0.7)
     y, clear = (depth - deep) / 2, rng.uniform(0.18, 0.28) if high < 0.45 else high * 0.55
-    board = box((width - 0.02, deep, THICK), material).moved(y=y)
-    side = box((THICK, deep, high), material).moved((width - THICK) / 2 - 0.01, y, height)
-    parts = [mirrored(side), board.moved(z=height + high - THICK),
-             board.moved(z=height + clear - THICK)]
+    board = box((width - 0.02, deep, DESK_BOARD), material).moved(y=y)
+    end = (width - DESK_BOARD) / 2 - 0.01
+    side = box((DESK_BOARD, deep, high), material).moved(end, y, height)
+    parts = [mirrored(side), board.moved(z=height + high - DESK_BOARD),
+             board.moved(z=height + clear - DESK_BOARD)]
     if chance(rng, 0.6):
         parts += [box((width - 0.02, 0.012, high), material).moved(y=depth / 2 - 0.006, z=height)]
     tops = [Top((0.0, -deep / 2, height), (width * 0.94, depth - deep - 0.03)),
-            Top((0.0, y, height + clear), (width * 0.9, deep * 0.9), high - clear - THICK),
+            Top((0.0, y, height + clear), (width * 0.9, deep * 0.9), high - clear - DESK_BOARD),
             Top((0.0, y, height + high), (width * 0.94, deep * 0.9), 0.4)]
     return parts, tops
 
 
 def _wing(rng: np.random.Generator, width: float, depth: float, height: float,
           material: Material) -> tuple[list[Mesh], list[Top]]:
-    """Make a second board to the front at one end; return where one sits, then the rest."""
+    """Make a second board to the front at one end; also return the tops, the seat's first."""
     wide, long = rng.uniform(0.45, 0.65), rng.uniform(0.5, 0.9)
     x = rng.choice([-1, 1]) * (width - wide) / 2
     y = -(depth + long) / 2
     parts = [box((wide, long, 0.028), material).moved(x, y, height - 0.028),
-             box((wide - 0.04, THICK, height - 0.03), material).moved(x, y - long / 2 + 0.03)]
+             box((wide - 0.04, DESK_BOARD, height - 0.03), material).moved(x, y - long / 2 + 0.03)]
     if chance(rng, 0.5):
         block = drawer_block(rng, (wide - 0.06, 0.42, height - 0.03), material)
         parts += [block.turned(np.sign(x) * -np.pi / 2).moved(x, y - long / 2 + 0.3)]

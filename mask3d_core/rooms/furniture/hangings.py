@@ -1,4 +1,4 @@
-"""What hangs on walls and before windows: pictures, boards, mirrors, curtains, coats."""
+"""Objects on walls and at windows: pictures, boards, mirrors, curtains, coats."""
 
 from __future__ import annotations
 

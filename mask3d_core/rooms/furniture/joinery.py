@@ -1,11 +1,11 @@
-"""What furniture makers share: legs, bars, fronts with handles, soft cloth."""
+"""Common components of furniture: legs, bars, fronts with handles, upholstery."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from mask3d_core.rooms.materials import fabric, hsv, leather, Material, metal, noise
+from mask3d_core.rooms.materials import fabric, hsv, leather, Material, metal, value_noise
 from mask3d_core.rooms.mesh import join, Mesh
 from mask3d_core.rooms.piece import Piece, Top
 from mask3d_core.rooms.solids import ball, box, cushion, cylinder, prism, tube
@@ -116,7 +116,7 @@ def soft(rng: np.random.Generator, size: tuple[float, float, float], material: M
     """Make a cushion of size (x, y, z), metres, that has been used: dented and a little askew."""
     even = cushion(size, material, roundness, segments)
     center = (0, 0, size[2] / 2)
-    dent = noise(even.vertices / rng.uniform(0.12, 0.3), int(rng.integers(1 << 16)))
+    dent = value_noise(even.vertices / rng.uniform(0.12, 0.3), int(rng.integers(1 << 16)))
     # At most a tenth of the way in, or 3 cm: less where it is thin.
     depth = min(0.1, 0.03 / min(size)) * rng.uniform(0.3, 1.0)
     inward = 1 - depth * dent[:, None]

@@ -32,8 +32,8 @@ from mask3d_core.rooms.piece import assemble, Piece, Top
 from mask3d_core.rooms.solids import box, cylinder, sheet, tube
 import numpy as np
 
-DEPTH = 0.6
-"""Of worktops, metres; cabinets are a little less deep."""
+WORKTOP_DEPTH = 0.6
+"""Metres; cabinets are a little less deep."""
 
 
 class Fronts:
@@ -76,7 +76,7 @@ def base_cabinet(size: tuple[float, float], style: Fronts, rng: np.random.Genera
 
     """
     width, height = size
-    depth, plinth = DEPTH - 0.04, 0.1
+    depth, plinth = WORKTOP_DEPTH - 0.04, 0.1
     body = box((width, depth - 0.02, height - plinth - free), style.body).moved(z=plinth)
     foot = box((width, depth - 0.07, plinth), casing(rng)).moved(y=0.02)
     front = style.make(width, height - plinth, int(rng.choice([1, 1, 2, 3, 4])))
@@ -122,12 +122,13 @@ def _worktop(width: float, height: float, holes: list[tuple[float, float, float]
     thick, parts, left = 0.038, [], -width / 2
     for x, wide, deep in sorted(holes):
         right = x - wide / 2
-        rim = (DEPTH - deep) / 2
-        parts.append(box((right - left, DEPTH, thick), material).moved((left + right) / 2))
-        parts += [box((wide, rim, thick), material).moved(x, s * (DEPTH - rim) / 2)
+        rim = (WORKTOP_DEPTH - deep) / 2
+        parts.append(box((right - left, WORKTOP_DEPTH, thick), material).moved((left + right) / 2))
+        parts += [box((wide, rim, thick), material).moved(x, s * (WORKTOP_DEPTH - rim) / 2)
                   for s in (-1, 1)]
         left = x + wide / 2
-    parts.append(box((width / 2 - left, DEPTH, thick), material).moved((left + width / 2) / 2))
+    last = box((width / 2 - left, WORKTOP_DEPTH, thick), material)
+    parts.append(last.moved((left + width / 2) / 2))
     # The pattern of one board, not of its parts.
     return [replace(part, texture=part.vertices.copy()).moved(z=height - thick) for part in parts]
 
@@ -163,7 +164,7 @@ def kitchen_run(rng: np.random.Generator) -> Piece:
         elif role == 'stove':
             hobs.append(hob(wide, rng).moved(x, 0, height))
         else:
-            tops.append(Top((x, 0, height), (wide * 0.95, DEPTH * 0.85), 0.45))
+            tops.append(Top((x, 0, height), (wide * 0.95, WORKTOP_DEPTH * 0.85), 0.45))
     parts += _joined(units)
     if rng.random() < 0.7:
         parts += _upper_row(roles, widths, starts, style, rng)
@@ -171,7 +172,7 @@ def kitchen_run(rng: np.random.Generator) -> Piece:
     boards = [*_worktop(widths.sum() + 0.02, height, holes, board_material), *hobs]
     if rng.random() < 0.4:
         boards.append(box((widths.sum(), 0.015, 0.08), board_material).moved(
-            0, DEPTH / 2 - 0.0075, height))
+            0, WORKTOP_DEPTH / 2 - 0.0075, height))
     return Piece('counter', join(boards), tuple(tops), tuple(parts)).settled()
 
 
@@ -192,7 +193,7 @@ def _joined(units: Sequence[Piece | None]) -> list[Piece]:
 def _unit(role: str, width: float, height: float, style: Fronts, rng: np.random.Generator,
           ) -> Piece:
     """Make what stands below a worktop in one place, its back at the wall."""
-    depth = DEPTH - 0.05
+    depth = WORKTOP_DEPTH - 0.05
     if role == 'machine':
         make: Callable = machine_with_drum if rng.random() < 0.4 else machine_with_flap
         return Piece('otherfurniture', join(make(width - 0.01, depth, height - 0.004, rng)))
@@ -216,7 +217,8 @@ def _upper_row(roles: list[str], widths: np.ndarray, starts: np.ndarray, style: 
         else:
             units.append(None)
             continue
-        units.append(piece.moved(start + wide / 2, DEPTH / 2 - piece.mesh.bounds[1][1], low))
+        y = WORKTOP_DEPTH / 2 - piece.mesh.bounds[1][1]
+        units.append(piece.moved(start + wide / 2, y, low))
     return _joined(units)
 
 
@@ -235,7 +237,8 @@ def kitchen_island(rng: np.random.Generator) -> Piece:
     count = max(1, round((width - 0.06) / 0.6))
     each = (width - 0.06) / count
     units = [base_cabinet((each, height - 0.04), style, rng).moved(
-        (number - (count - 1) / 2) * each, DEPTH / 2 - depth / 2) for number in range(count)]
+        (number - (count - 1) / 2) * each, WORKTOP_DEPTH / 2 - depth / 2)
+        for number in range(count)]
     return Piece('counter', board, (top,), tuple(_joined(units))).settled()
 
 

@@ -21,26 +21,26 @@ from mask3d_core.rooms.piece import Piece, Top
 from mask3d_core.rooms.solids import box
 import numpy as np
 
-MOST_BOOKS = 130
-"""On one piece: the limit of its triangles."""
+MAX_BOOKS = 130
+"""Of one piece, to limit its triangles."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """How books stand on the boards of a piece: jackets, mean thickness in metres, share."""
+class BookStyle:
+    """Style of the books in a piece: jackets, mean thickness in metres, filled share of boards."""
 
     jackets: tuple[Material, ...]
     thickness: float
     filled: float
 
     @classmethod
-    def of(cls, rng: np.random.Generator, total: float) -> Row:
+    def of(cls, rng: np.random.Generator, total: float) -> BookStyle:
         """Draw a style for boards of a total length, metres."""
         jackets = tuple(paper(rng) if chance(rng, 0.3) else Material(
             hsv(rng.random(), rng.uniform(0, 0.9) * rng.integers(2), rng.uniform(0.08, 0.95)),
             gloss=rng.uniform(0, 0.3)) for _ in range(int(rng.integers(6, 14))))
         filled = rng.uniform(0.4, 0.97)
-        return cls(jackets, max(rng.uniform(0.018, 0.035), total * filled / MOST_BOOKS), filled)
+        return cls(jackets, max(rng.uniform(0.018, 0.035), total * filled / MAX_BOOKS), filled)
 
     def books(self, rng: np.random.Generator, width: float, depth: float, room: float,
               ) -> list[Mesh]:
@@ -120,7 +120,7 @@ def bookshelf(rng: np.random.Generator) -> Piece:
     parts = [*uprights, *(board.moved(z=z) for z in levels)]
     if chance(rng, 0.75):
         parts += [box((width, 0.008, height - 0.01), material).moved(y=depth / 2 - 0.004)]
-    row = Row.of(rng, width * (len(levels) - 1))
+    row = BookStyle.of(rng, width * (len(levels) - 1))
     closed = int(rng.integers(1, 3)) if len(levels) > 4 and chance(rng, 0.2) else 0
     if closed:
         parts += _doors(rng, material, columns, (each, depth, levels[0], levels[closed]))
@@ -143,7 +143,7 @@ def _doors(rng: np.random.Generator, material: Material, columns: int,
         (column + 0.5 - columns / 2) * each, -depth / 2, low) for column in range(columns)]
 
 
-def _contents(rng: np.random.Generator, row: Row, room: tuple[float, float, float],
+def _contents(rng: np.random.Generator, row: BookStyle, room: tuple[float, float, float],
               ) -> list[Mesh]:
     """Fill a compartment of a size: books mostly, else binders, boxes, or nothing."""
     width, depth, height = room
@@ -193,7 +193,7 @@ def cube_shelf(rng: np.random.Generator) -> Piece:
     parts += [board.moved(z=cell * level) for level in range(rows + 1)]
     if chance(rng, 0.6):
         parts += [box((width, 0.006, height), material).moved(y=depth / 2 - 0.003)]
-    row, basket = Row.of(rng, width * rows), (fabric, plastic)[rng.integers(2)](rng)
+    row, basket = BookStyle.of(rng, width * rows), (fabric, plastic)[rng.integers(2)](rng)
     tops = [Top((0.0, 0.0, height), (width * 0.94, depth * 0.9), 0.6)] if height < 1.6 else []
     for column in range(columns):
         for level in range(rows):
@@ -216,7 +216,7 @@ def wall_shelf(rng: np.random.Generator) -> Piece:
     width, depth, thick = rng.uniform(0.5, 1.3), rng.uniform(0.15, 0.3), rng.uniform(0.018, 0.05)
     parts, tops = [], []
     number, spacing = int(rng.choice([1, 1, 2, 3])), rng.uniform(0.26, 0.36)
-    row = Row.of(rng, width * number)
+    row = BookStyle.of(rng, width * number)
     bracket = join([box((0.025, 0.012, 0.14), steel).moved(y=depth / 2 - 0.006),
                     box((0.025, depth * 0.85, 0.012), steel).moved(y=depth * 0.07, z=0.13)])
     for level in range(number):

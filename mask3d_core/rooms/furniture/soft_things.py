@@ -9,10 +9,10 @@ from mask3d_core.rooms.materials import (
     hsv,
     leather,
     Material,
-    noise,
     one_of,
     paper,
     plastic,
+    value_noise,
     wood,
 )
 from mask3d_core.rooms.mesh import join, Mesh
@@ -24,7 +24,7 @@ import numpy as np
 def bumpy(mesh: Mesh, rng: np.random.Generator, amount: float, wavelength: float) -> Mesh:
     """Push the surface in and out by smooth noise, metres; nothing goes below z = 0."""
     place = mesh.vertices / wavelength
-    shift = np.stack([noise(place, seed) for seed in rng.integers(0, 90, 3)], axis=1) - 0.5
+    shift = np.stack([value_noise(place, seed) for seed in rng.integers(0, 90, 3)], axis=1) - 0.5
     vertices = mesh.vertices + 2 * amount * shift
     vertices[:, 2] = np.maximum(vertices[:, 2], 0)
     return replace(mesh, vertices=vertices)
@@ -124,7 +124,7 @@ def crumpled_cloth(rng: np.random.Generator) -> Piece:
     round_ = np.minimum(1, np.maximum(abs(x), abs(y)) / radius * 1.1)
     height = rng.uniform(0.04, 0.16) * np.clip(1 - radius * round_ ** 2 / 1.05, 0, 1) ** 0.5
     place = np.stack([x * 2, y * 2, 0 * x], axis=2).reshape(-1, 3)
-    folds = noise(place, int(rng.integers(90))).reshape(count, count)
+    folds = value_noise(place, int(rng.integers(90))).reshape(count, count)
     z = np.maximum(height * (0.3 + 1.2 * folds), 0)
     z[[0, -1]] = z[:, [0, -1]] = 0
     surface = np.stack([x * round_ * extent[0], y * round_ * extent[1], z], axis=2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mask3d_core.rooms.furniture.joinery import chance, finish, Front, LegStyle
-from mask3d_core.rooms.furniture.shelves import bookshelf, cube_shelf, rack, Row, wall_shelf
+from mask3d_core.rooms.furniture.shelves import bookshelf, BookStyle, cube_shelf, rack, wall_shelf
 from mask3d_core.rooms.materials import hsv, lacquer, Material, metal, wood
 from mask3d_core.rooms.mesh import Mesh
 from mask3d_core.rooms.piece import Piece, Top
@@ -16,12 +16,12 @@ Size = tuple[float, float, float]
 """Width, depth and height, metres."""
 Layout = list[tuple[float, list[tuple[float, str]]]]
 """Columns of a front: share of the width, and rows from below: share of the height, kind."""
-BOARD = 0.02
-"""Metres."""
-SHADOW = Material((0.03, 0.03, 0.03))
+CABINET_BOARD = 0.02
+"""Thickness of boards, metres."""
+GAP_MATERIAL = Material((0.03, 0.03, 0.03))
 """Of the gaps between fronts."""
-AJAR = 0.03
-"""Share of the doors that stand open."""
+AJAR_PROBABILITY = 0.03
+"""That a door is open."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def carcass(rng: np.random.Generator, size: Size, cells: list[Cell], material: M
         middle = cell.x + cell.width / 2
         angle = 0.0
         if cell.kind in ('left', 'right'):
-            angle = rng.uniform(0.2, 1.7) if chance(rng, AJAR) else 0.0
+            angle = rng.uniform(0.2, 1.7) if chance(rng, AJAR_PROBABILITY) else 0.0
             hinge = -1 if cell.kind == 'left' else 1
             edge = hinge * cell.width / 2
             door = front.door(cell.width, cell.height, hinge).moved(x=-edge)
@@ -76,7 +76,7 @@ def carcass(rng: np.random.Generator, size: Size, cells: list[Cell], material: M
                      for z, room in places]
         else:
             body = box((cell.width, depth - 0.001, cell.height), material)
-            gap = panel(cell.width, cell.height, SHADOW)
+            gap = panel(cell.width, cell.height, GAP_MATERIAL)
             parts += [body.moved(middle, z=cell.z), gap.moved(middle, -depth / 2 - 0.001, cell.z)]
     return parts, tops
 
@@ -84,22 +84,23 @@ def carcass(rng: np.random.Generator, size: Size, cells: list[Cell], material: M
 def _open(rng: np.random.Generator, cell: Cell, depth: float, material: Material,
           ) -> tuple[list[Mesh], list[tuple[float, float]]]:
     """Make an open compartment over x = 0: its parts, and (height, room) of its empty boards."""
-    side = box((BOARD, depth, cell.height), material).moved(x=cell.width / 2 - BOARD / 2)
+    side = box((CABINET_BOARD, depth, cell.height), material)
+    side = side.moved(x=cell.width / 2 - CABINET_BOARD / 2)
     count = max(1, round(cell.height / rng.uniform(0.28, 0.4)))
-    edges = np.linspace(0, cell.height - BOARD, count + 1)
-    board = box((cell.width - 2 * BOARD, depth, BOARD), material)
+    edges = np.linspace(0, cell.height - CABINET_BOARD, count + 1)
+    board = box((cell.width - 2 * CABINET_BOARD, depth, CABINET_BOARD), material)
     parts = [side, side.scaled(x=-1), box((cell.width, 0.01, cell.height), material).moved(
         y=depth / 2 - 0.005), *(board.moved(z=z) for z in edges)]
     free = []
-    row = Row.of(rng, cell.width * count)
+    row = BookStyle.of(rng, cell.width * count)
     for low, high in zip(edges, edges[1:]):
-        room = high - low - BOARD
+        room = high - low - CABINET_BOARD
         if chance(rng, 0.35) and room > 0.16:
-            books = row.books(rng, cell.width - 2 * BOARD, min(depth - 0.03, 0.25), room)
+            books = row.books(rng, cell.width - 2 * CABINET_BOARD, min(depth - 0.03, 0.25), room)
             parts += [book.moved(y=-depth / 2 + 0.03 + min(depth - 0.03, 0.25) / 2,
-                                 z=low + BOARD) for book in books]
+                                 z=low + CABINET_BOARD) for book in books]
         elif chance(rng, 0.7):
-            free.append((low + BOARD, room))
+            free.append((low + CABINET_BOARD, room))
     return parts, free
 
 

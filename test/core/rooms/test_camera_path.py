@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from box_room import box_room
-from mask3d_core.rooms.camera_path import drift, PATHS, random_path
+from mask3d_core.rooms.camera_path import add_drift, PATH_KINDS, random_path
 import numpy as np
 import pytest
 
@@ -13,7 +13,7 @@ def assert_orthonormal(turns: np.ndarray) -> None:
     assert turns @ turns.transpose(0, 2, 1) == pytest.approx(eyes)
 
 
-@pytest.mark.parametrize('kind', PATHS)
+@pytest.mark.parametrize('kind', PATH_KINDS)
 @pytest.mark.parametrize('frames', [1, 2, 24])
 def test_paths_are_upright_cameras_within_the_room(kind: str, frames: int) -> None:
     for seed in range(5):
@@ -28,7 +28,7 @@ def test_paths_are_upright_cameras_within_the_room(kind: str, frames: int) -> No
 
 
 def test_the_same_seed_is_the_same_path() -> None:
-    for kind in PATHS:
+    for kind in PATH_KINDS:
         one, two = (random_path(ROOM, np.random.default_rng(3), kind, 7) for _ in range(2))
         assert np.array_equal(one, two)
 
@@ -63,13 +63,13 @@ def test_close_without_a_target_is_a_frame() -> None:
 
 def test_drift_walks_away_slowly() -> None:
     poses = random_path(ROOM, np.random.default_rng(0), 'robot', 30)
-    assert drift(poses, np.random.default_rng(1), 0, 0) == pytest.approx(poses)
+    assert add_drift(poses, np.random.default_rng(1), 0, 0) == pytest.approx(poses)
     ends = []
     for seed in range(40):
-        believed = drift(poses, np.random.default_rng(seed), 0.01, 0.005)
-        turns = believed[:, :3, :3]
+        drifted = add_drift(poses, np.random.default_rng(seed), 0.01, 0.005)
+        turns = drifted[:, :3, :3]
         assert_orthonormal(turns)
-        away = np.linalg.norm(believed[:, :3, 3] - poses[:, :3, 3], axis=1)
+        away = np.linalg.norm(drifted[:, :3, 3] - poses[:, :3, 3], axis=1)
         ends.append((away[0], away[-1], np.arccos(np.clip(
             (np.trace(turns[-1] @ poses[-1, :3, :3].T) - 1) / 2, -1, 1))))
     first, last, turn = np.mean(ends, axis=0)

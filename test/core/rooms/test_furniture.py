@@ -5,7 +5,7 @@ from collections.abc import Callable
 from mask3d_core.rooms.furniture.beds import bedding, BEDS
 from mask3d_core.rooms.furniture.joinery import bumps, leg, outline
 from mask3d_core.rooms.furniture.seats import SEATS
-from mask3d_core.rooms.furniture.shelves import bookshelf, Row
+from mask3d_core.rooms.furniture.shelves import bookshelf, BookStyle
 from mask3d_core.rooms.furniture.storage import grid, STORAGE
 from mask3d_core.rooms.furniture.tables import TABLES
 from mask3d_core.rooms.materials import wood
@@ -121,7 +121,7 @@ def test_cells_fill_the_front() -> None:
 @pytest.mark.parametrize('seed', SEEDS)
 def test_books_stay_in_their_compartment(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    for book in Row.of(rng, 2.0).books(rng, 0.8, 0.25, 0.3):
+    for book in BookStyle.of(rng, 2.0).books(rng, 0.8, 0.25, 0.3):
         low, high = book.bounds
         assert low[0] >= -0.41 and high[0] <= 0.41
         assert low[1] >= -0.16 and high[1] <= 0.16
@@ -147,4 +147,4 @@ def test_bumps_have_the_height_asked_for() -> None:
     field = bumps(np.random.default_rng(0), 30, 20, 0.02)
     assert field.shape == (30, 20)
     assert field.std() == pytest.approx(0.02)
-    assert np.abs(np.diff(field, axis=0)).mean() < 0.02  # neighbours are alike
+    assert np.abs(np.diff(field, axis=0)).mean() < 0.02  # neighbors are alike

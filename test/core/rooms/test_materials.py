@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mask3d_core.rooms import materials
-from mask3d_core.rooms.materials import hsv, Material, noise, paint_colors, PATTERNS
+from mask3d_core.rooms.materials import hsv, Material, paint_colors, PATTERNS, value_noise
 import numpy as np
 from numpy.typing import NDArray
 import pytest
@@ -76,11 +76,11 @@ def test_prints_have_fields_of_both_colours_and_others() -> None:
 
 def test_noise_is_smooth_and_another_one_for_each_seed() -> None:
     places = np.random.default_rng(0).uniform(-20, 20, (4000, 3))
-    values = noise(places, 1)
+    values = value_noise(places, 1)
     assert 0 <= values.min() < 0.2 and 0.8 < values.max() <= 1
-    assert np.abs(noise(places + (1e-4, 0, 0), 1) - values).max() < 1e-3
-    assert np.array_equal(noise(places, np.full(4000, 1)), values)
-    assert abs(np.corrcoef(noise(places, 2), values)[0, 1]) < 0.1
+    assert np.abs(value_noise(places + (1e-4, 0, 0), 1) - values).max() < 1e-3
+    assert np.array_equal(value_noise(places, np.full(4000, 1)), values)
+    assert abs(np.corrcoef(value_noise(places, 2), values)[0, 1]) < 0.1
 
 
 def test_hues_go_around_and_the_others_are_cut_off() -> None:

@@ -1,4 +1,4 @@
-"""Furnished rooms: nothing in anything else, every class known, the same room from one seed."""
+"""Furnished rooms: no collisions, known classes only, the same room from the same seed."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mask3d_core.classes import load_classes
-from mask3d_core.rooms.arrangement import Arrangement, Placed
-from mask3d_core.rooms.floorplan import draw_plan, FloorPlan, WALL_THICKNESS
-from mask3d_core.rooms.furnished import BACKGROUND, make_scene, NONE
+from mask3d_core.rooms.arrangement import Arrangement, PlacedPiece
+from mask3d_core.rooms.floorplan import FloorPlan, random_plan, WALL_THICKNESS
 from mask3d_core.rooms.furniture.kitchen import kitchen_island
 from mask3d_core.rooms.furniture.openings import ajar_door
 from mask3d_core.rooms.furniture.seats import bar_stool
 from mask3d_core.rooms.furniture.storage import wardrobe
-from mask3d_core.rooms.interiors import Furnisher, ROOMS, table_top
+from mask3d_core.rooms.interiors import Furnisher, ROOM_KINDS, table_top
 from mask3d_core.rooms.materials import Material
 from mask3d_core.rooms.piece import Piece, Top
 from mask3d_core.rooms.room import doorways, make_room
 from mask3d_core.rooms.scene import Scene
+from mask3d_core.rooms.scene_assembly import BACKGROUND_CLASSES, make_scene, UNLABELLED
 from mask3d_core.rooms.shell import floor_mesh
 from mask3d_core.rooms.solids import box
 import numpy as np
@@ -29,39 +29,39 @@ NAMES = dict(zip(CLASSES.ids, CLASSES.names))
 WALL, FLOOR = (CLASSES.ids[CLASSES.names.index(name)] for name in ('wall', 'floor'))
 GREY = Material((0.5, 0.5, 0.5))
 SEEDS = range(6)
-KINDS = [*ROOMS, table_top]
+KINDS = [*ROOM_KINDS, table_top]
 
 
 @dataclass(eq=False)
 class Recorded(Arrangement):
-    """An arrangement that remembers what stands on or under what."""
+    """An arrangement that records the host of each piece."""
 
-    hosts: dict[Placed, Placed | None] = field(default_factory=dict)
+    hosts: dict[PlacedPiece, PlacedPiece | None] = field(default_factory=dict)
 
-    def put(self, piece: Piece, place: Sequence[float], angle: float = 0.0, margin: float = 0.02,
-            host: Placed | None = None) -> Placed | None:
-        """Remember the host."""
-        found = super().put(piece, place, angle, margin, host)
-        if found is not None:
-            self.hosts[found] = host
-        return found
+    def place(self, piece: Piece, position: Sequence[float], angle: float = 0.0,
+              margin: float = 0.02, host: PlacedPiece | None = None) -> PlacedPiece | None:
+        """Record the host."""
+        placed = super().place(piece, position, angle, margin, host)
+        if placed is not None:
+            self.hosts[placed] = host
+        return placed
 
 
 @pytest.fixture(scope='module', params=KINDS, ids=lambda kind: kind.__name__)
 def rooms(request: pytest.FixtureRequest) -> list[Recorded]:
     """Return rooms of one kind, half of them crowded."""
     kind: Callable[[Furnisher], None] = request.param
-    low, high = ROOMS[kind][1] if kind in ROOMS else (2.5, 4.5)
+    low, high = ROOM_KINDS[kind][1] if kind in ROOM_KINDS else (2.5, 4.5)
     made = []
     for seed in SEEDS:
         rng = np.random.default_rng(seed)
-        room = Recorded(draw_plan(rng, *rng.uniform(low, high, 2)), rng)
+        room = Recorded(random_plan(rng, *rng.uniform(low, high, 2)), rng)
         kind(Furnisher(room, crowded=seed % 2 == 1))
         made.append(room)
     return made
 
 
-def test_nothing_stands_in_anything_but_its_host(rooms: list[Recorded]) -> None:
+def test_pieces_overlap_with_their_host_only(rooms: list[Recorded]) -> None:
     for room in rooms:
         bounds = [placed.bounds for placed in room.placed]
         for number, one in enumerate(room.placed):
@@ -88,7 +88,8 @@ def test_what_is_hosted_lies_on_a_top_or_stands_on_the_floor(rooms: list[Recorde
     for room in rooms:
         for placed, host in room.hosts.items():
             low = placed.bounds[0][2]
-            tops = [] if host is None else [host.point(top.center)[2] for top in host.piece.tops]
+            tops = [] if host is None else [
+                host.point_in_room(top.center)[2] for top in host.piece.tops]
             if host is not None and low > 0.01:
                 assert min(abs(low - top) for top in tops) < 0.002
                 hosted += 1
@@ -112,14 +113,14 @@ def test_every_class_is_known_and_each_kind_has_its_furniture(rooms: list[Record
 def test_chairs_face_their_table() -> None:
     room = Recorded(FloorPlan(np.array([(0, 0), (6, 0), (6, 6), (0, 6)], float), 2.5),
                     np.random.default_rng(0))
-    table = room.put(Piece('table', box((1.4, 0.9, 0.7), GREY)), (3, 3, 0), 0.4)
+    table = room.place(Piece('table', box((1.4, 0.9, 0.7), GREY)), (3, 3, 0), 0.4)
     assert table is not None
     chair = Piece('chair', box((0.4, 0.4, 0.9), GREY))
-    Furnisher(room).chairs_around(table, [lambda rng: chair], 6)
+    Furnisher(room).place_chairs_around(table, [lambda rng: chair], 6)
     chairs = room.placed[1:]
     assert len(chairs) >= 4
     for placed in chairs:
-        ahead = placed.point((0, -1, 0)) - placed.position
+        ahead = placed.point_in_room((0, -1, 0)) - placed.position
         there = np.subtract(table.position, placed.position)
         assert ahead[:2] @ there[:2] / np.linalg.norm(there[:2]) > 0.5
 
@@ -130,9 +131,9 @@ def test_a_scene_of_known_things() -> None:
     sink = Piece('sink', box((0.4, 0.4, 0.1), GREY).moved(z=0.9))
     counter = Piece('counter', box((2, 0.6, 0.9), GREY), (Top((0.5, 0, 0.9), (0.8, 0.5)),),
                     (sink,))
-    room.put(counter, (2, 2.6, 0))
-    room.put(Piece('object', box((0.1, 0.1, 0.1), GREY)), (1, 1, 0))
-    room.lay(Piece('floor', box((1, 1, 0.01), GREY)), 2, 1, 0)
+    room.place(counter, (2, 2.6, 0))
+    room.place(Piece('object', box((0.1, 0.1, 0.1), GREY)), (1, 1, 0))
+    room.lay_flat(Piece('floor', box((1, 1, 0.01), GREY)), 2, 1, 0)
     shell = [('floor', floor_mesh(plan, GREY)), ('', floor_mesh(plan, GREY, 2.5)),
              ('wall', box((4, 0.1, 2.5), GREY))]
 
@@ -140,10 +141,10 @@ def test_a_scene_of_known_things() -> None:
 
     count = np.repeat(np.arange(7), [2, 2, 12, 12, 12, 12, 12])
     names = ['floor', '', 'wall', 'counter', 'sink', 'object', 'floor']
-    ids = {name: number for number, name in NAMES.items()} | {'': NONE}
+    ids = {name: number for number, name in NAMES.items()} | {'': UNLABELLED}
     assert scene.label.tolist() == [ids[names[number]] for number in count]
     assert (np.diff(scene.instance[(count >= 3) & (count < 6)][::12]) > 0).all()
-    assert (scene.instance[(count < 3) | (count == 6)] == NONE).all()
+    assert (scene.instance[(count < 3) | (count == 6)] == UNLABELLED).all()
     assert scene.lights.tolist() == [[2, 1.5, 2.2]]
     np.testing.assert_allclose(scene.targets, [(2.5, 2.6, 0.9)])
     np.testing.assert_array_equal(scene.standpoints, room.standpoints())
@@ -155,17 +156,18 @@ def scenes() -> list[Scene]:
 
 
 def test_labels_and_instances_agree(scenes: list[Scene]) -> None:
-    background = {number for number, name in NAMES.items() if name in BACKGROUND} | {NONE}
+    background = {number for number, name in NAMES.items() if name in BACKGROUND_CLASSES}
+    background |= {UNLABELLED}
     for scene in scenes:
         assert len(scene.label) == len(scene.instance) == len(scene.mesh.faces)
-        assert set(scene.label.tolist()) <= {*CLASSES.ids, NONE}
+        assert set(scene.label.tolist()) <= {*CLASSES.ids, UNLABELLED}
         pairs = set(zip(scene.instance.tolist(), scene.label.tolist()))
-        of_instance = [instance for instance, _ in pairs if instance != NONE]
+        of_instance = [instance for instance, _ in pairs if instance != UNLABELLED]
         assert len(of_instance) == len(set(of_instance)) > 2, 'an instance has one class'
-        assert all((instance == NONE) == (label in background) for instance, label in pairs)
+        assert all((instance == UNLABELLED) == (label in background) for instance, label in pairs)
 
 
-def test_there_is_light_and_a_place_to_stand(scenes: list[Scene]) -> None:
+def test_lamps_targets_and_standpoints_are_in_the_room(scenes: list[Scene]) -> None:
     for scene in scenes:
         low, high = scene.mesh.bounds
         for points in (scene.lights, scene.targets):
@@ -189,7 +191,7 @@ def test_the_same_state_gives_the_same_room(scenes: list[Scene]) -> None:
 
 
 def gap(scene: Scene, y: float) -> tuple[float, float]:
-    """Return from where to where one can walk through the plane of a wall, metres."""
+    """Return the start and the end of the passage in the plane of a wall, metres."""
     wall = scene.mesh.vertices[scene.mesh.faces[scene.label == WALL]]
     flat = wall[(np.abs(wall[:, :, 1] - y) < 1e-9).all(1)]
     here = flat[(flat[:, :, 2].min(1) < 1) & (flat[:, :, 2].max(1) > 1)]
@@ -223,8 +225,8 @@ def test_doorways_are_where_doors_are(number: int) -> None:
     """Behind a door that stands open, the skirting would be seen."""
     plan = FloorPlan(np.array([(0, 0), (4, 0), (4, 3), (0, 3)], float), 2.5)
     room = Arrangement(plan, np.random.default_rng(0))
-    door = room.against_wall(ajar_door(room.rng), gap=0.0, wall=number, along=1.5)
-    assert door is not None and room.against_wall(wardrobe(room.rng)) is not None
+    door = room.place_against_wall(ajar_door(room.rng), gap=0.0, wall=number, along=1.5)
+    assert door is not None and room.place_against_wall(wardrobe(room.rng)) is not None
     found = [list(doorways(room, wall)) for wall in plan.walls]
     assert [len(here) for here in found] == [int(other == number) for other in range(4)]
     half = door.piece.size[0] / 2
@@ -237,7 +239,7 @@ def test_chairs_stand_before_cabinets_and_not_in_them() -> None:
     plan, closed = FloorPlan(np.array([(0, 0), (6, 0), (6, 6), (0, 6)], float), 2.5), 0
     for seed in range(30):
         furnisher = Furnisher(Arrangement(plan, np.random.default_rng(seed)))
-        furnisher.table_with_chairs((kitchen_island,), (bar_stool,), 4)
+        furnisher.place_table_with_chairs((kitchen_island,), (bar_stool,), 4)
         island, *others = furnisher.room.placed
         for chair in (other for other in others if island.piece.parts):
             if chair.piece.name == 'chair':

@@ -1,26 +1,26 @@
 from dataclasses import replace
 
 from box_room import GREY
-from mask3d_core.rooms.depth_camera import Frame, Lens, look, take_frame
+from mask3d_core.rooms.depth_camera import camera_pose, Frame, Lens, render_frame
 from mask3d_core.rooms.materials import Material
 from mask3d_core.rooms.mesh import join, Mesh
-from mask3d_core.rooms.sensor import measure, random_sensor, Sensor
+from mask3d_core.rooms.sensor import measure_depth, random_sensor, Sensor
 from mask3d_core.rooms.solids import panel
 import numpy as np
 import pytest
 
 LENS = Lens(160, 120, 140.0)
-PERFECT = Sensor(nearest=0.1, farthest=10, noise=0, step=0, baseline=0, jitter=0, flying=0,
-                 grazing=0, bias=np.zeros((2, 2)), blindness=np.zeros(1))
+PERFECT = Sensor(min_range=0.1, max_range=10, noise=0, disparity_step=0, baseline=0, jitter=0,
+                 flying=0, min_cosine=0, bias=np.zeros((2, 2)), loss=np.zeros(1))
 
 
 def see(*meshes: Mesh) -> Frame:
-    return take_frame(join(meshes), look((0, 0, 0), np.pi / 2, 0), LENS)
+    return render_frame(join(meshes), camera_pose((0, 0, 0), np.pi / 2, 0), LENS)
 
 
 def sense(frame: Frame, sensor: Sensor, facing: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     count = len(frame.depth)
-    return measure(frame, np.full(count, facing), np.zeros(count, int), sensor,
+    return measure_depth(frame, np.full(count, facing), np.zeros(count, int), sensor,
                    np.random.default_rng(0))
 
 
@@ -41,20 +41,20 @@ def test_a_perfect_sensor_changes_nothing() -> None:
     assert np.array_equal(source, np.arange(len(depth)))
 
 
-def test_sees_nothing_too_near_or_too_far() -> None:
-    depth, _ = sense(see(wall(3), board(1)), replace(PERFECT, nearest=1.1))
+def test_surfaces_out_of_range_have_no_depth() -> None:
+    depth, _ = sense(see(wall(3), board(1)), replace(PERFECT, min_range=1.1))
     assert set(depth.round(6)) == {3.0, np.inf}
-    depth, _ = sense(see(wall(3), board(1)), replace(PERFECT, farthest=2.9))
+    depth, _ = sense(see(wall(3), board(1)), replace(PERFECT, max_range=2.9))
     assert set(depth.round(6)) == {1.0, np.inf}
 
 
-def test_sees_nothing_where_nothing_is() -> None:
-    depth, _ = sense(see(board(1)), replace(PERFECT, noise=1, step=0.125, baseline=0.07))
+def test_pixels_without_a_surface_have_no_depth() -> None:
+    depth, _ = sense(see(board(1)), replace(PERFECT, noise=1, disparity_step=0.125, baseline=0.07))
     assert np.isinf(depth).reshape(120, 160)[:, :35].all()
     assert np.isfinite(depth).reshape(120, 160)[:, 45:115].all()
 
 
-def test_edges_beside_nothing_have_no_depth_in_between() -> None:
+def test_edges_of_empty_pixels_have_no_depth_in_between() -> None:
     depth, source = sense(see(board(1)), replace(PERFECT, jitter=0.4, flying=0.6))
     seen = np.isfinite(depth)
     assert seen.any() and (see(board(1)).face[source[seen]] >= 0).all()
@@ -70,10 +70,10 @@ def test_noise_grows_with_the_distance() -> None:
     assert far.mean() == pytest.approx(4, abs=0.01)
 
 
-def test_pixels_share_their_noise_as_far_as_those_of_a_kinect() -> None:
-    """Blobs of some pixels of 640; noise of single pixels looks like nothing real."""
+def test_noise_is_correlated_as_far_as_that_of_a_kinect() -> None:
+    """Over a few of 640 pixels; real sensors have no independent noise per pixel."""
     lens = Lens(640, 480, 580.0)
-    frame = take_frame(wall(3), look((0, 0, 0), np.pi / 2, 0), lens)
+    frame = render_frame(wall(3), camera_pose((0, 0, 0), np.pi / 2, 0), lens)
     depth = sense(frame, replace(PERFECT, noise=1))[0].reshape(480, 640) - 3
 
     def correlation(pixels: int) -> float:
@@ -85,13 +85,13 @@ def test_pixels_share_their_noise_as_far_as_those_of_a_kinect() -> None:
 
 
 def test_disparities_are_multiples_of_a_step() -> None:
-    depth, _ = sense(see(wall(3)), replace(PERFECT, noise=1, step=0.125))
+    depth, _ = sense(see(wall(3)), replace(PERFECT, noise=1, disparity_step=0.125))
     disparity = 580 * 0.075 / depth
     assert disparity == pytest.approx(np.round(disparity * 8) / 8)
     assert len(np.unique(disparity)) > 2
 
 
-def test_the_shadow_is_left_of_what_is_near() -> None:
+def test_the_emitter_shadow_is_left_of_near_surfaces() -> None:
     depth, _ = sense(see(wall(3), board(1)), replace(PERFECT, baseline=0.075))
     lost = np.isinf(depth).reshape(120, 160)
     width = 140 * 0.075 * (1 - 1 / 3)
@@ -99,7 +99,7 @@ def test_the_shadow_is_left_of_what_is_near() -> None:
     assert np.flatnonzero(lost.any(0)).max() == 39  # the board begins in column 40
 
 
-def test_edges_are_frayed_and_nothing_else() -> None:
+def test_only_edges_are_frayed() -> None:
     frame = see(wall(3), board(1))
     depth, source = sense(frame, replace(PERFECT, jitter=0.5))
     moved = np.flatnonzero(source != np.arange(len(source)))
@@ -118,14 +118,14 @@ def test_slopes_have_no_edges() -> None:
     assert np.array_equal(source[below:], np.arange(below, len(source)))
 
 
-def test_gloss_takes_patches_away() -> None:
+def test_glossy_surfaces_lose_patches() -> None:
     for share in (0.2, 0.5, 0.8):
-        depth, _ = sense(see(wall(2)), replace(PERFECT, blindness=np.array([share])), 0.5)
+        depth, _ = sense(see(wall(2)), replace(PERFECT, loss=np.array([share])), 0.5)
         assert np.isinf(depth).mean() == pytest.approx(share, abs=0.1)
 
 
-def test_edge_on_surfaces_return_nothing() -> None:
-    depth, _ = sense(see(wall(2)), replace(PERFECT, grazing=0.1), facing=0.02)
+def test_surfaces_at_grazing_angles_have_no_depth() -> None:
+    depth, _ = sense(see(wall(2)), replace(PERFECT, min_cosine=0.1), facing=0.02)
     assert np.isinf(depth).mean() > 0.9
 
 
@@ -133,4 +133,4 @@ def test_mirrors_are_lost_more_than_paper() -> None:
     dull, mirror = Material((0.5, 0.5, 0.5)), Material((0.5, 0.5, 0.5), gloss=1.0)
     for seed in range(20):
         sensor = random_sensor(np.random.default_rng(seed), 4.0, 160, [dull, mirror])
-        assert sensor.blindness[0] == 0 < 0.05 < sensor.blindness[1] < 1
+        assert sensor.loss[0] == 0 < 0.05 < sensor.loss[1] < 1
