@@ -13,7 +13,7 @@ SIZES = {'scannet20': 20, 'scannet200': 200, 's3dis': 13, 'stpls3d': 14}
 
 
 @pytest.mark.parametrize('name', class_table_names())
-def test_tables_are_whole(name: str) -> None:
+def test_tables_are_complete(name: str) -> None:
     table = load_classes(name)
     assert len(table) == len(table.names) == len(table.colors) == SIZES.get(name, len(table))
     assert len(set(table.ids)) == len(set(table.names)) == len(table)
@@ -31,7 +31,7 @@ def test_tables_are_those_of_the_data_sets(shared_data: Path, name: str) -> None
 
 
 @pytest.mark.parametrize('name', ['s3dis', 'stpls3d'])
-def test_colors_can_be_told_apart(name: str) -> None:
+def test_colors_are_distinct(name: str) -> None:
     colors = load_classes(name).colors
     for index, color in enumerate(colors):
         for other in colors[:index]:

@@ -6,7 +6,7 @@ from mask3d_core.colors import faded_colors, instance_color, instance_colors
 import numpy as np
 
 
-def test_one_and_many_agree_and_stay() -> None:
+def test_single_and_vectorized_colors_agree() -> None:
     many = instance_colors(np.arange(300))
     assert many.shape == (300, 3) and many.dtype == np.uint8
     assert [instance_color(index) for index in range(300)] == list(map(tuple, many.tolist()))
@@ -14,7 +14,7 @@ def test_one_and_many_agree_and_stay() -> None:
     assert instance_colors(np.zeros((2, 5), int)).shape == (2, 5, 3)
 
 
-def test_colors_near_in_order_differ_and_all_are_bright() -> None:
+def test_consecutive_colors_differ_and_all_are_bright() -> None:
     colors = instance_colors(np.arange(200)).astype(int)
     apart = np.abs(colors[:, None] - colors[None]).sum(axis=2)
     near = np.abs(np.subtract.outer(np.arange(200), np.arange(200)))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 def instances(masks: NDArray[np.bool_]) -> Instances:
-    """Return instances of some masks; the rest is of no interest here."""
+    """Return instances with these masks and placeholder values."""
     count, boxes = len(masks), np.zeros((len(masks), 3))
     return Instances(
         np.packbits(masks, axis=1), masks.shape[1], np.arange(count, dtype=np.int32) % 2 + 4,
@@ -18,7 +18,7 @@ def instances(masks: NDArray[np.bool_]) -> Instances:
         boxes, boxes, boxes, boxes, boxes, np.zeros(count))
 
 
-def test_exact() -> None:
+def test_exact_masks() -> None:
     masks = np.array([[0, 1, 1, 0, 0, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0, 0, 0, 1]], bool)
     found = instances(masks)
     assert len(found) == 2 and found.masks.shape == (2, 2)

@@ -1,4 +1,4 @@
-"""The door: what becomes a scan, and what is refused."""
+"""Which clouds become a scan, and which are rejected."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_precision(dtype: str, kept: str) -> None:
 
 @given(strategies.lists(strategies.tuples(*[strategies.sampled_from(
     [0.0, 1.5, -2.0, np.nan, np.inf, -np.inf])] * 3), min_size=1, max_size=30))
-def test_only_finite_rows_stay_with_their_index(rows: list[tuple[float, float, float]]) -> None:
+def test_finite_rows_are_kept_with_their_index(rows: list[tuple[float, float, float]]) -> None:
     xyz = np.concatenate([rows, XYZ])
     color = np.linspace(0, 1, xyz.size).reshape(xyz.shape)
     scan = Scan.from_points(xyz, color, np.arange(len(xyz)))
@@ -47,7 +47,7 @@ def test_only_finite_rows_stay_with_their_index(rows: list[tuple[float, float, f
     assert scan.input_size == len(xyz)
 
 
-def test_the_input_stays_as_it_is() -> None:
+def test_the_input_is_not_modified() -> None:
     xyz, color = XYZ.copy(), (RGB / 255)
     xyz[2] = np.nan
     before = xyz.copy(), color.copy()
@@ -79,11 +79,11 @@ def test_a_color_that_is_nan_is_black() -> None:
     ({'xyz': XYZ, 'segment': np.arange(9)}, '10 integer segment ids'),
     ({'xyz': XYZ, 'segment': np.arange(10.0)}, 'got float64'),
 ])
-def test_refused(change: dict[str, Any], words: str) -> None:
+def test_invalid_clouds_are_rejected(change: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError) as raised:
         Scan.from_points(**change)
     assert words in str(raised.value)
 
 
-def test_the_extent_is_allowed_up_to_the_limit() -> None:
+def test_coordinates_up_to_the_limit_are_accepted() -> None:
     assert len(Scan.from_points(XYZ / XYZ.max() * np.float32(MAX_COORDINATE))) == 10

@@ -1,4 +1,4 @@
-"""ROS 2 bags: the real ones, and small ones written here."""
+"""ROS 2 bags: real ones, and small ones generated here."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def bag(path: Path, storage: str, topics: dict[str, int], bare: bool = False) ->
 
 
 def check_kinect(path: Path) -> None:
-    """Look at the one organised cloud of the Kinect."""
+    """Check the organized cloud of the Kinect."""
     assert cloud_topics(path) == {'/camera/depth_registered/points': 1}
     scan = read_bag(path)
     assert (len(scan), scan.input_size) == (233301, 307200)
@@ -125,7 +125,7 @@ def test_a_split_bag_in_order(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_bag(tmp_path / 'split').xyz, XYZ + 1)
 
 
-def test_damaged_bags_are_named(tmp_path: Path) -> None:
+def test_damaged_bags_are_named_in_the_error(tmp_path: Path) -> None:
     recorded = bag(tmp_path / 'bag', 'MCAP', {'/map': 2})
     content = next(recorded.glob('*.mcap')).read_bytes()
     for size in range(0, len(content), len(content) // 40):

@@ -1,4 +1,4 @@
-"""Class tables in files."""
+"""Class tables in .tsv files."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Formats are told by the suffix."""
+"""The suffix of a file selects the reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scans as numpy arrays."""
+"""Scans in .npz archives."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_only_positions(tmp_path: Path) -> None:
     assert scan.color is None and scan.segment is None and len(scan) == 8
 
 
-def test_what_is_wrong_is_named(tmp_path: Path) -> None:
+def test_invalid_files_are_named_in_the_error(tmp_path: Path) -> None:
     np.savez(tmp_path / 'no_xyz.npz', color=RGB)
     np.savez(tmp_path / 'pickled.npz', xyz=np.array([None] * 8))
     np.savez(tmp_path / 'flat.npz', xyz=XYZ.ravel())

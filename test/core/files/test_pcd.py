@@ -1,4 +1,4 @@
-"""The variants of .pcd, written by hand, and the real clouds."""
+"""Variants of .pcd, generated here, and real clouds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENCODINGS = ['ascii', 'binary', 'binary_compressed']
 
 
 def compress(data: bytes) -> bytes:
-    """Compress as LZF does, plainly: greedy matches of 3 bytes and more, literals else."""
+    """Compress with LZF: greedy matches of at least 3 bytes, otherwise literals."""
     out, literals, here = bytearray(), bytearray(), 0
 
     def flush() -> None:
@@ -116,7 +116,7 @@ def test_counts_padding_and_separate_color(tmp_path: Path, encoding: str) -> Non
 
 
 def test_compressed_without_its_padding(tmp_path: Path) -> None:
-    """As PCL writes it: the header may name padding that the data leave out."""
+    """As written by PCL: the header can list padding that the data does not contain."""
     path = pcd(tmp_path / 'a.pcd', 'binary_compressed', AXES)
     padded = path.read_bytes().replace(b'FIELDS x', b'FIELDS _ x').replace(
         b'SIZE 4', b'SIZE 1 4').replace(b'TYPE F', b'TYPE U F').replace(b'COUNT 1', b'COUNT 4 1')
@@ -125,7 +125,7 @@ def test_compressed_without_its_padding(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('encoding', ENCODINGS)
-def test_organised_with_holes(tmp_path: Path, encoding: str) -> None:
+def test_organized_with_invalid_points(tmp_path: Path, encoding: str) -> None:
     xyz = np.tile(XYZ, (2, 1))
     xyz[[2, 11]] = np.nan
     fields = [(axis, 'F', values) for axis, values in zip('xyz', xyz.T)]
@@ -136,7 +136,7 @@ def test_organised_with_holes(tmp_path: Path, encoding: str) -> None:
 
 
 @pytest.mark.parametrize('encoding', ENCODINGS)
-def test_a_cloud_of_nothing(tmp_path: Path, encoding: str) -> None:
+def test_an_empty_cloud(tmp_path: Path, encoding: str) -> None:
     path = pcd(tmp_path / 'a.pcd', encoding, [(name, kind, v[:0]) for name, kind, v in AXES])
     with pytest.raises(InputError, match='0 finite points of 0'):
         read_pcd(path)
@@ -150,7 +150,7 @@ def test_old_headers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('encoding', ENCODINGS)
-def test_every_cut_is_noticed(tmp_path: Path, encoding: str) -> None:
+def test_truncated_files_are_rejected(tmp_path: Path, encoding: str) -> None:
     content = pcd(tmp_path / 'a.pcd', encoding, [*AXES, ('rgb', 'U', PACKED)]).read_bytes()
     for size in range(0, len(content) - 11, 5):  # ascii: a last number without some digits
         (tmp_path / 'cut.pcd').write_bytes(content[:size])
@@ -178,7 +178,7 @@ HEADER = 'FIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nWIDTH 1\nPOINTS 1\nDATA ascii\n1
     ('1 2 3', '1 2 3', '1 finite points'),
     ('1 2 3', '1 2 3 4', 'got more: does the header name all fields'),
 ])
-def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, words: str) -> None:
+def test_invalid_files_are_rejected(tmp_path: Path, old: str, new: str, words: str) -> None:
     (tmp_path / 'bad.pcd').write_text(HEADER.replace(old, new))
     with pytest.raises(InputError) as raised:
         read_pcd(tmp_path / 'bad.pcd')
@@ -188,7 +188,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, words: str) 
 @given(strategies.lists(strategies.sampled_from(
     [b'a', b'ab', b'abc', b'\0' * 40, b'\0' * 300, bytes(range(256))]), max_size=12),
     strategies.binary(max_size=200))
-def test_decompress_undoes_compress(parts: list[bytes], rest: bytes) -> None:
+def test_decompress_inverts_compress(parts: list[bytes], rest: bytes) -> None:
     data = b''.join(parts) + rest
     assert lzf.decompress(compress(data), len(data)) == data
 
@@ -197,7 +197,7 @@ def test_decompress_undoes_compress(parts: list[bytes], rest: bytes) -> None:
     (b'\x20\x05', 3, 'before its start'), (b'\x00a\x20', 4, 'is truncated'),
     (b'\x00a\xe0', 9, 'is truncated'),
     (b'\x02abc', 4, 'gives 3 bytes, expected 4'), (b'\x05abc', 6, 'gives 3 bytes')])
-def test_damaged_compression_is_noticed(packed: bytes, size: int, words: str) -> None:
+def test_damaged_compression_is_rejected(packed: bytes, size: int, words: str) -> None:
     with pytest.raises(InputError, match=words):
         lzf.decompress(packed, size)
 

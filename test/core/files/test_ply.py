@@ -1,4 +1,4 @@
-"""The variants of .ply, written by hand."""
+"""Variants of .ply, generated here."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def ply(path: Path, encoding: str, elements: Elements, end: str = '\n') -> Path:
 
 
 def counted(*values: int) -> list[int]:
-    """Return a list value as it stands in the file: its length first."""
+    """Return a list value as stored in the file: its length first."""
     return [len(values), *values]
 
 
@@ -124,7 +124,7 @@ def test_faces(tmp_path: Path, encoding: str, name: str) -> None:
 
 
 @pytest.mark.parametrize('encoding', ENCODINGS)
-def test_faces_that_cannot_be_used_are_refused(tmp_path: Path, encoding: str) -> None:
+def test_unsupported_faces_are_rejected(tmp_path: Path, encoding: str) -> None:
     corners = [('list', 'uchar', 'int', 'vertex_indices')]
 
     def faces(*rows: list[int]) -> Path:
@@ -142,7 +142,7 @@ def test_faces_that_cannot_be_used_are_refused(tmp_path: Path, encoding: str) ->
 
 
 @pytest.mark.parametrize('encoding', ENCODINGS)
-def test_cut_faces_are_noticed(tmp_path: Path, encoding: str) -> None:
+def test_truncated_faces_are_rejected(tmp_path: Path, encoding: str) -> None:
     corners = [('list', 'uchar', 'int', 'vertex_indices')]
     content = ply(tmp_path / 'a.ply', encoding, [
         ('vertex', VERTEX, ROWS), ('face', corners, TRIANGLES)]).read_bytes()
@@ -152,7 +152,7 @@ def test_cut_faces_are_noticed(tmp_path: Path, encoding: str) -> None:
             read_faces(tmp_path / 'cut.ply')
 
 
-def test_names_of_cloudcompare(tmp_path: Path) -> None:
+def test_property_names_of_cloudcompare(tmp_path: Path) -> None:
     properties = [('float', 'X'), ('float', 'Y'), ('float', 'Z'), ('float', 'scalar_Segment')]
     rows = [[*map(float, p), float(i)] for i, p in enumerate(XYZ)]
     scan = read_ply(ply(tmp_path / 'a.ply', 'ascii', [('vertex', properties, rows)]))
@@ -167,14 +167,14 @@ def test_comments_in_any_script(tmp_path: Path, line: str) -> None:
 
 
 @pytest.mark.parametrize('encoding', ENCODINGS)
-def test_of_two_properties_of_one_name_the_last_counts(tmp_path: Path, encoding: str) -> None:
+def test_the_last_of_two_equal_property_names_is_used(tmp_path: Path, encoding: str) -> None:
     properties = [('float', 'x'), *VERTEX, ('list', 'uchar', 'int', 'near')]
     rows = [[9.0, *row, counted(*range(number % 3))] for number, row in enumerate(ROWS)]
     path = ply(tmp_path / 'a.ply', encoding, [('vertex', properties, rows)])
     np.testing.assert_array_equal(read_ply(path).xyz, XYZ.astype(np.float32))
 
 
-def test_ascii_knows_nan_and_inf(tmp_path: Path) -> None:
+def test_ascii_nan_and_inf(tmp_path: Path) -> None:
     rows = [[*row] for row in ROWS] + [[np.nan, 0, 0, 1, 2, 3], [0, -np.inf, 0, 1, 2, 3]]
     scan = read_ply(ply(tmp_path / 'a.ply', 'ascii', [('vertex', VERTEX, rows[::-1])]))
     np.testing.assert_array_equal(scan.kept, np.arange(2, 10))
@@ -184,7 +184,7 @@ def test_ascii_knows_nan_and_inf(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize('encoding', ENCODINGS)
 @pytest.mark.parametrize('lists', [False, True])
-def test_every_cut_is_noticed(tmp_path: Path, encoding: str, lists: bool) -> None:
+def test_truncated_files_are_rejected(tmp_path: Path, encoding: str, lists: bool) -> None:
     properties = [*VERTEX, *([('list', 'uchar', 'int', 'seen_by')] if lists else [])]
     rows = [[*row, *([counted(1, 2)] if lists else [])] for row in ROWS]
     content = ply(tmp_path / 'a.ply', encoding, [('vertex', properties, rows)]).read_bytes()
@@ -220,7 +220,7 @@ HEADER = 'ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\n'
     (HEADER + 'property float y\nproperty float z\nend_header\n1 2 3 255\n', 'got more: does'),
     (HEADER + 'element vertex 2\nend_header\n', 'each element once, got: vertex, vertex'),
 ])
-def test_what_is_wrong_is_named(tmp_path: Path, text: str, words: str) -> None:
+def test_invalid_files_are_named_in_the_error(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / 'bad.ply').write_text(text)
     with pytest.raises(InputError) as raised:
         read_ply(tmp_path / 'bad.ply')
@@ -236,8 +236,8 @@ def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
 
 @given(strategies.integers(8, 40), strategies.sampled_from(['f4', 'f8', '>f8']),
        strategies.integers(0, 2 ** 32 - 1))
-def test_written_is_what_is_read(tmp_path_factory: pytest.TempPathFactory, count: int,
-                                 dtype: str, seed: int) -> None:
+def test_write_and_read_are_inverse(tmp_path_factory: pytest.TempPathFactory, count: int,
+                                    dtype: str, seed: int) -> None:
     random = np.random.default_rng(seed)
     points = np.zeros(count, [('z', dtype), ('red', 'u1'), ('x', dtype), ('segment', 'i4'),
                               ('green', 'u1'), ('blue', 'u1'), ('y', dtype), ('odd', 'i2')])

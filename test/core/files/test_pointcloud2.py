@@ -1,4 +1,4 @@
-"""Every layout and trap of PointCloud2, byte by byte."""
+"""Layouts of PointCloud2, byte by byte."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_float64_is_kept() -> None:
 
 
 @pytest.mark.parametrize('big', [False, True])
-def test_organised_with_padded_rows(big: bool) -> None:
+def test_organized_with_padded_rows(big: bool) -> None:
     fields = xyz_fields() + [Field('rgb', 12, 6)]
     message = cloud(fields, 16, xyz_columns() | {'rgb': packed(RGB)}, (4, 2), 75, big)
     scan = decode_pointcloud2(message)
@@ -148,14 +148,14 @@ def test_segments() -> None:
 
 
 def gapped(data: bytes) -> np.ndarray:
-    """Return a numpy array whose bytes do not lie side by side."""
+    """Return a non-contiguous numpy array."""
     return np.repeat(np.frombuffer(data, np.uint8), 2)[::2]
 
 
 @pytest.mark.parametrize('kind', [
     bytes, bytearray, memoryview, list, lambda data: array('B', data),
     lambda data: np.frombuffer(data, np.uint8), gapped])
-def test_any_kind_of_data_and_the_message_stays_as_it_is(kind: Any) -> None:
+def test_any_buffer_type_and_the_message_is_not_modified(kind: Any) -> None:
     message = cloud(xyz_fields() + [Field('rgb', 12, 6)], 16,
                     xyz_columns() | {'rgb': packed(RGB)}, big=True)
     message = replace(message, data=kind(message.data))
@@ -193,12 +193,12 @@ GOOD = cloud(xyz_fields() + [Field('rgb', 12, 6)], 16, xyz_columns() | {'rgb': p
     ({'data': struct.pack('<f', np.nan) * 32}, '0 finite points of 8'),
     ({'data': struct.pack('<f', 1e30) * 32}, '1e+30'),
 ])
-def test_contradictions_are_named(change: dict[str, Any], words: str) -> None:
+def test_inconsistent_messages_are_rejected(change: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError) as raised:
         decode_pointcloud2(replace(GOOD, **change))
     assert words in str(raised.value)
 
 
-def test_fields_of_no_use_may_be_of_any_type() -> None:
+def test_unused_fields_can_have_any_type() -> None:
     message = replace(GOOD, fields=[*GOOD.fields, Field('normal', 900, 77)])
     np.testing.assert_array_equal(decode_pointcloud2(message).xyz, XYZ)

@@ -1,4 +1,4 @@
-"""What is written about instances, read back."""
+"""Result files of instances, written and read back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMES = {3: 'cabinet', 5: 'chair', 39: 'otherfurniture'}
 
 
 def scan(dtype: type = np.float32, colored: bool = True) -> Scan:
-    """Return 11 points of which two, 0 and 7, are lost."""
+    """Return 11 points of which two, 0 and 7, are not finite."""
     xyz = np.arange(33, dtype=dtype).reshape(11, 3) / 8
     xyz[[0, 7], 1] = np.nan
     color = np.linspace(0, 1, 33, dtype=np.float32).reshape(11, 3)
@@ -44,7 +44,7 @@ def instances(count: int = 3) -> Instances:
 
 
 def read_vertices(path: Path) -> np.ndarray:
-    """Read a .ply file the plain way, as another program would."""
+    """Read a .ply file without our reader."""
     header, body = path.read_bytes().split(b'end_header\n')
     codes = {'float': 'f4', 'double': 'f8', 'uchar': 'u1', 'uint': 'u4'}
     rows = [line.split() for line in header.decode().splitlines()]
@@ -73,8 +73,8 @@ def test_labelled_ply(tmp_path: Path, dtype: type, colored: bool) -> None:
 
 
 @pytest.mark.parametrize('colored', [False, True])
-def test_colours_are_those_of_the_scan_after_cloudcompare_too(tmp_path: Path, colored: bool,
-                                                              ) -> None:
+def test_original_colours_after_cloudcompare(tmp_path: Path, colored: bool,
+                                             ) -> None:
     cloud = scan(colored=colored)
     write_labelled_ply(tmp_path / 'a.ply', cloud, instances())
     points = read_vertices(tmp_path / 'a.ply')
@@ -122,7 +122,7 @@ def test_instances_json(tmp_path: Path) -> None:
     assert len(facts['instances']) == 3 and len(text.splitlines()) == 10
 
 
-def test_nothing_found(tmp_path: Path) -> None:
+def test_no_instances(tmp_path: Path) -> None:
     write_labelled_ply(tmp_path / 'a.ply', scan(), instances(0))
     assert not read_vertices(tmp_path / 'a.ply')['instance'].any()
     write_instances_npz(tmp_path / 'a.npz', instances(0))
@@ -133,7 +133,7 @@ def test_nothing_found(tmp_path: Path) -> None:
     assert facts['instances'] == [] and facts['voxel_size'] is None
 
 
-def test_only_a_painted_cloud_is_replaced(tmp_path: Path) -> None:
+def test_only_result_files_are_overwritten(tmp_path: Path) -> None:
     path = tmp_path / 'a.ply'
     check_overwritable(path)
     write_labelled_ply(path, scan(), instances())
@@ -143,7 +143,7 @@ def test_only_a_painted_cloud_is_replaced(tmp_path: Path) -> None:
         check_overwritable(path)
 
 
-def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_unwritable_files_are_named_in_the_error(tmp_path: Path) -> None:
     other = Scan.from_points(np.zeros((9, 3)))
     with pytest.raises(InputError, match='of 11 points, the scan was made of one of 9'):
         write_labelled_ply(tmp_path / 'a.ply', other, instances())

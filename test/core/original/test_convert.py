@@ -82,7 +82,7 @@ def test_the_report_names_every_tensor(converted: tuple[Weights, ConversionRepor
 
 
 def test_tensor_values_are_kept(converted: tuple[Weights, ConversionReport],
-                                              original: State, tmp_path: Path) -> None:
+                                original: State, tmp_path: Path) -> None:
     save_weights(tmp_path / 'ours', converted[0])
     state = load_weights(tmp_path / 'ours').state
     kernel = original['backbone.block2.0.conv1.kernel']

@@ -44,7 +44,7 @@ def test_robots_are_lower_than_people_and_both_look_around() -> None:
         assert (person[:, 2, 2] < 0).mean() > 0.95  # down
 
 
-def test_close_looks_down_at_the_table_from_near_by() -> None:
+def test_close_ups_look_down_at_a_table() -> None:
     for seed in range(20):
         pose = random_path(ROOM, np.random.default_rng(seed), 'close', 1)[0]
         away = ROOM.targets[0] - pose[:3, 3]
@@ -61,7 +61,7 @@ def test_close_without_a_target_is_a_frame() -> None:
         assert np.array_equal(poses, random_path(ROOM, np.random.default_rng(3), 'frame', 1))
 
 
-def test_drift_walks_away_slowly() -> None:
+def test_drift_grows_slowly() -> None:
     poses = random_path(ROOM, np.random.default_rng(0), 'robot', 30)
     assert add_drift(poses, np.random.default_rng(1), 0, 0) == pytest.approx(poses)
     ends = []

@@ -36,7 +36,7 @@ def test_the_red_cup_is_red() -> None:
     assert red == pytest.approx(green)
 
 
-def test_what_faces_the_lamp_from_near_by_is_brighter() -> None:
+def test_surfaces_near_a_lamp_are_brighter() -> None:
     face = np.flatnonzero(ROOM.label == FLOOR)[:1]
     corners = ROOM.mesh.vertices[ROOM.mesh.faces[face[0]]]
     weight = np.array([(1.0, 0, 0), (1 / 3, 1 / 3, 1 / 3)])
@@ -47,14 +47,14 @@ def test_what_faces_the_lamp_from_near_by_is_brighter() -> None:
     assert lit[below, 0] > lit[aside, 0] * 1.1
 
 
-def test_without_lamps_is_ambient_light() -> None:
+def test_without_lamps_there_is_ambient_light() -> None:
     dark = replace(ROOM, lights=np.zeros((0, 3)))
     visible = face_centers(np.flatnonzero(ROOM.label == WALL))
     seen = render_colors(dark, NORMALS, visible, PLAIN, np.random.default_rng(0))
     assert seen.min() > 0.2 and np.ptp(seen, axis=0).max() < 0.1
 
 
-def test_frames_have_their_own_balance() -> None:
+def test_frames_have_their_own_white_balance() -> None:
     warm = replace(PLAIN, gain=np.array([(1, 1, 1), (1.2, 1, 0.8)]))
     walls = np.flatnonzero(ROOM.label == WALL)
     first, second = colors(face_centers(walls), warm), colors(face_centers(walls, 1), warm)
@@ -78,7 +78,7 @@ def test_random_exposures_give_colors() -> None:
         assert seen.min() >= 0 and seen.max() <= 1 and 0.15 < seen.mean() < 0.9
 
 
-def test_light_differs_from_place_to_place() -> None:
+def test_light_varies_over_a_room() -> None:
     walls = np.flatnonzero(ROOM.label == WALL)
     dark = replace(ROOM, lights=np.zeros((0, 3)))
     even, patchy = (

@@ -1,4 +1,4 @@
-"""Seats, tables, beds and storage: real sizes, standing where they should."""
+"""Seats, tables, beds and storage: sizes, positions and geometry."""
 
 from collections.abc import Callable
 
@@ -35,19 +35,19 @@ def pieces(request: pytest.FixtureRequest) -> list[Piece]:
     return [request.param(np.random.default_rng(seed)) for seed in SEEDS]
 
 
-def test_stands_on_the_floor_around_its_middle(pieces: list[Piece]) -> None:
+def test_pieces_stand_centered_on_the_floor(pieces: list[Piece]) -> None:
     for piece in pieces:
         low, high = piece.mesh.bounds
         assert np.allclose((*(low + high)[:2], low[2]), 0, atol=1e-9)
 
 
-def test_has_the_size_of_its_class(pieces: list[Piece]) -> None:
+def test_pieces_have_the_size_of_their_class(pieces: list[Piece]) -> None:
     for piece in pieces:
         low, high = SIZES[piece.name]
         assert (piece.mesh.size >= low).all() and (piece.mesh.size <= high).all(), piece.mesh.size
 
 
-def test_is_made_of_proper_triangles(pieces: list[Piece]) -> None:
+def test_triangles_are_valid(pieces: list[Piece]) -> None:
     for piece in pieces:
         mesh = piece.mesh
         assert np.isfinite(mesh.vertices).all() and np.isfinite(mesh.texture).all()
@@ -63,7 +63,7 @@ def test_tops_lie_on_a_surface(pieces: list[Piece]) -> None:
             assert np.allclose(drops, 0, atol=0.011), (piece.name, top, drops)
 
 
-def test_tops_have_free_room(pieces: list[Piece]) -> None:
+def test_the_space_above_tops_is_free(pieces: list[Piece]) -> None:
     for piece in pieces:
         corners = piece.mesh.vertices
         for top in piece.tops:
@@ -73,7 +73,7 @@ def test_tops_have_free_room(pieces: list[Piece]) -> None:
 
 
 def drop(piece: Piece, center: tuple[float, float, float], aside: np.ndarray) -> float:
-    """Return how far below a top a straight fall from 5 cm above it ends, metres."""
+    """Return the drop from a top to the first surface hit by a ray from 5 cm above, metres."""
     start = np.add(center, (*aside, 0.05))
     a, b, c = (piece.mesh.vertices[piece.mesh.faces[:, corner]] for corner in range(3))
     u, v, w = b[:, :2] - a[:, :2], c[:, :2] - a[:, :2], start[:2] - a[:, :2]
@@ -87,7 +87,7 @@ def drop(piece: Piece, center: tuple[float, float, float], aside: np.ndarray) ->
 
 
 @pytest.mark.parametrize('maker', [*SEATS, *TABLES, *BEDS, *STORAGE])
-def test_the_seed_decides(maker: Maker) -> None:
+def test_the_same_seed_gives_the_same_piece(maker: Maker) -> None:
     first, again, other = (maker(np.random.default_rng(seed)).mesh for seed in (1, 1, 2))
     assert np.array_equal(first.vertices, again.vertices)
     assert first.materials == again.materials
@@ -143,7 +143,7 @@ def test_blankets_and_pillows_lie_on_the_mattress() -> None:
             assert low[1] > -1.2 and high[1] < 1.2
 
 
-def test_bumps_have_the_height_asked_for() -> None:
+def test_bumps_have_the_given_height() -> None:
     field = bumps(np.random.default_rng(0), 30, 20, 0.02)
     assert field.shape == (30, 20)
     assert field.std() == pytest.approx(0.02)

@@ -1,4 +1,4 @@
-"""The colours of surfaces: patterns at known places, and materials that can be."""
+"""Patterns at known positions, and random materials."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def brightness(pattern: str, places: list[tuple[float, float, float]]) -> list[f
     return colors[:, 0].tolist()
 
 
-def test_plain_has_one_colour_and_each_point_that_of_its_material() -> None:
+def test_each_point_has_the_colour_of_its_material() -> None:
     colors = paint_colors([Material(BLACK), Material((0.2, 0.4, 0.6), WHITE)], np.array([1, 0, 1]),
                           np.random.default_rng(0).normal(0, 1, (3, 3)))
     assert colors.tolist() == [[0.2, 0.4, 0.6], [0, 0, 0], [0.2, 0.4, 0.6]]
@@ -42,7 +42,7 @@ def test_checks_change_along_every_axis() -> None:
 
 
 def test_tiles_have_joints_every_tile() -> None:
-    """On the floor, z = 0: z lies in a joint everywhere, and does not count."""
+    """On the floor, z = 0, which is an integer everywhere and must be ignored."""
     places = [(0.05, 0.05, 0), (0.1, 0.05, 0), (0.05, 0.2, 0), (0.104, 0.05, 0), (0.1, 0.2, 0)]
     assert brightness('tiles', places) == [0, 1, 1, 0, 1]
     assert brightness('tiles', [(0.05, 0.033, 0.05), (0.05, 0.033, 0.102)]) == [0, 1]
@@ -74,7 +74,7 @@ def test_prints_have_fields_of_both_colours_and_others() -> None:
     assert colors.min() >= 0 and colors.max() <= 1
 
 
-def test_noise_is_smooth_and_another_one_for_each_seed() -> None:
+def test_noise_is_smooth_and_depends_on_the_seed() -> None:
     places = np.random.default_rng(0).uniform(-20, 20, (4000, 3))
     values = value_noise(places, 1)
     assert 0 <= values.min() < 0.2 and 0.8 < values.max() <= 1
@@ -83,13 +83,13 @@ def test_noise_is_smooth_and_another_one_for_each_seed() -> None:
     assert abs(np.corrcoef(value_noise(places, 2), values)[0, 1]) < 0.1
 
 
-def test_hues_go_around_and_the_others_are_cut_off() -> None:
+def test_hues_are_cyclic_and_the_others_are_clipped() -> None:
     assert hsv(0, 1, 1) == hsv(1, 2, 7) == (1, 0, 0)
     assert hsv(0.5, -1, 0.3) == (0.3, 0.3, 0.3)
 
 
 @pytest.mark.parametrize('maker', MAKERS)
-def test_materials_can_be(maker: Callable[[np.random.Generator], Material]) -> None:
+def test_random_materials_are_valid(maker: Callable[[np.random.Generator], Material]) -> None:
     drawn = [maker(np.random.default_rng(seed)) for seed in range(40)]
     for material in drawn:
         assert material.pattern in PATTERNS and 0.02 <= material.scale <= 1.5

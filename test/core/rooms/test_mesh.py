@@ -1,4 +1,4 @@
-"""Meshes: moving, turning, joining; and the solids made of them, measured."""
+"""Meshes: moving, turning, joining; and the measurements of solids."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def area(mesh: Mesh) -> float:
 
 
 def is_closed(mesh: Mesh) -> bool:
-    """Tell whether each edge belongs to an even number of triangles, so that nothing is open."""
+    """Return whether each edge belongs to an even number of triangles."""
     places, row = np.unique(mesh.vertices.round(9), axis=0, return_inverse=True)
     faces = row.reshape(-1)[mesh.faces]
     flat = (faces == np.roll(faces, 1, axis=1)).any(1)
@@ -32,7 +32,7 @@ def triangle() -> Mesh:
     return Mesh.of([(0, 0, 0), (1, 0, 0), (0, 2, 0)], [(0, 1, 2)], RED)
 
 
-def test_moving_and_turning_leave_the_texture_alone() -> None:
+def test_moving_and_turning_keep_the_texture() -> None:
     mesh = triangle().moved(1, 2, 3)
     assert mesh.vertices.tolist() == [[1, 2, 3], [2, 2, 3], [1, 4, 3]]
     np.testing.assert_allclose(triangle().turned(np.pi / 2).vertices,
@@ -45,7 +45,7 @@ def test_moving_and_turning_leave_the_texture_alone() -> None:
         np.testing.assert_array_equal(changed.texture, triangle().vertices)
 
 
-def test_stretching_takes_the_texture_along() -> None:
+def test_scaling_scales_the_texture() -> None:
     mesh = triangle().scaled(2, -1, 1)
     assert mesh.vertices.tolist() == [[0, 0, 0], [2, 0, 0], [0, -2, 0]]
     assert mesh.texture.tolist() == [[0, 0, 0], [2, 0, 0], [0, 2, 0]]
@@ -56,7 +56,7 @@ def test_settling() -> None:
     assert low.tolist() == [-0.5, -1, 0] and high.tolist() == [0.5, 1, 3]
 
 
-def test_joining_counts_on_and_keeps_equal_materials_once() -> None:
+def test_joining_offsets_indices_and_merges_equal_materials() -> None:
     mesh = join([triangle(), triangle().moved(z=1), Mesh.of(np.eye(3), [(2, 1, 0)], BLUE)])
     assert mesh.materials == (RED, BLUE) and mesh.material.tolist() == [0, 0, 1]
     assert mesh.faces.tolist() == [[0, 1, 2], [3, 4, 5], [8, 7, 6]]

@@ -83,7 +83,7 @@ def test_everything_is_within_the_room(rooms: list[Recorded]) -> None:
             assert room.plan.contains(corners).all()
 
 
-def test_what_is_hosted_lies_on_a_top_or_stands_on_the_floor(rooms: list[Recorded]) -> None:
+def test_hosted_pieces_lie_on_a_top_or_stand_on_the_floor(rooms: list[Recorded]) -> None:
     hosted = 0
     for room in rooms:
         for placed, host in room.hosts.items():
@@ -125,7 +125,7 @@ def test_chairs_face_their_table() -> None:
         assert ahead[:2] @ there[:2] / np.linalg.norm(there[:2]) > 0.5
 
 
-def test_a_scene_of_known_things() -> None:
+def test_a_scene_of_known_pieces() -> None:
     plan = FloorPlan(np.array([(0, 0), (4, 0), (4, 3), (0, 3)], float), 2.5)
     room = Arrangement(plan, np.random.default_rng(0))
     sink = Piece('sink', box((0.4, 0.4, 0.1), GREY).moved(z=0.9))
@@ -222,7 +222,7 @@ def test_two_rooms_are_connected_by_holes_that_face_each_other() -> None:
 
 @pytest.mark.parametrize('number', range(4))
 def test_doorways_are_where_doors_are(number: int) -> None:
-    """Behind a door that stands open, the skirting would be seen."""
+    """Otherwise a skirting board would be visible behind an open door."""
     plan = FloorPlan(np.array([(0, 0), (4, 0), (4, 3), (0, 3)], float), 2.5)
     room = Arrangement(plan, np.random.default_rng(0))
     door = room.place_against_wall(ajar_door(room.rng), gap=0.0, wall=number, along=1.5)
@@ -235,7 +235,7 @@ def test_doorways_are_where_doors_are(number: int) -> None:
     assert opening.bottom == 0
 
 
-def test_chairs_stand_before_cabinets_and_not_in_them() -> None:
+def test_chairs_stand_in_front_of_cabinets() -> None:
     plan, closed = FloorPlan(np.array([(0, 0), (6, 0), (6, 6), (0, 6)], float), 2.5), 0
     for seed in range(30):
         furnisher = Furnisher(Arrangement(plan, np.random.default_rng(seed)))

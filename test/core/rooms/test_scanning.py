@@ -37,7 +37,7 @@ def test_a_path_through_the_room_shows_and_labels_it() -> None:
     assert red > 1.5 * green
 
 
-def test_walls_are_upright_and_any_way_around() -> None:
+def test_walls_are_upright_at_random_yaw() -> None:
     turns = set()
     for seed in range(4):
         columns = scan_scene(ROOM, np.random.default_rng(seed), SMALL)
@@ -87,7 +87,7 @@ def test_the_frame_of_the_camera() -> None:
         assert np.abs(y / z).max() < np.tan(SMALL.field_of_view / 2) * 0.77
 
 
-def test_an_empty_view_is_refused() -> None:
+def test_a_scan_without_surfaces_is_rejected() -> None:
     away = replace(ROOM, standpoints=np.array([(100.0, 0)]), targets=np.zeros((0, 3)))
     with pytest.raises(InputError, match='within range of the standpoints'):
         scan_scene(away, np.random.default_rng(0), SMALL)

@@ -1,4 +1,4 @@
-"""Clutter, devices, decoration, doors and windows, kitchens, bathrooms: sizes and places."""
+"""Clutter, devices, decoration, doors and windows, kitchens, bathrooms: sizes and positions."""
 
 from collections.abc import Callable
 
@@ -56,7 +56,7 @@ def pieces(request: pytest.FixtureRequest) -> list[Piece]:
 
 
 def heights(mesh: Mesh, place: tuple[float, float]) -> NDArray[np.float64]:
-    """Return where a plumb line through a place meets a mesh, metres."""
+    """Return the heights at which a vertical line through a position meets a mesh, metres."""
     corner = mesh.vertices[mesh.faces]
     edges = np.stack([corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]], axis=2)[:, :2]
     upright = np.abs(np.linalg.det(edges)) < 1e-12
@@ -67,20 +67,20 @@ def heights(mesh: Mesh, place: tuple[float, float]) -> NDArray[np.float64]:
     return (corner[:, 0, 2] + (weight * slope).sum(1))[inside]
 
 
-def test_stands_on_the_floor_around_its_middle(pieces: list[Piece]) -> None:
+def test_pieces_stand_centered_on_the_floor(pieces: list[Piece]) -> None:
     for piece in pieces:
         low, high = join(part.mesh for part in piece.all()).bounds
         assert np.allclose((*(low + high)[:2] / 2, low[2]), 0, atol=1e-6)
 
 
-def test_has_the_size_of_its_class(pieces: list[Piece]) -> None:
+def test_pieces_have_the_size_of_their_class(pieces: list[Piece]) -> None:
     for piece in pieces:
         low, high = SIZES[piece.name]
         size = join(part.mesh for part in piece.all()).size
         assert (size >= low).all() and (size <= high).all(), size
 
 
-def test_is_made_of_proper_triangles(pieces: list[Piece]) -> None:
+def test_triangles_are_valid(pieces: list[Piece]) -> None:
     for piece in pieces:
         for part in piece.all():
             mesh = part.mesh
@@ -119,14 +119,14 @@ def test_drop_puts_a_board_on_a_tip() -> None:
     assert drop(board, ball(0.1, GREY)).bounds[0][2] == pytest.approx(0.2)
 
 
-def test_what_lies_in_a_bowl_lies_below_its_rim() -> None:
+def test_objects_in_a_bowl_are_below_its_rim() -> None:
     vessel = join([box((0.4, 0.4, 0.01), GREY)] + [box((0.01, 0.4, 0.2), GREY).moved(x)
                                                    for x in (-0.2, 0.2)])
     assert drop(ball(0.05, GREY), vessel).bounds[0][2] == pytest.approx(0.01, abs=1e-3)
 
 
 @pytest.mark.parametrize('maker', [stack, boxes, leaning, full_bowl, heap])
-def test_sets_are_objects_of_their_own_that_touch(maker: Maker) -> None:
+def test_groups_consist_of_touching_instances(maker: Maker) -> None:
     several = 0
     for seed in SEEDS:
         piece = maker(np.random.default_rng(seed))

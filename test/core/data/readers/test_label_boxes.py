@@ -1,4 +1,4 @@
-"""The boxes of labelCloud, written by hand as it writes them."""
+"""Boxes in the formats of labelCloud."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_middle_size_and_angle(tmp_path: Path) -> None:
             turned.contains((points - middle) @ quarter.T + middle), expected)
 
 
-def test_angles_turn_the_way_of_labelcloud(tmp_path: Path) -> None:
+def test_angles_rotate_as_in_labelcloud(tmp_path: Path) -> None:
     for axis, tip in (('z', [1 + np.cos(.5), .5 + np.sin(.5), .25]),
                       ('y', [1 + np.cos(.5), .5, .25 - np.sin(.5)]), ('x', [2, .5, .25])):
         turned, = read(tmp_path / 'a.json', box(turn=float(np.degrees(.5)), axis=axis))
@@ -64,7 +64,7 @@ def test_corners(tmp_path: Path) -> None:
     assert drawn.contains(INSIDE).all() and not drawn.contains(OUTSIDE).any()
 
 
-def test_other_files_are_none_of_its(tmp_path: Path) -> None:
+def test_files_of_other_programs_are_ignored(tmp_path: Path) -> None:
     (tmp_path / 'a.json').write_text('{"points": 5, "instances": []}')
     assert read_label_boxes(tmp_path / 'a.json') is None
     assert read(tmp_path / 'b.json') == []
@@ -85,12 +85,13 @@ def without(key: str) -> dict:
     (lambda: {'name': 'a', 'vertices': [[0, 0, 0]] * 7}, 'object 1 is no box'),
     (lambda: {'name': 'a', 'vertices': [[0, 0, 0]] * 8}, "object 1, 'a', is a box without volume"),
     (lambda: box() | {'centroid': {'x': 'a', 'y': 0, 'z': 0}}, 'object 1 is no box')])
-def test_what_is_wrong_is_named(tmp_path: Path, make: Callable[[], object], message: str) -> None:
+def test_invalid_objects_are_named(tmp_path: Path, make: Callable[[], object], message: str,
+                                   ) -> None:
     with pytest.raises(InputError, match=f'a.json: .*{message}'):
         read_label_boxes(write(tmp_path / 'a.json', make()))
 
 
-def test_a_cut_file_is_named(tmp_path: Path) -> None:
+def test_a_truncated_file_is_named_in_the_error(tmp_path: Path) -> None:
     (tmp_path / 'a.json').write_text('{"objects": [')
     with pytest.raises(InputError, match='a.json: not readable as json'):
         read_label_boxes(tmp_path / 'a.json')

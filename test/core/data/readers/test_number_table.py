@@ -1,4 +1,4 @@
-"""Tables of numbers as text, damaged ones too."""
+"""Text tables of numbers, including damaged ones."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_chunk_size_does_not_matter(tmp_path: Path, monkeypatch: pytest.Monk
                              'dropped as damaged: 2 lines (201, 211)']
 
 
-def test_lines_of_other_lengths_do_not_make_up_for_each_other(tmp_path: Path) -> None:
+def test_lines_of_wrong_lengths_do_not_compensate_each_other(tmp_path: Path) -> None:
     good = '1 2 3\n' * 300
     (tmp_path / 'a.txt').write_text(f'{good}1 2\n1 2 3 4\n{good}')
     rows, lines = read(tmp_path / 'a.txt')
@@ -53,7 +53,7 @@ def test_lines_of_other_lengths_do_not_make_up_for_each_other(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize('word', ['1.2.3', '1-2', '--1', '1e', '1_0', 'nan', '-inf', '1e60', 'x'])
-def test_what_is_no_number_drops_its_line(tmp_path: Path, word: str) -> None:
+def test_a_line_with_an_invalid_number_is_dropped(tmp_path: Path, word: str) -> None:
     good = '1 2 3\n' * 150
     (tmp_path / 'a.txt').write_text(f'{good}4 {word} 6\n{good}')
     rows, lines = read(tmp_path / 'a.txt')
@@ -61,7 +61,7 @@ def test_what_is_no_number_drops_its_line(tmp_path: Path, word: str) -> None:
     np.testing.assert_array_equal(rows, [[1, 2, 3]] * 300)
 
 
-def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
+def test_files_of_another_format_are_rejected(tmp_path: Path) -> None:
     (tmp_path / 'a.txt').write_text('1 2 3 4 5 6\n' * 10)
     with pytest.raises(InputError, match=r'a\.txt: 10 of 10 lines are not rows of 3 numbers, the '
                                          'first is line 1'):
