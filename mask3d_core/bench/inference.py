@@ -15,7 +15,7 @@ from typing import Any
 from mask3d_core.bench.arithmetic import decoder_arithmetic, unet_arithmetic
 from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.files import read_scan
-from mask3d_core.files.target import writing
+from mask3d_core.files.target import atomic_write
 from mask3d_core.scan import Scan
 from mask3d_core.segmenter import Segmenter, Stopwatch
 from mask3d_core.sparse import build_pyramid
@@ -174,7 +174,7 @@ def peak_bytes(device: torch.device) -> int:
 
 def write_json(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Write measurements, as their `to_dict` returns them."""
-    with writing(path) as file:
+    with atomic_write(path) as file:
         file.write(json.dumps({'torch': torch.__version__, 'measurements': list(rows)},
                               indent=1).encode())
 

@@ -247,7 +247,7 @@ def _add_stored(options: argparse.Namespace, names: list[str], evaluation: Evalu
                 read: Callable[[str], Truth], submit: Submit | None) -> None:
     from mask3d_core.evaluation.predictions import read_predictions
     from mask3d_core.evaluation.stored import check_complete, find_predictions
-    from mask3d_core.files.source import naming
+    from mask3d_core.files.source import file_errors
 
     files = find_predictions(options.predictions)
     check_complete(names, files)
@@ -259,7 +259,7 @@ def _add_stored(options: argparse.Namespace, names: list[str], evaluation: Evalu
         total += len(found.class_id)
         ignored += sum(class_id not in evaluated for class_id in found.class_id.tolist())
         truth = read(name)
-        with naming(files[name]):
+        with file_errors(files[name]):
             evaluation.add(found, truth)
         if submit is not None:
             submit(name, found)

@@ -73,7 +73,7 @@ def _distances(text: str) -> tuple[float, ...]:
 def run(options: argparse.Namespace) -> None:
     """Measure, print tables, write JSON and charts."""
     from mask3d_core.data.dataset import Dataset
-    from mask3d_core.files.target import check_folder, writing
+    from mask3d_core.files.target import atomic_write, check_folder
 
     _check_usage(options)
     check_folder(options.out)
@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> None:
     content = measure(options, dataset, names)
     options.out.mkdir(parents=True, exist_ok=True)
     about = {'dataset': str(options.dataset), 'split': options.split, 'scans': len(names)}
-    with writing(options.out / FILE) as file:
+    with atomic_write(options.out / FILE) as file:
         file.write((json.dumps(about | content, indent=1) + '\n').encode())
     log(f'wrote {options.out / FILE}')
 

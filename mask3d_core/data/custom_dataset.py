@@ -14,7 +14,7 @@ from mask3d_core.data.readers.raw_scan import list_folder, RawSource
 from mask3d_core.errors import InputError
 from mask3d_core.files.bag import read_bag
 from mask3d_core.files.formats import scan_name
-from mask3d_core.files.source import naming
+from mask3d_core.files.source import file_errors
 import numpy as np
 
 FORMATS = ('.ply', '.npz')
@@ -49,7 +49,7 @@ def extract_map(bag: Path, topic: str | None, out: Path, name: str | None = None
         raise InputError(f'{path} exists and may hold labels: remove it, or give another --name')
     scan = read_bag(bag, topic)
     nothing = np.full(len(scan), NONE, np.int32)
-    with naming(out):
+    with file_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     write_labelled(path, LabelledScan(scan, nothing, nothing, path.stem))
     return path

@@ -11,8 +11,8 @@ from typing import Any
 from mask3d_core.classes import ClassTable
 from mask3d_core.data.labels import LabelledScan, read_labelled
 from mask3d_core.errors import InputError
-from mask3d_core.files.source import naming
-from mask3d_core.files.target import writing
+from mask3d_core.files.source import file_errors
+from mask3d_core.files.target import atomic_write
 import numpy as np
 from numpy.typing import NDArray
 
@@ -127,7 +127,7 @@ class Dataset:
         if not path.is_file():
             raise InputError(f'{folder} is not a prepared data set, it has no dataset.json: make '
                              'one with `mask3d prepare`')
-        with naming(path):
+        with file_errors(path):
             try:
                 return _from_dict(folder, json.loads(path.read_text(encoding='utf-8')))
             except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
@@ -136,7 +136,7 @@ class Dataset:
 
     def save(self) -> None:
         """Write dataset.json, whole or not at all."""
-        with writing(self.folder / 'dataset.json') as file:
+        with atomic_write(self.folder / 'dataset.json') as file:
             file.write((json.dumps(_to_dict(self), indent=1) + '\n').encode())
 
     @property

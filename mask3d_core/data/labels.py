@@ -11,8 +11,8 @@ from mask3d_core.errors import InputError
 from mask3d_core.files.columns import INT32, scan_from_columns, whole_numbers
 from mask3d_core.files.npz import open_npz
 from mask3d_core.files.ply import ply_bytes, read_vertices
-from mask3d_core.files.source import FilePath, naming
-from mask3d_core.files.target import writing
+from mask3d_core.files.source import file_errors, FilePath
+from mask3d_core.files.target import atomic_write
 from mask3d_core.scan import Scan
 import numpy as np
 from numpy.typing import NDArray
@@ -111,7 +111,7 @@ def read_labelled(path: FilePath) -> LabelledScan:
 
     """
     file = Path(path)
-    with naming(file):
+    with file_errors(file):
         suffix = file.suffix.lower()
         if suffix not in ('.npz', '.ply'):
             raise InputError('expected a labelled scan as .npz or .ply')
@@ -120,7 +120,7 @@ def read_labelled(path: FilePath) -> LabelledScan:
         if suffix == '.npz':
             return LabelledScan.from_columns(_npz_columns(file), file.stem)
     columns = read_vertices(file)
-    with naming(file):
+    with file_errors(file):
         return _from_vertices(columns, file.stem)
 
 
@@ -160,10 +160,10 @@ def write_labelled(path: FilePath, labelled: LabelledScan) -> None:
     """
     suffix = Path(path).suffix.lower()
     if suffix == '.npz':
-        with writing(path) as file:
+        with atomic_write(path) as file:
             np.savez(file, allow_pickle=False, **_columns(labelled))
     elif suffix == '.ply':
-        with writing(path) as file:
+        with atomic_write(path) as file:
             file.write(ply_bytes(_vertices(labelled), 'label: class id; instance: 0 none'))
     else:
         raise InputError(f'{path}: expected a name that ends with .npz or .ply')

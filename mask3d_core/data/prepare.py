@@ -20,7 +20,7 @@ from mask3d_core.data.dataset import color_statistics, Dataset, ScanFacts, SPLIT
 from mask3d_core.data.labels import LabelledScan, NONE, write_labelled
 from mask3d_core.data.readers.raw_scan import RawScan, RawSource
 from mask3d_core.errors import InputError
-from mask3d_core.files.target import check_target, writing
+from mask3d_core.files.target import atomic_write, check_target
 import numpy as np
 from numpy.typing import NDArray
 
@@ -165,7 +165,7 @@ def prepare_source(data: Dataset, source: RawSource, superpoints: bool = False) 
             write_labelled(data.path(raw.name), labelled)
             scans[raw.name] = ScanFacts.of(labelled, raw.inner)
             notes += [*raw.notes, *made]
-        with writing(facts_file) as file:
+        with atomic_write(facts_file) as file:
             content = {'state': state, 'notes': notes,
                        'scans': {name: facts.to_dict() for name, facts in scans.items()}}
             file.write(json.dumps(content).encode())

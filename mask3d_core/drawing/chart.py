@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import math
 from pathlib import Path
 
-from mask3d_core.files.source import naming
+from mask3d_core.files.source import file_errors
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
@@ -121,7 +121,7 @@ def draw_charts(path: Path, charts: Sequence[Chart]) -> None:
         image = Image.new('RGB', (OVERSAMPLING * width, OVERSAMPLING * height), 'white')
         _draw(ImageDraw.Draw(image), chart)
         picture.paste(image.resize((width, height), Image.Resampling.LANCZOS), (place * width, 0))
-    with naming(path):
+    with file_errors(path):
         picture.save(path)
 
 

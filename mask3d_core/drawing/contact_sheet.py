@@ -18,7 +18,7 @@ from mask3d_core.drawing.side_by_side import (
     point_colors,
 )
 from mask3d_core.errors import InputError
-from mask3d_core.files.target import writing
+from mask3d_core.files.target import atomic_write
 from mask3d_core.scan import Scan
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +85,7 @@ def draw_contact_sheet(path: str | PathLike[str], scans: Sequence[SheetScan]) ->
     for row, top in zip(rows, np.cumsum([0, *heights]).tolist()):
         for number, column in enumerate(row):
             sheet.paste(column, (THUMBNAIL_SIZE[0] * number, top))
-    with writing(path) as file:
+    with atomic_write(path) as file:
         sheet.quantize(256, dither=Image.Dither.NONE).save(file, 'PNG', optimize=True)
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation.predictions import Found
-from mask3d_core.files.source import naming
-from mask3d_core.files.target import writing
+from mask3d_core.files.source import file_errors
+from mask3d_core.files.target import atomic_write
 import numpy as np
 
 MASKS = 'predicted_masks'
@@ -40,7 +40,7 @@ def export_scene(folder: Path, name: str, found: Found, min_points: int = 1) -> 
     """
     if not name or any(character.isspace() or character in '/\\' for character in name):
         raise InputError(f'expected the name of a scene without spaces and slashes, got {name!r}')
-    with naming(folder):
+    with file_errors(folder):
         (folder / MASKS).mkdir(parents=True, exist_ok=True)
     lines: list[str] = []
     for index, packed in enumerate(found.masks):
@@ -50,13 +50,13 @@ def export_scene(folder: Path, name: str, found: Found, min_points: int = 1) -> 
         file = _mask_file(name, len(lines))
         text = np.full((found.num_points, 2), ord('\n'), np.uint8)
         text[:, 0] = ord('0') + mask
-        with writing(folder / file) as out:
+        with atomic_write(folder / file) as out:
             out.write(text.tobytes())
         lines.append(f'{file} {found.class_id[index]} {float(found.score[index]):.9g}\n')
-    with writing(folder / f'{name}.txt') as out:
+    with atomic_write(folder / f'{name}.txt') as out:
         out.write(''.join(lines).encode('ascii'))
     number = len(lines)
-    with naming(folder):
+    with file_errors(folder):
         while (rest := folder / _mask_file(name, number)).exists():  # an earlier export had more
             rest.unlink()
             number += 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mask3d_core.errors import InputError
 from mask3d_core.files.npz import open_npz
-from mask3d_core.files.source import naming
+from mask3d_core.files.source import file_errors
 from mask3d_core.instances import Instances
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,7 @@ def read_predictions(path: Path) -> Predictions:
         With the name of the file, if it or a mask it names is missing or broken.
 
     """
-    with naming(path):
+    with file_errors(path):
         found = _read_npz(path) if path.suffix.lower() == '.npz' else _read_submission(path)
         if not np.isfinite(found.score).all():
             raise InputError('expected scores that are numbers, got '
@@ -109,7 +109,7 @@ def _read_submission(path: Path) -> Predictions:
 
 def read_numbers(path: Path) -> NDArray[np.int64]:
     """Read a file of one integer a line; raise InputError, with its name, for anything else."""
-    with naming(path):
+    with file_errors(path):
         try:
             return np.array(path.read_bytes().split(), np.int64)
         except (OverflowError, ValueError) as error:

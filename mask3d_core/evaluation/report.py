@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mask3d_core.evaluation.scores import AP_NAMES, RATE_NAMES, Scores
-from mask3d_core.files.target import writing
+from mask3d_core.files.target import atomic_write
 import numpy as np
 from numpy.typing import NDArray
 
@@ -88,7 +88,7 @@ def write_scores_json(path: Path, scores: Scores, about: Mapping[str, Any],
         content['seconds'] = {stage: {'median': round(cost.median[stage], 6),
                                       'p95': round(cost.p95[stage], 6)} for stage in cost.median}
         content |= {'peak_bytes': cost.peak_bytes, 'device': cost.device}
-    with writing(path) as file:
+    with atomic_write(path) as file:
         file.write((json.dumps(content, indent=1) + '\n').encode())
 
 

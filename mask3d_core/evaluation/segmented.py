@@ -14,7 +14,7 @@ from mask3d_core.errors import InputError
 from mask3d_core.evaluation.evaluation import Evaluation
 from mask3d_core.evaluation.truth import Truth, truth_of
 from mask3d_core.extraction.postprocess import ExtractSettings
-from mask3d_core.files.source import naming
+from mask3d_core.files.source import file_errors
 from mask3d_core.instances import Instances
 from mask3d_core.segmenter import Segmenter
 
@@ -60,7 +60,7 @@ def segment_split(segmenter: Segmenter, dataset: Dataset, names: Sequence[str],
     seconds = []
     for name in names:
         labelled = dataset.read(name)
-        with naming(dataset.path(name)):
+        with file_errors(dataset.path(name)):
             instances = segmenter.segment(labelled.scan, settings)
         evaluation.add(instances, block_truth(dataset, labelled))
         seconds.append(instances.seconds)

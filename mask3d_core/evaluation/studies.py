@@ -19,7 +19,7 @@ from mask3d_core.evaluation.scores import Scores
 from mask3d_core.evaluation.segmented import block_truth, check_classes
 from mask3d_core.evaluation.truth import Truth
 from mask3d_core.extraction.postprocess import ExtractSettings
-from mask3d_core.files.source import naming
+from mask3d_core.files.source import file_errors
 from mask3d_core.model import Prediction, StepPrediction
 from mask3d_core.scan import Scan
 from mask3d_core.segmenter import Segmenter, Stopwatch
@@ -227,7 +227,7 @@ def run_studies(segmenter: Segmenter, dataset: Dataset, names: Sequence[str],
     for name in names:
         labelled = dataset.read(name)
         truth = block_truth(dataset, labelled)
-        with (naming(dataset.path(name)),
+        with (file_errors(dataset.path(name)),
               enough_memory('for this scan: use fewer queries, or weights with larger voxels')):
             view = View(segmenter, labelled.scan)
             for study, row in zip(studies, trials):

@@ -9,7 +9,7 @@ from mask3d_core.classes import ClassTable
 from mask3d_core.data.labels import LabelledScan
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation.predictions import read_numbers
-from mask3d_core.files.source import naming
+from mask3d_core.files.source import file_errors
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -104,7 +104,7 @@ def read_scannet_truth(path: Path, classes: ClassTable) -> Truth:
 
     """
     numbers = read_numbers(path)
-    with naming(path):
+    with file_errors(path):
         if len(numbers) and numbers.min() < 0:
             raise InputError(f'expected 1000 x class + instance + 1, got {numbers.min()}')
     label = np.where(numbers < 1000, -1, numbers // 1000 - (1 if 0 in classes.ids else 0))

@@ -10,7 +10,7 @@ from typing import Any, TYPE_CHECKING
 
 from mask3d_core.errors import InputError
 from mask3d_core.files.pointcloud2 import decode_pointcloud2
-from mask3d_core.files.source import FilePath, naming
+from mask3d_core.files.source import file_errors, FilePath
 from mask3d_core.scan import Scan
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def read_bag(path: FilePath, topic: str | None = None) -> Scan:
         package `rosbags` is not installed.
 
     """
-    with naming(path):
+    with file_errors(path):
         last = deque(_raw_clouds(path, topic), maxlen=1)
         if not last:
             raise InputError('the topic has no messages')
@@ -70,7 +70,7 @@ def read_clouds(path: FilePath, topic: str | None = None) -> Iterator[tuple[floa
         As `read_bag`.
 
     """
-    with naming(path):
+    with file_errors(path):
         for raw in _raw_clouds(path, topic):
             message = _deserialize(raw)
             stamp = message.header.stamp
@@ -79,7 +79,7 @@ def read_clouds(path: FilePath, topic: str | None = None) -> Iterator[tuple[floa
 
 def cloud_topics(path: FilePath) -> dict[str, int]:
     """Return the `PointCloud2` topics of a bag with their numbers of messages."""
-    with naming(path), _open(path) as readers:
+    with file_errors(path), _open(path) as readers:
         return _topics(readers)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from mask3d_core.classes import ClassTable, load_classes
 from mask3d_core.colors import instance_color
 from mask3d_core.errors import InputError
-from mask3d_core.files.source import naming
+from mask3d_core.files.source import file_errors
 
 MAX_ID = 65535
 """Bounds the array of class names in `instances.npz`, which is indexed by class id."""
@@ -30,7 +30,7 @@ def read_class_table(source: str) -> ClassTable:
     path = Path(source)
     if not path.suffix:
         return load_classes(source)
-    with naming(path):
+    with file_errors(path):
         try:
             rows = list(csv.DictReader(path.read_text(encoding='utf-8-sig').splitlines(),
                                        delimiter='\t'))

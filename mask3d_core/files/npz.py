@@ -8,7 +8,7 @@ from zipfile import BadZipFile
 import zlib
 
 from mask3d_core.errors import InputError
-from mask3d_core.files.source import FilePath, naming
+from mask3d_core.files.source import file_errors, FilePath
 from mask3d_core.scan import Scan
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ def read_npz(path: FilePath) -> Scan:
         With the file name: for a damaged archive, missing `xyz`, and all that `Scan` rejects.
 
     """
-    with naming(path):
+    with file_errors(path):
         with open_npz(path) as archive:
             arrays = {attribute: archive[name] for attribute, names in ARRAY_NAMES.items()
                       for name in reversed(names) if name in archive}

@@ -8,7 +8,7 @@ import struct
 from mask3d_core.errors import InputError
 from mask3d_core.files import lzf
 from mask3d_core.files.columns import require_axes, SCAN_COLUMNS, scan_from_columns
-from mask3d_core.files.source import FilePath, reading
+from mask3d_core.files.source import file_content, FilePath
 from mask3d_core.files.tokens import number_rows
 from mask3d_core.scan import Scan
 import numpy as np
@@ -48,7 +48,7 @@ def read_pcd(path: FilePath) -> Scan:
         With the file name: for an invalid header, truncated data, and all that `Scan` rejects.
 
     """
-    with reading(path) as content:
+    with file_content(path) as content:
         header, body = _header(content)
         fields = _fields(header)
         count = _count(header)

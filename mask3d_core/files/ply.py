@@ -5,8 +5,8 @@ from __future__ import annotations
 from mask3d_core.errors import InputError
 from mask3d_core.files.columns import plain_names, require_axes, scan_from_columns
 from mask3d_core.files.ply_rows import binary_rows, Element, Property, text_rows
-from mask3d_core.files.source import FilePath, reading
-from mask3d_core.files.target import writing
+from mask3d_core.files.source import file_content, FilePath
+from mask3d_core.files.target import atomic_write
 from mask3d_core.scan import Scan
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,7 @@ def read_ply(path: FilePath) -> Scan:
         With the file name: for an invalid header, truncated data, and all that `Scan` rejects.
 
     """
-    with reading(path) as content:
+    with file_content(path) as content:
         return scan_from_columns(_vertex_columns(content))
 
 
@@ -53,7 +53,7 @@ def read_vertices(path: FilePath) -> dict[str, NDArray]:
         With the file name: for an invalid header, missing x, y or z, and truncated data.
 
     """
-    with reading(path) as content:
+    with file_content(path) as content:
         return _vertex_columns(content)
 
 
@@ -68,7 +68,7 @@ def read_faces(path: FilePath) -> NDArray[np.int64] | None:
         and vertex indices out of range.
 
     """
-    with reading(path) as content:
+    with file_content(path) as content:
         elements, tables = _tables(content, ('vertex', 'face'))
         if 'face' not in tables or not elements['face'].count:
             return None
@@ -125,7 +125,7 @@ def write_ply(path: FilePath, points: NDArray, comment: str = '') -> None:
         If the file cannot be written.
 
     """
-    with writing(path) as file:
+    with atomic_write(path) as file:
         file.write(ply_bytes(points, comment))
 
 

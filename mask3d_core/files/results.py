@@ -10,8 +10,8 @@ from mask3d_core.colors import instance_of_points, paint_instances
 from mask3d_core.errors import InputError
 from mask3d_core.files.columns import SCAN_COLORS
 from mask3d_core.files.ply import write_ply
-from mask3d_core.files.source import FilePath, naming
-from mask3d_core.files.target import writing
+from mask3d_core.files.source import file_errors, FilePath
+from mask3d_core.files.target import atomic_write
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
 import numpy as np
@@ -24,7 +24,7 @@ PLY_COMMENT = 'label: class id, 0 none; instance: 0 none'
 def check_overwritable(path: Path) -> None:
     """Raise InputError if a file exists that `write_labelled_ply` did not write."""
     if path.exists():
-        with naming(path), path.open('rb') as file:
+        with file_errors(path), path.open('rb') as file:
             if f'comment {PLY_COMMENT}'.encode() not in file.read(256):
                 raise InputError('another program wrote it, and it may hold labels: give another '
                                  'folder, or remove it')
@@ -84,7 +84,7 @@ def write_instances_npz(path: FilePath, instances: Instances) -> None:
     """
     names = np.array([instances.class_names.get(class_id, '')
                       for class_id in range(max(instances.class_names, default=-1) + 1)], np.str_)
-    with writing(path) as file:
+    with atomic_write(path) as file:
         np.savez_compressed(
             file, masks=instances.masks, num_points=np.int64(instances.num_points),
             class_id=instances.class_id, score=instances.score, class_names=names,
@@ -115,7 +115,7 @@ def write_instances_json(path: FilePath, instances: Instances) -> None:
     text = (f'{{\n  "points": {instances.num_points},\n  "voxel_size": {json.dumps(size)},\n'
             f'  "seconds": {json.dumps(seconds)},\n'
             '  "instances": [' + (f'\n{rows}\n  ' if rows else '') + ']\n}\n')
-    with writing(path) as file:
+    with atomic_write(path) as file:
         file.write(text.encode())
 
 

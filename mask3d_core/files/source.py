@@ -13,7 +13,7 @@ FilePath = str | os.PathLike[str]
 
 
 @contextmanager
-def naming(path: FilePath) -> Iterator[None]:
+def file_errors(path: FilePath) -> Iterator[None]:
     """Prefix every InputError in the block with a file name; turn an OSError into one."""
     try:
         yield
@@ -24,7 +24,7 @@ def naming(path: FilePath) -> Iterator[None]:
 
 
 @contextmanager
-def reading(path: FilePath) -> Iterator[bytes]:
+def file_content(path: FilePath) -> Iterator[bytes]:
     """Yield the content of a file, with `file_errors` for the block."""
-    with naming(path):
+    with file_errors(path):
         yield Path(path).read_bytes()

@@ -10,7 +10,7 @@ import tempfile
 from typing import BinaryIO
 
 from mask3d_core.errors import InputError
-from mask3d_core.files.source import FilePath, naming
+from mask3d_core.files.source import file_errors, FilePath
 
 
 def check_folder(folder: Path) -> None:
@@ -37,7 +37,7 @@ def check_target(target: Path, source: Path) -> None:
 
 
 @contextmanager
-def writing(path: FilePath) -> Iterator[BinaryIO]:
+def atomic_write(path: FilePath) -> Iterator[BinaryIO]:
     """
     Yield a temporary file that replaces `path` when the block ends without an exception.
 
@@ -48,7 +48,7 @@ def writing(path: FilePath) -> Iterator[BinaryIO]:
 
     """
     path = Path(path)
-    with naming(path):
+    with file_errors(path):
         handle, temporary = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
         try:
             with os.fdopen(handle, 'wb') as file:

@@ -10,7 +10,7 @@ from typing import Any, TYPE_CHECKING
 import zipfile
 
 from mask3d_core.errors import InputError
-from mask3d_core.files.target import writing
+from mask3d_core.files.target import atomic_write
 from mask3d_core.training.config import config_text, differences, load_config, TrainConfig
 from mask3d_core.weights.checkpoint import load_whole
 
@@ -104,7 +104,7 @@ def open_run(config: TrainConfig, resume: bool) -> State | None:
             raise InputError(f'the run in {path} was started with {", ".join(others)}: resume it '
                              f'with `--config {path / CONFIG} --resume`, or start a new one with '
                              f'another --output and --start_weights {path / LAST}')
-    with writing(path / CONFIG) as file:
+    with atomic_write(path / CONFIG) as file:
         file.write(config_text(config).encode())
     if not (path / STATE).exists():
         return None
@@ -132,7 +132,7 @@ def _cut(path: Path, step: int) -> None:
     lines = path.read_text().splitlines(keepends=True)
     lines = [line for line in lines if line.endswith('\n')]
     kept = [line for line in lines[1:] if int(line.split(',')[0]) <= step]
-    with writing(path) as file:
+    with atomic_write(path) as file:
         file.write(''.join([*lines[:1], *kept]).encode())
 
 

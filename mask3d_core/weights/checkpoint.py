@@ -15,7 +15,7 @@ import zlib
 
 from mask3d_core.classes import ClassTable, load_classes
 from mask3d_core.errors import InputError
-from mask3d_core.files.target import writing
+from mask3d_core.files.target import atomic_write
 from mask3d_core.model.config import ModelConfig
 from mask3d_core.model.mask3d import Mask3D
 from mask3d_core.scan import Scan
@@ -155,7 +155,7 @@ def _stored(tensor: torch.Tensor, half: bool) -> torch.Tensor:
 
 def save_whole(path: Path, content: Mapping[str, Any]) -> None:
     """Write what torch can save, whole or not at all; raise InputError when it cannot be."""
-    with writing(path) as file:
+    with atomic_write(path) as file:
         try:
             torch.save(content, file)
         except RuntimeError as error:  # of torch, about what is left of a file on a full disk

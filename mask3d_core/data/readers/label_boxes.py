@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mask3d_core.errors import InputError
-from mask3d_core.files.source import FilePath, naming
+from mask3d_core.files.source import file_errors, FilePath
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -63,7 +63,7 @@ def read_label_boxes(path: FilePath) -> list[LabelBox] | None:
         With the file name, if the file is damaged or its angles may be radians.
 
     """
-    with naming(path):
+    with file_errors(path):
         try:
             content = json.loads(Path(path).read_bytes())
         except ValueError as error:

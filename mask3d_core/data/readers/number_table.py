@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mask3d_core.errors import InputError
-from mask3d_core.files.source import FilePath, naming
+from mask3d_core.files.source import file_errors, FilePath
 import numpy as np
 from numpy.typing import NDArray
 
@@ -80,7 +80,7 @@ def read_number_table(path: FilePath, width: int, lines: TableLines) -> Iterator
         With the file name, if it cannot be read or too many lines are damaged.
 
     """
-    with naming(path):
+    with file_errors(path):
         done = 0
         with Path(path).open('rb') as file:
             rest = b''

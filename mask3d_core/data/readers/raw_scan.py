@@ -8,7 +8,7 @@ from pathlib import Path
 import re
 
 from mask3d_core.errors import InputError
-from mask3d_core.files.source import naming
+from mask3d_core.files.source import file_errors
 import numpy as np
 from numpy.typing import NDArray
 
@@ -85,7 +85,7 @@ class MissingSource:
 
 def list_folder(path: Path) -> list[Path]:
     """List a folder without hidden files, in natural order."""
-    with naming(path):
+    with file_errors(path):
         return sorted((entry for entry in path.iterdir() if not entry.name.startswith('.')),
                       key=lambda entry: natural_sort_key(entry.name))
 

@@ -14,7 +14,7 @@ from mask3d_core.data.protocol import Protocol
 from mask3d_core.data.readers.raw_scan import MissingSource, RawScan, RawSource
 from mask3d_core.errors import InputError
 from mask3d_core.files.ply import read_faces, read_vertices
-from mask3d_core.files.source import naming
+from mask3d_core.files.source import file_errors
 import numpy as np
 from numpy.typing import NDArray
 
@@ -117,7 +117,7 @@ def _faces(path: Path) -> NDArray[np.int64]:
 
 
 def _segments(path: Path, count: int) -> NDArray[np.int64]:
-    with naming(path):
+    with file_errors(path):
         segment = _integers(_json(path), 'segIndices')
         if len(segment) != count:
             raise InputError(f'expected the segments of {count} vertices, got {len(segment)}')
@@ -129,7 +129,7 @@ def _groups(path: Path, segment: NDArray[np.int64]) -> tuple[NDArray[np.int64], 
     known, of_vertex = np.unique(segment, return_inverse=True)
     instance = np.full(len(known), -1, np.int64)
     categories = {}
-    with naming(path):
+    with file_errors(path):
         content = _json(path)
         groups = content.get('segGroups') if isinstance(content, dict) else None
         if not isinstance(groups, list):
@@ -147,7 +147,7 @@ def _groups(path: Path, segment: NDArray[np.int64]) -> tuple[NDArray[np.int64], 
 
 def _labels(path: Path, count: int) -> NDArray[np.int64]:
     label = read_vertices(path).get('label')
-    with naming(path):
+    with file_errors(path):
         if label is None or len(label) != count:
             raise InputError(f"expected the property 'label' of {count} vertices, got "
                              + ('none' if label is None else f'{len(label)}'))
