@@ -1,4 +1,4 @@
-"""Voxels: a scan on a grid, what the network reads."""
+"""Voxelization: a scan on a grid, the input of the network."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
-COARSER = 1.3
-"""Times as large as a model knows its voxels they may become; beyond, too much is missed."""
+MAX_VOXEL_GROWTH = 1.3
+"""Largest growth factor over the training voxel size; beyond it the model misses too much."""
 GROWTH_STEPS = 20
-"""Sizes they may have on the way from one size to twice that."""
-FINE = 2.0 ** 30
-"""Steps per voxel or colour unit: sums of such integers are exact in float64, in any order."""
+"""Growth factors are multiples of 1 / GROWTH_STEPS."""
+FIXED_POINT_SCALE = 2.0 ** 30
+"""Fixed-point steps per voxel edge or unit of colour: in float64 their sums are exact."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ class Voxels:
 @dataclass(frozen=True)
 class Voxelization:
     """
-    How a model wants its scans; these facts travel in the weights file.
+    How scans are voxelized for a model; stored in the weights file.
 
     Attributes
     ----------
@@ -80,8 +80,8 @@ class Voxelization:
     color_mean, color_std : 3 floats, or None for a model that sees only shape
         Subtracted from and divided into colours in 0..1.
     max_voxels : int
-        A cloud that fills more gets larger voxels, of which a surface should fill so many, at
-        most `COARSER` times; 0: none does.
+        A cloud that fills more gets voxels so much larger that a surface fills about this many,
+        at most `MAX_VOXEL_GROWTH` times; 0: no limit.
 
     """
 
@@ -92,52 +92,100 @@ class Voxelization:
     max_voxels: int = 0
 
 
-def voxelize(scan: Scan, voxelization: Voxelization) -> Voxels:
+@dataclass(frozen=True, eq=False)
+class VoxelGrid:
     """
-    Put the points of a scan on a grid, a coarser one where it would fill too many voxels.
+    A cloud thinned to one point per occupied voxel, sorted by x, then y, then z.
 
-    The grid begins at the origin of the cloud's frame, so a cloud that moves by whole voxels
-    keeps its voxels.
+    Attributes
+    ----------
+    coords : [V, 3] int64
+        floor(position / voxel size).
+    centers : [V, 3] float32
+        Mean (or first) position of each voxel's points, metres, relative to `origin`.
+    color : [V, 3] float or None
+        Mean (or first) colour of each voxel's points, in 0..1; None if the cloud has none.
+    origin : [3] float64
+        Whole metres, in the frame of the cloud: keeps `centers` small enough for float32.
+    inverse : [N] int64
+        The voxel of each point of the cloud.
+    size : float
+        Edge of a voxel, metres.
+
+    """
+
+    coords: Tensor
+    centers: Tensor
+    color: NDArray[np.floating] | None
+    origin: NDArray[np.float64]
+    inverse: Tensor
+    size: float
+
+    def __len__(self) -> int:
+        return len(self.coords)
+
+
+def voxel_grid(scan: Scan, size: float) -> VoxelGrid:
+    """
+    Put the points of a scan on a grid and average the points of each voxel.
+
+    Parameters
+    ----------
+    scan : Scan
+    size : float
+        Edge of a voxel, metres.
 
     Raises
     ------
     InputError
-        For a cloud without colour when the model needs it, one that spans more voxels than can
-        be numbered, or one whose points all fall into one voxel.
+        For a cloud that spans more voxels than can be numbered, or one whose points all fall into
+        one voxel.
+
+    """
+    return _fill_voxels(scan, size, *_occupied_voxels(scan, size))
+
+
+def voxelize(scan: Scan, voxelization: Voxelization) -> Voxels:
+    """
+    Turn a scan into the input of a model, on a coarser grid where it fills too many voxels.
+
+    The grid is aligned with the origin of the cloud's frame, so a cloud that moves by whole
+    voxels keeps its voxels.
+
+    Raises
+    ------
+    InputError
+        As `voxel_grid`, and for a cloud without colour when the model needs it.
 
     """
     if voxelization.color_mean is not None and scan.color is None:
         raise InputError('the cloud has no colour, but these weights need it: publish a cloud '
                          'with an rgb field, or use weights trained without colour')
-    cells = torch.from_numpy(np.floor(scan.xyz / scan.xyz.dtype.type(voxelization.size))).long()
-    coords, inverse = occupied_cells(cells)
+    size = voxelization.size
+    coords, inverse = _occupied_voxels(scan, size)
     if 0 < voxelization.max_voxels < len(coords):
-        size = voxelization.size * _growth(len(coords), voxelization.max_voxels)
-        return voxelize(scan, replace(voxelization, size=size, max_voxels=0))
-    if len(coords) == 1:
-        raise InputError(f'all {len(scan)} points fall into one voxel of {voxelization.size:g} m: '
-                         'expected a cloud in metres; check its scale')
-    inside = inverse.numpy()
-    if voxelization.color == 'first':
-        scan_of_voxels = _first_points(scan, inside)
-    else:
-        scan_of_voxels = _mean_points(scan, inside, coords.numpy(), voxelization.size)
-    xyz, color, segment = scan_of_voxels
-    origin = np.floor(xyz.min(0).astype(np.float64))
-    return Voxels(coords, _features(color, len(coords), voxelization),
-                  torch.from_numpy((xyz - origin).astype(np.float32)), origin, inverse,
-                  None if segment is None else torch.from_numpy(_renumber(segment)),
-                  voxelization.size)
+        size *= _growth(len(coords), voxelization.max_voxels)
+        coords, inverse = _occupied_voxels(scan, size)
+    first = first_points(inverse.numpy(), len(coords)) if voxelization.color == 'first' else None
+    grid = _fill_voxels(scan, size, coords, inverse, first)
+    return Voxels(grid.coords, _features(grid.color, len(grid), voxelization), grid.centers,
+                  grid.origin, grid.inverse, _voxel_segments(scan, grid, first), size)
 
 
-def _growth(count: int, wanted: int) -> float:
+def _occupied_voxels(scan: Scan, size: float) -> tuple[Tensor, Tensor]:
+    """Return the occupied voxels [V, 3] and the row [N] of each point's voxel in them."""
+    return occupied_cells(torch.from_numpy(np.floor(scan.xyz / scan.xyz.dtype.type(size))).long())
+
+
+def _growth(count: int, max_voxels: int) -> float:
     """
-    Return how many times larger voxels must be; a surface fills fewer by the square of it.
+    Return the growth factor of the voxel size that brings `count` voxels down to `max_voxels`.
 
-    In steps: a map that grows keeps its voxels for a while.
+    The number of voxels on a surface falls with the square of their size. The factor is rounded
+    up to a step, so that a growing map keeps its voxel size for a while.
     """
-    times = math.sqrt(count / wanted)
-    return min(math.ceil(times * GROWTH_STEPS) / GROWTH_STEPS, COARSER)
+    factor = math.sqrt(count / max_voxels)
+    return min(math.ceil(factor * GROWTH_STEPS) / GROWTH_STEPS, MAX_VOXEL_GROWTH)
 
 
 def batch_coords(scans: Sequence[Voxels]) -> Tensor:
@@ -146,39 +194,57 @@ def batch_coords(scans: Sequence[Voxels]) -> Tensor:
                       for number, scan in enumerate(scans)])
 
 
-Points = tuple[NDArray[np.floating], NDArray[np.floating] | None, NDArray[np.int64] | None]
-"""Position, colour and segment of each voxel."""
-
-
 def first_points(inverse: NDArray[np.int64], num_voxels: int) -> NDArray[np.int64]:
-    """Return the first point of each voxel."""
+    """Return the first point of each voxel: [V] rows of the cloud."""
     first = np.empty(num_voxels, np.int64)
-    first[inverse[::-1]] = np.arange(len(inverse))[::-1]
+    first[inverse[::-1]] = np.arange(len(inverse))[::-1]  # backwards: the first point is kept
     return first
 
 
-def _first_points(scan: Scan, inverse: NDArray[np.int64]) -> Points:
-    first = first_points(inverse, int(inverse.max()) + 1)
-    return (scan.xyz[first], None if scan.color is None else scan.color[first],
-            None if scan.segment is None else scan.segment[first])
+def _fill_voxels(scan: Scan, size: float, coords: Tensor, inverse: Tensor,
+                 first: NDArray[np.int64] | None = None) -> VoxelGrid:
+    """Give each voxel the position and colour of its `first` point, or the mean of its points."""
+    if len(coords) == 1:
+        raise InputError(f'all {len(scan)} points fall into one voxel of {size:g} m: '
+                         'expected a cloud in metres; check its scale')
+    xyz: NDArray[np.floating]
+    color: NDArray[np.floating] | None
+    if first is not None:
+        xyz, color = scan.xyz[first], None if scan.color is None else scan.color[first]
+    else:
+        xyz = _mean_positions(scan, size, coords.numpy(), inverse.numpy())
+        color = None if scan.color is None else _means(scan.color, inverse.numpy())
+    origin = np.floor(xyz.min(0).astype(np.float64))
+    return VoxelGrid(coords, torch.from_numpy((xyz - origin).astype(np.float32)), color, origin,
+                     inverse, size)
 
 
-def _mean_points(scan: Scan, inverse: NDArray[np.int64], coords: NDArray[np.int64],
-                 size: float) -> Points:
+def _mean_positions(scan: Scan, size: float, coords: NDArray[np.int64],
+                    inverse: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Average within each voxel, where the numbers are small: far from the origin none is lost."""
     within = _means(scan.xyz / size - coords[inverse], inverse)
-    return ((coords + within) * size, None if scan.color is None else _means(scan.color, inverse),
-            None if scan.segment is None else _majority(scan.segment, inverse))
+    return (coords + within) * size
 
 
 def _means(values: NDArray[np.floating], inverse: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Average the rows of each voxel, whatever their order."""
+    """Average the rows of each voxel, to the bit independent of their order."""
     count = np.bincount(inverse)
-    steps = np.rint(values.astype(np.float64) * FINE)
-    return np.stack([np.bincount(inverse, column) / count for column in steps.T], 1) / FINE
+    fixed_point = np.rint(values.astype(np.float64) * FIXED_POINT_SCALE)
+    return np.stack([np.bincount(inverse, column) / count for column in fixed_point.T],
+                    1) / FIXED_POINT_SCALE
+
+
+def _voxel_segments(scan: Scan, grid: VoxelGrid, first: NDArray[np.int64] | None) -> Tensor | None:
+    """Return the segment of each voxel, that of its `first` point or of most of them: [V]."""
+    if scan.segment is None:
+        return None
+    segment = (_majority(scan.segment, grid.inverse.numpy()) if first is None
+               else scan.segment[first])
+    return torch.from_numpy(_renumber(segment))
 
 
 def _majority(segment: NDArray[np.int64], inverse: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give each voxel the segment most of its points have, the smaller id of equals."""
+    """Give each voxel the segment most of its points have, the smallest id of equals."""
     dense = _renumber(segment)
     pairs, votes = np.unique(inverse * (dense.max() + 1) + dense, return_counts=True)
     voxel, choice = np.divmod(pairs, dense.max() + 1)
@@ -193,6 +259,7 @@ def _renumber(segment: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _features(color: NDArray[np.floating] | None, count: int, voxelization: Voxelization,
               ) -> Tensor:
+    """Return the input features [V, C]: normalised colour, or ones."""
     if voxelization.color_mean is None or color is None:
         return torch.ones(count, 1)
     normal = (color - np.asarray(voxelization.color_mean)) / np.asarray(voxelization.color_std)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from mask3d_core.errors import InputError
 from mask3d_core.extraction.postprocess import EPS_VOXELS, ExtractSettings
-from mask3d_core.voxels import COARSER
+from mask3d_core.voxels import MAX_VOXEL_GROWTH
 from mask3d_core.weights.checkpoint import Weights
 from mask3d_ros.qos import INPUT_QOS
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
@@ -79,8 +79,8 @@ SEGMENT_NODE: tuple[Row, ...] = (
     Row('num_queries', 0, 'How many objects the network looks for. Fewer are faster; 0: as many '
         'as in training.', (0, 10_000)),
     Row('max_voxels', BY_WEIGHTS, 'A cloud that fills more voxels is seen with larger ones, up to '
-        f'{COARSER:g} times: a dense map takes two thirds of the time, and small things may be '
-        'missed; 0: none is; -1: as the weights say.', (BY_WEIGHTS, 100_000_000)),
+        f'{MAX_VOXEL_GROWTH:g} times: a dense map takes two thirds of the time, and small things '
+        'may be missed; 0: none is; -1: as the weights say.', (BY_WEIGHTS, 100_000_000)),
     Row('score_threshold', EXTRACT.score_threshold, 'Instances below this score (class '
         'probability times mean mask probability) are dropped.', (0.0, 1.0)),
     Row('top_k', EXTRACT.top_k, 'How many masks, of the best class probabilities, become '

@@ -7,7 +7,7 @@ they differ in what an edge is and what it weighs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, partial
 
 from mask3d_core.errors import InputError
@@ -15,7 +15,7 @@ from mask3d_core.geometry.normals import least_spread, vertex_normals
 from mask3d_core.scan import Scan
 from mask3d_core.sparse.grid import Grid, occupied_cells, STEPS
 from mask3d_core.superpoints.graph_segmentation import segment_graph
-from mask3d_core.voxels import batch_coords, Voxelization, voxelize, Voxels
+from mask3d_core.voxels import voxel_grid, VoxelGrid
 import numpy as np
 from numpy.typing import NDArray
 import torch
@@ -95,13 +95,15 @@ def find_superpoints(scan: Scan, voxel_size: float = 0.02,
     """
     settings = settings or SuperpointSettings()
     voxels = _touching_voxels(scan, voxel_size)
-    neighbors = Grid.sort(batch_coords([voxels]))[0].neighbors()  # voxels are in its order already
+    cells, _ = Grid.sort(functional.pad(voxels.coords, (1, 0)))  # one scan, already in this order
+    neighbors = cells.neighbors()
     edges = _links(neighbors)
     a, b = edges.t()
     normals = voxel_normals(voxels.centers, neighbors)
     weight = 1 - (normals.index_select(0, a) * normals.index_select(0, b)).sum(1).abs()
-    if scan.color is not None and settings.color_weight > 0:
-        step = voxels.features.index_select(0, a) - voxels.features.index_select(0, b)
+    if voxels.color is not None and settings.color_weight > 0:
+        color = torch.from_numpy(voxels.color.astype(np.float32))
+        step = color.index_select(0, a) - color.index_select(0, b)
         weight += settings.color_weight * step.square_().sum(1)
     superpoint = segment_graph(edges.numpy(), weight.numpy(), len(voxels), settings.scale,
                                settings.min_size, exact=False)
@@ -197,18 +199,15 @@ def _mesh_weights(vertices: NDArray[np.float32], normals: NDArray[np.float32],
     return np.where(_dot(normals[b], along) > 0, weight * weight, weight)
 
 
-def _touching_voxels(scan: Scan, voxel_size: float) -> Voxels:
-    """Put a cloud on a grid so fine, or so much coarser, that its voxels touch."""
-    colored = scan.color is not None
-    plain = Voxelization(voxel_size, color_mean=(0., 0., 0.) if colored else None,
-                         color_std=(1., 1., 1.) if colored else None)
-    voxels = voxelize(scan, plain)
-    # as `_size_without_gaps` asks of larger ones, with cells that are there already
+def _touching_voxels(scan: Scan, voxel_size: float) -> VoxelGrid:
+    """Put a cloud on a grid of this voxel size, or of the first larger one that has no gaps."""
+    voxels = voxel_grid(scan, voxel_size)
+    # the same question as in `_size_without_gaps`, answered from voxels that are there already
     if len(occupied_cells(voxels.coords >> 1)[0]) < WITHOUT_GAPS * len(voxels):
         return voxels
     size = _size_without_gaps(voxels.centers.double() + torch.from_numpy(voxels.origin),
                               voxel_size)
-    return voxels if size is None else voxelize(scan, replace(plain, size=size))
+    return voxels if size is None else voxel_grid(scan, size)
 
 
 def _size_without_gaps(xyz: torch.Tensor, voxel_size: float) -> float | None:

@@ -56,7 +56,7 @@ class Weights:
     state : mapping of str to tensor
         The state dict of `Mask3D(model)`, on the CPU unless loaded elsewhere.
     max_voxels : int
-        A map that fills more is seen with voxels up to `COARSER` times larger; 0: none is.
+        Default of `Voxelization.max_voxels`; 0: no limit.
 
     """
 

@@ -1,11 +1,12 @@
 """Scans on a grid."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from mask3d_core.errors import InputError
 from mask3d_core.scan import Scan
-from mask3d_core.voxels import batch_coords, Voxelization, voxelize
+from mask3d_core.voxels import batch_coords, voxel_grid, Voxelization, voxelize
 import numpy as np
 import pytest
 
@@ -28,6 +29,15 @@ def test_mean_of_the_points() -> None:
     np.testing.assert_allclose(voxels.features, [[.5, 0, .5], [.5, .5, .5]], atol=1e-7)
     np.testing.assert_allclose(voxels.centers.numpy() + voxels.origin,
                                [[-.03, 0, 0], [.03, .02, .03]], atol=1e-6)
+
+
+def test_a_grid_has_the_mean_points_and_colors_themselves() -> None:
+    grid = voxel_grid(five_points(), 0.1)
+    assert grid.coords.tolist() == [[-1, 0, 0], [0, 0, 0]]
+    assert grid.inverse.tolist() == [1, 1, 1, 0, 0]
+    np.testing.assert_array_equal(grid.color, [[.5, 0, .5], [.5, .5, .5]])
+    np.testing.assert_array_equal(grid.centers, voxelize(five_points(), PLAIN).centers)
+    assert voxel_grid(replace(five_points(), color=None), 0.1).color is None
 
 
 def test_first_of_the_points() -> None:

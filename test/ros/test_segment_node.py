@@ -8,7 +8,7 @@ import time
 
 from lifecycle_msgs.msg import Transition
 from mask3d_core.device import BYTES_PER_MASK, free_memory
-from mask3d_core.voxels import COARSER
+from mask3d_core.voxels import MAX_VOXEL_GROWTH
 from mask3d_ros.clouds import LABELLED
 from mask3d_ros.msg import InstanceArray
 from mask3d_ros.node_process import NodeProcess
@@ -343,7 +343,7 @@ def test_a_dense_cloud_is_seen_with_larger_voxels(node: NodeProcess, client: Cli
     client.wait(lambda: got, node)
     assert client.set_parameters(node, max_voxels=10).successful
     client.wait(lambda: len(got) > 1 and len(sizes()) == before + 2, node)
-    assert sizes()[-1] == pytest.approx(COARSER * sizes()[-2])
+    assert sizes()[-1] == pytest.approx(MAX_VOXEL_GROWTH * sizes()[-2])
 
 
 def test_deactivate_while_busy_answers_nobody(node: NodeProcess, client: Client) -> None:
