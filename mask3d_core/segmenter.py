@@ -1,4 +1,4 @@
-"""The way from a scan to its instances, in one call."""
+"""The full pipeline: scan in, instances out."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from mask3d_core.model.layers import fold_batch_norms
 from mask3d_core.scan import Scan
 from mask3d_core.sparse import alone, aside, build_pyramid, Pyramid
 from mask3d_core.superpoints.superpoints import find_superpoints
-from mask3d_core.voxels import batch_coords, voxelize, Voxels
+from mask3d_core.voxels import batch_coords, Voxelization, voxelize, Voxels
 from mask3d_core.weights.checkpoint import load_weights, Weights
 from mask3d_core.weights.shipped import shipped_weights
 import torch
 
-FINER_SUPERPOINTS = 0.8
+SUPERPOINT_VOXEL_RATIO = 0.8
 """
-Size of the voxels of superpoints, in voxels of the model: finer ones keep small things. Dense maps
-of larger voxels have theirs of the same size, which are as good there (docs/log/superpoints.md).
+Voxel size of superpoints over that of the model: finer voxels keep small objects. For dense maps
+seen with larger voxels the ratio is 1, which is as good there (docs/log/superpoints.md).
 """
 
 
@@ -44,16 +44,14 @@ def load_segmenter(weights: str | Path | Weights | None = None, device: str = 'a
     precision : str
         Of the U-Net: 'float32', 'bfloat16' or 'float16'. The decoder always computes in float32.
     num_queries : int, optional
-        Most objects looked for; the number used in training by default. Fewer are faster
-        (paper, Fig. 3).
+        Default of `Segmenter.segment`; itself by default the number used in training.
     max_voxels : int, optional
-        A cloud that fills more is seen with larger voxels (`Voxelization`): a dense map takes two
-        thirds of the time; 0: none is. By default what the weights say.
+        Default of `Segmenter.segment`; itself by default what the weights say.
 
     Raises
     ------
     InputError
-        When the weights cannot be used, or the device is not there.
+        When the weights cannot be used, or the device does not exist.
 
     """
     if not isinstance(weights, Weights):
@@ -66,16 +64,17 @@ class Segmenter:
     """
     A model, ready to segment one scan after another.
 
+    It does not change: what may differ between scans is an argument of `segment`.
+
     Attributes
     ----------
     weights : Weights
-        The facts of the model; `state` is dropped once the model has it.
+        Metadata of the model; `state` is empty, the model holds the tensors.
     device : torch.device
-    num_queries : int
-        May be changed between scans, unless the queries are learned; None asks for the number
-        used in training.
+    precision : torch.dtype
+        Of the U-Net.
     voxelization : Voxelization
-        That of the weights, but for `max_voxels`.
+        That of the weights, with the default `max_voxels`.
 
     """
 
@@ -91,43 +90,45 @@ class Segmenter:
         self.weights = replace(weights, state={})
         self.device = device
         self.precision = precision
-        self.num_queries = num_queries
-        self.max_voxels = max_voxels
+        self._num_queries = self._checked_queries(num_queries, weights.model.num_queries)
+        self.voxelization = self._bounded(weights.voxelization, max_voxels)
 
     @property
     def num_queries(self) -> int:
-        """Return how many objects are looked for."""
+        """Number of queries where `segment` is not given another."""
         return self._num_queries
-
-    @num_queries.setter
-    def num_queries(self, count: int | None) -> None:
-        count = self.weights.model.num_queries if count is None else count
-        self.weights.model.check_queries(count)
-        self._num_queries = count
 
     @property
     def max_voxels(self) -> int:
-        """Return how many voxels a cloud may fill before it gets larger ones."""
+        """Bound on the voxels of a scan where `segment` is not given another."""
         return self.voxelization.max_voxels
 
-    @max_voxels.setter
-    def max_voxels(self, count: int | None) -> None:
-        count = self.weights.max_voxels if count is None else count
-        self.voxelization = replace(self.weights, max_voxels=count).voxelization
-
-    def segment(self, scan: Scan, settings: ExtractSettings | None = None) -> Instances:
+    def segment(self, scan: Scan, settings: ExtractSettings | None = None, *,
+                num_queries: int | None = None, max_voxels: int | None = None) -> Instances:
         """
         Find the instances of a scan.
 
-        Weights trained on segments, and settings that want superpoints, get them where the scan
-        has no segments.
+        Superpoints are computed if the scan has no segments, for weights trained on segments and
+        for settings that want them.
+
+        Parameters
+        ----------
+        scan : Scan
+        settings : ExtractSettings, optional
+            Of the post-processing.
+        num_queries : int, optional
+            Most objects the network looks for; by default the segmenter's `num_queries`. Fewer
+            are faster (paper, Fig. 3). The number of learned queries cannot be changed.
+        max_voxels : int, optional
+            A scan that fills more gets larger voxels (`Voxelization`), which takes two thirds of
+            the time on a dense map; 0: no limit. By default the segmenter's `max_voxels`.
 
         Returns
         -------
         Instances
             `seconds` has the time of each stage: voxels, pyramid, unet, decoder, superpoints (if
-            needed), clustering, instances. Superpoints are found while the network runs, if it
-            can do without, and their time is what they took longer.
+            needed), clustering, instances. Superpoints that the network does not need are
+            computed concurrently with it; their time is what remains after it has finished.
 
         Raises
         ------
@@ -136,52 +137,62 @@ class Segmenter:
 
         """
         watch, settings = Stopwatch(self.device), settings or ExtractSettings()
-        scan, voxels = self.prepare(scan, watch)
+        scan, voxels = self.prepare(scan, watch, num_queries, max_voxels)
         wanted = settings.superpoints and scan.segment is None
         # the network leaves cores idle now and then, all of them on a GPU
         work = partial(self.with_superpoints, scan, voxels.size)
         beside = aside(work) if wanted else nullcontext()
         with _memory_for(voxels), beside as grouped:
-            prediction = self.predict(voxels, watch)
+            prediction = self.predict(voxels, watch, num_queries)
             if grouped is not None:
                 with watch.stage('superpoints'):
                     scan = grouped.result()
             instances = self.extract(prediction, voxels, scan, settings)
         return replace(instances, seconds=watch.seconds | dict(instances.seconds))
 
-    def prepare(self, scan: Scan, watch: Stopwatch) -> tuple[Scan, Voxels]:
-        """Return a scan with the colour and superpoints these weights want, and its voxels."""
+    def prepare(self, scan: Scan, watch: Stopwatch, num_queries: int | None = None,
+                max_voxels: int | None = None) -> tuple[Scan, Voxels]:
+        """
+        Return a scan with the colour and superpoints these weights need, and its voxels.
+
+        Parameters are those of `segment`; the number of queries decides whether the scan fits
+        into memory.
+        """
+        num_queries = self._checked_queries(num_queries, self.num_queries)
+        voxelization = self._bounded(self.voxelization, max_voxels)
         scan = self.weights.colored(scan)
         with watch.stage('voxels'):
-            voxels = voxelize(scan, self.voxelization)
+            voxels = voxelize(scan, voxelization)
         if not self.weights.model.on_segments:
             voxels = replace(voxels, segment=None)
-        check_memory(self.device, len(voxels), self.num_queries)
+        check_memory(self.device, len(voxels), num_queries)
         if self.weights.model.on_segments and scan.segment is None:
             with _memory_for(voxels), watch.stage('superpoints'):
                 scan = self.with_superpoints(scan, self.voxelization.size)
-                voxels = voxelize(scan, self.voxelization)
+                voxels = voxelize(scan, voxelization)
         return scan, voxels
 
     def with_superpoints(self, scan: Scan, voxel_size: float) -> Scan:
-        """Return the scan with new superpoints for segments, for voxels the network sees."""
+        """Return the scan with superpoints as its segments, for a network voxel size, metres."""
         same = self.weights.model.on_segments or voxel_size > self.voxelization.size
-        times = 1 if same else FINER_SUPERPOINTS
-        return replace(scan, segment=find_superpoints(scan, times * voxel_size))
+        factor = 1 if same else SUPERPOINT_VOXEL_RATIO
+        return replace(scan, segment=find_superpoints(scan, factor * voxel_size))
 
     @torch.inference_mode()
-    def predict(self, voxels: Voxels, watch: Stopwatch | None = None) -> Prediction:
+    def predict(self, voxels: Voxels, watch: Stopwatch | None = None,
+                num_queries: int | None = None) -> Prediction:
         """Run the network on one scan; the prediction stays on the device."""
+        num_queries = self._checked_queries(num_queries, self.num_queries)
         watch = watch or Stopwatch(self.device)
         voxels = voxels.to(self.device)
         pyramid, levels = self.encode(voxels, watch)
         with watch.stage('decoder'):
-            steps = self.model.decode(levels, [voxels], pyramid, self.num_queries)
+            steps = self.model.decode(levels, [voxels], pyramid, num_queries)
         return steps[-1][0]
 
     def extract(self, prediction: Prediction, voxels: Voxels, scan: Scan,
                 settings: ExtractSettings) -> Instances:
-        """Turn a prediction into instances; where settings leave eps open, by the voxels."""
+        """Post-process a prediction; an eps of None becomes `EPS_VOXELS` of the weights."""
         if settings.dbscan_eps is None:
             settings = replace(settings, dbscan_eps=EPS_VOXELS * self.voxelization.size)
         return extract(prediction, voxels, scan, self.weights.classes, settings)
@@ -197,10 +208,22 @@ class Segmenter:
             levels = [level.float() for level in self.model.unet(features, pyramid)]
         return pyramid, levels
 
+    def _checked_queries(self, num_queries: int | None, default: int) -> int:
+        """Return the number of queries; raise InputError for one this model cannot have."""
+        num_queries = default if num_queries is None else num_queries
+        self.weights.model.check_queries(num_queries)
+        return num_queries
+
+    def _bounded(self, default: Voxelization, max_voxels: int | None) -> Voxelization:
+        """Return a voxelization with another bound, if one is given; raise InputError below 0."""
+        if max_voxels is None:
+            return default
+        return replace(self.weights, max_voxels=max_voxels).voxelization
+
 
 class Stopwatch:
     """
-    Seconds per stage; on a GPU a stage ends when its work is done, not when it is queued.
+    Seconds per stage; on a GPU a stage ends when its kernels have finished, not when queued.
 
     Attributes
     ----------
@@ -214,7 +237,7 @@ class Stopwatch:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time what happens inside."""
+        """Time the body of the `with` statement."""
         start = time.perf_counter()
         yield
         if self.device.type == 'cuda':

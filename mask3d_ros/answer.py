@@ -66,9 +66,8 @@ def answer(cloud: PointCloud2, segmenter: Segmenter, settings: Settings, tracker
     start = time.perf_counter()
     scan = decode_pointcloud2(cloud)
     read = time.perf_counter() - start
-    segmenter.num_queries = settings.num_queries or segmenter.weights.model.num_queries
-    segmenter.max_voxels = settings.max_voxels
-    instances = segmenter.segment(scan, settings.extract)
+    instances = segmenter.segment(scan, settings.extract, num_queries=settings.num_queries or None,
+                                  max_voxels=settings.max_voxels)
     begun = time.perf_counter()
     if settings.track:
         ids = tracker.follow(scan, instances, cloud.header.frame_id)

@@ -312,15 +312,16 @@ def _robot_settings(options: argparse.Namespace) -> ExtractSettings:
 
 
 def _segmenter(options: argparse.Namespace, protocol: Protocol) -> Segmenter:
-    """Load the weights; for a benchmark with its number of queries, where it can be chosen."""
+    """Load the weights; the number of queries is the benchmark's, unless they are learned."""
     from mask3d_core.segmenter import load_segmenter
+    from mask3d_core.weights.checkpoint import load_weights
+    from mask3d_core.weights.shipped import shipped_weights
 
-    segmenter = load_segmenter(options.weights, options.device or 'auto',
-                               options.precision or 'float32', options.num_queries,
-                               options.max_voxels)
-    if segmenter.weights.model.queries != 'learned' and options.as_robot is None:
-        segmenter.num_queries = protocol.num_queries
-    return segmenter
+    weights = load_weights(options.weights or shipped_weights())
+    fixed = weights.model.queries == 'learned' or options.as_robot is not None
+    return load_segmenter(weights, options.device or 'auto', options.precision or 'float32',
+                          options.num_queries if fixed else protocol.num_queries,
+                          options.max_voxels)
 
 
 def _report(options: argparse.Namespace, evaluation: Evaluation, about: dict[str, Any],

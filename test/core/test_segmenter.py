@@ -63,7 +63,7 @@ def test_instances_of_a_room(segmenter: Segmenter, room: Any) -> None:
 
 
 @pytest.mark.parametrize('max_voxels, superpoint_size', [
-    (0, segmenters.FINER_SUPERPOINTS * 0.05), (100, 1.3 * 0.05)])
+    (0, segmenters.SUPERPOINT_VOXEL_RATIO * 0.05), (100, 1.3 * 0.05)])
 def test_masks_hold_whole_superpoints_unless_that_is_switched_off(
         room: Any, max_voxels: int, superpoint_size: float) -> None:
     segmenter = load_segmenter(untrained_weights(SMALL, CLASSES, voxel_size=0.05, seed=16), 'cpu',
@@ -82,7 +82,7 @@ def test_masks_hold_whole_superpoints_unless_that_is_switched_off(
     assert (found.masks != bare.masks).any()
 
 
-def test_what_goes_wrong_beside_the_network_is_an_error_of_ours(
+def test_running_out_of_memory_in_the_background_is_an_input_error(
         room: Any, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
     def too_much(*_: Any) -> None:
         raise MemoryError
@@ -169,15 +169,32 @@ def test_unknown_devices_and_precisions_are_errors(weights: Weights) -> None:
         load_segmenter(weights, 'cpu', 'int8')
 
 
-def test_number_of_queries_is_checked(weights: Weights) -> None:
+def test_number_of_queries_is_checked(weights: Weights, room: Any) -> None:
     segmenter = load_segmenter(weights, 'cpu', num_queries=5)
     with pytest.raises(InputError, match='at least 1 query, got 0'):
-        segmenter.num_queries = 0
-    segmenter.num_queries = None
-    assert segmenter.num_queries == SMALL.num_queries
+        segmenter.segment(Scan.from_points(*room), num_queries=0)
+    assert load_segmenter(weights, 'cpu', num_queries=None).num_queries == SMALL.num_queries
     learned = untrained_weights(replace(SMALL, queries='learned'), CLASSES)
     with pytest.raises(InputError, match='20 learned queries'):
         load_segmenter(learned, 'cpu', num_queries=19)
+    with pytest.raises(InputError, match='20 learned queries'):
+        load_segmenter(learned, 'cpu').segment(Scan.from_points(*room), num_queries=19)
+
+
+def test_what_one_call_asks_for_is_of_that_call_alone(weights: Weights, segmenter: Segmenter,
+                                                      room: Any) -> None:
+    scan, every = Scan.from_points(*room), ExtractSettings(min_points=0, dbscan_eps=0, top_k=-1,
+                                                           overlap_threshold=None)
+    before = segmenter.segment(scan, every)
+    few = segmenter.segment(scan, every, num_queries=3, max_voxels=100)
+    after = segmenter.segment(scan, every)
+    other = load_segmenter(weights, 'cpu', num_queries=3, max_voxels=100).segment(scan, every)
+    assert (len(before), len(few)) == (SMALL.num_queries, 3)
+    assert few.voxel_size == pytest.approx(0.065) and after.voxel_size == 0.05
+    np.testing.assert_array_equal(few.masks, other.masks)
+    np.testing.assert_array_equal(few.score, other.score)
+    np.testing.assert_array_equal(after.masks, before.masks)
+    assert (segmenter.num_queries, segmenter.max_voxels) == (SMALL.num_queries, 0)
 
 
 def test_a_dense_map_is_seen_with_larger_voxels(weights: Weights, room: Any) -> None:
@@ -192,10 +209,11 @@ def test_a_dense_map_is_seen_with_larger_voxels(weights: Weights, room: Any) -> 
     assert found.num_points == scan.input_size and len(found)
     assert found.voxel_size == coarse.size
 
-    bounded.max_voxels = 0
-    assert len(bounded.prepare(scan, watch)[1]) == len(fine)
-    bounded.max_voxels = None
+    assert len(bounded.prepare(scan, watch, max_voxels=0)[1]) == len(fine)
+    assert len(bounded.prepare(scan, watch, max_voxels=None)[1]) == len(coarse)
     assert bounded.max_voxels == 100
+    with pytest.raises(InputError, match='max_voxels of 0 or more, got -1'):
+        bounded.segment(scan, max_voxels=-1)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA GPU')
