@@ -41,11 +41,11 @@ def unet_arithmetic(config: ModelConfig, pyramid: Pyramid) -> float:
             skips.append(channels)
         moved = channels if down else width
         total += sizes[finer] * channels * moved
-        kernel = CUBE if down else backbone.kernel_up(level)
+        kernel = CUBE if down else backbone.decoder_kernel(level)
         entering = moved + (0 if down else skips.pop())
         for block in range(count):
             inputs = entering if block == 0 else width
-            pairs = pyramid.levels[level].tables[kernel].num_pairs
+            pairs = pyramid.levels[level].kernel_maps[kernel].num_pairs
             total += pairs * (inputs + width) * width
             total += sizes[level] * inputs * width if inputs != width else 0
         channels = width

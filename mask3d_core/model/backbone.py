@@ -8,14 +8,14 @@ from mask3d_core.model.config import BACKBONES, ModelConfig
 from mask3d_core.model.layers import (
     BLOCK_NORM_MOMENTUM,
     DownConv,
-    KeptStatistics,
+    FrozenRunningStats,
     NEIGHBOR_CONVS,
     NeighborConv,
     PointConv,
     StemConv,
     UpConv,
 )
-from mask3d_core.sparse import Level, Pyramid, side_by_side
+from mask3d_core.sparse import concat_channels, Level, Pyramid
 import torch
 from torch import nn, Tensor
 from torch.utils.checkpoint import checkpoint
@@ -24,7 +24,7 @@ STEM_CHANNELS = 32
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions with neighbours, 3 x 3 x 3 or crosses, and a shortcut."""
+    """Two convolutions within a level and a shortcut (a ResNet basic block)."""
 
     def __init__(self, channels_in: int, channels: int,
                  conv: type[NeighborConv] = NeighborConv) -> None:
@@ -34,20 +34,22 @@ class ResidualBlock(nn.Module):
         self.shortcut = None if channels_in == channels else PointConv(channels_in, channels)
 
     def forward(self, features: Tensor, level: Level) -> Tensor:
-        """Convolve within a level: [V, C] -> [V, D]."""
+        """Apply the block: [V, C] -> [V, D]."""
         shortcut = features if self.shortcut is None else self.shortcut(features, level)
         return self.conv2(self.conv1(features, level), level, shortcut)
 
 
 class UNet(nn.Module):
     """
-    Res16UNet: four strided convolutions down, four transposed ones up, skips between.
+    Res16UNet: four strided convolutions down, four transposed ones up, skip connections.
 
     Attributes
     ----------
     recompute : bool
-        While training, keep only what goes in and out of every block and compute the rest anew
-        for the gradients (Chen et al., 2016): less memory, a third more time.
+        Gradient checkpointing in training (Chen et al., 2016): keep only the inputs and outputs
+        of blocks and recompute the rest in the backward pass; less memory, a third more time.
+    widths : list of 5 int
+        Channels of the levels that `forward` returns, coarse to fine.
 
     """
 
@@ -67,7 +69,7 @@ class UNet(nn.Module):
             channels = width
         self.widths = [channels]
         for level, width, count in zip((3, 2, 1, 0), planes[4:], repeats[4:]):
-            conv = NEIGHBOR_CONVS[backbone.kernel_up(level)]
+            conv = NEIGHBOR_CONVS[backbone.decoder_kernel(level)]
             self.up.append(UpConv(channels, width))
             self.up_blocks.append(_stage(width + skips.pop(), width, count, conv))
             channels = width
@@ -75,7 +77,7 @@ class UNet(nn.Module):
 
     def forward(self, features: Tensor, pyramid: Pyramid) -> list[Tensor]:
         """
-        Compute the features of every level.
+        Compute the features of all levels.
 
         Parameters
         ----------
@@ -94,23 +96,24 @@ class UNet(nn.Module):
         for depth, (down, blocks) in enumerate(zip(self.down, self.down_blocks)):
             skips.append(features)
             features = self._run(down, features, levels[depth]).relu_()
-            features = self._run_all(blocks, features, levels[depth + 1])
+            features = self._run_blocks(blocks, features, levels[depth + 1])
         outputs = [features]
         for depth, up, blocks in zip((3, 2, 1, 0), self.up, self.up_blocks):
             features = self._run(up, features, levels[depth]).relu_()
-            features = side_by_side(features, skips.pop())
-            features = self._run_all(blocks, features, levels[depth])
+            features = concat_channels(features, skips.pop())
+            features = self._run_blocks(blocks, features, levels[depth])
             outputs.append(features)
         return outputs
 
     def _run(self, module: nn.Module, features: Tensor, *levels: Level) -> Tensor:
+        """Run one module, checkpointed if `recompute` says so and gradients are needed."""
         if not (self.recompute and torch.is_grad_enabled()):
             return module(features, *levels)
         return checkpoint(module, features, *levels, use_reentrant=False,
                           preserve_rng_state=False,
-                          context_fn=lambda: (nullcontext(), KeptStatistics(module)))
+                          context_fn=lambda: (nullcontext(), FrozenRunningStats(module)))
 
-    def _run_all(self, blocks: nn.Module, features: Tensor, level: Level) -> Tensor:
+    def _run_blocks(self, blocks: nn.Module, features: Tensor, level: Level) -> Tensor:
         for block in blocks:  # type: ignore[attr-defined]
             features = self._run(block, features, level)
         return features

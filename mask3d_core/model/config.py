@@ -1,4 +1,4 @@
-"""The numbers of a model; they travel in the weights file."""
+"""Hyperparameters of a model; stored in the weights file."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from mask3d_core.sparse.grid import CROSS, CUBE
 
 class Backbone(NamedTuple):
     """
-    Shape of a U-Net.
+    Architecture of a U-Net.
 
     Attributes
     ----------
     planes, repeats : tuple of 8 int
-        Channels and residual blocks of each stage: four down, four up.
+        Channels and residual blocks of each stage: four in the encoder, four in the decoder.
     crosses : int
-        How many of the last stages convolve along the axes alone.
+        Number of the last, finest stages whose kernels are crosses: the voxel and its six face
+        neighbors.
 
     """
 
@@ -26,8 +27,8 @@ class Backbone(NamedTuple):
     repeats: tuple[int, ...]
     crosses: int = 0
 
-    def kernel_up(self, level: int) -> int:
-        """Return the volume of the kernels on the way up at a level, 0 the finest."""
+    def decoder_kernel(self, level: int) -> int:
+        """Return the kernel volume of the decoder stage at a level, 0 the finest."""
         return CROSS if level < self.crosses else CUBE
 
 
@@ -35,45 +36,45 @@ BACKBONES = {
     'Res16UNet34C': Backbone((32, 64, 128, 256, 256, 128, 96, 96), (2, 3, 4, 6, 2, 2, 2, 2)),
     'Res16UNet18B': Backbone((32, 64, 128, 256, 128, 128, 128, 128), (2,) * 8),
     'Res16UNet14A': Backbone((32, 64, 128, 256, 128, 128, 96, 96), (1,) * 8),
-    # ours, for robots without a GPU: a third of the arithmetic of 14A
+    # ours, for robots without a GPU: a third of the FLOPs of 14A
     'Res16UNet14S': Backbone((32, 64, 96, 128, 128, 96, 64, 48), (1,) * 8),
-    # as 14S, with 0.7 of its arithmetic; most of it was in the two finest stages
+    # as 14S with 0.7 of its FLOPs, most of which were in the two finest stages
     'Res16UNet14X': Backbone((32, 64, 96, 128, 128, 96, 64, 48), (1,) * 8, crosses=2),
 }
-QUERIES = ('fps_zero', 'fps_feature', 'learned')
+QUERY_TYPES = ('fps_zero', 'fps_feature', 'learned')
 
 
 @dataclass(frozen=True)
 class ModelConfig:
     """
-    Shape of a Mask3D model (paper, Sec. III and IV).
+    Hyperparameters of a Mask3D model (paper, Sec. III and IV).
 
     Attributes
     ----------
     backbone : str
         One of `BACKBONES`.
     in_channels : int
-        Input features of a voxel: 3 for colour.
+        Input channels of a voxel: 3 for colour, 1 without.
     num_classes : int
         K, without the no-object class.
     hidden_dim, feedforward_dim, num_heads : int
-        D, width of the feed-forward layer, attention heads.
+        D, channels of the feed-forward layer, attention heads.
     num_queries : int
-        Q used in training; free at run time unless the queries are learned.
+        Q in training; may differ at inference unless the queries are learned.
     queries : str
-        'fps_zero', 'fps_feature' or 'learned'.
+        How queries are initialized (`model/queries.py`): 'fps_zero', 'fps_feature' or 'learned'.
     num_rounds : int
-        How often the decoder goes through the levels.
+        Number of passes of the decoder over the levels.
     shared_rounds : bool
-        Whether all rounds use one set of weights.
+        Whether all rounds share their weights.
     levels : tuple of int
         The attended feature levels, 0 = coarsest.
     on_segments : bool
-        Masks on superpoints instead of voxels.
+        Whether masks are predicted on superpoints instead of voxels.
     votes : bool
-        Whether voxels vote for the middle of their object, queries start at what they take for
-        objects, and masks depend on votes, too (`model/votes.py`, `model/windows.py`); not in the
-        paper.
+        Whether voxels vote for the center of their object. Queries then start at voxels of likely
+        objects, and mask logits depend on the votes, too (`model/votes.py`, `model/windows.py`);
+        not in the paper.
 
     """
 
@@ -95,9 +96,9 @@ class ModelConfig:
         if self.backbone not in BACKBONES:
             raise InputError(f'unknown backbone {self.backbone!r}; expected one of '
                              + ', '.join(BACKBONES))
-        if self.queries not in QUERIES:
+        if self.queries not in QUERY_TYPES:
             raise InputError(f'unknown queries {self.queries!r}; expected one of '
-                             + ', '.join(QUERIES))
+                             + ', '.join(QUERY_TYPES))
         small = [name for name in ('in_channels', 'num_classes', 'hidden_dim', 'feedforward_dim',
                                    'num_heads', 'num_queries', 'num_rounds')
                  if getattr(self, name) < 1]
@@ -118,12 +119,12 @@ class ModelConfig:
 
     @property
     def kernels(self) -> tuple[tuple[int, ...], ...]:
-        """Return the volumes of the kernels each level is convolved with, fine to coarse."""
-        finest, *coarser = map(BACKBONES[self.backbone].kernel_up, range(4))
+        """Kernel volumes of the convolutions within each level, fine to coarse."""
+        finest, *coarser = map(BACKBONES[self.backbone].decoder_kernel, range(4))
         return (finest,), *(tuple({CUBE, kernel}) for kernel in coarser), (CUBE,)
 
     def check_queries(self, count: int) -> None:
-        """Raise InputError when the model cannot look for so many objects."""
+        """Raise InputError if the model cannot have this number of queries."""
         if count < 1:
             raise InputError(f'expected at least 1 query, got {count}')
         if self.queries == 'learned' and count != self.num_queries:
@@ -131,12 +132,12 @@ class ModelConfig:
                              f'number cannot be changed to {count}')
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, as the weights file stores them."""
+        """Return plain values for the weights file."""
         return asdict(self) | {'levels': list(self.levels)}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
-        """Undo `to_dict`; raise InputError for a key this version does not know."""
+        """Restore what `to_dict` returned; raise InputError for an unknown key."""
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:
             raise InputError('the weights were made by another version of mask3d_ros: unknown '

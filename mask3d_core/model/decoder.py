@@ -14,19 +14,19 @@ import torch
 from torch import nn, Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-NARROW_SHARE = 16
-"""A query that looks at one in so many voxels, or fewer, looks at them alone."""
-TOGETHER = 50
-"""So many of these at once: that takes the memory of six keys for each voxel at most."""
-BELOW_HALF = -1.7881391e-7
+SPARSE_MASK_RATIO = 16
+"""Attention is sparse for queries that attend to at most 1 in this many voxels."""
+SPARSE_QUERIES_AT_ONCE = 50
+"""Queries per batch of sparse attention: bounds the memory to about six keys per voxel."""
+MASKED_BELOW_LOGIT = -1.7881391e-7
 """
-In float32 a logit has a probability below 0.5 exactly if it is below this number, two steps above
--3 * 2^-24: what is nearer to 0 rounds to 0.5.
+Mask logits below this number have a float32 probability below 0.5. It is two floating-point steps
+above -3 * 2^-24: the probability of logits nearer to 0 rounds to 0.5.
 """
 
 
 class Attention(nn.Module):
-    """Multi-head attention whose keys and values can be prepared once and used often."""
+    """Multi-head attention whose keys and values can be computed once and used repeatedly."""
 
     def __init__(self, width: int, num_heads: int) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Attention(nn.Module):
     def forward(self, queries: Tensor, keys: Tensor, values: Tensor,
                 masked: Tensor | None = None) -> Tensor:
         """
-        Attend from queries to prepared keys and values.
+        Attend from queries to projected keys and values.
 
         Parameters
         ----------
@@ -54,74 +54,76 @@ class Attention(nn.Module):
         keys, values : [B, V, D]
             `key(x)` and `value(x)`.
         masked : [Q, V] bool, optional
-            True where a query must not look (eq. 3); of one scan, so B is 1.
+            True where attention is masked out (eq. 3); belongs to one scan, so B is 1.
 
         """
-        assert masked is None or len(queries) == 1, 'a mask is of one scan'
-        asked = self.query(queries)
+        assert masked is None or len(queries) == 1, 'a mask belongs to one scan'
+        projected = self.query(queries)
         if masked is None or masked.device.type != 'cpu' or torch.is_grad_enabled():
-            return self.out(self._attend(asked, keys, values, masked))
-        return self.out(self._attend_to_few(asked[0], keys[0], values[0], masked)[None])
+            return self.out(self._dense(projected, keys, values, masked))
+        return self.out(self._sparse(projected[0], keys[0], values[0], masked)[None])
 
-    def _attend(self, asked: Tensor, keys: Tensor, values: Tensor, masked: Tensor | None,
-                ) -> Tensor:
-        """Attend before the last layer, from prepared queries: arguments as of `forward`."""
-        mask = None if masked is None else torch.where(masked, -torch.inf, 0.).to(asked.dtype)
-        attended = scaled_dot_product_attention(self.heads(asked), self.heads(keys),
+    def _dense(self, projected: Tensor, keys: Tensor, values: Tensor, masked: Tensor | None,
+               ) -> Tensor:
+        """Attend to all rows with an additive mask, without the output layer: [B, Q, D]."""
+        mask = None if masked is None else torch.where(masked, -torch.inf, 0.).to(projected.dtype)
+        attended = scaled_dot_product_attention(self.heads(projected), self.heads(keys),
                                                 self.heads(values), mask)
         return attended.transpose(-2, -3).flatten(-2)
 
-    def _attend_to_few(self, asked: Tensor, keys: Tensor, values: Tensor, masked: Tensor,
-                       ) -> Tensor:
+    def _sparse(self, projected: Tensor, keys: Tensor, values: Tensor, masked: Tensor) -> Tensor:
         """
-        Attend from each query [Q, D] to the rows it may look at alone.
+        Gather for each query [Q, D] only the rows that its mask leaves: [Q, D].
 
-        The sums are the same. Masks are an object each, a hundredth of a map; queries that
-        look at much of it are taken together, as while training.
+        The result is that of `_dense`. A mask is about one object, a hundredth of a map, so most
+        of the dense product would be discarded. Queries with large masks use `_dense`.
         """
-        attended = torch.zeros_like(asked)
-        seen = masked.shape[1] - _count(masked)
-        wide = seen * NARROW_SHARE > masked.shape[1]
-        if wide.any():
-            attended[wide] = self._attend(asked[wide][None], keys[None], values[None],
-                                          masked[wide])[0]
-        for narrow in (~wide & (seen > 0)).nonzero()[:, 0].split(TOGETHER):
-            pairs = np.flatnonzero(~masked[narrow].numpy())     # torch is slower
+        attended = torch.zeros_like(projected)
+        num_open = masked.shape[1] - _count(masked)             # [Q]
+        large = num_open * SPARSE_MASK_RATIO > masked.shape[1]
+        if large.any():
+            attended[large] = self._dense(projected[large][None], keys[None], values[None],
+                                          masked[large])[0]
+        for small in (~large & (num_open > 0)).nonzero()[:, 0].split(SPARSE_QUERIES_AT_ONCE):
+            pairs = np.flatnonzero(~masked[small].numpy())      # torch is slower
             query, row = np.divmod(pairs, masked.shape[1])
-            attended[narrow] = self._attend_in_pairs(asked[narrow], keys, values, query, row)
+            attended[small] = self._gather(projected[small], keys, values, query, row)
         return attended
 
-    def _attend_in_pairs(self, asked: Tensor, keys: Tensor, values: Tensor,
-                         query: NDArray[np.int64], row: NDArray[np.int64]) -> Tensor:
+    def _gather(self, projected: Tensor, keys: Tensor, values: Tensor,
+                query: NDArray[np.int64], row: NDArray[np.int64]) -> Tensor:
         """
-        Attend from queries [Q, D] to rows of keys and values [V, D].
+        Attend from queries [Q, D] to some rows of keys and values [V, D].
 
         Parameters
         ----------
         query, row : [P]
-            Which query looks at which row, query by query; each looks at some.
+            The pairs of a query and a row it attends to, sorted by query; none is without rows.
 
         """
-        first = np.flatnonzero(np.diff(query, prepend=-1))      # the first pair of each query
-        of, rows = torch.from_numpy(query), torch.from_numpy(row)
-        channels = asked.shape[1] // self.num_heads
-        wide = torch.promote_types(asked.dtype, torch.float32)
-        met = keys.index_select(0, rows).to(wide).mul_(asked.index_select(0, of))
-        scores = met.unflatten(1, (-1, channels)).sum(2).div_(math.sqrt(channels))  # [P, heads]
-        del met
+        first = np.flatnonzero(np.diff(query, prepend=-1))      # first pair of each query
+        queries, rows = torch.from_numpy(query), torch.from_numpy(row)
+        channels = projected.shape[1] // self.num_heads
+        exact = torch.promote_types(projected.dtype, torch.float32)
+        products = keys.index_select(0, rows).to(exact).mul_(projected.index_select(0, queries))
+        scores = products.unflatten(1, (-1, channels)).sum(2)   # [P, heads]
+        scores = scores.div_(math.sqrt(channels))
+        del products
+        # softmax over the rows of each query; the maximum is subtracted so that exp is finite
         highest = torch.from_numpy(np.maximum.reduceat(scores.numpy(), first))
-        share = scores.sub_(highest.index_select(0, of)).exp_()
-        total = share.new_zeros(len(first), self.num_heads).index_add_(0, of, share)
-        seen = values.index_select(0, rows).to(wide).unflatten(1, (-1, channels))
-        seen.mul_(share[..., None])
-        result = seen.new_zeros(len(first), *seen.shape[1:]).index_add_(0, of, seen)
-        return result.div_(total[..., None]).flatten(1).to(asked.dtype)
+        weight = scores.sub_(highest.index_select(0, queries)).exp_()
+        total = weight.new_zeros(len(first), self.num_heads).index_add_(0, queries, weight)
+        weighted = values.index_select(0, rows).to(exact).unflatten(1, (-1, channels))
+        weighted.mul_(weight[..., None])                        # [P, heads, D / heads]
+        result = weighted.new_zeros(len(first), *weighted.shape[1:])
+        result = result.index_add_(0, queries, weighted)
+        return result.div_(total[..., None]).flatten(1).to(projected.dtype)
 
 
 @dataclass(frozen=True)
 class Memory:
     """
-    What the queries of one scan look at in one level.
+    One feature level of one scan, the input of cross-attention.
 
     Attributes
     ----------
@@ -130,8 +132,8 @@ class Memory:
     positions : [V_l, D]
         Position encodings.
     mask_features : [V_l, E]
-        Mask features averaged over each voxel's part of the finest level: mask logits are linear
-        in them, so averaging the features once replaces averaging the logits in every step.
+        Mask features, average-pooled from the finest level. Mask logits are linear in them:
+        pooling the features once replaces pooling the logits in every step.
 
     """
 
@@ -141,9 +143,9 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class Sight:
+class LevelKeys:
     """
-    A level as one layer's queries see it.
+    Keys and values of one level, projected by one decoder layer.
 
     Attributes
     ----------
@@ -157,34 +159,34 @@ class Sight:
     values: Tensor
     mask_features: Tensor
 
-    def sample(self, size: int, generator: torch.Generator | None) -> Sight:
-        """Draw `size` voxels (paper, Sec. III-C); all of them when there are no more."""
+    def sample(self, size: int, generator: torch.Generator | None) -> LevelKeys:
+        """Draw at most `size` voxels (paper, Sec. III-C)."""
         count = len(self.keys)
         if count <= size:
             return self
         rows = torch.randperm(count, generator=generator)[:size].to(self.keys.device)
-        return Sight(select_rows(self.keys, rows), select_rows(self.values, rows),
-                     self.mask_features.index_select(0, rows))
+        return LevelKeys(select_rows(self.keys, rows), select_rows(self.values, rows),
+                         self.mask_features.index_select(0, rows))
 
 
 class CrossAttention(nn.Module):
-    """Queries look at the voxels inside their own mask (eq. 2, 3)."""
+    """Masked cross-attention: queries attend to the voxels of their mask (eq. 2, 3)."""
 
     def __init__(self, width: int, num_heads: int) -> None:
         super().__init__()
         self.attention = Attention(width, num_heads)
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, queries: Tensor, positions: Tensor, seen: list[Sight],
+    def forward(self, queries: Tensor, positions: Tensor, levels: list[LevelKeys],
                 masked: list[Tensor]) -> Tensor:
-        """Refine [B, Q, D]; keys, values and mask [Q, V_l] of each scan by itself."""
-        attended = [self.attention(query[None], sight.keys[None], sight.values[None], mask)
-                    for query, sight, mask in zip(queries + positions, seen, masked)]
+        """Refine [B, Q, D]; each scan has its own keys, values and mask [Q, V_l]."""
+        attended = [self.attention(query[None], level.keys[None], level.values[None], mask)
+                    for query, level, mask in zip(queries + positions, levels, masked)]
         return self.norm(queries + torch.cat(attended))
 
 
 class SelfAttention(nn.Module):
-    """Queries look at each other."""
+    """Self-attention among the queries of a scan."""
 
     def __init__(self, width: int, num_heads: int) -> None:
         super().__init__()
@@ -193,13 +195,13 @@ class SelfAttention(nn.Module):
 
     def forward(self, queries: Tensor, positions: Tensor) -> Tensor:
         """Refine [B, Q, D]."""
-        attention, placed = self.attention, queries + positions
-        attended = attention(placed, attention.key(placed), attention.value(queries))
+        attention, positioned = self.attention, queries + positions
+        attended = attention(positioned, attention.key(positioned), attention.value(queries))
         return self.norm(queries + attended)
 
 
 class FeedForward(nn.Module):
-    """Each query thinks by itself."""
+    """Feed-forward network, applied to each query."""
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
@@ -215,34 +217,39 @@ class FeedForward(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-    """One refinement step at one level."""
+    """One refinement step: cross-attention to one level, self-attention, feed-forward."""
 
     def __init__(self, config: ModelConfig, feature_dim: int) -> None:
         super().__init__()
         width = config.hidden_dim
         self.squeeze = nn.Linear(feature_dim, width)
         self.cross = CrossAttention(width, config.num_heads)
-        self.own = SelfAttention(width, config.num_heads)
+        self.own = SelfAttention(width, config.num_heads)  # its name in weights files
         self.feed_forward = FeedForward(width, config.feedforward_dim)
 
-    def prepare(self, memory: Memory) -> Sight:
+    @property
+    def self_attention(self) -> SelfAttention:
+        """Self-attention of the queries; its tensors are called `own` in weights files."""
+        return self.own
+
+    def prepare(self, memory: Memory) -> LevelKeys:
         """Compute keys and values of a level."""
         attention = self.cross.attention
         features = product(memory.features, self.squeeze.weight, self.squeeze.bias)
         keys, values = attention.key, attention.value
-        return Sight(product(features + memory.positions, keys.weight, keys.bias),
-                     product(features, values.weight, values.bias), memory.mask_features)
+        return LevelKeys(product(features + memory.positions, keys.weight, keys.bias),
+                         product(features, values.weight, values.bias), memory.mask_features)
 
-    def forward(self, queries: Tensor, positions: Tensor, seen: list[Sight],
+    def forward(self, queries: Tensor, positions: Tensor, levels: list[LevelKeys],
                 masked: list[Tensor]) -> Tensor:
-        """Refine [B, Q, D]."""
-        queries = self.cross(queries, positions, seen, masked)
-        queries = self.own(queries, positions)
+        """Refine [B, Q, D]; `levels` and `masked` are of one level, for each scan."""
+        queries = self.cross(queries, positions, levels, masked)
+        queries = self.self_attention(queries, positions)
         return self.feed_forward(queries)
 
 
 class MaskHead(nn.Module):
-    """Reads class logits and mask embeddings off the queries (eq. 1)."""
+    """Predicts class logits and mask embeddings from the queries (eq. 1)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -256,7 +263,8 @@ class MaskHead(nn.Module):
         """
         Return class logits [..., Q, K + 1] and mask embeddings [..., Q, D].
 
-        With votes, windows that start at `seeds` [..., Q, 3] follow on the embeddings: D + 8.
+        With votes, the coefficients of windows around `seeds` [..., Q, 3] are appended to the
+        embeddings: [..., Q, D + 8].
         """
         queries = self.norm(queries)
         embedding = self.embedding(queries)
@@ -267,16 +275,16 @@ class MaskHead(nn.Module):
 
 def attention_mask(mask_features: Tensor, embedding: Tensor) -> Tensor:
     """
-    Return where queries must not look: [V_l, E], [Q, E] -> [Q, V_l] bool.
+    Return where attention is masked out: [V_l, E], [Q, E] -> [Q, V_l] bool.
 
-    A query whose mask is empty looks everywhere. The comparison is the original's, on
-    probabilities of float32: a logit of -1e-9 has probability 0.5 and is not masked.
+    A query with an empty mask attends everywhere. The original compares probabilities in float32,
+    so a logit of -1e-9 has probability 0.5 and is not masked out.
     """
-    masked = embedding @ mask_features.t() < BELOW_HALF
+    masked = embedding @ mask_features.t() < MASKED_BELOW_LOGIT
     masked[_count(masked) == len(mask_features)] = False
     return masked
 
 
 def _count(masked: Tensor) -> Tensor:
-    """Count what is true in each row; torch adds bytes six times as fast as truths."""
+    """Count the True values of each row; torch sums int8 six times as fast as bool."""
     return masked.view(torch.int8).sum(1, dtype=torch.int32)

@@ -1,25 +1,25 @@
-"""Convolutions between and within the levels of a pyramid, each with its batch norm."""
+"""Sparse convolutions within and between the levels of a pyramid, each with batch norm."""
 
 from __future__ import annotations
 
 import math
 
 from mask3d_core.sparse import Level, place_rows, product, select_rows, sparse_conv
-from mask3d_core.sparse.grid import CROSS, CUBE, STEPS
+from mask3d_core.sparse.grid import CROSS, CUBE, NEIGHBOR_OFFSETS
 import torch
 from torch import nn, Tensor
 
 NORM_MOMENTUM = 0.02
 BLOCK_NORM_MOMENTUM = 0.1
-"""The original passes its momentum to every norm but those inside residual blocks."""
+"""Of residual blocks: the original passes its own momentum to all norms but these."""
 
 
 class ConvNorm(nn.Module):
     """
-    A convolution followed by batch norm; `fold` makes the two one.
+    A convolution followed by batch norm; `fold` merges the two for inference.
 
-    `weight` is [D, K, C]: outputs, offsets (x fastest), inputs. Subclasses say between which rows
-    they convolve, by `convolve`.
+    `weight` is [D, volume, C]: output channels, kernel offsets (x fastest), input channels.
+    Subclasses implement `convolve` or `forward`.
     """
 
     volume = 1
@@ -33,21 +33,21 @@ class ConvNorm(nn.Module):
         nn.init.uniform_(self.weight, -bound, bound)
 
     def fan(self) -> int:
-        """Return the channels MinkowskiEngine's initialisation counts as the fan."""
+        """Return the fan that MinkowskiEngine's initialisation uses: the input channels."""
         return self.weight.shape[2]
 
     def convolve(self, features: Tensor, level: Level) -> Tensor:
-        """Convolve without norm."""
+        """Convolve without batch norm."""
         raise NotImplementedError
 
     def forward(self, features: Tensor, level: Level) -> Tensor:
-        """Convolve and normalise: [V, C] -> [V', D]."""
+        """Convolve and apply batch norm: [V, C] -> [V', D]."""
         result = self.convolve(features, level)
         return result if self.norm is None else self.norm(result)
 
     @torch.no_grad()
     def fold(self) -> None:
-        """Multiply the running batch norm into weight and bias; for inference only."""
+        """Fold the running statistics of the batch norm into weight and bias."""
         if self.norm is None:
             return
         norm = self.norm
@@ -59,13 +59,13 @@ class ConvNorm(nn.Module):
 
 
 class NeighborConv(ConvNorm):
-    """A 3 x 3 x 3 convolution within a level, with an optional residual and rectifier."""
+    """A submanifold 3 x 3 x 3 convolution within a level, with an optional residual, and ReLU."""
 
     volume = CUBE
 
     def forward(self, features: Tensor, level: Level,
                 residual: Tensor | None = None) -> Tensor:
-        """Convolve, normalise, add the residual, rectify: [V, C] -> [V, D]."""
+        """Convolve, apply batch norm, add the residual, apply ReLU: [V, C] -> [V, D]."""
         if self.norm is None:
             return sparse_conv(features, self.weight, level, self.bias, residual, relu=True)
         result = self.norm(sparse_conv(features, self.weight, level))
@@ -73,7 +73,7 @@ class NeighborConv(ConvNorm):
 
 
 class CrossConv(NeighborConv):
-    """The same with the neighbours along the axes alone: half of those that exist, or fewer."""
+    """The same with a cross kernel: the voxel and its six face neighbors."""
 
     volume = CROSS
 
@@ -82,10 +82,10 @@ NEIGHBOR_CONVS = {conv.volume: conv for conv in (NeighborConv, CrossConv)}
 
 
 class PointConv(ConvNorm):
-    """A convolution of each voxel by itself (kernel volume 1)."""
+    """A pointwise (1 x 1 x 1) convolution."""
 
     def convolve(self, features: Tensor, level: Level) -> Tensor:
-        """Multiply: [V, C] -> [V, D]."""
+        """Multiply each row with the weight: [V, C] -> [V, D]."""
         return product(features, self.weight[:, 0], self.bias)
 
 
@@ -95,7 +95,7 @@ class DownConv(ConvNorm):
     volume = 8
 
     def convolve(self, features: Tensor, level: Level) -> Tensor:
-        """Gather each parent's children side by side and multiply: [V, C] -> [V', D]."""
+        """Concatenate each parent's children, zeros for absent ones: [V, C] -> [V', D]."""
         children = place_rows(features, _slots(level), 8 * level.num_parents)
         return product(children.view(level.num_parents, -1), self.weight.flatten(1), self.bias)
 
@@ -110,7 +110,7 @@ class UpConv(ConvNorm):
         return self.weight.shape[0]
 
     def convolve(self, features: Tensor, level: Level) -> Tensor:
-        """Multiply for all eight children and keep those that exist: [V', C] -> [V, D]."""
+        """Compute all eight children and keep the occupied ones: [V', C] -> [V, D]."""
         weight = self.weight.transpose(0, 1).reshape(-1, self.weight.shape[2])
         bias = None if self.bias is None else self.bias.repeat(8)
         children = product(features, weight, bias)
@@ -119,11 +119,11 @@ class UpConv(ConvNorm):
 
 class StemConv(ConvNorm):
     """
-    A 5 x 5 x 5 convolution, computed as one of 3 x 3 x 3 between the parents.
+    A 5 x 5 x 5 convolution, computed as a 3 x 3 x 3 convolution between the parents.
 
-    A parent's eight children side by side are its features. Voxels two steps apart have parents
-    at most one step apart, so this is the same sum; it needs no table of 125 neighbours and moves
-    a few wide rows instead of many narrow ones.
+    The features of a parent are those of its eight children, concatenated. Voxels two steps apart
+    have parents at most one step apart, so the sum is the same. No kernel map of 125 offsets is
+    needed, and a few wide rows are gathered instead of many narrow ones.
     """
 
     volume = 125
@@ -134,9 +134,9 @@ class StemConv(ConvNorm):
         self.register_buffer('offsets', _stem_offsets(), persistent=False)
 
     def forward(self, features: Tensor, level: Level, parents: Level) -> Tensor:  # type: ignore
-        """Convolve and normalise: [V, C] -> [V, D]."""
+        """Convolve and apply batch norm: [V, C] -> [V, D]."""
         channels, channels_in = len(self.weight), features.shape[1]
-        padded = nn.functional.pad(self.weight, (0, 0, 0, 1))  # offset 125: out of reach
+        padded = nn.functional.pad(self.weight, (0, 0, 0, 1))  # offset 125: zero, out of reach
         weight = padded[:, self.offsets]                       # [D, 8 out, 27, 8 in, C]
         weight = weight.transpose(0, 1).reshape(8 * channels, 27, 8 * channels_in)
         bias = None if self.bias is None else self.bias.repeat(8)
@@ -152,19 +152,23 @@ def _slots(level: Level) -> Tensor:
 
 
 def _stem_offsets() -> Tensor:
-    """Return for (child out, parent offset, child in) the 5 x 5 x 5 offset, 125 for none."""
-    place = torch.tensor([[k & 1, k >> 1 & 1, k >> 2] for k in range(8)])
-    parent = STEPS.to(place.device)
-    offset = 2 * parent[None, :, None] + place[None, None] - place[:, None, None]
+    """
+    Return the 5 x 5 x 5 offset between two children, 125 for none: [8, 27, 8].
+
+    By output child, offset between the parents, and input child.
+    """
+    child = torch.tensor([[k & 1, k >> 1 & 1, k >> 2] for k in range(8)])  # place in its parent
+    parent = NEIGHBOR_OFFSETS.to(child.device)
+    offset = 2 * parent[None, :, None] + child[None, None] - child[:, None, None]
     index = (offset + 2) @ torch.tensor([1, 5, 25])
     return index.where((offset.abs() <= 2).all(-1), torch.tensor(125))
 
 
-class KeptStatistics:
+class FrozenRunningStats:
     """
-    A context in which batch norms normalise by their batch, but do not learn its statistics.
+    A context in which batch norms use the statistics of the batch but keep their running ones.
 
-    For features that are computed a second time: the first time has counted already.
+    For the second forward pass of gradient checkpointing: the first one has updated them already.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -181,7 +185,7 @@ class KeptStatistics:
 
 
 def fold_batch_norms(model: nn.Module) -> None:
-    """Fold every batch norm of an evaluated model into its convolution (architecture, 3)."""
+    """Fold all batch norms of a model in evaluation mode (docs/architecture.md, decision 3)."""
     for module in model.modules():
         if isinstance(module, ConvNorm):
             module.fold()

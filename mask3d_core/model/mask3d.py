@@ -9,7 +9,7 @@ from typing import cast, NamedTuple
 from mask3d_core.errors import InputError
 from mask3d_core.model.backbone import UNet
 from mask3d_core.model.config import ModelConfig
-from mask3d_core.model.decoder import attention_mask, DecoderLayer, MaskHead, Memory, Sight
+from mask3d_core.model.decoder import attention_mask, DecoderLayer, LevelKeys, MaskHead, Memory
 from mask3d_core.model.positions import FourierPositions
 from mask3d_core.model.queries import farthest_points, Queries
 from mask3d_core.model.votes import choose_seeds, VoteHead, Votes
@@ -21,23 +21,24 @@ from torch import nn, Tensor
 
 SAMPLE_SIZES = (200, 800, 3200, 12800, 51200)
 """
-Most voxels a query looks at while training, per level, coarse to fine (paper, Sec. III-C).
+Largest number of voxels a query attends to in training, per level, coarse to fine (paper, Sec.
+III-C).
 
-Each refinement step draws anew; at test time a query looks at all voxels.
+Each refinement step samples anew; at inference queries attend to all voxels.
 """
 
 
 @dataclass(frozen=True)
 class Prediction:
     """
-    What the queries of one scan say.
+    The predictions of the queries of one scan.
 
     Attributes
     ----------
     class_logits : [Q, K + 1]
         The last class is "no object".
     mask_logits : [V, Q], or [S, Q] for a model on segments
-        In the order of the scan's voxels; in the mask where positive.
+        In the order of the scan's voxels; a voxel is in the mask if its logit is positive.
 
     """
 
@@ -47,20 +48,20 @@ class Prediction:
 
 class StepPrediction(NamedTuple):
     """
-    What the queries of one scan say at one refinement step, for training.
+    The predictions of the queries of one scan at one refinement step, for training.
 
-    The masks of all steps together are large, and the loss needs few of them: they are kept as
-    the two factors whose product they are (eq. 1).
+    The mask logits of all steps are large, and the loss needs few of them. So they are kept as
+    the two factors of their product (eq. 1).
 
     Attributes
     ----------
     class_logits : [Q, K + 1]
     embeddings : [Q, E]
-        Of the queries, folded (`Mask3D._fold`).
+        Mask embeddings of the queries, after `Mask3D._fold_projection`.
     mask_features : [V, E], or [S, E] for a model on segments
         Of the scan; the same tensor in all steps.
     votes : Votes or None
-        Of the scan, the same in all steps; None for a model without.
+        Of the scan, the same in all steps; None for a model without votes.
 
     """
 
@@ -76,24 +77,24 @@ class StepPrediction(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Scene:
+class DecoderInput:
     """
-    What the decoder sees of one scan.
+    The inputs of the decoder for one scan.
 
     Attributes
     ----------
     memories : list of Memory
         One per attended level.
     mask_features : [V, E] or [S, E]
-        What masks are linear in (`Mask3D._mask_features`), in the order of the scan's voxels or
+        Factor of the mask logits (`Mask3D._mask_features`), in the order of the scan's voxels or
         segments.
     encodings : [Q, D]
         Position encodings of the voxels the queries start at.
     features : [Q, C]
-        Finest features there.
+        Features of these voxels at the finest level.
     votes : Votes or None
-    seeds : [Q, 3]
-        What these voxels vote for, metres from the middle of the scan; means nothing without
+    seed_centers : [Q, 3]
+        Votes of these voxels, metres, relative to the mean of the scan's voxels. Unused without
         votes.
 
     """
@@ -103,11 +104,11 @@ class Scene:
     encodings: Tensor
     features: Tensor
     votes: Votes | None
-    seeds: Tensor
+    seed_centers: Tensor
 
 
 class Mask3D(nn.Module):
-    """The whole network."""
+    """The whole network: backbone, initial queries, decoder, mask head."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -137,14 +138,14 @@ class Mask3D(nn.Module):
         pyramid : Pyramid
             Built from `batch_coords(scans)`.
         num_queries : int, optional
-            Q; the number used in training by default. Learned queries cannot be changed.
+            Q; by default the number used in training. The number of learned queries is fixed.
         seeds : B tensors [Q], optional
-            Voxels the queries start at, instead of those that `choose_seeds` or farthest point
-            sampling choose.
+            Voxels the queries start at, instead of those of `choose_seeds` or farthest point
+            sampling.
         every_step : bool
             Return a `StepPrediction` of each step instead of the last step's `Prediction`.
         generator : torch.Generator, optional
-            On the CPU; draws the voxels queries look at while training (`SAMPLE_SIZES`).
+            On the CPU; samples the voxels that queries attend to in training (`SAMPLE_SIZES`).
 
         Returns
         -------
@@ -152,7 +153,7 @@ class Mask3D(nn.Module):
 
         """
         levels = self.unet(torch.cat([scan.features for scan in scans])[pyramid.order], pyramid)
-        with torch.autocast(levels[-1].device.type, enabled=False):  # masks are thresholded
+        with torch.autocast(levels[-1].device.type, enabled=False):  # mask logits are thresholded
             exact = [level.to(self.mask_projection.weight.dtype) for level in levels]
             if every_step:
                 return self.refine(exact, scans, pyramid, num_queries, seeds, generator)
@@ -161,50 +162,51 @@ class Mask3D(nn.Module):
     def decode(self, levels: list[Tensor], scans: Sequence[Voxels], pyramid: Pyramid,
                num_queries: int | None = None, seeds: Sequence[Tensor] | None = None,
                ) -> list[list[Prediction]]:
-        """Turn the U-Net's features into the last predictions; arguments as of `forward`."""
+        """Compute the last predictions from the U-Net's features; arguments as in `forward`."""
         last = self.refine(levels, scans, pyramid, num_queries, seeds)[-1]
         return [[Prediction(step.class_logits, step.mask_logits) for step in last]]
 
     def refine(self, levels: list[Tensor], scans: Sequence[Voxels], pyramid: Pyramid,
                num_queries: int | None = None, seeds: Sequence[Tensor] | None = None,
                generator: torch.Generator | None = None) -> list[list[StepPrediction]]:
-        """Turn the U-Net's features into what is predicted before and after every step."""
+        """Compute the predictions before the first and after every refinement step."""
         votes = self._vote(levels[-1], scans, pyramid)
         if seeds is None:
-            seeds = [self._seeds(scan, said, num_queries or self.config.num_queries)
-                     for scan, said in zip(scans, votes)]
-        scenes = self._scenes(levels, scans, pyramid, votes, seeds)
-        queries, positions = self._initial_queries(scenes)
-        places = torch.stack([scene.seeds for scene in scenes])
+            seeds = [self._choose_seeds(scan, vote, num_queries or self.config.num_queries)
+                     for scan, vote in zip(scans, votes)]
+        inputs = self._decoder_inputs(levels, scans, pyramid, votes, seeds)
+        queries, positions = self._initial_queries(inputs)      # [B, Q, D] each
+        centers = torch.stack([scan.seed_centers for scan in inputs])
         steps = []
-        for layer, seen, size in self._steps(scenes):
-            steps.append(self._step(queries, places, scenes))
+        for layer, keys, size in self._refinement_steps(inputs):
+            steps.append(self._predict(queries, centers, inputs))
             if self.training:
-                seen = [sight.sample(size, generator) for sight in seen]
-            masked = [attention_mask(sight.mask_features, step.embeddings.detach())
-                      for sight, step in zip(seen, steps[-1])]
-            queries = layer(queries, positions, seen, masked)
-        return [*steps, self._step(queries, places, scenes)]
+                keys = [level.sample(size, generator) for level in keys]
+            masked = [attention_mask(level.mask_features, step.embeddings.detach())
+                      for level, step in zip(keys, steps[-1])]
+            queries = layer(queries, positions, keys, masked)
+        return [*steps, self._predict(queries, centers, inputs)]
 
     def _vote(self, finest: Tensor, scans: Sequence[Voxels], pyramid: Pyramid,
               ) -> list[Votes] | list[None]:
-        """Let the voxels of each scan vote, in the order of the scan's voxels."""
+        """Compute the votes of each scan, in the order of its voxels."""
         if self.votes is None:
             return [None] * len(scans)
         ranks = pyramid.rank.split([len(scan) for scan in scans])
         return [self.votes(select_rows(finest, rank), scan.centers - scan.centers.mean(0))
                 for scan, rank in zip(scans, ranks)]
 
-    def _seeds(self, scan: Voxels, votes: Votes | None, count: int) -> Tensor:
+    def _choose_seeds(self, scan: Voxels, votes: Votes | None, count: int) -> Tensor:
         """Choose the voxels the queries start at: [Q]."""
         if self.config.queries == 'learned':
-            assert count == self.config.num_queries, 'learned queries cannot be added or removed'
-            return scan.coords.new_zeros(0)  # learned queries start nowhere
+            assert count == self.config.num_queries, 'the number of learned queries is fixed'
+            return scan.coords.new_zeros(0)  # learned queries start at no voxel
         return farthest_points(scan.coords, count) if votes is None else choose_seeds(votes, count)
 
-    def _scenes(self, levels: list[Tensor], scans: Sequence[Voxels], pyramid: Pyramid,
-                votes: Sequence[Votes | None], seeds: Sequence[Tensor]) -> list[Scene]:
-        """Gather for each scan what its queries will see."""
+    def _decoder_inputs(self, levels: list[Tensor], scans: Sequence[Voxels], pyramid: Pyramid,
+                        votes: Sequence[Votes | None], seeds: Sequence[Tensor],
+                        ) -> list[DecoderInput]:
+        """Split the levels [V_l, C_l] by scan and compute the mask features."""
         finest = self._mask_features(levels[-1], pyramid, votes)
         sizes = [len(scan) for scan in scans]
         mask_features = list(select_rows(finest, pyramid.rank).split(sizes))
@@ -217,27 +219,33 @@ class Mask3D(nn.Module):
         centers = torch.cat([scan.centers for scan in scans])[pyramid.order]
         memories = self._memories(levels, pyramid, centers, finest.detach())
         ranks = pyramid.rank.split(sizes)
-        return [Scene(memory, masks, self._encode(scan.centers, scan.centers[seed]),
-                      levels[-1][rank[seed]], said,
-                      scan.centers[seed] if said is None else said.centers.detach()[seed])
-                for memory, masks, scan, rank, seed, said
+        return [DecoderInput(memory, masks, self._encode(scan.centers, scan.centers[seed]),
+                             levels[-1][rank[seed]], vote,
+                             scan.centers[seed] if vote is None else vote.centers.detach()[seed])
+                for memory, masks, scan, rank, seed, vote
                 in zip(memories, mask_features, scans, ranks, seeds, votes)]
 
     def _mask_features(self, finest: Tensor, pyramid: Pyramid, votes: Sequence[Votes | None],
                        ) -> Tensor:
-        """Return what masks are linear in: finest features, a one, windows, [V, E]."""
+        """
+        Return the voxels' factor of the mask logits: [V, E], in the order of the finest level.
+
+        Columns: features of the finest level, a one for the bias of the projection, monomials of
+        the vote for the windows.
+        """
         parts = [finest, torch.ones_like(finest[:, :1])]
-        if self.config.votes:  # masks teach windows, not votes
-            centers = torch.cat([said.centers.detach() for said in votes if said is not None])
+        if self.config.votes:  # detached: mask losses train the windows, not the votes
+            centers = torch.cat([vote.centers.detach() for vote in votes if vote is not None])
             parts.append(window_features(centers)[pyramid.order])
         return torch.cat(parts, 1)
 
-    def _fold(self, embeddings: Tensor) -> Tensor:
+    def _fold_projection(self, embeddings: Tensor) -> Tensor:
         """
-        Let mask embeddings meet the features before their projection: [..., D] -> [..., E].
+        Apply the mask projection to the embeddings instead of the voxels: [..., D] -> [..., E].
 
-        A mask is e (W f + b) = (e W) f + e b: W meets a hundred queries instead of all voxels, and
-        the finest features f are fewer than D. Windows behind the embeddings stay as they are.
+        A mask logit is e (W f + b) = (e W) f + e b: W is multiplied with a hundred queries instead
+        of all voxels, and f has fewer channels than D. Window coefficients, the columns after the
+        embedding, stay as they are.
         """
         width = self.config.hidden_dim
         embedding, window = embeddings[..., :width], embeddings[..., width:]
@@ -246,7 +254,17 @@ class Mask3D(nn.Module):
 
     def _memories(self, features: list[Tensor], pyramid: Pyramid, centers: Tensor,
                   mask_features: Tensor) -> list[list[Memory]]:
-        """Return for each scan the attended levels; `features` run coarse to fine."""
+        """
+        Return the attended levels of each scan.
+
+        Parameters
+        ----------
+        features : tensors [V_l, C_l], coarse to fine
+        pyramid : Pyramid
+        centers, mask_features : [V, 3], [V, E]
+            Of the finest level; pooled from level to level.
+
+        """
         by_level = {}
         for depth, level in enumerate(pyramid.levels):
             number = len(pyramid.levels) - 1 - depth
@@ -260,34 +278,37 @@ class Mask3D(nn.Module):
                 in zip(*(by_level[number] for number in self.config.levels))]
 
     def _encode(self, cloud: Tensor, positions: Tensor) -> Tensor:
-        """Encode positions [Q, 3] relative to the box around a cloud [V, 3]."""
+        """Encode positions [Q, 3] relative to the bounding box of a cloud [V, 3]."""
         return self.positions(positions, cloud.amin(0), cloud.amax(0))
 
-    def _initial_queries(self, scenes: list[Scene]) -> tuple[Tensor, Tensor]:
+    def _initial_queries(self, inputs: list[DecoderInput]) -> tuple[Tensor, Tensor]:
         """Return content and position of the queries: [B, Q, D] each."""
-        return self.queries(torch.stack([scene.encodings for scene in scenes]),
-                            torch.stack([scene.features for scene in scenes]))
+        return self.queries(torch.stack([scan.encodings for scan in inputs]),
+                            torch.stack([scan.features for scan in inputs]))
 
-    def _steps(self, scenes: list[Scene]) -> Iterator[tuple[DecoderLayer, list[Sight], int]]:
+    def _refinement_steps(self, inputs: list[DecoderInput],
+                          ) -> Iterator[tuple[DecoderLayer, list[LevelKeys], int]]:
         """
-        Yield each step's layer, what the queries of each scan see, and how much to sample.
+        Yield for each step its layer, the level's keys for each scan, and the sample size.
 
-        With shared rounds a level's keys are computed once.
+        With shared rounds the keys of a level are computed once.
         """
-        prepared: list[list[Sight]] = []
-        for turn in range(self.config.num_rounds):
-            if turn == 0 or not self.config.shared_rounds:
-                layers = cast(Iterable[DecoderLayer], self.rounds[turn])
-                prepared = [[layer.prepare(scene.memories[place]) for scene in scenes]
+        prepared: list[list[LevelKeys]] = []
+        for number in range(self.config.num_rounds):
+            if number == 0 or not self.config.shared_rounds:
+                layers = cast(Iterable[DecoderLayer], self.rounds[number])
+                prepared = [[layer.prepare(scan.memories[place]) for scan in inputs]
                             for place, layer in enumerate(layers)]
-            for layer, seen, level in zip(layers, prepared, self.config.levels):
-                yield layer, seen, SAMPLE_SIZES[level]
+            for layer, keys, level in zip(layers, prepared, self.config.levels):
+                yield layer, keys, SAMPLE_SIZES[level]
 
-    def _step(self, queries: Tensor, seeds: Tensor, scenes: list[Scene]) -> list[StepPrediction]:
-        """Return what the queries of each scan, which started at `seeds` [B, Q, 3], say."""
-        classes, embeddings = self.head(queries, seeds)
-        return [StepPrediction(logits, embedding, scene.mask_features, scene.votes)
-                for logits, embedding, scene in zip(classes, self._fold(embeddings), scenes)]
+    def _predict(self, queries: Tensor, seed_centers: Tensor, inputs: list[DecoderInput],
+                 ) -> list[StepPrediction]:
+        """Apply the mask head to the queries [B, Q, D] that started at `seed_centers`."""
+        classes, embeddings = self.head(queries, seed_centers)
+        return [StepPrediction(logits, embedding, scan.mask_features, scan.votes)
+                for logits, embedding, scan
+                in zip(classes, self._fold_projection(embeddings), inputs)]
 
 
 def _segments(scan: Voxels) -> Tensor:

@@ -1,4 +1,4 @@
-"""Fourier encodings of positions (Tancik et al., NeurIPS 2020), as the original computes them."""
+"""Fourier position encodings (Tancik et al., NeurIPS 2020), as the original computes them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn, Tensor
 
 
 class FourierPositions(nn.Module):
-    """Encodes positions by sines and cosines of random projections."""
+    """Sines and cosines of random projections of positions."""
 
     gauss: Tensor
 
@@ -19,15 +19,15 @@ class FourierPositions(nn.Module):
 
     def forward(self, positions: Tensor, lowest: Tensor, highest: Tensor) -> Tensor:
         """
-        Encode positions relative to a box.
+        Encode positions relative to a bounding box.
 
         Parameters
         ----------
         positions : [V, 3]
             Metres.
         lowest, highest : [3]
-            Corners of the box that is mapped to 0..1. An axis without extent is mapped to 0
-            (the original divides by zero there).
+            Corners of the box, which is normalised to 0..1, metres. An axis without extent is
+            mapped to 0 (the original divides by zero there).
 
         Returns
         -------

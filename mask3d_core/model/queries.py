@@ -1,4 +1,4 @@
-"""The queries: where they start and what they know before the first layer (paper, Sec. III-B)."""
+"""Initial queries: their content and position before the first layer (paper, Sec. III-B)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch import nn, Tensor
 
 def farthest_points(coords: Tensor, count: int, weight: Tensor | None = None) -> Tensor:
     """
-    Choose points far from each other, beginning with row 0, or the heaviest.
+    Farthest point sampling, starting at row 0, or at the largest weight.
 
-    Each next point is the one farthest from all chosen ones, the first of equals. With fewer
-    points than asked for, points repeat.
+    Each next point is the one with the largest distance to all chosen ones, the first of equals.
+    Points repeat if there are fewer than `count`.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ def farthest_points(coords: Tensor, count: int, weight: Tensor | None = None) ->
         Distances are exact for integers, up to 4096 along an axis.
     count : int
     weight : [V], optional
-        What the distance of a point is multiplied by.
+        Factor of each point's distance.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def farthest_points(coords: Tensor, count: int, weight: Tensor | None = None) ->
     distance = torch.full_like(axes[0], torch.inf)
     if weight is not None:
         chosen[0] = _first_largest(weight)
-        weight = weight.square()
+        weight = weight.square()  # distances below are squared, too
     for number in range(1, count):
         delta = axes - axes[:, chosen[number - 1], None]
         distance = torch.minimum(distance, delta.square_().sum(0))
@@ -41,7 +41,7 @@ def farthest_points(coords: Tensor, count: int, weight: Tensor | None = None) ->
 
 
 def _first_largest(values: Tensor) -> Tensor | int:
-    """Return the row of the largest of some float32; numpy is ten times as fast as torch."""
+    """Return the row of the largest float32 value; numpy's argmax is ten times as fast."""
     if values.device.type != 'cpu':
         return values.argmax()
     return int(values.detach().numpy().argmax())
@@ -51,8 +51,8 @@ class Queries(nn.Module):
     """
     Initial content and position of the queries.
 
-    Sampled ones start at farthest voxels, with zeros or the voxel's features as content; learned
-    ones know both from training, and nothing of the scan.
+    'fps_zero' and 'fps_feature' sample voxels; their content is zero or projected from the
+    voxel's features. 'learned' queries are parameters and do not depend on the scan.
     """
 
     def __init__(self, config: ModelConfig, feature_dim: int) -> None:
@@ -71,14 +71,14 @@ class Queries(nn.Module):
 
     def forward(self, encodings: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         """
-        Make the queries that sit at sampled voxels.
+        Initialize the queries of sampled voxels.
 
         Parameters
         ----------
         encodings : [..., Q, D]
             Position encodings of the sampled voxels.
         features : [..., Q, C]
-            Their finest features.
+            Their features of the finest level.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Votes: every voxel says where the middle of its object is. Ours, not the paper's."""
+"""Votes: each voxel predicts the center of its object. Not in the paper."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from mask3d_core.model.queries import farthest_points
 import torch
 from torch import nn, Tensor
 
-HIDDEN = 64
-"""Width of the hidden layer."""
-SMALLEST = 0.05
-"""Metres from the middle to the voxels of the smallest objects."""
+VOTE_HIDDEN_DIM = 64
+"""Channels of the hidden layer of the vote head."""
+MIN_OBJECT_RADIUS = 0.05
+"""Metres, added to the length of a vote: the typical radius of the smallest objects."""
 
 
 class Votes(NamedTuple):
     """
-    What the voxels of one scan say.
+    What the voxels of one scan predict.
 
     Attributes
     ----------
-    places : [V, 3]
-        Of the voxels, metres from the middle of the scan.
+    positions : [V, 3]
+        Of the voxels, metres, relative to the mean of the scan's voxels.
     centers : [V, 3]
         Of the objects they belong to, in the same frame.
     class_logits : [V, K + 1]
@@ -29,48 +29,49 @@ class Votes(NamedTuple):
 
     """
 
-    places: Tensor
+    positions: Tensor
     centers: Tensor
     class_logits: Tensor
 
 
 class VoteHead(nn.Module):
     """
-    Votes of voxels for the middle of their object (Qi et al., Deep Hough Voting, ICCV 2019).
+    Votes of voxels for the center of their object (Qi et al., Deep Hough Voting, ICCV 2019).
 
-    Every voxel of an object teaches this, where a query teaches one mask: the U-Net learns from
-    it what objects are many times sooner than from masks alone. Queries then start at objects
-    (`choose_seeds`), and their windows are around votes instead of voxels.
+    Every voxel of an object contributes to this loss, but only one query to its mask loss: with
+    votes the U-Net learns what objects are many times sooner than from masks alone. Queries start
+    at voxels of likely objects (`choose_seeds`), and their windows are around votes.
     """
 
     def __init__(self, channels: int, num_classes: int) -> None:
         super().__init__()
-        self.hidden = nn.Linear(channels, HIDDEN)
-        self.shift = nn.Linear(HIDDEN, 3)
-        self.classes = nn.Linear(HIDDEN, num_classes + 1)
-        for parameter in self.shift.parameters():  # untrained votes are for the voxel itself
+        self.hidden = nn.Linear(channels, VOTE_HIDDEN_DIM)
+        self.shift = nn.Linear(VOTE_HIDDEN_DIM, 3)
+        self.classes = nn.Linear(VOTE_HIDDEN_DIM, num_classes + 1)
+        for parameter in self.shift.parameters():  # an untrained vote is the voxel itself
             nn.init.zeros_(parameter)
 
-    def forward(self, features: Tensor, places: Tensor) -> Votes:
-        """Let voxels vote: finest features [V, C], and where they are [V, 3], metres."""
+    def forward(self, features: Tensor, positions: Tensor) -> Votes:
+        """Compute the votes of voxels: finest features [V, C], positions [V, 3], metres."""
         hidden = self.hidden(features).relu_()
-        return Votes(places, places + self.shift(hidden), self.classes(hidden))
+        return Votes(positions, positions + self.shift(hidden), self.classes(hidden))
 
 
 @torch.no_grad()
 def choose_seeds(votes: Votes, count: int) -> Tensor:
     """
-    Choose voxels of objects, each in another one as far as there are enough.
+    Choose the voxels queries start at: one of each object, as long as there are enough queries.
 
-    Farthest point sampling in which a distance counts in sizes of the object, which is as large as
-    the shift of its votes is long: two cups stand as far apart as two beds. It counts the less the
-    likelier a voxel belongs to none.
+    Farthest point sampling with distances divided by the size of the object, estimated from the
+    length of its votes: two cups are then as far apart as two beds. Distances are also multiplied
+    by the squared probability that the voxel belongs to an object.
 
     Returns
     -------
     [count] int64 rows
 
     """
-    shift = torch.linalg.vector_norm(votes.centers - votes.places, dim=1)
+    shift = torch.linalg.vector_norm(votes.centers - votes.positions, dim=1)
     objectness = 1 - votes.class_logits.softmax(1)[:, -1]
-    return farthest_points(votes.places, count, objectness.square() / (SMALLEST + shift))
+    return farthest_points(votes.positions, count,
+                           objectness.square() / (MIN_OBJECT_RADIUS + shift))

@@ -1,4 +1,4 @@
-"""Windows: a query's mask depends on what a voxel votes for, too. Ours, not the paper's."""
+"""Windows: mask logits depend on the votes of the voxels, too. Not in the paper."""
 
 from __future__ import annotations
 
@@ -7,48 +7,47 @@ import math
 import torch
 from torch import nn, Tensor
 
-NUMBERS = 8
-"""Of a window, and of a place: their product is what the window adds to a mask logit."""
-RADIUS = 0.3
-"""Metres: where the windows of untrained queries end."""
-OPENING = 2.0
-"""Logit in the middle of such a window."""
-NARROWEST, WIDEST = 0.02, 20.0
-"""Metres: bounds of the distance at which a window has lost one logit."""
+WINDOW_DIM = 8
+"""Coefficients of a window; their product with `window_features` is added to a mask logit."""
+INITIAL_RADIUS = 0.3
+"""Metres: where the windows of untrained queries fall to 0."""
+INITIAL_PEAK = 2.0
+"""Logit in the center of such a window."""
+MIN_WIDTH, MAX_WIDTH = 0.02, 20.0
+"""Metres: bounds of the distance from the center at which a window has lost one logit."""
 
 
 def window_features(centers: Tensor) -> Tensor:
-    """Return what windows are linear in: [V, 3] metres -> [V, 8]: 1, x, y, z, xx, yy, zz, xy."""
+    """Return the monomials 1, x, y, z, xx, yy, zz, xy of votes: [V, 3] metres -> [V, 8]."""
     x, y, z = centers.unbind(1)
     return torch.stack([torch.ones_like(x), x, y, z, x * x, y * y, z * z, x * y], 1)
 
 
 class Windows(nn.Module):
     """
-    Gaussian windows of queries, as SMCA (Gao et al., ICCV 2021) has them in its attention.
+    Gaussian windows of queries, as in the attention of SMCA (Gao et al., ICCV 2021).
 
-    A query says where the votes for its object lie relative to the vote it started at, how far
-    they reach along each axis, and how they are turned around z; voxels that vote elsewhere are
-    not in its mask. Without windows a query first has to find out how to tell its object from
-    all others by features that do not know where they are, which takes a hundred times the
-    training.
+    A query predicts where the votes for its object are relative to the vote it started at, their
+    extent along each axis, and their rotation about z. Voxels that vote elsewhere are not in its
+    mask. Without windows a query must learn to separate its object from all others by features
+    that hold no position, which takes a hundred times the training.
 
-    A window is a polynomial of the vote, so masks stay products of two factors, and pooling
-    them over voxels stays exact enough for attention.
+    The exponent of a Gaussian is a quadratic polynomial of the vote. So mask logits stay products
+    of two factors, and pooling one factor over voxels stays accurate enough for attention.
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.head = nn.Linear(width, NUMBERS)
+        self.head = nn.Linear(width, WINDOW_DIM)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         with torch.no_grad():
-            self.head.bias[3:6] = math.log(OPENING / RADIUS ** 2)
-            self.head.bias[7] = OPENING
+            self.head.bias[3:6] = math.log(INITIAL_PEAK / INITIAL_RADIUS ** 2)
+            self.head.bias[7] = INITIAL_PEAK
 
     def forward(self, queries: Tensor, seeds: Tensor) -> Tensor:
         """
-        Read the windows off the queries.
+        Predict the windows of the queries.
 
         Parameters
         ----------
@@ -62,12 +61,18 @@ class Windows(nn.Module):
             Coefficients of `window_features`.
 
         """
-        shift, steepness, lean, opening = self.head(queries).split((3, 3, 1, 1), -1)
-        cx, cy, cz = (seeds + shift).split(1, -1)
-        steepness = steepness.clamp(-2 * math.log(WIDEST), -2 * math.log(NARROWEST))
-        sx, sy, sz = steepness.exp().split(1, -1)
-        across = lean.tanh() * (sx * sy).sqrt()  # below what would open the ellipse
-        inside = opening - (sx * cx * cx + sy * cy * cy + sz * cz * cz + 2 * across * cx * cy)
+        shift, log_precision, correlation, peak = self.head(queries).split((3, 3, 1, 1), -1)
+        cx, cy, cz = (seeds + shift).split(1, -1)               # [..., Q, 1] each, as all below
+        # One logit is lost where sx (x - cx)^2 = 1, at a width of 1 / sqrt(sx) = exp(-log sx / 2).
+        log_precision = log_precision.clamp(-2 * math.log(MAX_WIDTH), -2 * math.log(MIN_WIDTH))
+        sx, sy, sz = log_precision.exp().split(1, -1)
+        # The quadratic form below is positive definite, so that the window is bounded, only if
+        # |sxy| < sqrt(sx sy): tanh keeps it so.
+        sxy = correlation.tanh() * (sx * sy).sqrt()
+        # With dx = x - cx etc. the window is
+        # peak - sx dx^2 - sy dy^2 - sz dz^2 - 2 sxy dx dy,
+        # linear in the monomials of `window_features`: returned are their coefficients.
+        constant = peak - (sx * cx * cx + sy * cy * cy + sz * cz * cz + 2 * sxy * cx * cy)
         return torch.cat([
-            inside, 2 * (sx * cx + across * cy), 2 * (sy * cy + across * cx), 2 * sz * cz,
-            -sx, -sy, -sz, -2 * across], -1)
+            constant, 2 * (sx * cx + sxy * cy), 2 * (sy * cy + sxy * cx), 2 * sz * cz,
+            -sx, -sy, -sz, -2 * sxy], -1)

@@ -1,10 +1,18 @@
-"""The sparse-convolution engine: voxel pyramids and the convolution on them, in plain torch."""
+"""
+Sparse convolution in plain torch: voxel pyramids and the convolutions on them.
 
-from mask3d_core.sparse.conv import product, product_over_rows, side_by_side, sparse_conv
+grid     voxels as sorted integer keys; neighbors, coarser grids
+pyramid  the voxels of all levels, their kernel maps and parents; built once per scan
+conv     submanifold convolution with its gradient; matrix products by oneDNN
+rows     gather, scatter and averages of rows
+threads  parallel loops on the CPU
+"""
+
+from mask3d_core.sparse.conv import concat_channels, product, product_over_rows, sparse_conv
 from mask3d_core.sparse.pyramid import build_pyramid, Level, Pyramid
 from mask3d_core.sparse.rows import mean_by_group, place_rows, select_rows
 from mask3d_core.sparse.threads import alone, aside, share, shared
 
-__all__ = ['alone', 'aside', 'build_pyramid', 'Level', 'mean_by_group', 'place_rows', 'product',
-           'product_over_rows', 'Pyramid', 'select_rows', 'share', 'shared', 'side_by_side',
-           'sparse_conv']
+__all__ = ['alone', 'aside', 'build_pyramid', 'concat_channels', 'Level', 'mean_by_group',
+           'place_rows', 'product', 'product_over_rows', 'Pyramid', 'select_rows', 'share',
+           'shared', 'sparse_conv']

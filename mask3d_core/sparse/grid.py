@@ -1,4 +1,4 @@
-"""Voxel coordinates as sorted integer keys: the one structure all geometry is read from."""
+"""Voxel coordinates as sorted integer keys, from which all neighborhoods are computed."""
 
 from __future__ import annotations
 
@@ -10,38 +10,43 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-MARGIN = 16
+GRID_MARGIN = 16
 """
-Free cells around the voxels of level 0.
+Free cells around the voxels of the finest level.
 
-A neighbour's key then never wraps into the next row, and cells of every level up to stride 16 keep
-the parity of the absolute coordinates.
+A neighbor's key then never wraps into the next row, and up to stride 16 the cells of each level
+keep the parity of the absolute coordinates.
 """
-STEPS = torch.tensor([[k % 3 - 1, k // 3 % 3 - 1, k // 9 - 1] for k in range(27)])
-"""The offsets of a 3 x 3 x 3 neighbourhood, x fastest: [27, 3]."""
+NEIGHBOR_OFFSETS = torch.tensor([[k % 3 - 1, k // 3 % 3 - 1, k // 9 - 1] for k in range(27)])
+"""The offsets of a 3 x 3 x 3 neighborhood, x fastest: [27, 3]."""
 CUBE, CROSS = 27, 7
-"""Volumes of the kernels there are: all of that neighbourhood, or one step along each axis."""
-KERNELS = {CUBE: tuple(range(27)), CROSS: (4, 10, 12, 13, 14, 16, 22)}
-"""Rows of `STEPS` by volume; the one in the middle is the voxel itself, opposite ones mirror."""
-_COLUMNS = {CUBE: ((0, 0, 1, 1), (0, 1, -1, 1), (1, -1, -1, 1), (1, 0, -1, 1), (1, 1, -1, 1)),
-            CROSS: ((0, 0, 1, 1), (0, 1, 0, 0), (1, 0, 0, 0))}
-"""Half of their offsets, the other half mirrors: x, y, lowest and highest z."""
+"""Kernel volumes: the 3 x 3 x 3 neighborhood, or the voxel and its six face neighbors."""
+KERNEL_OFFSETS = {CUBE: tuple(range(27)), CROSS: (4, 10, 12, 13, 14, 16, 22)}
+"""
+Offsets of a kernel by its volume, as rows of `NEIGHBOR_OFFSETS`. The middle one is the voxel
+itself; the kth from the start and from the end are opposite.
+"""
+_HALF_COLUMNS = {
+    CUBE: ((0, 0, 1, 1), (0, 1, -1, 1), (1, -1, -1, 1), (1, 0, -1, 1), (1, 1, -1, 1)),
+    CROSS: ((0, 0, 1, 1), (0, 1, 0, 0), (1, 0, 0, 0))}
+"""Half of a kernel's offsets, of which the others are mirrors: x, y, lowest and highest z."""
 
 
 def cell_shift(coords: Tensor) -> Tensor:
-    """Return the multiple of `MARGIN` below all voxels of [V, 4] (scan, x, y, z): [3]."""
-    return coords[:, 1:].amin(0).div(MARGIN, rounding_mode='floor') * MARGIN - MARGIN
+    """Return the multiple of `GRID_MARGIN` below all voxels of [V, 4] (scan, x, y, z): [3]."""
+    lowest = coords[:, 1:].amin(0)
+    return lowest.div(GRID_MARGIN, rounding_mode='floor') * GRID_MARGIN - GRID_MARGIN
 
 
 def cell_keys(coords: Tensor, shift: Tensor | int) -> tuple[Tensor, list[int]]:
     """
-    Return the numbers of cells (scan, x, y, z) by mixed radix, z fastest.
+    Return the mixed-radix keys of cells (scan, x, y, z), z fastest.
 
     Returns
     -------
     keys, size
-        [V] int64, and the number of cells along x, y, z: one more than occur, so that a step
-        beyond the last cell meets no other.
+        [V] int64, and the number of cells along x, y, z: one more than are occupied, so that a
+        step beyond the last cell leads to no other.
 
     Raises
     ------
@@ -60,13 +65,13 @@ def cell_keys(coords: Tensor, shift: Tensor | int) -> tuple[Tensor, list[int]]:
     return ((scan * size[0] + x) * size[1] + y) * size[2] + z, size
 
 
-def occupied_cells(places: Tensor) -> tuple[Tensor, Tensor]:
+def occupied_cells(point_cells: Tensor) -> tuple[Tensor, Tensor]:
     """
-    Return the cells some points of one scan are in.
+    Return the occupied cells of one scan.
 
     Parameters
     ----------
-    places : [N, 3] int64
+    point_cells : [N, 3] int64
         Cell of each point; any sign, any order.
 
     Returns
@@ -80,10 +85,10 @@ def occupied_cells(places: Tensor) -> tuple[Tensor, Tensor]:
         When the points span more cells than a key can number.
 
     """
-    cells = functional.pad(places, (1, 0))
+    cells = functional.pad(point_cells, (1, 0))
     keys, inverse = torch.unique(cell_keys(cells, cell_shift(cells))[0], return_inverse=True)
-    coords = places.new_empty(len(keys), 3)
-    coords[inverse] = places
+    coords = point_cells.new_empty(len(keys), 3)
+    coords[inverse] = point_cells
     return coords, inverse
 
 
@@ -97,9 +102,9 @@ class Grid:
     coords : [V, 4] int64
         Scan of the batch, x, y, z; shifted so that x, y, z are positive.
     keys : [V] int64
-        Mixed-radix number of (scan, x, y, z), z fastest; ascending and unique.
+        Mixed-radix key of (scan, x, y, z), z fastest; ascending and unique.
     stride_x, stride_y : int
-        How much the key grows with one step in x and in y; one step in z is 1.
+        Difference of the keys of neighbors along x and along y; along z it is 1.
 
     """
 
@@ -142,8 +147,8 @@ class Grid:
         Returns
         -------
         grid, slots
-            slots [V]: 8 times the row of a voxel's parent plus its place within it,
-            x fastest (the order of the original's 2 x 2 x 2 kernels).
+            slots [V]: 8 times the row of a voxel's parent plus its place among the eight
+            children, x fastest (the order of the original's 2 x 2 x 2 kernels).
 
         """
         halves = torch.cat([self.coords[:, :1], self.coords[:, 1:] >> 1], 1)
@@ -151,38 +156,38 @@ class Grid:
         keys, parent = torch.unique(unsorted, return_inverse=True)
         coords = torch.empty(len(keys), 4, dtype=torch.int64, device=keys.device)
         coords[parent] = halves
-        x, y, z = (self.coords[:, 1:] & 1).unbind(1)  # CUDA has no product of integers
+        x, y, z = (self.coords[:, 1:] & 1).unbind(1)  # CUDA has no integer matmul
         slots = 8 * parent + x + 2 * y + 4 * z
         return Grid(coords, keys, size[1] * size[2], size[2]), slots
 
     def neighbors(self, volume: int = CUBE) -> Tensor:
         """
-        Find the neighbours of every voxel at the offsets of a kernel.
+        Find the neighbors of all voxels at the offsets of a kernel.
 
-        Voxels one step apart in z are consecutive keys, so one binary search serves a column of
-        three; and a neighbour's neighbour on the other side is the voxel itself, so five of the
-        nine columns of a cube are enough.
+        The keys of voxels one step apart in z are consecutive, so one binary search serves a
+        column of three. If v is the neighbor of u at an offset, u is that of v at the opposite
+        one, so five of the nine columns of a cube are enough.
 
         Returns
         -------
         [volume, V] int32
-            Row of the neighbour at the offset `STEPS[KERNELS[volume][k]]`; V for none.
+            Row of the neighbor at `NEIGHBOR_OFFSETS[KERNEL_OFFSETS[volume][k]]`; V if absent.
 
         """
         count = len(self.keys)
-        keys = torch.cat([self.keys, self.keys.new_full((1,), -1)])  # beyond the last is none
+        keys = torch.cat([self.keys, self.keys.new_full((1,), -1)])  # row V: no voxel
         rows = torch.arange(count, dtype=torch.int32, device=keys.device)
-        # Its last column is written where there is no neighbour, and left out in the end.
+        # The last column takes the mirrored writes of absent neighbors; it is cut off at the end.
         table = torch.full((volume, count + 1), count, dtype=torch.int32, device=keys.device)
         table[volume // 2, :count] = rows
-        for dx, dy, lowest, highest in _COLUMNS[volume]:
+        for dx, dy, lowest, highest in _HALF_COLUMNS[volume]:
             wanted = self.keys + (dx * self.stride_x + dy * self.stride_y + lowest)
             place = torch.searchsorted(self.keys, wanted)
             for dz in range(lowest, highest + 1):
-                found = keys.index_select(0, place) == wanted
-                there = place.where(found, count)
-                offset = KERNELS[volume].index((dx + 1) + 3 * (dy + 1) + 9 * (dz + 1))
-                table[offset, :count] = there
-                table[volume - 1 - offset].scatter_(0, there, rows)
-                place, wanted = place + found, wanted + 1
+                present = keys.index_select(0, place) == wanted
+                neighbor = place.where(present, count)
+                offset = KERNEL_OFFSETS[volume].index((dx + 1) + 3 * (dy + 1) + 9 * (dz + 1))
+                table[offset, :count] = neighbor
+                table[volume - 1 - offset].scatter_(0, neighbor, rows)
+                place, wanted = place + present, wanted + 1
         return table[:, :count]

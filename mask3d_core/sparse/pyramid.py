@@ -1,4 +1,4 @@
-"""The voxels of every level and the integer tables between them; built once per scan."""
+"""The voxels of all levels, their kernel maps and parents; built once per scan."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from itertools import pairwise
 import math
 from typing import NamedTuple
 
-from mask3d_core.sparse.grid import CUBE, Grid, KERNELS
+from mask3d_core.sparse.grid import CUBE, Grid, KERNEL_OFFSETS
 from mask3d_core.sparse.rows import group_rows, mean_of_groups
 import torch
 from torch import Tensor
 
-CUBES = ((CUBE,),) * 5
-"""The kernels of the five levels of the paper's U-Net."""
-BLOCK_ROWS = 1024
+CUBE_KERNELS = ((CUBE,),) * 5
+"""Kernel volumes of the five levels of the paper's U-Net."""
+MAX_BLOCK_ROWS = 1024
 """
-Rows of a level that are convolved together, at most.
+Largest number of rows that are convolved together.
 
-Fewer rows need fewer offsets between them (less arithmetic on empty neighbours), more rows
-multiply faster; measured in docs/log/attempts.md.
+Smaller blocks spend fewer FLOPs on absent neighbors, larger ones multiply faster; measured in
+docs/log/attempts.md.
 """
-ROW_STEP = 128
-"""Blocks have a multiple of so many rows, so that products have few shapes (`conv._round_up`)."""
+BLOCK_ROW_MULTIPLE = 128
+"""Blocks have a multiple of this many rows: products then have few shapes (`conv._pad_rows`)."""
 
 
 @dataclass(frozen=True)
 class Block:
     """
-    Consecutive rows of a level with the neighbours that occur among them.
+    Consecutive rows of a level and the part of the kernel map that they need.
 
     Attributes
     ----------
     start, stop : int
-        The rows.
+        Range of the rows.
     offsets : [n] int64, or None for all
-        The offsets of the kernel at which at least one of the rows has a neighbour.
+        The offsets of the kernel at which at least one of the rows has a neighbor.
     neighbors : [(stop - start) * n] int32
-        For each row its neighbours at these offsets, the level's number of rows for none.
+        The neighbors of each row at these offsets; the level's number of rows if absent.
 
     """
 
@@ -48,15 +48,15 @@ class Block:
     neighbors: Tensor
 
 
-class Table(NamedTuple):
+class KernelMap(NamedTuple):
     """
-    Which rows of a level a kernel brings together.
+    The input rows of each output row of a convolution within a level.
 
     Attributes
     ----------
     blocks : list of Block
     num_pairs : int
-        Number of (voxel, neighbour) pairs, the voxel itself included.
+        Number of (voxel, neighbor) pairs, the voxel itself included.
 
     """
 
@@ -67,21 +67,21 @@ class Table(NamedTuple):
 @dataclass(frozen=True)
 class Level:
     """
-    One level of a pyramid; its rows are sorted by scan, then by which neighbours they have.
+    One level of a pyramid; its rows are sorted by scan, then by which neighbors are present.
 
     Attributes
     ----------
     coords : [V, 4] int64
         Scan, x, y, z in voxels of this level.
     starts : list of int
-        Where each scan's rows begin, and V at the end.
-    tables : dict of int to Table
-        Of its convolutions, by the volume of their kernels.
+        First row of each scan, and V at the end.
+    kernel_maps : dict of int to KernelMap
+        Of the level's convolutions, by kernel volume.
     children : [V] int64, [num_parents] int64, or None
-        The rows parent by parent, and where those of each begin; None at the coarsest.
+        The rows grouped by parent, and where each group starts; None at the coarsest level.
     slots : [V] int64 or None
-        8 times the row of the parent in the next coarser level plus the place within it;
-        None at the coarsest.
+        8 times the row of the parent in the next coarser level plus the place among its eight
+        children; None at the coarsest level.
     num_parents : int
         Rows of the next coarser level.
 
@@ -89,7 +89,7 @@ class Level:
 
     coords: Tensor
     starts: list[int]
-    tables: dict[int, Table]
+    kernel_maps: dict[int, KernelMap]
     children: tuple[Tensor, Tensor] | None
     slots: Tensor | None
     num_parents: int
@@ -102,7 +102,7 @@ class Level:
         return [slice(start, stop) for start, stop in pairwise(self.starts)]
 
     def pool(self, features: Tensor) -> Tensor:
-        """Average the existing children of each parent: [V, C] -> [num_parents, C]."""
+        """Average the occupied children of each parent: [V, C] -> [num_parents, C]."""
         assert self.children is not None, 'the coarsest level has no parents'
         return mean_of_groups(features, *self.children)
 
@@ -110,7 +110,7 @@ class Level:
 @dataclass(frozen=True)
 class Pyramid:
     """
-    Five levels of voxels, fine to coarse, each with voxels twice as large as the one before.
+    Five levels of voxels, fine to coarse; the voxel size doubles from level to level.
 
     Attributes
     ----------
@@ -118,7 +118,7 @@ class Pyramid:
     order : [V] int64
         For each row of the finest level its row in the coordinates the pyramid was built from.
     rank : [V] int64
-        The reverse: where each of these coordinates stands in the finest level.
+        The inverse permutation: the finest level's row of each of these coordinates.
 
     """
 
@@ -127,16 +127,17 @@ class Pyramid:
     rank: Tensor
 
 
-def build_pyramid(coords: Tensor, kernels: Sequence[Collection[int]] = CUBES) -> Pyramid:
+def build_pyramid(coords: Tensor, kernels: Sequence[Collection[int]] = CUBE_KERNELS,
+                  ) -> Pyramid:
     """
-    Build all geometry of a batch from its voxel coordinates.
+    Build the levels and kernel maps of a batch from its voxel coordinates.
 
     Parameters
     ----------
     coords : [V, 4] int64
-        Scan, x, y, z; unique, any order, every scan from 0 on present.
+        Scan, x, y, z; unique, in any order; scans are numbered from 0 without gaps.
     kernels : for each level, fine to coarse
-        The volumes of the kernels it is convolved with, as `ModelConfig.kernels` has them.
+        The kernel volumes of its convolutions, as in `ModelConfig.kernels`.
 
     """
     grid, rows = Grid.sort(coords)
@@ -158,11 +159,11 @@ def build_pyramid(coords: Tensor, kernels: Sequence[Collection[int]] = CUBES) ->
 
 
 class _Arranged(NamedTuple):
-    """How a level's rows are arranged: order and rank as in Pyramid, rank one longer."""
+    """Row order of a level: `order` and `rank` as in Pyramid, and rank[V] = V."""
 
     order: Tensor
     rank: Tensor
-    tables: dict[int, Table]
+    kernel_maps: dict[int, KernelMap]
 
 
 def _level(grid: Grid, arranged: _Arranged, num_scans: int, slots: Tensor | None,
@@ -171,27 +172,27 @@ def _level(grid: Grid, arranged: _Arranged, num_scans: int, slots: Tensor | None
     scans = torch.arange(num_scans + 1, device=coords.device)
     starts = torch.searchsorted(coords[:, 0].contiguous(), scans).tolist()
     children = None if slots is None else group_rows(slots >> 3, num_parents)
-    return Level(coords, starts, arranged.tables, children, slots, num_parents)
+    return Level(coords, starts, arranged.kernel_maps, children, slots, num_parents)
 
 
 def _arrange(grid: Grid, volumes: Collection[int]) -> _Arranged:
-    """Order the voxels of a level by the largest kernel's neighbours, and make its tables."""
+    """Sort the voxels of a level by the neighbors of the largest kernel; map all kernels."""
     largest = max(volumes)
     table = grid.neighbors(largest)
     count = table.shape[1]
     order = _pattern_order(grid.coords[:, 0], table < count)
     rank = torch.empty(count + 1, dtype=torch.int64, device=order.device)
     rank[order] = torch.arange(count, device=order.device)
-    rank[count] = count  # "no neighbour" stays so
+    rank[count] = count  # an absent neighbor stays absent
     renamed = rank.int().index_select(0, table.t().reshape(-1)).view(count, -1)
     neighbors = renamed.index_select(0, order)                  # [V, largest]
-    tables = {volume: _cut(neighbors if volume == largest else neighbors[:, KERNELS[volume]])
-              for volume in volumes}
-    return _Arranged(order, rank, tables)
+    maps = {volume: _cut(neighbors if volume == largest
+                         else neighbors[:, KERNEL_OFFSETS[volume]]) for volume in volumes}
+    return _Arranged(order, rank, maps)
 
 
-def _cut(neighbors: Tensor) -> Table:
-    """Cut a table of neighbours [V, volume] into blocks."""
+def _cut(neighbors: Tensor) -> KernelMap:
+    """Cut a table of neighbors [V, volume] into blocks."""
     present = neighbors < len(neighbors)
     length = _block_rows(len(neighbors))
     occurs = torch.stack([part.any(0) for part in present.split(length)]).cpu()
@@ -201,22 +202,22 @@ def _cut(neighbors: Tensor) -> Table:
         offsets = None if occurring.all() else occurring.nonzero()[:, 0].to(part.device)
         part = part if offsets is None else part.index_select(1, offsets)
         blocks.append(Block(start, start + len(part), offsets, part.reshape(-1)))
-    return Table(blocks, int(present.sum()))
+    return KernelMap(blocks, int(present.sum()))
 
 
 def _block_rows(count: int) -> int:
-    """Return how long the blocks of a level are: alike, so that threads end together."""
-    if count <= BLOCK_ROWS:
-        return BLOCK_ROWS
-    pairs = math.ceil(count / (2 * BLOCK_ROWS))
-    return ROW_STEP * math.ceil(count / (2 * pairs * ROW_STEP))
+    """Return the rows per block of a level: nearly equal blocks, so that threads end together."""
+    if count <= MAX_BLOCK_ROWS:
+        return MAX_BLOCK_ROWS
+    pairs = math.ceil(count / (2 * MAX_BLOCK_ROWS))  # an even number of blocks suits two threads
+    return BLOCK_ROW_MULTIPLE * math.ceil(count / (2 * pairs * BLOCK_ROW_MULTIPLE))
 
 
 def _pattern_order(scan: Tensor, present: Tensor) -> Tensor:
     """
-    Sort voxels so that those with the same neighbours stand together.
+    Sort voxels so that those with the same offsets of neighbors are in the same blocks.
 
-    The rarest offset counts most: a block then seldom has to carry it.
+    The rarest offset is the most significant bit: few blocks then need it.
     """
     rarest_first = present.sum(1).argsort(stable=True)
     pattern = scan << len(present)

@@ -1,4 +1,4 @@
-"""Move rows between a level and its parents, and average them."""
+"""Gather, scatter and average rows, between a level and its parents."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from torch.nn.functional import embedding_bag
 
 def place_rows(features: Tensor, slots: Tensor, size: int) -> Tensor:
     """
-    Put row v at `slots[v]` of a table of zeros: [V, C] -> [size, C].
+    Scatter row v to `slots[v]` of a table of zeros: [V, C] -> [size, C].
 
-    `slots` must be unique, so that nothing has to be added up, forwards or backwards.
+    `slots` must be unique: neither the forward nor the backward pass then adds anything up.
     """
     return _Place.apply(features, slots, size)
 
 
 def select_rows(features: Tensor, slots: Tensor) -> Tensor:
-    """Take the rows `slots` (unique): [size, C] -> [V, C]."""
+    """Gather the rows `slots` (unique): [size, C] -> [V, C]."""
     return _Select.apply(features, slots)
 
 
 def mean_by_group(features: Tensor, group: Tensor, count: int) -> Tensor:
     """
-    Average the rows of each group: [V, C], [V] int64 -> [count, C]; zeros for an empty one.
+    Average the rows of each group: [V, C], [V] int64 -> [count, C]; zeros for an empty group.
 
-    Rows are added in their order, on a GPU, too: the same scan always gives the same bits.
+    Rows are added in their order, on a GPU, too: results are reproducible to the bit.
     """
     return mean_of_groups(features, *group_rows(group, count))
 
 
 def group_rows(group: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Return the rows group by group, each in their order, and where each group begins."""
+    """Return the rows sorted by group, stably, and where each group starts."""
     sizes = torch.bincount(group, minlength=count)
     return group.argsort(stable=True), sizes.cumsum(0) - sizes
 
 
 def mean_of_groups(features: Tensor, rows: Tensor, starts: Tensor) -> Tensor:
-    """Average rows that `group_rows` has grouped: [V, C] -> [count, C]."""
+    """Average the groups that `group_rows` returned: [V, C] -> [count, C]."""
     return embedding_bag(rows, features, starts, mode='mean')
 
 

@@ -13,7 +13,7 @@ from functools import cache, partial
 from mask3d_core.errors import InputError
 from mask3d_core.geometry.normals import least_spread, vertex_normals
 from mask3d_core.scan import Scan
-from mask3d_core.sparse.grid import Grid, occupied_cells, STEPS
+from mask3d_core.sparse.grid import Grid, NEIGHBOR_OFFSETS, occupied_cells
 from mask3d_core.superpoints.graph_segmentation import segment_graph
 from mask3d_core.voxels import voxel_grid, VoxelGrid
 import numpy as np
@@ -131,7 +131,7 @@ def voxel_normals(centers: torch.Tensor, neighbors: torch.Tensor) -> torch.Tenso
 
     """
     columns = functional.pad(centers, (0, 0, 0, 1)).t().contiguous()  # a last one for none
-    falloff = torch.exp(-STEPS.abs().sum(1)[:, None].to(centers.dtype))
+    falloff = torch.exp(-NEIGHBOR_OFFSETS.abs().sum(1)[:, None].to(centers.dtype))
     normals = torch.empty(len(centers), 3)
     for first in range(0, len(centers), BLOCK):
         rows = slice(first, first + BLOCK)
@@ -230,7 +230,7 @@ def _count_cells(xyz: torch.Tensor, size: float) -> int:
 
 def _links(neighbors: torch.Tensor) -> torch.Tensor:
     """Return the pairs of voxels that share a side or an edge, each once: [E, 2] int64."""
-    wanted = [k for k in range(14, 27) if STEPS[k].abs().sum() <= 2]
+    wanted = [k for k in range(14, 27) if NEIGHBOR_OFFSETS[k].abs().sum() <= 2]
     ahead, count = neighbors[wanted].numpy().reshape(-1), neighbors.shape[1]
     found = np.flatnonzero(ahead < count)  # torch is slower
     return torch.from_numpy(np.stack([found % count, ahead[found]]).astype(np.int64)).t()

@@ -11,7 +11,7 @@ from typing import Any
 from mask3d_core.data.dataset import Dataset
 from mask3d_core.errors import InputError
 from mask3d_core.model.config import BACKBONES
-from mask3d_core.sparse.grid import CROSS, CUBE, KERNELS
+from mask3d_core.sparse.grid import CROSS, CUBE, KERNEL_OFFSETS
 from mask3d_core.training.balance import class_frequencies
 from mask3d_core.training.batches import Order, Recipe, Samples
 from mask3d_core.training.config import TrainConfig
@@ -137,7 +137,7 @@ def resumed_weights(config: TrainConfig, material: Material, trained: Mapping[st
 def _narrowed(tensor: Tensor, fresh: Tensor) -> Tensor:
     """Take the cross [D, 7, C] out of a cube [D, 27, C] where the fresh kernel is one."""
     if tensor.ndim == fresh.ndim == 3 and (tensor.shape[1], fresh.shape[1]) == (CUBE, CROSS):
-        return tensor[:, KERNELS[CROSS]]
+        return tensor[:, KERNEL_OFFSETS[CROSS]]
     return tensor
 
 

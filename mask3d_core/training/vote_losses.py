@@ -60,7 +60,7 @@ def _scan_loss(votes: Votes, targets: Targets) -> Tensor:
     classes = (known * losses).sum() / known.sum().clamp(min=1e-6)
     if not len(member):
         return classes + 0 * votes.centers.sum()
-    middles = (member @ votes.places) / sizes.clamp(min=1)[:, None]
+    middles = (member @ votes.positions) / sizes.clamp(min=1)[:, None]
     distance = (votes.centers - middles[owner]).norm(dim=1)
     weight = weight * ~none
     return classes + PER_METRE * (weight * distance).sum() / weight.sum().clamp(min=1e-6)

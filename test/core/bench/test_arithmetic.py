@@ -23,7 +23,7 @@ def test_pairs_are_those_within_reach(reach: int) -> None:
     near = (coords[:, None] - coords[None]).abs().amax(2) <= reach
     assert count_pairs(Grid.sort(coords)[0], reach) == int(near.sum())
     if reach == 1:
-        assert build_pyramid(coords).levels[0].tables[CUBE].num_pairs == int(near.sum())
+        assert build_pyramid(coords).levels[0].kernel_maps[CUBE].num_pairs == int(near.sum())
 
 
 @pytest.mark.parametrize('backbone', ['Res16UNet34C', 'Res16UNet14S', 'Res16UNet14X'])

@@ -1,11 +1,11 @@
-"""The network's invariants; its numbers are in test_parity."""
+"""Invariants of the network; test_parity compares its numbers with the original's."""
 
 from dataclasses import replace
 
 from mask3d_core.errors import InputError
 from mask3d_core.model import decoder, Mask3D, ModelConfig, Prediction, StepPrediction
 from mask3d_core.model.backbone import UNet
-from mask3d_core.model.decoder import Attention, attention_mask, Sight
+from mask3d_core.model.decoder import Attention, attention_mask, LevelKeys
 from mask3d_core.model.layers import DownConv, fold_batch_norms, StemConv, UpConv
 from mask3d_core.model.positions import FourierPositions
 from mask3d_core.model.queries import farthest_points
@@ -13,7 +13,7 @@ from mask3d_core.model.votes import Votes
 from mask3d_core.model.windows import window_features
 from mask3d_core.scan import Scan
 from mask3d_core.sparse import build_pyramid
-from mask3d_core.sparse.pyramid import CUBES
+from mask3d_core.sparse.pyramid import CUBE_KERNELS
 from mask3d_core.voxels import batch_coords, Voxelization, voxelize, Voxels
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ CROSSES = replace(SMALL, backbone='Res16UNet14X')
 
 
 def small_scan(seed: int, points: int = 900) -> Voxels:
-    """Return a random coloured box of points on a 10 cm grid."""
+    """Return a box of random coloured points on a 10 cm grid."""
     random = np.random.default_rng(seed)
     xyz = random.uniform(-1, 1, (points, 3)) * [1.5, 1, .3]
     scan = Scan.from_points(xyz, random.uniform(0, 1, (points, 3)), random.integers(0, 9, points))
@@ -33,7 +33,7 @@ def small_scan(seed: int, points: int = 900) -> Voxels:
 
 
 def small_model(config: ModelConfig = SMALL) -> Mask3D:
-    """Return an evaluated model with random weights and batch norms that do something."""
+    """Return a model in evaluation mode, with random weights and batch norm statistics."""
     torch.manual_seed(0)
     model = Mask3D(config)
     for module in model.modules():
@@ -62,7 +62,7 @@ def assert_same(one: Prediction, two: Prediction) -> None:
     ({'num_rounds': 0}, 'expected num_rounds of 1 or more, got 0'),
     ({'levels': (0, 5)}, r'expected levels of 0, the coarsest, to 4, got \[0, 5\]'),
     ({'levels': ()}, r'expected levels .* got \[\]')])
-def test_numbers_that_make_no_model_are_refused(values: dict, words: str) -> None:
+def test_invalid_model_settings_are_errors(values: dict, words: str) -> None:
     with pytest.raises(InputError, match=words):
         ModelConfig(**values)
 
@@ -70,7 +70,7 @@ def test_numbers_that_make_no_model_are_refused(values: dict, words: str) -> Non
 @pytest.mark.parametrize('backbone, total, head', [
     ('Res16UNet34C', 39_616_583, 96), ('Res16UNet18B', 18_956_999, 128)])
 def test_number_of_parameters(backbone: str, total: int, head: int) -> None:
-    """The paper's models, without the head (20 semantic classes) the forward pass never uses."""
+    """The paper's models, without their semantic head (20 classes), which is never used."""
     with torch.device('meta'):
         model = Mask3D(ModelConfig(backbone))
     unused = 20 * head + 20
@@ -81,7 +81,7 @@ def test_number_of_parameters(backbone: str, total: int, head: int) -> None:
     SMALL, replace(SMALL, queries='fps_feature'), replace(SMALL, queries='learned'),
     replace(SMALL, shared_rounds=False), replace(SMALL, on_segments=True),
     replace(SMALL, levels=(1, 3)), CROSSES])
-def test_batched_is_single(config: ModelConfig) -> None:
+def test_batched_equals_single(config: ModelConfig) -> None:
     model, scans = small_model(config), [small_scan(1), small_scan(2, 500)]
     together = predict(model, scans)
     for scan, prediction in zip(scans, together):
@@ -99,14 +99,14 @@ def test_same_input_gives_the_same_bits() -> None:
 
 
 @pytest.mark.parametrize('config', [SMALL, CROSSES])
-def test_folding_changes_nothing(config: ModelConfig) -> None:
+def test_folding_batch_norms_keeps_the_predictions(config: ModelConfig) -> None:
     model, scan = small_model(config), small_scan(4)
     before = predict(model, [scan])[0]
     fold_batch_norms(model)
     assert_same(predict(model, [scan])[0], before)
 
 
-def test_crosses_are_cubes_with_zeros() -> None:
+def test_crosses_equal_cubes_with_zeros() -> None:
     scans = [small_scan(1), small_scan(2, 8), small_scan(3)]
     cubes, crosses = UNet(replace(CROSSES, backbone='Res16UNet14S')), UNet(CROSSES)
     state = crosses.state_dict()
@@ -117,7 +117,7 @@ def test_crosses_are_cubes_with_zeros() -> None:
             state[name] = tensor
     cubes.load_state_dict(state)
     features = torch.cat([scan.features for scan in scans])
-    for unet, kernels in ((cubes, CUBES), (crosses, CROSSES.kernels)):
+    for unet, kernels in ((cubes, CUBE_KERNELS), (crosses, CROSSES.kernels)):
         pyramid = build_pyramid(batch_coords(scans), kernels)
         finest = unet(features[pyramid.order], pyramid)[-1][pyramid.rank]
         finest.square().sum().backward()
@@ -135,14 +135,14 @@ def test_crosses_are_cubes_with_zeros() -> None:
     assert crosses.down_blocks[0][0].conv2.weight.shape[1] == 27
 
 
-def test_a_pyramid_without_crosses_is_told() -> None:
+def test_a_pyramid_without_cross_kernels_is_an_error() -> None:
     scan = small_scan(1)
     with pytest.raises(AssertionError, match='without `ModelConfig.kernels`'):
         small_model(CROSSES)([scan], build_pyramid(batch_coords([scan])))
 
 
-def test_keys_computed_once_are_those_of_every_round() -> None:
-    """Shared rounds prepare a level once; separate rounds with equal weights prepare it anew."""
+def test_shared_rounds_may_compute_keys_once() -> None:
+    """Shared rounds compute the keys of a level once, separate rounds with equal weights anew."""
     shared, scan = small_model(), small_scan(5)
     apart = small_model(replace(SMALL, shared_rounds=False))
     state = shared.state_dict()
@@ -151,7 +151,7 @@ def test_keys_computed_once_are_those_of_every_round() -> None:
     assert_same(predict(apart, [scan])[0], predict(shared, [scan])[0])
 
 
-def test_pooling_features_is_pooling_logits() -> None:
+def test_pooling_features_equals_pooling_logits() -> None:
     """Mask logits are linear in the features (architecture, decision 3)."""
     level = build_pyramid(batch_coords([small_scan(6)])).levels[0]
     features, embedding = torch.randn(len(level), 8), torch.randn(5, 8)
@@ -159,7 +159,7 @@ def test_pooling_features_is_pooling_logits() -> None:
                                level.pool(features @ embedding.t()), atol=1e-5, rtol=1e-4)
 
 
-def test_number_of_queries_is_free() -> None:
+def test_number_of_queries_may_differ_at_inference() -> None:
     model, scan = small_model(), small_scan(7)
     assert predict(model, [scan], num_queries=17)[0].class_logits.shape == (17, 5)
 
@@ -178,7 +178,7 @@ def test_flat_scan_has_finite_positions() -> None:
     assert prediction.mask_logits.isfinite().all() and prediction.class_logits.isfinite().all()
 
 
-def test_segments_are_needed_on_segments() -> None:
+def test_a_model_on_segments_needs_segments() -> None:
     scan = replace(small_scan(10), segment=None)
     with pytest.raises(InputError, match='these weights predict masks on segments'):
         predict(small_model(replace(SMALL, on_segments=True)), [scan])
@@ -190,14 +190,14 @@ def test_farthest_points() -> None:
     assert farthest_points(line[:2], 4).tolist() == [0, 1, 0, 0]
 
 
-def test_attention_mask_rescues_empty_masks() -> None:
+def test_queries_with_empty_masks_attend_everywhere() -> None:
     features = torch.tensor([[1.], [-1.], [2.]])
     masked = attention_mask(features, torch.tensor([[1.], [0.], [-1.]]))
     assert masked.tolist() == [[False, True, False], [False] * 3, [True, False, True]]
     assert attention_mask(features.abs(), torch.tensor([[-1.]])).tolist() == [[False] * 3]
 
 
-def test_attention_mask_is_a_comparison_of_probabilities() -> None:
+def test_attention_mask_compares_probabilities() -> None:
     steps = torch.arange(-50, 50, dtype=torch.int32)
     logits = (torch.tensor(-3 * 2. ** -24).view(torch.int32) + steps).view(torch.float32)
     logits = torch.cat([logits, torch.tensor([-200., -1, -1e-30, 0, 1e-7, 1, 200])])
@@ -207,11 +207,11 @@ def test_attention_mask_is_a_comparison_of_probabilities() -> None:
 
 @pytest.mark.parametrize('kind, close', [(torch.float32, 1e-5), (torch.bfloat16, 0.02)])
 @pytest.mark.parametrize('open_', [0.01, 0.5, None])
-def test_looking_at_few_is_looking_at_all_with_a_mask(
+def test_sparse_attention_equals_dense_attention(
         open_: float | None, kind: torch.dtype, close: float,
         monkeypatch: pytest.MonkeyPatch) -> None:
-    """Queries with narrow masks, with wide ones, and some of both, one of which sees all."""
-    monkeypatch.setattr(decoder, 'TOGETHER', 4)
+    """Small masks, large ones, and a mixture of both; one query attends to all."""
+    monkeypatch.setattr(decoder, 'SPARSE_QUERIES_AT_ONCE', 4)
     draw = torch.Generator().manual_seed(0)
     attention = Attention(32, 4).to(kind)
     queries, keys, values = (torch.randn(1, count, 32, generator=draw).to(kind)
@@ -220,13 +220,13 @@ def test_looking_at_few_is_looking_at_all_with_a_mask(
     masked = torch.rand(9, 500, generator=draw) >= share
     masked[4] = False
     wanted = attention(queries, keys, values, masked)
-    assert wanted.requires_grad  # so it was computed at once
+    assert wanted.requires_grad  # so it is dense
     with torch.no_grad():
         found = attention(queries, keys, values, masked)
     torch.testing.assert_close(found, wanted.detach(), atol=close, rtol=close)
 
 
-def test_folded_embeddings_meet_features_as_projected_ones_do() -> None:
+def test_folding_the_mask_projection_keeps_the_logits() -> None:
     model = Mask3D(replace(SMALL, votes=True))
     scan, draw = small_scan(13, 400), torch.Generator().manual_seed(0)
     pyramid = build_pyramid(batch_coords([scan]))
@@ -237,7 +237,7 @@ def test_folded_embeddings_meet_features_as_projected_ones_do() -> None:
     windows = window_features(centers)[pyramid.order]
     projected = torch.cat([model.mask_projection(finest), windows], 1)
     embeddings = torch.randn(5, projected.shape[1], generator=draw)
-    torch.testing.assert_close(features @ model._fold(embeddings).t(),
+    torch.testing.assert_close(features @ model._fold_projection(embeddings).t(),
                                projected @ embeddings.t(), atol=1e-4, rtol=1e-4)
 
 
@@ -249,7 +249,7 @@ def test_fourier_positions() -> None:
     torch.testing.assert_close(encoded, torch.tensor([[0., 1, -1, 0]]), atol=1e-6, rtol=0)
 
 
-def test_stem_is_a_convolution_of_five() -> None:
+def test_stem_equals_a_5x5x5_convolution() -> None:
     pyramid = build_pyramid(batch_coords([small_scan(11, 400)]))
     level, parents = pyramid.levels[:2]
     stem = StemConv(3, 4)
@@ -265,7 +265,7 @@ def test_stem_is_a_convolution_of_five() -> None:
     torch.testing.assert_close(stem(features, level, parents), wanted, atol=1e-4, rtol=1e-4)
 
 
-def test_down_and_up() -> None:
+def test_strided_and_transposed_convolution() -> None:
     level = build_pyramid(batch_coords([small_scan(12, 300)])).levels[0]
     down, up = DownConv(3, 4), UpConv(4, 3)
     features, coarse = torch.randn(len(level), 3), torch.randn(level.num_parents, 4)
@@ -279,21 +279,21 @@ def test_down_and_up() -> None:
 
 def train_step(model: Mask3D, scans: list[Voxels], **options: object,
                ) -> list[list[StepPrediction]]:
-    """Compute gradients of something that depends on everything."""
+    """Compute gradients of a loss that depends on all outputs."""
     steps = model(scans, build_pyramid(batch_coords(scans)), every_step=True, **options)
     sum(prediction.class_logits.square().mean() + prediction.mask_logits.square().mean()
         for step in steps for prediction in step).backward()
     return steps
 
 
-def test_every_parameter_gets_a_gradient() -> None:
+def test_all_parameters_get_a_gradient() -> None:
     model, scans = small_model().train(), [small_scan(13), small_scan(14)]
     assert len(train_step(model, scans)) == 2 * 4 + 1
     missing = [name for name, parameter in model.named_parameters() if parameter.grad is None]
     assert missing == []
 
 
-def test_the_last_step_is_the_prediction() -> None:
+def test_the_prediction_is_that_of_the_last_step() -> None:
     model, scans = small_model(), [small_scan(15), small_scan(16)]
     with torch.no_grad():
         steps = model(scans, build_pyramid(batch_coords(scans)), every_step=True)
@@ -303,8 +303,8 @@ def test_the_last_step_is_the_prediction() -> None:
 
 
 @pytest.mark.parametrize('autocast', [False, True])
-def test_recomputing_changes_nothing(autocast: bool) -> None:
-    """Same gradients and the same batch norm statistics, which the second pass must not touch."""
+def test_gradient_checkpointing_keeps_gradients_and_statistics(autocast: bool) -> None:
+    """The second forward pass must not update running statistics."""
     scans = [small_scan(17), small_scan(18)]
     models = [small_model().train(), small_model().train()]
     models[1].unet.recompute = True
@@ -323,12 +323,12 @@ def test_recomputing_changes_nothing(autocast: bool) -> None:
     assert momenta[0] == momenta[1]
 
 
-def test_recomputing_keeps_less() -> None:
-    """Bytes that forward keeps for backward."""
+def test_gradient_checkpointing_saves_memory() -> None:
+    """Bytes that the forward pass saves for the backward pass."""
     model, scan = small_model().train(), small_scan(19)
     pyramid = build_pyramid(batch_coords([scan]))
 
-    def kept() -> int:
+    def saved_bytes() -> int:
         storages = {}
 
         def pack(tensor: torch.Tensor) -> torch.Tensor:
@@ -339,28 +339,29 @@ def test_recomputing_keeps_less() -> None:
             model.unet(scan.features[pyramid.order], pyramid)
         return sum(storage.nbytes() for storage in storages.values())
 
-    plain = kept()
+    plain = saved_bytes()
     model.unet.recompute = True
-    assert kept() < .5 * plain
+    assert saved_bytes() < .5 * plain
 
 
-def test_sampling_draws_some_voxels_anew() -> None:
-    """Rows of keys, values and mask features stay together; gradients go to those drawn."""
+def test_sampling_draws_other_voxels_each_time() -> None:
+    """Keys, values and mask features are sampled together; gradients go to the samples."""
     keys = torch.arange(50.)[:, None].requires_grad_()
-    sight, generator = Sight(keys, 2 * keys, 3 * keys.detach()), torch.Generator().manual_seed(0)
-    drawn = [sight.sample(20, generator) for _ in range(2)]
+    level = LevelKeys(keys, 2 * keys, 3 * keys.detach())
+    generator = torch.Generator().manual_seed(0)
+    drawn = [level.sample(20, generator) for _ in range(2)]
     for sample in drawn:
         assert len(sample.keys.unique()) == 20
         assert torch.equal(sample.values, 2 * sample.keys)
         assert torch.equal(sample.mask_features, 3 * sample.keys)
     assert not torch.equal(drawn[0].keys, drawn[1].keys)
-    assert torch.equal(sight.sample(20, torch.Generator().manual_seed(0)).keys, drawn[0].keys)
-    assert sight.sample(50, generator) is sight
+    assert torch.equal(level.sample(20, torch.Generator().manual_seed(0)).keys, drawn[0].keys)
+    assert level.sample(50, generator) is level
     drawn[0].keys.sum().backward()
     assert keys.grad is not None and int(keys.grad.sum()) == 20
 
 
-def test_training_samples_and_evaluation_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_voxels_are_sampled_in_training_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('mask3d_core.model.mask3d.SAMPLE_SIZES', (5, 5, 5, 5, 5))
     scan, model = small_scan(20), small_model().train()
     pyramid, seen = build_pyramid(batch_coords([scan])), []
@@ -380,8 +381,8 @@ def test_training_samples_and_evaluation_does_not(monkeypatch: pytest.MonkeyPatc
     assert seen == sizes * 2
 
 
-def test_one_voxel_at_a_level_trains() -> None:
-    """The original raises an error there."""
+def test_a_level_of_one_voxel_can_be_trained_on() -> None:
+    """The original raises an error here."""
     scan = small_scan(21)
     scan = replace(scan, coords=scan.coords - scan.coords.amin(0))
     assert len(build_pyramid(batch_coords([scan])).levels[4]) > 1

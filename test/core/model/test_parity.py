@@ -1,4 +1,4 @@
-"""The network computes what the original Mask3D computes, with the original's weights."""
+"""With the original's weights the network computes what the original Mask3D computes."""
 
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ BACKBONE, LOGITS, MASKS = 3e-5, 1.8e-5, 3.9e-4
 
 
 class Run(NamedTuple):
-    """One golden case, and what our model makes of it."""
+    """One golden case and the results of our model."""
 
     case: Any
     scans: list[Voxels]
@@ -30,12 +30,12 @@ class Run(NamedTuple):
 
 
 def observe(model: Mask3D) -> dict[str, list[Any]]:
-    """Record what passes through the decoder."""
-    seen: dict[str, list[Any]] = {'cross': [], 'own': [], 'feed_forward': [], 'masked': [],
-                                  'queries': [], 'position': [], 'encodings': []}
+    """Record inputs and outputs of the decoder's modules."""
+    seen: dict[str, list[Any]] = {'cross': [], 'self_attention': [], 'feed_forward': [],
+                                  'masked': [], 'queries': [], 'position': [], 'encodings': []}
     for layers in model.rounds:
         for layer in layers:
-            for name in ('cross', 'own', 'feed_forward'):
+            for name in ('cross', 'self_attention', 'feed_forward'):
                 getattr(layer, name).register_forward_hook(
                     lambda _, __, output, name=name: seen[name].append(output))
             layer.cross.register_forward_pre_hook(
@@ -59,7 +59,7 @@ def run(request: pytest.FixtureRequest, golden: Any, golden_json: Any) -> Run:
     return Run(case, scans, pyramid, levels, steps, seen)
 
 
-def test_features_of_every_level(run: Run) -> None:
+def test_features_of_all_levels(run: Run) -> None:
     shift = cell_shift(batch_coords(run.scans)).numpy()
     compared = 0
     for number, features in enumerate(run.levels):
@@ -86,7 +86,7 @@ def test_query_positions(run: Run) -> None:
 
 
 @pytest.mark.parametrize('ours, original', [
-    ('cross', 'queries_after_ca'), ('own', 'queries_after_sa'),
+    ('cross', 'queries_after_ca'), ('self_attention', 'queries_after_sa'),
     ('feed_forward', 'queries_after_ffn')])
 def test_queries_after_each_sublayer(run: Run, ours: str, original: str) -> None:
     stored = run.case[original]  # [layer, Q, B, D]
@@ -131,7 +131,7 @@ def test_masks_of_all_predictions(run: Run) -> None:
                                        run.case[f'pred_masks_b{scan}'][number], atol=MASKS)
 
 
-def test_folded_batch_norm_is_the_same(golden: Any, golden_json: Any) -> None:
+def test_folded_batch_norms_give_the_same_features(golden: Any, golden_json: Any) -> None:
     case, model = golden('tiny_eval'), golden_model(golden_json('tiny_eval'))
     scans = golden_scans(case)
     pyramid = build_pyramid(batch_coords(scans))

@@ -1,4 +1,4 @@
-"""Votes: where voxels vote, and where queries start."""
+"""Votes of voxels for object centers, and the seeds of the queries."""
 
 from dataclasses import replace
 
@@ -18,34 +18,34 @@ SMALL = ModelConfig(backbone='Res16UNet14A', num_classes=2, hidden_dim=16, feedf
 OBJECT, NOTHING = [5.0, 0, 0], [0, 0, 5.0]
 
 
-def votes(places: list[list[float]], shift: list[float], logits: list[list[float]]) -> Votes:
+def votes(positions: list[list[float]], shift: list[float], logits: list[list[float]]) -> Votes:
     """Return votes `shift` metres above their voxels."""
     above = torch.tensor([[0.0, 0, length] for length in shift])
-    return Votes(torch.tensor(places), torch.tensor(places) + above, torch.tensor(logits))
+    return Votes(torch.tensor(positions), torch.tensor(positions) + above, torch.tensor(logits))
 
 
-def test_untrained_voxels_vote_for_themselves() -> None:
-    places = torch.randn(50, 3)
-    said = VoteHead(8, 2)(torch.randn(50, 8), places)
-    assert torch.equal(said.centers, places) and said.class_logits.shape == (50, 3)
+def test_untrained_votes_are_the_voxels_themselves() -> None:
+    positions = torch.randn(50, 3)
+    found = VoteHead(8, 2)(torch.randn(50, 8), positions)
+    assert torch.equal(found.centers, positions) and found.class_logits.shape == (50, 3)
 
 
 def test_queries_start_at_objects_far_from_each_other() -> None:
-    said = votes([[0, 0, 0], [9, 9, 9], [0.01, 0, 0], [2, 0, 0], [3, 0, 0]], [0.1] * 5,
-                 [OBJECT, NOTHING, OBJECT, OBJECT, OBJECT])
-    assert choose_seeds(said, 3).tolist() == [0, 4, 3]
+    found = votes([[0, 0, 0], [9, 9, 9], [0.01, 0, 0], [2, 0, 0], [3, 0, 0]], [0.1] * 5,
+                  [OBJECT, NOTHING, OBJECT, OBJECT, OBJECT])
+    assert choose_seeds(found, 3).tolist() == [0, 4, 3]
 
 
-def test_distances_count_in_sizes_of_the_object() -> None:
-    """Two small things 20 cm apart are two, two voxels of a bed 60 cm apart one."""
-    said = votes([[0, 0, 0], [0.6, 0, 0], [2, 0, 0], [2.2, 0, 0]], [0.95, 0.95, 0.05, 0.05],
-                 [OBJECT] * 4)
-    assert sorted(choose_seeds(said, 3).tolist()) == [0, 2, 3]
+def test_distances_are_relative_to_object_size() -> None:
+    """Two small objects 20 cm apart get two seeds, two voxels of a bed 60 cm apart one."""
+    found = votes([[0, 0, 0], [0.6, 0, 0], [2, 0, 0], [2.2, 0, 0]], [0.95, 0.95, 0.05, 0.05],
+                  [OBJECT] * 4)
+    assert sorted(choose_seeds(found, 3).tolist()) == [0, 2, 3]
 
 
-def test_where_nothing_is_an_object_queries_start_anywhere() -> None:
-    said = votes([[0, 0, 0], [1, 0, 0]], [0, 0], [NOTHING, NOTHING])
-    assert choose_seeds(said, 4).tolist() == [0, 1, 0, 0]
+def test_without_objects_queries_start_anywhere() -> None:
+    found = votes([[0, 0, 0], [1, 0, 0]], [0, 0], [NOTHING, NOTHING])
+    assert choose_seeds(found, 4).tolist() == [0, 1, 0, 0]
 
 
 @pytest.fixture
@@ -62,21 +62,21 @@ def predict(model: Mask3D, **options: object) -> list:
     return model(scans, build_pyramid(batch_coords(scans)), **options)
 
 
-def test_every_scan_of_a_batch_votes_by_itself(model: Mask3D) -> None:
+def test_votes_of_a_batch_are_those_of_each_scan(model: Mask3D) -> None:
     def first(shift: Tensor) -> Votes:
         with torch.no_grad():
             model.votes.shift.bias.copy_(shift)  # type: ignore[union-attr]
-            said = predict(model, every_step=True)[0][0].votes
-        assert said is not None
-        return said
+            found = predict(model, every_step=True)[0][0].votes
+        assert found is not None
+        return found
 
     near, far = first(torch.zeros(3)), first(torch.tensor([1.0, 2, 3]))
-    torch.testing.assert_close(near.places.mean(0), torch.zeros(3), atol=1e-5, rtol=0)
-    torch.testing.assert_close(near.centers, near.places)
-    torch.testing.assert_close(far.centers, far.places + torch.tensor([1.0, 2, 3]))
+    torch.testing.assert_close(near.positions.mean(0), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(near.centers, near.positions)
+    torch.testing.assert_close(far.centers, far.positions + torch.tensor([1.0, 2, 3]))
 
 
-def test_masks_do_not_teach_votes(model: Mask3D) -> None:
+def test_mask_losses_do_not_train_votes(model: Mask3D) -> None:
     predict(model, every_step=True)[-1][0].mask_logits.sum().backward()
     assert model.votes is not None and model.votes.shift.weight.grad is None
     assert model.head.windows is not None
@@ -84,6 +84,6 @@ def test_masks_do_not_teach_votes(model: Mask3D) -> None:
 
 
 @pytest.mark.parametrize('change', [{'queries': 'learned'}, {'on_segments': True}])
-def test_votes_need_voxels(change: dict) -> None:
+def test_votes_need_masks_on_voxels(change: dict) -> None:
     with pytest.raises(InputError, match='with votes, queries start at voxels'):
         replace(SMALL, **change)

@@ -1,9 +1,9 @@
-"""Windows: a Gaussian around a place, as a product of two factors."""
+"""Windows: Gaussians around votes, as a product of two factors."""
 
 import math
 
 from mask3d_core.model import Mask3D, ModelConfig
-from mask3d_core.model.windows import OPENING, RADIUS, window_features, Windows
+from mask3d_core.model.windows import INITIAL_PEAK, INITIAL_RADIUS, window_features, Windows
 from mask3d_core.scan import Scan
 from mask3d_core.sparse import build_pyramid
 from mask3d_core.voxels import batch_coords, Voxelization, voxelize
@@ -21,17 +21,18 @@ def logits(windows: Windows, queries: Tensor, seeds: Tensor, places: Tensor) -> 
     return window_features(places) @ windows(queries, seeds).t()
 
 
-def test_an_untrained_window_is_a_ball_around_the_seed() -> None:
+def test_an_untrained_window_is_a_sphere_around_the_seed() -> None:
     seeds = torch.tensor([[1.0, -2.0, 0.5]])
-    places = seeds + torch.tensor([[0.0, 0, 0], [RADIUS, 0, 0], [0, 0, -RADIUS], [2, 0, 0]])
+    places = seeds + torch.tensor([[0.0, 0, 0], [INITIAL_RADIUS, 0, 0], [0, 0, -INITIAL_RADIUS],
+                                   [2, 0, 0]])
 
     found = logits(Windows(16), torch.randn(1, 16), seeds, places)[:, 0]
 
-    expected = [OPENING, 0, 0, OPENING * (1 - 4 / RADIUS ** 2)]
+    expected = [INITIAL_PEAK, 0, 0, INITIAL_PEAK * (1 - 4 / INITIAL_RADIUS ** 2)]
     torch.testing.assert_close(found, torch.tensor(expected), atol=1e-4, rtol=1e-4)
 
 
-def test_a_window_is_moved_stretched_and_turned() -> None:
+def test_a_window_is_shifted_scaled_and_rotated() -> None:
     windows = Windows(16)
     with torch.no_grad():
         windows.head.bias[:] = torch.tensor(
@@ -46,7 +47,7 @@ def test_a_window_is_moved_stretched_and_turned() -> None:
 
 
 @pytest.mark.parametrize('seed', range(3))
-def test_a_window_ends_in_every_direction(seed: int) -> None:
+def test_a_window_is_bounded_in_all_directions(seed: int) -> None:
     torch.manual_seed(seed)
     windows = Windows(16)
     torch.nn.init.normal_(windows.head.weight, std=2)
@@ -58,7 +59,7 @@ def test_a_window_ends_in_every_direction(seed: int) -> None:
     assert (found < 0).all()
 
 
-def test_masks_of_an_untrained_model_lie_around_their_queries() -> None:
+def test_masks_of_an_untrained_model_are_around_their_seeds() -> None:
     xyz = np.random.default_rng(0).uniform(0, 6, (4000, 3)) * (1, 1, 0.1)
     voxels = voxelize(Scan.from_points(xyz, np.full((4000, 3), 128, np.uint8)),
                       Voxelization(0.1, 'mean', (0.5,) * 3, (0.3,) * 3))

@@ -1,4 +1,4 @@
-"""Geometry and convolution against definitions written out."""
+"""Grids, pyramids and convolutions equal their definitions."""
 
 from collections.abc import Callable
 import itertools
@@ -6,6 +6,7 @@ import itertools
 from mask3d_core.errors import InputError
 from mask3d_core.sparse import (
     build_pyramid,
+    concat_channels,
     conv,
     place_rows,
     product,
@@ -13,9 +14,9 @@ from mask3d_core.sparse import (
     select_rows,
     sparse_conv,
 )
-from mask3d_core.sparse.conv import _followed_by_zeros, side_by_side
+from mask3d_core.sparse.conv import _with_zero_row
 from mask3d_core.sparse.grid import CROSS, CUBE, Grid
-from mask3d_core.sparse.pyramid import CUBES, Level, Pyramid
+from mask3d_core.sparse.pyramid import CUBE_KERNELS, Level, Pyramid
 import pytest
 import torch
 from torch import Tensor
@@ -31,7 +32,7 @@ def random_coords(count: int, extent: int, scans: int = 1, seed: int = 0) -> Ten
 
 
 def dense_neighbors(coords: Tensor, volume: int = CUBE) -> list[list[int]]:
-    """Find neighbours the slow way: rows of coords, V for none."""
+    """Find neighbors by a dictionary: rows of coords, V if absent."""
     row = {tuple(voxel): number for number, voxel in enumerate(coords.tolist())}
     offsets = [(k % 3 - 1, k // 3 % 3 - 1, k // 9 - 1) for k in range(27)]
     if volume == CROSS:
@@ -48,11 +49,11 @@ def dense_conv(features: Tensor, weight: Tensor, coords: Tensor) -> Tensor:
 
 
 def finest(coords: Tensor, *volumes: int) -> Level:
-    """Return the finest level of voxels, with tables for kernels of these volumes."""
-    return build_pyramid(coords, (volumes, *CUBES[1:])).levels[0]
+    """Return the finest level of voxels, with kernel maps for these volumes."""
+    return build_pyramid(coords, (volumes, *CUBE_KERNELS[1:])).levels[0]
 
 
-def test_grid_numbers_voxels_by_x_y_z() -> None:
+def test_grid_sorts_voxels_by_x_y_z() -> None:
     coords = torch.tensor([[0, 1, -2, 0], [0, -1, 5, 3], [0, 1, -2, -1], [1, -9, 0, 0]])
     grid, rows = Grid.sort(coords)
     assert rows.tolist() == [1, 2, 0, 3]
@@ -67,12 +68,12 @@ def test_neighbors(scans: int, extent: int, volume: int) -> None:
     assert grid.neighbors(volume).t().tolist() == dense_neighbors(coords[rows], volume)
 
 
-def test_scans_are_not_neighbors() -> None:
+def test_voxels_of_different_scans_are_not_neighbors() -> None:
     coords = torch.tensor([[0, 0, 0, 0], [1, 0, 0, 1], [1, 0, 0, -1]])
     assert (Grid.sort(coords)[0].neighbors() < 3).sum() == 3
 
 
-def test_parents_are_floors_of_halves_even_below_zero() -> None:
+def test_parent_coordinates_are_rounded_down_below_zero_too() -> None:
     coords = torch.tensor([[0, -1, 0, 0], [0, 0, 0, 0], [0, 1, 1, 1], [0, -2, 0, 1]])
     grid, rows = Grid.sort(coords)
     parents, slots = grid.coarsen()
@@ -89,7 +90,7 @@ def test_too_wide_a_cloud_is_an_error() -> None:
 
 
 def check_pyramid(pyramid: Pyramid, coords: Tensor) -> None:
-    """Assert every invariant that the network relies on."""
+    """Assert the invariants that the network relies on."""
     finest = pyramid.levels[0].coords
     assert pyramid.rank[pyramid.order].tolist() == list(range(len(coords)))
     shift = finest[0, 1:] - coords[pyramid.order[0], 1:]
@@ -113,7 +114,7 @@ def test_pyramid(count: int, extent: int, scans: int) -> None:
     check_pyramid(build_pyramid(coords), coords)
 
 
-def test_pyramid_does_not_depend_on_the_order_of_its_voxels() -> None:
+def test_pyramid_does_not_depend_on_voxel_order() -> None:
     coords = random_coords(2500, 14)
     sorted_coords = coords[torch.tensor(sorted(range(len(coords)),
                                                key=lambda row: coords[row].tolist()))]
@@ -122,7 +123,7 @@ def test_pyramid_does_not_depend_on_the_order_of_its_voxels() -> None:
         assert torch.equal(ours.coords, theirs.coords)
 
 
-def test_pool_averages_existing_children() -> None:
+def test_pool_averages_occupied_children() -> None:
     pyramid = build_pyramid(random_coords(500, 6))
     level = pyramid.levels[0]
     features = torch.rand(len(level), 3)
@@ -136,9 +137,9 @@ def test_pool_averages_existing_children() -> None:
 @pytest.mark.parametrize('volume, tables', [(CUBE, (CUBE,)), (CROSS, (CROSS,)),
                                             (CROSS, (CUBE, CROSS))])
 @pytest.mark.parametrize('count', [40, 700, 3000])
-def test_sparse_conv_is_the_definition(count: int, volume: int, tables: tuple[int, ...]) -> None:
+def test_sparse_conv_is_its_definition(count: int, volume: int, tables: tuple[int, ...]) -> None:
     level = finest(random_coords(count, 9, 2), *tables)
-    assert set(level.tables) == set(tables)
+    assert set(level.kernel_maps) == set(tables)
     features, weight = torch.randn(len(level), 5), torch.randn(7, volume, 5)
     bias, residual = torch.randn(7), torch.randn(len(level), 7)
     wanted = dense_conv(features, weight, level.coords)
@@ -147,7 +148,7 @@ def test_sparse_conv_is_the_definition(count: int, volume: int, tables: tuple[in
     torch.testing.assert_close(fused, (wanted + bias + residual).relu(), atol=1e-4, rtol=1e-4)
 
 
-def test_fused_epilogue_equals_the_one_with_gradients() -> None:
+def test_fused_bias_and_relu_equal_those_with_gradients() -> None:
     level = build_pyramid(random_coords(900, 6)).levels[0]
     features, weight = torch.randn(len(level), 4), torch.randn(6, 27, 4)
     bias, residual = torch.randn(6), torch.randn(len(level), 6)
@@ -164,7 +165,7 @@ def test_sparse_conv_gradients(volume: int, tables: tuple[int, ...]) -> None:
     assert torch.autograd.gradcheck(lambda x, w: sparse_conv(x, w, level), (features, weight))
 
 
-def test_place_and_select_are_each_others_gradient() -> None:
+def test_scatter_and_gather_are_inverse_with_correct_gradients() -> None:
     slots = torch.tensor([5, 0, 3])
     features = torch.randn(3, 2, dtype=torch.float64, requires_grad=True)
     assert torch.equal(select_rows(place_rows(features, slots, 7), slots), features)
@@ -174,16 +175,16 @@ def test_place_and_select_are_each_others_gradient() -> None:
 
 
 @pytest.mark.parametrize('rows', [1, 63, 64, 1000])
-def test_product_is_a_matrix_product(rows: int) -> None:
+def test_product_equals_a_matrix_product(rows: int) -> None:
     features, weight, bias = torch.randn(rows, 24), torch.randn(10, 24), torch.randn(10)
     torch.testing.assert_close(product(features, weight, bias), features @ weight.t() + bias,
                                atol=1e-5, rtol=1e-5)
 
 
-def test_without_onednn_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_without_onednn_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     level = build_pyramid(random_coords(900, 6)).levels[0]
     results = []
-    for onednn in (True, False):  # whichever this processor would take
+    for onednn in (True, False):  # whatever this processor would use
         monkeypatch.setattr(conv, 'ONEDNN', onednn)
         features = torch.linspace(-1, 1, 4 * len(level)).view(-1, 4).requires_grad_()
         weight = torch.linspace(-1, 1, 6 * 27 * 4).view(6, 27, 4).requires_grad_()
@@ -202,8 +203,8 @@ def test_product_gradients() -> None:
 
 @pytest.mark.parametrize('rows', [1, 100, 1027])
 @pytest.mark.parametrize('autocast', [False, True])
-def test_products_of_bfloat16_are_of_the_rows_there_are(rows: int, autocast: bool) -> None:
-    """Rounding up to shapes that recur changes neither results nor gradients."""
+def test_padding_bfloat16_products_changes_nothing(rows: int, autocast: bool) -> None:
+    """Padded rows change neither results nor gradients."""
     draw = torch.Generator().manual_seed(0)
     left, right = (torch.randn(size, generator=draw).bfloat16() for size in ((rows, 24), (8, 24)))
     wanted = left.float() @ right.float().t()
@@ -221,7 +222,7 @@ def test_products_of_bfloat16_are_of_the_rows_there_are(rows: int, autocast: boo
 
 
 @pytest.mark.parametrize('rows, columns', [(1, 3), (63, 400), (64, 400), (3000, 24)])
-def test_product_over_rows_is_a_matrix_product(rows: int, columns: int) -> None:
+def test_product_over_rows_equals_a_matrix_product(rows: int, columns: int) -> None:
     left, right = torch.randn(rows, 10), torch.randn(rows, columns)
     torch.testing.assert_close(product_over_rows(left, right), left.t() @ right,
                                atol=1e-4, rtol=1e-5)
@@ -229,10 +230,10 @@ def test_product_over_rows_is_a_matrix_product(rows: int, columns: int) -> None:
 
 @pytest.mark.parametrize('volume', [CUBE, CROSS])
 @pytest.mark.parametrize('channels_in, channels', [(5, 7), (40, 24)])
-def test_gradients_of_many_blocks_are_those_of_the_definition(channels_in: int, channels: int,
-                                                              volume: int) -> None:
+def test_gradients_of_many_blocks_equal_the_definition(channels_in: int, channels: int,
+                                                       volume: int) -> None:
     level = finest(random_coords(4000, 14, 2), volume)
-    assert len(level.tables[volume].blocks) > 2
+    assert len(level.kernel_maps[volume].blocks) > 2
     features = torch.randn(len(level), channels_in, requires_grad=True)
     weight = torch.randn(channels, volume, channels_in, requires_grad=True)
     grad = torch.randn(len(level), channels)
@@ -259,21 +260,21 @@ def test_gradients_do_not_depend_on_the_number_of_threads() -> None:
 
 
 @pytest.mark.parametrize('mode', [torch.no_grad, torch.inference_mode])
-def test_channels_side_by_side_are_followed_by_zeros(mode: Callable) -> None:
+def test_concatenated_channels_are_followed_by_a_zero_row(mode: Callable) -> None:
     one, two = torch.randn(7, 3), torch.randn(7, 2)
     with mode():
-        joined = side_by_side(one, two)
+        joined = concat_channels(one, two)
         assert torch.equal(joined, torch.cat([one, two], 1))
-        padded = _followed_by_zeros(joined)
+        padded = _with_zero_row(joined)
         assert padded.data_ptr() == joined.data_ptr() and not padded[7].any()
-        assert torch.equal(side_by_side(one, two.double()), torch.cat([one, two.double()], 1))
-    assert side_by_side(one.requires_grad_(), two).requires_grad
+        assert torch.equal(concat_channels(one, two.double()), torch.cat([one, two.double()], 1))
+    assert concat_channels(one.requires_grad_(), two).requires_grad
 
 
 @pytest.mark.parametrize('voxels, lengths', [
     (1, {1}), (1024, {1024}), (1025, {640, 385}), (4148, {768, 308}), (58368, {1024})])
-def test_levels_are_cut_into_blocks_alike(voxels: int, lengths: set[int]) -> None:
+def test_levels_are_cut_into_nearly_equal_blocks(voxels: int, lengths: set[int]) -> None:
     line = torch.stack([torch.zeros(voxels), torch.arange(voxels), *torch.zeros(2, voxels)], 1)
-    blocks = build_pyramid(line.long()).levels[0].tables[CUBE].blocks
+    blocks = build_pyramid(line.long()).levels[0].kernel_maps[CUBE].blocks
     assert {block.stop - block.start for block in blocks} == lengths
     assert [block.stop for block in blocks] == [*(block.start for block in blocks[1:]), voxels]

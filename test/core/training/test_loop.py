@@ -11,7 +11,7 @@ from mask3d_core.data.labels import LabelledScan
 from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D
 from mask3d_core.segmenter import load_segmenter
-from mask3d_core.sparse.pyramid import CUBES
+from mask3d_core.sparse.pyramid import CUBE_KERNELS
 from mask3d_core.training.batches import Batch, crop, load_samples, Order, Sample
 from mask3d_core.training.config import load_config, TrainConfig
 from mask3d_core.training.loop import train
@@ -201,7 +201,7 @@ def test_the_loss_of_a_batch_is_that_of_its_parts(rooms: Path) -> None:
     shares = [class_weight(sample, 12) for sample in samples]
 
     def loss(numbers: list[int]) -> float:
-        batch = Batch([samples[number] for number in numbers], torch.device('cpu'), CUBES)
+        batch = Batch([samples[number] for number in numbers], torch.device('cpu'), CUBE_KERNELS)
         share = sum(shares[number] for number in numbers) / sum(shares)
         with torch.no_grad():
             steps = model(batch.voxels, batch.pyramid, every_step=True)
