@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mask3d_core.geometry.normals import neighbour_normals
+from mask3d_core.geometry.normals import neighbor_normals
 from mask3d_core.scan import Scan
 import numpy as np
 from numpy.typing import NDArray
@@ -95,4 +95,4 @@ def _thinned(xyz: NDArray[np.floating], cell: float) -> NDArray[np.floating]:
 def _normals(points: NDArray[np.floating]) -> NDArray[np.float64]:
     """Estimate normals at evenly chosen points: [at most MAX_SAMPLES, 3]."""
     some = points[::-(-len(points) // MAX_SAMPLES)]
-    return neighbour_normals(points, cKDTree(points).query(some, NUM_NEIGHBORS)[1])
+    return neighbor_normals(points, cKDTree(points).query(some, NUM_NEIGHBORS)[1])

@@ -1,1 +1,1 @@
-"""Geometry of points: boxes, normals, connected components."""
+"""Geometry of points: bounding boxes, surface normals, connected components."""

@@ -1,4 +1,4 @@
-"""Boxes around points: the smallest one that stands upright."""
+"""Upright bounding boxes: the rectangle of smallest area around points in the plane."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-SAME_AREA = 1e-9
-"""Rectangles this close in area, relatively, are equal; the one turned least is taken."""
+AREA_TOLERANCE = 1e-9
+"""Relative difference of areas that count as equal; the rectangle rotated least is taken."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Rectangle:
 
 def smallest_rectangle(x: NDArray[np.floating], y: NDArray[np.floating]) -> Rectangle:
     """
-    Return the rectangle of least area around n >= 1 points.
+    Return the rectangle of smallest area around n >= 1 points.
 
-    One of its sides lies on a side of the convex hull (Freeman and Shapira 1975), so the
-    directions of the hull's sides are all there is to try.
+    One of its sides lies on a side of the convex hull (Freeman and Shapira 1975), so only the
+    directions of the hull's sides are tried.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def smallest_rectangle(x: NDArray[np.floating], y: NDArray[np.floating]) -> Rect
     sides = np.stack([axes @ hull, across @ hull])                          # [2, H, H]
     low, high = sides.min(axis=2), sides.max(axis=2)                        # [2, H]
     area = np.prod(high - low, axis=0)
-    equal = np.flatnonzero(area <= area.min() * (1 + SAME_AREA))
+    equal = np.flatnonzero(area <= area.min() * (1 + AREA_TOLERANCE))
     best = equal[np.abs(yaw[equal]).argmin()]
     middle = (low[:, best] + high[:, best]) / 2
     cos, sin = axes[best]
@@ -90,7 +90,7 @@ def _convex_hull(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _outer(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Leave out most points that are not on the hull: those inside the octagon of extremes."""
+    """Drop most points that are not on the hull: those inside the octagon of extreme points."""
     if points.shape[1] < 32:
         return points
     x, y = points
@@ -107,10 +107,10 @@ def _outer(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _lower_hull(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """
-    Return the corners a left turn leads along, from the first of sorted points to the last.
+    Return the corners of the lower hull, from the first of sorted points to the last.
 
-    A point on or above the line between its two neighbours is no corner; all such points go at
-    once, until none is left.
+    A point on or above the line between its two neighbors is not a corner; all such points are
+    dropped at once, until none is left.
     """
     while points.shape[1] > 2:
         ab, ac = points[:, 2:] - points[:, :-2], points[:, 1:-1] - points[:, :-2]

@@ -1,4 +1,4 @@
-"""Surface normals: of a point cloud from each point's neighbours, of a mesh from its faces."""
+"""Surface normals: of a cloud from the neighbors of each point, of a mesh from its faces."""
 
 from __future__ import annotations
 
@@ -7,44 +7,44 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK = 1 << 13
-"""Points worked on at once: their neighbours stay in the processor's cache."""
+POINTS_PER_FIT = 1 << 13
+"""Points whose normals are computed at once: their neighbors stay in the processor's cache."""
 
 
-def neighbour_normals(xyz: NDArray[np.floating], neighbours: NDArray[np.integer],
-                      ) -> NDArray[np.float64]:
+def neighbor_normals(xyz: NDArray[np.floating], neighbors: NDArray[np.integer],
+                     ) -> NDArray[np.float64]:
     """
-    Fit a plane to each point's neighbours: the direction in which they spread least.
+    Fit a plane to the neighbors of each point: its normal is their direction of least variance.
 
     Parameters
     ----------
     xyz : [N, 3] float
         Metres.
-    neighbours : [N, n] integer
-        Rows of the neighbours of each point.
+    neighbors : [N, n] integer
+        Rows of the neighbors of each point.
 
     Returns
     -------
     [N, 3] float64
-        Unit vectors. Their sign means nothing; neighbours on one line or in one point fit many
-        planes, and get any of the directions.
+        Unit vectors of arbitrary sign. Neighbors on one line or in one point fit many planes and
+        get the normal of any of them.
 
     """
     columns = np.ascontiguousarray(xyz.T, np.float64)
-    normals = np.empty((len(neighbours), 3))
-    for first in range(0, len(neighbours), BLOCK):
-        part = slice(first, first + BLOCK)
-        normals[part] = least_spread(_scatter(columns[:, neighbours[part]]))
+    normals = np.empty((len(neighbors), 3))
+    for first in range(0, len(neighbors), POINTS_PER_FIT):
+        part = slice(first, first + POINTS_PER_FIT)
+        normals[part] = smallest_eigenvectors(_moments(columns[:, neighbors[part]]))
     return normals
 
 
-def least_spread(moments: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+def smallest_eigenvectors(moments: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     """
-    Return the direction in which points spread least, of N sets of them.
+    Return the direction of least variance of N sets of points.
 
-    It is the eigenvector of the smallest eigenvalue of the matrix of the moments. That eigenvalue
-    comes from the cosine of a third of an angle (Smith 1961); its vector is perpendicular to all
-    rows of A - eigenvalue, so the largest of their cross products.
+    It is the eigenvector of the smallest eigenvalue of the covariance matrix A, in closed form.
+    The eigenvalue comes from the cosine of a third of an angle (Smith 1961). The eigenvector is
+    perpendicular to all rows of A - eigenvalue: the largest cross product of two of them.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def least_spread(moments: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     Returns
     -------
     [N, 3] float64
-        As `neighbour_normals`.
+        Unit vectors, as from `neighbor_normals`.
 
     """
     trace = moments[0] + moments[1] + moments[2]
@@ -66,7 +66,7 @@ def least_spread(moments: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     half = (a * (b * c - yz * yz) - xy * (xy * c - yz * xz) + xz * (xy * yz - b * xz)) / 2
     cosine = half / np.where(radius > 0, radius, 1) ** 3
     angle = np.arccos(np.clip(cosine, -1, 1)) / 3
-    least = 2 * radius * np.cos(angle + 2 * np.pi / 3)          # about the mean
+    least = 2 * radius * np.cos(angle + 2 * np.pi / 3)          # relative to the mean
     rows = [np.stack(row) for row in ((a - least, xy, xz), (xy, b - least, yz),
                                       (xz, yz, c - least))]
     products = np.stack([_cross(rows[i], rows[j]) for i, j in ((0, 1), (0, 2), (1, 2))])
@@ -82,16 +82,16 @@ def vertex_normals(vertices: NDArray[np.floating], faces: NDArray[np.integer],
     """
     Average the unit normals of the faces around each vertex of a mesh.
 
-    As ScanNet's segmentator does it, to the last bit: a running mean in single precision, in the
-    order of the faces. Faces count alike, whatever their size, and the mean is not scaled to unit
-    length, so that vertices on a crease differ a little from everything.
+    Equals ScanNet's segmentator to the last bit: a running mean in single precision, in the order
+    of the faces. All faces have equal weight, whatever their size. The mean is not normalised to
+    unit length, so the normals of vertices on a crease are shorter than 1.
 
     Parameters
     ----------
     vertices : [N, 3] float
         Metres.
     faces : [F, 3] integer
-        Rows of the corners of triangles. Degenerate ones count as zero.
+        Rows of the corners of triangles. The normal of a degenerate triangle is zero.
 
     Returns
     -------
@@ -104,23 +104,24 @@ def vertex_normals(vertices: NDArray[np.floating], faces: NDArray[np.integer],
     normal = (normal / np.where(length > 0, length, 1)).T
     mean = np.zeros((len(vertices), 3), np.float32)
     corner = faces.reshape(-1)
-    for turn, places in enumerate(_turns(corner)):
-        share = np.float32(1) / np.float32(turn + 1)
-        at = corner[places]
-        mean[at] = share * normal[places // 3] + (1 - share) * mean[at]
+    # the nth face of each vertex at once: the order of the additions at a vertex is kept
+    for count, places in enumerate(_occurrences(corner)):
+        weight = np.float32(1) / np.float32(count + 1)
+        vertex = corner[places]
+        mean[vertex] = weight * normal[places // 3] + (1 - weight) * mean[vertex]
     return mean
 
 
-def _turns(values: NDArray[np.integer]) -> list[NDArray[np.int64]]:
-    """Return where each value occurs first, where it occurs for the second time, and so on."""
+def _occurrences(values: NDArray[np.integer]) -> list[NDArray[np.int64]]:
+    """Return the indices of the first occurrence of each value, of the second one, and so on."""
     order = np.argsort(values, kind='stable')
     ranked = values[order]
-    turn = np.arange(len(ranked)) - np.searchsorted(ranked, ranked)
-    return np.split(order[np.argsort(turn, kind='stable')], np.cumsum(np.bincount(turn))[:-1])
+    number = np.arange(len(ranked)) - np.searchsorted(ranked, ranked)
+    return np.split(order[np.argsort(number, kind='stable')], np.cumsum(np.bincount(number))[:-1])
 
 
-def _scatter(points: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Return xx, yy, zz, xy, xz, yz about the mean: [3, N, n] -> six [N]."""
+def _moments(points: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Return the sums of xx, yy, zz, xy, xz, yz about the mean: [3, N, n] -> six [N]."""
     x, y, z = points - points.mean(axis=2, keepdims=True)
     return [np.einsum('ij,ij->i', a, b)
             for a, b in ((x, x), (y, y), (z, z), (x, y), (x, z), (y, z))]

@@ -1,23 +1,22 @@
 """
-Graph-based segmentation (Felzenszwalb and Huttenlocher 2004) in whole arrays, exact or nearly so.
+Graph-based segmentation (Felzenszwalb and Huttenlocher 2004), vectorized: exact or approximate.
 
-The method takes the edges one by one, lightest first, and joins the two components an edge runs
-between if it is no heavier than either of their thresholds: the heaviest edge inside, plus
-`scale` over the size. It is not enough to look at the edges of a minimum spanning tree: two
-components whose path in the tree leads through a third one that is finished may still join over
-an edge that is not in the tree.
+The algorithm processes the edges one by one, lightest first. It merges the two components of an
+edge if its weight is at most the threshold of both: the heaviest edge inside, plus `scale` over
+the size. The edges of a minimum spanning tree are not enough: two components whose path in the
+tree leads through a third, finished one may still merge over an edge outside the tree.
 
-What makes it fast is that an edge which is the lightest of both its components finds them as they
-are now, however many lighter ones there are elsewhere: all such edges are taken at once, round
-after round. A component whose lightest edge is above its threshold is finished, as no edge will
-ever change it again, and so are all edges of it. When rounds settle few edges, as where one large
-component takes in many small ones, the rest are taken one by one.
+Exact: when an edge is the lightest of both its components, no edge processed before it can change
+them. So all such edges are processed at once, in rounds. A component whose lightest edge is above
+its threshold is finished: no edge will change it any more, so its edges are dropped. When rounds
+settle few edges, as when one large component absorbs many small ones, the remaining edges are
+processed one by one. That takes as long as all rounds, in pure Python, which holds the global
+interpreter lock.
 
-That rest takes as long as all before, in plain Python, which lets no other thread go on. Where
-the order may differ, an edge is taken as soon as it is the lightest of one of its components, as
-in Boruvka's algorithm, and rounds alone are enough. Thresholds are the paper's, but a component
-may take a heavy edge before lighter ones elsewhere would have lowered the threshold of the other
-side: with the same `scale` more is joined.
+Approximate: an edge is processed as soon as it is the lightest of one of its components, as in
+Boruvka's algorithm, and rounds are enough. Thresholds are the paper's. But a component may merge
+over a heavy edge before lighter edges elsewhere would have lowered the threshold of the other
+component: with the same `scale` more is merged.
 """
 
 from __future__ import annotations
@@ -30,10 +29,13 @@ import numpy as np
 from numpy.typing import NDArray
 import torch
 
-ROUND_SHARE = 12
-"""Rounds go on while they settle one edge in so many: one by one takes so much longer."""
-MOST_ROUNDS = 64
-"""Where no order is kept, what is left after so many rounds stays apart; clouds need nine."""
+MAX_EDGES_PER_SETTLED = 12
+"""
+Rounds continue while they settle at least one edge in this many: an edge costs that much less in
+a round than in the loop over single edges.
+"""
+MAX_ROUNDS = 64
+"""Limit of the approximate algorithm: edges left after it merge nothing; clouds need nine."""
 
 
 def segment_graph(edges: NDArray[np.integer], weight: NDArray[np.floating], size: int,
@@ -46,16 +48,16 @@ def segment_graph(edges: NDArray[np.integer], weight: NDArray[np.floating], size
     edges : [E, 2] integer
         Vertices 0..size-1.
     weight : [E] float
-        Dissimilarity; of equal ones the earlier edge comes first.
+        Dissimilarity; equal ones are processed in their order.
     size : int
         Number of vertices.
     scale : float
         k of the paper, in units of the weight: larger values give larger segments.
     min_size : int
-        Smaller components are joined to a neighbour afterwards, over the lightest edge first. What
-        has no neighbours stays small.
+        Smaller components are merged with a neighbor afterwards, over their lightest edges.
+        Components without neighbors stay small.
     exact : bool
-        Whether edges are taken in the paper's order; otherwise it takes a third of the time.
+        Whether edges are processed in the paper's order; if not, it takes a third of the time.
 
     Returns
     -------
@@ -65,7 +67,7 @@ def segment_graph(edges: NDArray[np.integer], weight: NDArray[np.floating], size
     Raises
     ------
     InputError
-        For a weight that is not a number, or edges beyond the vertices.
+        For a weight of NaN, or edges of vertices that do not exist.
 
     """
     if edges.ndim != 2 or edges.shape[1] != 2 or weight.shape != edges.shape[:1]:
@@ -82,24 +84,24 @@ def segment_graph(edges: NDArray[np.integer], weight: NDArray[np.floating], size
     order = _lightest_first(weight)
     a, b = (np.ascontiguousarray(ends, np.int64).take(order) for ends in edges.T)
     forest = _Forest(size, scale)
-    join = _join_similar if exact else _join_in_rounds
-    join(forest, a, b, weight[order].astype(np.float64))
-    _join_small(forest, a, b, min_size)
+    merge = _merge_exactly if exact else _merge_approximately
+    merge(forest, a, b, weight[order].astype(np.float64))
+    _merge_small(forest, a, b, min_size)
     return numbered_by_first(forest.roots())
 
 
 class _Forest:
     """
-    Disjoint sets of vertices.
+    Disjoint sets of vertices (union-find).
 
     Attributes
     ----------
     parent : [N] int64
-        By vertex; a root is its own.
+        Of each vertex; a root is its own parent.
     size : [N] int64
-        Number of vertices; holds for roots.
+        Number of vertices; valid for roots.
     threshold : [N] float64
-        Heaviest edge that may still join the set to another; holds for roots.
+        Heaviest edge over which the set may still be merged; valid for roots.
     scale : float
 
     """
@@ -111,7 +113,7 @@ class _Forest:
         self.scale = scale
 
     def roots(self) -> NDArray[np.int64]:
-        """Return the root of each vertex."""
+        """Compress all paths; return the root of each vertex."""
         higher = self.parent[self.parent]
         while not np.array_equal(higher, self.parent):
             self.parent = higher
@@ -119,51 +121,54 @@ class _Forest:
         return self.parent
 
     def lightest(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the first of some edges between roots at each root; their number for none."""
+        """Return each root's first edge of the sorted edges (a, b) between roots; E for none."""
         first = np.full((2, len(self.parent)), len(a))
-        backwards = np.arange(len(a))[::-1]
+        backwards = np.arange(len(a))[::-1]  # a root keeps its last write: its first edge
         first[0, a[::-1]], first[1, b[::-1]] = backwards, backwards
         return first.min(axis=0)
 
 
 def _lightest_first(weight: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Return the stable order of the weights: torch sorts integers ten times as fast as floats."""
+    """Return the stable order of the weights; torch sorts integers ten times as fast as floats."""
     single = weight.dtype == np.float32
-    exact = weight + 0 if single else weight.astype(np.float64) + 0  # -0 is 0
+    exact = weight + 0 if single else weight.astype(np.float64) + 0  # -0 becomes 0
     bits: NDArray[np.signedinteger] = exact.view(np.int32 if single else np.int64)
+    # the bits of floats sort as integers once all but the sign of the negative ones are flipped
     ranked = np.where(bits < 0, bits ^ np.iinfo(bits.dtype).max, bits)
     return torch.from_numpy(ranked).sort(stable=True).indices.numpy()
 
 
-def _join_similar(forest: _Forest, a: NDArray[np.int64], b: NDArray[np.int64],
-                  weight: NDArray[np.float64]) -> None:
-    """Join components over sorted edges, as the paper's algorithm 1."""
+def _merge_exactly(forest: _Forest, a: NDArray[np.int64], b: NDArray[np.int64],
+                   weight: NDArray[np.float64]) -> None:
+    """Merge components over sorted edges, as the paper's algorithm 1."""
     number = np.arange(len(a))
     while len(a):
         first = forest.lightest(a, b)
         finished = np.append(weight, np.inf)[first] > forest.threshold
-        ours, theirs = first[a] == number, first[b] == number
-        chosen = np.flatnonzero(ours & theirs & ~finished[a] & ~finished[b])
+        lightest_of_both = (first[a] == number) & (first[b] == number)
+        chosen = np.flatnonzero(lightest_of_both & ~finished[a] & ~finished[b])
+        # these edges share no component, so their order does not matter
         one, other = a[chosen], b[chosen]
         forest.parent[other] = one
         forest.size[one] += forest.size[other]
+        # sorted edges: this one is the heaviest edge inside so far
         forest.threshold[one] = weight[chosen] + forest.scale / forest.size[one]
         before = len(a)
         a, b, weight = _unsettled(forest, finished, a, b, weight)
         number = number[:len(a)]
-        if (before - len(a)) * ROUND_SHARE < len(a):
+        if (before - len(a)) * MAX_EDGES_PER_SETTLED < len(a):
             rows = _first_of_each_pair(a, b)
             a, b, weight = a[rows], b[rows], weight[rows]
-            _join_similar_one_by_one(forest, a, b, weight)
+            _merge_one_by_one(forest, a, b, weight)
             break
 
 
-def _join_similar_one_by_one(forest: _Forest, a: NDArray[np.int64], b: NDArray[np.int64],
-                             weight: NDArray[np.float64]) -> None:
-    """Do what is left of `_join_similar` as the paper writes it."""
+def _merge_one_by_one(forest: _Forest, a: NDArray[np.int64], b: NDArray[np.int64],
+                      weight: NDArray[np.float64]) -> None:
+    """Process the remaining edges of `_merge_exactly` as the paper does."""
     size, threshold, heaviest = forest.size.tolist(), forest.threshold.tolist(), weight.tolist()
     parent = forest.parent.tolist()
-    for number, one, other in _still_apart(parent, a, b):
+    for number, one, other in _unmerged_edges(parent, a, b):
         if heaviest[number] <= threshold[one] and heaviest[number] <= threshold[other]:
             one, other = (one, other) if size[one] >= size[other] else (other, one)
             parent[other] = one
@@ -173,70 +178,78 @@ def _join_similar_one_by_one(forest: _Forest, a: NDArray[np.int64], b: NDArray[n
     forest.threshold = np.array(threshold)
 
 
-def _join_in_rounds(forest: _Forest, a: NDArray[np.int64], b: NDArray[np.int64],
-                    weight: NDArray[np.float64]) -> None:
-    """Join components over the lightest edge of either, round after round; edges are sorted."""
-    inside = np.zeros(len(forest.parent))  # the heaviest edge of each component
-    for _ in range(MOST_ROUNDS):
+def _merge_approximately(forest: _Forest, a: NDArray[np.int64], b: NDArray[np.int64],
+                         weight: NDArray[np.float64]) -> None:
+    """Merge components over the lightest edge of either, in rounds; edges are sorted."""
+    heaviest = np.zeros(len(forest.parent))  # edge inside each component; valid for roots
+    for _ in range(MAX_ROUNDS):
         if not len(a):
             break
         first = forest.lightest(a, b)
         finished = np.append(weight, np.inf)[first] > forest.threshold
+        # Each unfinished component with edges is attached to the component at the other end of
+        # its lightest edge, if the threshold of that component allows it, too.
         lower = np.flatnonzero(~finished & (first < len(a)))
         edge = first[lower]
-        upper = a[edge] + b[edge] - lower
-        joins = (weight[edge] <= forest.threshold[upper]) & ((first[upper] != edge)
-                                                             | (upper < lower))
-        lower, upper, edge = lower[joins], upper[joins], edge[joins]
+        upper = a[edge] + b[edge] - lower  # the other end of the edge
+        # Lightest edges form no cycles except of two components with the same lightest edge:
+        # of those only the one with the larger number is attached.
+        merges = (weight[edge] <= forest.threshold[upper]) & ((first[upper] != edge)
+                                                              | (upper < lower))
+        lower, upper, edge = lower[merges], upper[merges], edge[merges]
         forest.parent[lower] = upper
-        size, top = forest.size[lower], forest.roots()[lower]
-        np.add.at(forest.size, top, size)
-        np.maximum.at(inside, top, np.maximum(weight[edge], inside[lower]))
-        forest.threshold[top] = inside[top] + forest.scale / forest.size[top]
+        # Several components may have the same new root, directly or in chains: sizes are added
+        # and weights maximized by unbuffered operations. Roots are never in `lower`, and its
+        # sizes are read before any is changed, so each component counts once.
+        size, root = forest.size[lower], forest.roots()[lower]
+        np.add.at(forest.size, root, size)
+        np.maximum.at(heaviest, root, np.maximum(weight[edge], heaviest[lower]))
+        forest.threshold[root] = heaviest[root] + forest.scale / forest.size[root]
         a, b, weight = _unsettled(forest, finished, a, b, weight)
 
 
 def _unsettled(forest: _Forest, finished: NDArray[np.bool_], a: NDArray[np.int64],
                b: NDArray[np.int64], weight: NDArray[np.float64],
                ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Return the edges between components that are apart and not finished after a round."""
+    """Return the edges between different components that are not finished after a round."""
     unfinished = ~(finished[a] | finished[b])
     a, b = forest.parent[a], forest.parent[b]
     rows = np.flatnonzero(unfinished & (a != b))
     return a[rows], b[rows], weight[rows]
 
 
-def _join_small(forest: _Forest, a: NDArray[np.int64], b: NDArray[np.int64], min_size: int,
-                ) -> None:
+def _merge_small(forest: _Forest, a: NDArray[np.int64], b: NDArray[np.int64], min_size: int,
+                 ) -> None:
     """
-    Join components below a size over sorted edges, lightest first, until they reach it.
+    Merge components below a size over sorted edges, lightest first, until they reach it.
 
-    Large ones take in whatever comes: an edge to one need only be the lightest of the small one.
+    Large components absorb any small one, so the edge need only be the lightest of the small one.
     """
     while len(a):
-        top, before = forest.roots(), len(a)
-        a, b = top[a], top[b]
+        root, before = forest.roots(), len(a)
+        a, b = root[a], root[b]
         small = forest.size < min_size
         rows = np.flatnonzero((a != b) & (small[a] | small[b]))
         a, b = a[rows], b[rows]
-        if (before - len(rows)) * ROUND_SHARE < len(rows):
-            _join_small_one_by_one(forest, a, b, min_size)
+        if (before - len(rows)) * MAX_EDGES_PER_SETTLED < len(rows):
+            _merge_small_one_by_one(forest, a, b, min_size)
             break
         first, number = forest.lightest(a, b), np.arange(len(a))
-        ours, theirs = (first[a] == number) | ~small[a], (first[b] == number) | ~small[b]
-        chosen = np.flatnonzero(ours & theirs)
+        free_a, free_b = (first[a] == number) | ~small[a], (first[b] == number) | ~small[b]
+        chosen = np.flatnonzero(free_a & free_b)
         one, other = a[chosen], b[chosen]
+        # `one` absorbs `other`, which is small; a large one may absorb several at once
         one, other = np.where(small[other], one, other), np.where(small[other], other, one)
         forest.parent[other] = one
         np.add.at(forest.size, one, forest.size[other])
 
 
-def _join_small_one_by_one(forest: _Forest, a: NDArray[np.int64], b: NDArray[np.int64],
-                           min_size: int) -> None:
-    """Do what is left of `_join_small`, which says how."""
+def _merge_small_one_by_one(forest: _Forest, a: NDArray[np.int64], b: NDArray[np.int64],
+                            min_size: int) -> None:
+    """Process the remaining edges of `_merge_small`."""
     size = forest.size.tolist()
     parent = forest.parent.tolist()
-    for _, one, other in _still_apart(parent, a, b):
+    for _, one, other in _unmerged_edges(parent, a, b):
         if size[one] < min_size or size[other] < min_size:
             one, other = (one, other) if size[one] >= size[other] else (other, one)
             parent[other] = one
@@ -244,11 +257,11 @@ def _join_small_one_by_one(forest: _Forest, a: NDArray[np.int64], b: NDArray[np.
     forest.parent, forest.size = np.array(parent), np.array(size)
 
 
-def _still_apart(parent: list[int], a: NDArray[np.int64], b: NDArray[np.int64],
+def _unmerged_edges(parent: list[int], a: NDArray[np.int64], b: NDArray[np.int64],
                  ) -> Iterator[tuple[int, int, int]]:
-    """Yield number and roots of each edge between components that are apart when it comes."""
+    """Yield number and roots of each edge whose components have not been merged before it."""
     for number, (one, other) in enumerate(zip(a.tolist(), b.tolist())):
-        while parent[one] != one:
+        while parent[one] != one:  # path halving
             parent[one] = one = parent[parent[one]]
         while parent[other] != other:
             parent[other] = other = parent[parent[other]]
@@ -257,7 +270,7 @@ def _still_apart(parent: list[int], a: NDArray[np.int64], b: NDArray[np.int64],
 
 
 def _first_of_each_pair(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return where each unordered pair of vertices occurs first, ascending."""
+    """Return the first edge of each unordered pair of vertices, ascending."""
     if not len(a):
         return np.zeros(0, np.int64)
     pair = np.minimum(a, b) * (max(a.max(), b.max()) + 1) + np.maximum(a, b)

@@ -1,8 +1,8 @@
 """
-Superpoints: small patches of surface that belong to one object, with or without a mesh.
+Superpoints: small patches of surface that belong to one object, of clouds and of meshes.
 
-Masks of a model on segments are made of them. Both kinds come from the same graph segmentation;
-they differ in what an edge is and what it weighs.
+The masks of a model on segments consist of them. Both kinds come from the same graph segmentation
+and differ in their edges and edge weights.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from mask3d_core.errors import InputError
-from mask3d_core.geometry.normals import least_spread, vertex_normals
+from mask3d_core.geometry.normals import smallest_eigenvectors, vertex_normals
 from mask3d_core.scan import Scan
 from mask3d_core.sparse.grid import Grid, NEIGHBOR_OFFSETS, occupied_cells
 from mask3d_core.superpoints.graph_segmentation import segment_graph
@@ -21,29 +21,32 @@ from numpy.typing import NDArray
 import torch
 from torch.nn import functional
 
-CELLS = (1.25, 1.5, 2, 2.5, 3, 4)
-"""Larger sizes voxels of superpoints may have, in voxels of the model; the first that will do."""
-WITHOUT_GAPS = 0.36
-"""Fewer voxels of twice the size than this for one: dense real clouds have 0.26 to 0.35."""
-BLOCK = 4096
-"""Voxels whose normals are computed at once: what is around them stays in the cache."""
+GROWTH_FACTORS = (1.25, 1.5, 2, 2.5, 3, 4)
+"""Growth factors of the voxel size for clouds with gaps; the first that closes them is used."""
+MAX_PARENT_RATIO = 0.36
+"""
+Largest number of voxels of twice the size, relative to the number of voxels, of a surface without
+gaps. Dense real clouds have 0.26 to 0.35.
+"""
+VOXELS_PER_FIT = 4096
+"""Voxels whose normals are computed at once: their neighborhoods then stay in the cache."""
 
 
 @dataclass(frozen=True)
 class SuperpointSettings:
     """
-    How superpoints of bare clouds are made; the defaults were chosen on real scans.
+    Parameters of superpoints of clouds; the defaults were chosen on real scans.
 
     Attributes
     ----------
     scale : float
         k of Felzenszwalb and Huttenlocher, in units of the edge weight. Larger values give larger
-        superpoints; with 0.02 they are no better, and fewer.
+        superpoints; 0.02 gives fewer and no better ones.
     min_size : int
-        Smaller superpoints are joined to their most similar neighbour; voxels. With ScanNet's 20
-        small things are lost to what they stand on.
+        Smaller superpoints are merged with their most similar neighbor; in voxels. ScanNet's 20
+        merges small objects with what they stand on.
     color_weight : float
-        What a squared difference of colour (red, green, blue in 0..1) weighs against 1 minus the
+        Weight of a squared difference of colour (red, green, blue in 0..1) relative to 1 minus the
         cosine between normals; 0: colour is ignored.
 
     """
@@ -64,22 +67,22 @@ class SuperpointSettings:
 def find_superpoints(scan: Scan, voxel_size: float = 0.02,
                      settings: SuperpointSettings | None = None) -> NDArray[np.int64]:
     """
-    Divide a cloud into superpoints.
+    Segment a cloud into superpoints.
 
     The cloud is thinned to one mean point per voxel, so density does not matter and all points of
     a voxel share a superpoint. The result does not depend on the order of the points. Voxels that
-    touch in a side or an edge are linked; in a cloud that was thinned before they may be too small
-    for that, then up to four times as large ones are taken for all of it. A link weighs 1 - |cos|
-    of the angle between the normals plus `color_weight` times the squared difference of colour.
-    The normals have no sign: a map does not tell from where its points were seen, so a convex edge
-    cannot be told from a concave one and both divide.
+    share a face or an edge are connected. Clouds that were thinned before may have gaps between
+    voxels; the voxel size then grows up to four times, for the whole cloud. The weight of an edge
+    of the graph is 1 - |cos| of the angle between the normals, plus `color_weight` times the
+    squared difference of colour. The normals have no sign, because a map does not store from
+    where its points were seen: convex and concave edges cannot be told apart, and both separate.
 
     Parameters
     ----------
     scan : Scan
     voxel_size : float
-        Metres; that of the model which shall use the superpoints. Voxels that have no neighbours
-        all the same are superpoints of their own.
+        Metres; that of the model that will use the superpoints. Voxels without neighbors become
+        superpoints of their own.
     settings : SuperpointSettings, optional
 
     Returns
@@ -97,7 +100,7 @@ def find_superpoints(scan: Scan, voxel_size: float = 0.02,
     voxels = _touching_voxels(scan, voxel_size)
     cells, _ = Grid.sort(functional.pad(voxels.coords, (1, 0)))  # one scan, already in this order
     neighbors = cells.neighbors()
-    edges = _links(neighbors)
+    edges = _edges(neighbors)
     a, b = edges.t()
     normals = voxel_normals(voxels.centers, neighbors)
     weight = 1 - (normals.index_select(0, a) * normals.index_select(0, b)).sum(1).abs()
@@ -112,10 +115,10 @@ def find_superpoints(scan: Scan, voxel_size: float = 0.02,
 
 def voxel_normals(centers: torch.Tensor, neighbors: torch.Tensor) -> torch.Tensor:
     """
-    Fit a plane to each voxel and those around it, on the CPU.
+    Fit a plane to each voxel and its 26 neighbors, on the CPU.
 
-    Voxels count the less the further away they are, 1/e across a side, e^-2 across an edge, e^-3
-    across a corner: all alike, 27 of them blur creases.
+    Neighbors are weighted by their distance: 1/e across a face, e^-2 across an edge, e^-3 across a
+    corner. With equal weights the 27 voxels would blur creases.
 
     Parameters
     ----------
@@ -127,35 +130,36 @@ def voxel_normals(centers: torch.Tensor, neighbors: torch.Tensor) -> torch.Tenso
     Returns
     -------
     [V, 3] float32
-        Unit vectors as those of `neighbour_normals`: without sign.
+        Unit vectors without sign, as from `neighbor_normals`.
 
     """
-    columns = functional.pad(centers, (0, 0, 0, 1)).t().contiguous()  # a last one for none
-    falloff = torch.exp(-NEIGHBOR_OFFSETS.abs().sum(1)[:, None].to(centers.dtype))
+    columns = functional.pad(centers, (0, 0, 0, 1)).t().contiguous()  # [3, V + 1], last: absent
+    falloff = torch.exp(-NEIGHBOR_OFFSETS.abs().sum(1)[:, None].to(centers.dtype))  # [27, 1]
     normals = torch.empty(len(centers), 3)
-    for first in range(0, len(centers), BLOCK):
-        rows = slice(first, first + BLOCK)
-        around = neighbors[:, rows]
+    for first in range(0, len(centers), VOXELS_PER_FIT):
+        rows = slice(first, first + VOXELS_PER_FIT)
+        around = neighbors[:, rows]                             # [27, v]
         weight = falloff * (around < len(centers))
-        apart = [column.index_select(0, around.reshape(-1)).view(around.shape) - own
-                 for column, own in zip(columns, centers[rows].t())]
-        weighted = [weight * step for step in apart]
+        offset = [column.index_select(0, around.reshape(-1)).view(around.shape) - center
+                  for column, center in zip(columns, centers[rows].t())]
+        weighted = [weight * step for step in offset]
         total, sums = weight.sum(0), [step.sum(0) for step in weighted]
-        spread = [(weighted[i] * apart[j]).sum(0) - sums[i] * sums[j] / total
-                  for i, j in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))]
-        normals[rows] = torch.from_numpy(least_spread([one.double().numpy() for one in spread]))
+        moments = [(weighted[i] * offset[j]).sum(0) - sums[i] * sums[j] / total
+                   for i, j in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))]
+        normals[rows] = torch.from_numpy(
+            smallest_eigenvectors([moment.double().numpy() for moment in moments]))
     return normals
 
 
 def group_mesh(vertices: NDArray[np.floating], faces: NDArray[np.integer], scale: float = 0.01,
                min_size: int = 20) -> NDArray[np.int64]:
     """
-    Divide a mesh into superpoints as ScanNet's segmentator does.
+    Segment a mesh into superpoints as ScanNet's segmentator does.
 
-    The edges are those of the faces. An edge weighs 1 - cos of the angle between the normals of
-    its vertices, and the square of that where the second normal points away from the first
-    vertex: convex edges divide less. Weights have single precision and equal its weights to the
-    last bit; it leaves open which of equal ones comes first, here the order of the faces decides.
+    The edges are those of the faces. The weight of an edge is 1 - cos of the angle between the
+    normals of its vertices, squared if the second normal points away from the first vertex:
+    convex edges separate less. Weights equal the segmentator's to the last bit, in single
+    precision. It does not define the order of equal weights; here it is that of the faces.
 
     Parameters
     ----------
@@ -202,8 +206,8 @@ def _mesh_weights(vertices: NDArray[np.float32], normals: NDArray[np.float32],
 def _touching_voxels(scan: Scan, voxel_size: float) -> VoxelGrid:
     """Put a cloud on a grid of this voxel size, or of the first larger one that has no gaps."""
     voxels = voxel_grid(scan, voxel_size)
-    # the same question as in `_size_without_gaps`, answered from voxels that are there already
-    if len(occupied_cells(voxels.coords >> 1)[0]) < WITHOUT_GAPS * len(voxels):
+    # the criterion of `_size_without_gaps`, from voxels that exist already
+    if len(occupied_cells(voxels.coords >> 1)[0]) < MAX_PARENT_RATIO * len(voxels):
         return voxels
     size = _size_without_gaps(voxels.centers.double() + torch.from_numpy(voxels.origin),
                               voxel_size)
@@ -212,14 +216,14 @@ def _touching_voxels(scan: Scan, voxel_size: float) -> VoxelGrid:
 
 def _size_without_gaps(xyz: torch.Tensor, voxel_size: float) -> float | None:
     """
-    Return the first larger size of which voxels of points [V, 3] touch, if any will do.
+    Return the first larger voxel size at which points [V, 3] have no gaps; None if none has.
 
-    A surface without gaps has a quarter as many voxels of twice the size. Through gaps the graph
-    falls to pieces that follow the beat between the points and the grid.
+    A surface without gaps has a quarter as many voxels of twice the size. Gaps come from the
+    interference of the spacing of the points with the grid and disconnect the graph there.
     """
     count = cache(partial(_count_cells, xyz))
-    for size in (times * voxel_size for times in CELLS):
-        if count(2 * size) < WITHOUT_GAPS * count(size):
+    for size in (factor * voxel_size for factor in GROWTH_FACTORS):
+        if count(2 * size) < MAX_PARENT_RATIO * count(size):
             return size
     return None
 
@@ -228,12 +232,13 @@ def _count_cells(xyz: torch.Tensor, size: float) -> int:
     return len(occupied_cells((xyz / size).floor().long())[0])
 
 
-def _links(neighbors: torch.Tensor) -> torch.Tensor:
-    """Return the pairs of voxels that share a side or an edge, each once: [E, 2] int64."""
+def _edges(neighbors: torch.Tensor) -> torch.Tensor:
+    """Return the pairs of voxels that share a face or an edge, each once: [E, 2] int64."""
+    # offsets 0 to 12 are the opposites of 14 to 26
     wanted = [k for k in range(14, 27) if NEIGHBOR_OFFSETS[k].abs().sum() <= 2]
-    ahead, count = neighbors[wanted].numpy().reshape(-1), neighbors.shape[1]
-    found = np.flatnonzero(ahead < count)  # torch is slower
-    return torch.from_numpy(np.stack([found % count, ahead[found]]).astype(np.int64)).t()
+    neighbor, count = neighbors[wanted].numpy().reshape(-1), neighbors.shape[1]
+    present = np.flatnonzero(neighbor < count)  # torch is slower
+    return torch.from_numpy(np.stack([present % count, neighbor[present]]).astype(np.int64)).t()
 
 
 def _dot(u: NDArray[np.floating], v: NDArray[np.floating]) -> NDArray[np.floating]:

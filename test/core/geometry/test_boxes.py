@@ -1,4 +1,4 @@
-"""The smallest rectangle around points."""
+"""The rectangle of smallest area around points."""
 
 from mask3d_core.geometry.boxes import smallest_rectangle
 import numpy as np
@@ -7,18 +7,18 @@ import pytest
 from scipy.spatial import ConvexHull
 
 
-def turned(points: NDArray, angle: float) -> NDArray:
+def rotated(points: NDArray, angle: float) -> NDArray:
     """Rotate [n, 2] points counter-clockwise."""
     cos, sin = np.cos(angle), np.sin(angle)
     return points @ np.array([[cos, sin], [-sin, cos]])
 
 
 @pytest.mark.parametrize('degrees', [-90, -89, -45, -30, 0, 10, 45, 60, 89])
-def test_turned_rectangle(degrees: float) -> None:
+def test_rotated_rectangle(degrees: float) -> None:
     random = np.random.default_rng(0)
     inside = random.uniform(-1, 1, (500, 2)) * (2, 0.5)
     corners = np.array([[2, 0.5], [-2, 0.5], [-2, -0.5], [2, -0.5]])
-    x, y = (turned(np.concatenate([inside, corners]), np.radians(degrees)) + (100, -7)).T
+    x, y = (rotated(np.concatenate([inside, corners]), np.radians(degrees)) + (100, -7)).T
     box = smallest_rectangle(x, y)
     np.testing.assert_allclose(box.center, (100, -7))
     np.testing.assert_allclose(box.size, (4, 1))
@@ -27,14 +27,14 @@ def test_turned_rectangle(degrees: float) -> None:
     assert np.sin(box.yaw - np.radians(degrees)) == pytest.approx(0, abs=1e-9)
 
 
-def test_box_along_the_axes_of_a_square_is_not_turned() -> None:
+def test_an_axis_aligned_square_is_not_rotated() -> None:
     x, y = (grid.ravel() for grid in np.meshgrid(np.arange(5) * 0.1, np.arange(5) * 0.1))
     box = smallest_rectangle(x, y)
     assert box.yaw == 0
     np.testing.assert_allclose(box.size, (0.4, 0.4))
 
 
-def test_of_equal_rectangles_the_one_turned_least() -> None:
+def test_of_equal_rectangles_the_least_rotated_is_taken() -> None:
     corner = np.radians(np.arange(8) * 45 + 22.5)
     assert smallest_rectangle(np.cos(corner), np.sin(corner)).yaw == pytest.approx(0, abs=1e-12)
     corner = np.radians([90, 210, 330])
@@ -60,22 +60,22 @@ def test_points_on_a_line(number: int, angle: float) -> None:
 
 
 @pytest.mark.parametrize('seed', range(30))
-def test_holds_all_points_and_no_direction_is_better(seed: int) -> None:
+def test_contains_all_points_and_no_direction_is_better(seed: int) -> None:
     random = np.random.default_rng(seed)
     number = random.integers(3, 400)
-    points = turned(random.normal(size=(number, 2)) * random.uniform(0.1, 2, 2), seed)
+    points = rotated(random.normal(size=(number, 2)) * random.uniform(0.1, 2, 2), seed)
     if seed % 3 == 0:
         points = np.round(points, 1)       # a grid: many on one line, many equal
     points = points + random.choice([0, 1e4])
     box = smallest_rectangle(*points.T)
-    local = turned(points - box.center, -box.yaw)
+    local = rotated(points - box.center, -box.yaw)
     np.testing.assert_allclose(np.abs(local).max(axis=0), np.array(box.size) / 2, atol=1e-9)
     assert box.size[0] >= box.size[1]
     for angle in np.linspace(0, np.pi / 2, 181):
-        assert np.prod(box.size) <= np.prod(np.ptp(turned(points, angle), axis=0)) * (1 + 1e-7)
+        assert np.prod(box.size) <= np.prod(np.ptp(rotated(points, angle), axis=0)) * (1 + 1e-7)
 
 
-def test_a_side_lies_on_the_hull() -> None:
+def test_one_side_is_on_the_convex_hull() -> None:
     points = np.random.default_rng(3).normal(size=(2000, 2))
     box = smallest_rectangle(*points.T)
     hull = points[ConvexHull(points).vertices]
@@ -85,7 +85,7 @@ def test_a_side_lies_on_the_hull() -> None:
     assert off.min() < 1e-9
 
 
-def test_order_does_not_matter() -> None:
+def test_the_order_of_the_points_does_not_matter() -> None:
     random = np.random.default_rng(0)
     points = np.round(random.normal(size=(300, 2)), 2)
     box = smallest_rectangle(*points.T)

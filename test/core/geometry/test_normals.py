@@ -1,6 +1,6 @@
-"""Normals of clouds and meshes."""
+"""Surface normals of clouds and meshes."""
 
-from mask3d_core.geometry.normals import neighbour_normals, vertex_normals
+from mask3d_core.geometry.normals import neighbor_normals, vertex_normals
 import numpy as np
 from numpy.typing import NDArray
 import pytest
@@ -11,11 +11,11 @@ def test_equals_the_smallest_eigenvector(stretch: tuple[float, float, float]) ->
     random = np.random.default_rng(0)
     turn = np.linalg.qr(random.normal(size=(3, 3)))[0]
     xyz = random.normal(size=(500, 3)) * stretch @ turn + 40
-    neighbours = random.integers(0, len(xyz), (9000, 12))
+    neighbors = random.integers(0, len(xyz), (9000, 12))
 
-    normals = neighbour_normals(xyz, neighbours)
+    normals = neighbor_normals(xyz, neighbors)
 
-    apart = xyz[neighbours] - xyz[neighbours].mean(axis=1, keepdims=True)
+    apart = xyz[neighbors] - xyz[neighbors].mean(axis=1, keepdims=True)
     values, vectors = np.linalg.eigh(np.einsum('nki,nkj->nij', apart, apart))
     clear = values[:, 1] > 1.01 * values[:, 0]
     assert clear.mean() > 0.95
@@ -28,9 +28,9 @@ def test_equals_the_smallest_eigenvector(stretch: tuple[float, float, float]) ->
     np.zeros((20, 3)), np.arange(20)[:, None] * np.array([[1.0, 0, 0]]),
     np.arange(20)[:, None] * np.array([[0.1, 0.2, 0.3]]) + 1e4])
 def test_points_and_lines_have_some_normal(xyz: NDArray) -> None:
-    neighbours = (np.arange(20)[:, None] + np.arange(6)) % 20
+    neighbors = (np.arange(20)[:, None] + np.arange(6)) % 20
     with np.errstate(invalid='raise', divide='raise'):
-        normals = neighbour_normals(xyz, neighbours)
+        normals = neighbor_normals(xyz, neighbors)
     np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 def one_by_one(edges: NDArray, weight: NDArray, size: int, scale: float, min_size: int,
                ) -> list[int]:
-    """Return the segments as the paper's algorithm and ScanNet's joining of small ones say."""
+    """Segment by the paper's algorithm and ScanNet's merging of small components."""
     segment = list(range(size))
     threshold = [scale] * size
     order = sorted(range(len(edges)), key=lambda edge: weight[edge])
@@ -34,7 +34,7 @@ def one_by_one(edges: NDArray, weight: NDArray, size: int, scale: float, min_siz
 
 def in_rounds(edges: NDArray, weight: NDArray, size: int, scale: float, min_size: int,
               ) -> list[int]:
-    """Do the same where components join over the lightest edge of either, all at once."""
+    """Merge components over the lightest edge of either instead, all at once in each round."""
     segment, threshold = list(range(size)), {vertex: scale for vertex in range(size)}
     inside = [0.0] * size
     order = sorted(range(len(edges)), key=lambda edge: weight[edge])
@@ -77,34 +77,36 @@ def in_rounds(edges: NDArray, weight: NDArray, size: int, scale: float, min_size
 def test_equals_the_definition(size: int, degree: float, levels: int, scale: float,
                                min_size: int, seed: int) -> None:
     random = np.random.default_rng(seed)
-    edges = random.integers(0, size, (int(degree * size), 2))     # loops and doubles, too
+    edges = random.integers(0, size, (int(degree * size), 2))     # with loops and duplicates
     weight = random.integers(0, levels, len(edges)) / levels
+    max_edges = int(random.choice([0, 4, 1000]))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(graph_segmentation, 'ROUND_SHARE', int(random.choice([0, 4, 1000])))
+        patch.setattr(graph_segmentation, 'MAX_EDGES_PER_SETTLED', max_edges)
         found = segment_graph(edges, weight, size, scale, min_size)
     assert found.tolist() == one_by_one(edges, weight, size, scale, min_size)
 
 
-ROUND_SHARES = pytest.mark.parametrize('share', [0, 4, 10 ** 9])  # one by one, both, in rounds
+# Without rounds, with both, without the loop over single edges.
+ALL_ALGORITHMS = pytest.mark.parametrize('max_edges', [0, 4, 10 ** 9])
 
 
-@ROUND_SHARES
-def test_large_graph(share: int) -> None:
+@ALL_ALGORITHMS
+def test_large_graph(max_edges: int) -> None:
     random = np.random.default_rng(0)
     edges = random.integers(0, 600, (6000, 2))
     weight = random.uniform(0, 1, len(edges))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(graph_segmentation, 'ROUND_SHARE', share)
+        patch.setattr(graph_segmentation, 'MAX_EDGES_PER_SETTLED', max_edges)
         found = segment_graph(edges, weight, 600, 0.3, 3)
     assert found.max() > 10
     assert found.tolist() == one_by_one(edges, weight, 600, 0.3, 3)
 
 
-@ROUND_SHARES
-def test_edges_outside_the_spanning_tree_matter(share: int, monkeypatch: pytest.MonkeyPatch,
+@ALL_ALGORITHMS
+def test_edges_outside_the_spanning_tree_matter(max_edges: int, monkeypatch: pytest.MonkeyPatch,
                                                 ) -> None:
-    monkeypatch.setattr(graph_segmentation, 'ROUND_SHARE', share)
-    # 0 and 1 hang on a finished component of twenty; heavier than both links is their own.
+    monkeypatch.setattr(graph_segmentation, 'MAX_EDGES_PER_SETTLED', max_edges)
+    # 0 and 1 are linked to a finished component of twenty; their own edge is heavier than both.
     chain = np.stack([np.arange(2, 21), np.arange(3, 22)], axis=1)
     edges = np.concatenate([chain, [[0, 2], [1, 21], [0, 1]]])
     weight = np.array([0.0] * len(chain) + [1, 1, 2])
@@ -116,7 +118,7 @@ def test_edges_outside_the_spanning_tree_matter(share: int, monkeypatch: pytest.
        levels=strategies.sampled_from([1, 4, 16, 10 ** 9]),
        scale=strategies.sampled_from([0.01, 0.25, 1.0, 30.0]),
        min_size=strategies.integers(1, 8), seed=strategies.integers(0, 2 ** 32 - 1))
-def test_in_rounds_edges_join_what_their_thresholds_allow(
+def test_approximate_rounds_equal_their_definition(
         size: int, degree: float, levels: int, scale: float, min_size: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     edges = random.integers(0, size, (int(degree * size), 2))
@@ -125,8 +127,8 @@ def test_in_rounds_edges_join_what_their_thresholds_allow(
     assert found.tolist() == in_rounds(edges, weight, size, scale, min_size)
 
 
-def test_rounds_end() -> None:
-    """A large component whose threshold every small one it takes raises for the next."""
+def test_the_number_of_rounds_is_limited() -> None:
+    """A large component whose threshold grows with each small one that it absorbs."""
     large, small = np.arange(1000), 1000 + 2 * np.arange(1000)
     edges = np.concatenate([np.stack([large[:-1], large[1:]], 1), np.stack([small, small + 1], 1),
                             np.stack([np.zeros(1000, int), small], 1)])
@@ -135,17 +137,17 @@ def test_rounds_end() -> None:
     assert (found[:1000] == 0).all() and 0 < found.max() < 1000
 
 
-@ROUND_SHARES
-def test_thresholds_may_grow(share: int) -> None:
+@ALL_ALGORITHMS
+def test_thresholds_may_grow(max_edges: int) -> None:
     edges = np.array([[0, 1], [2, 3], [1, 2]])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(graph_segmentation, 'ROUND_SHARE', share)
+        patch.setattr(graph_segmentation, 'MAX_EDGES_PER_SETTLED', max_edges)
         for weight, segments in ((1.4, [0, 0, 0, 0]), (1.5, [0, 0, 1, 1])):   # 0.9 + 1 / 2
             found = segment_graph(edges, np.array([0.9, 0.9, weight]), 4, 1, 1)
             assert found.tolist() == segments
 
 
-def test_small_components_join_over_their_lightest_edge() -> None:
+def test_small_components_merge_over_their_lightest_edge() -> None:
     edges = np.array([[0, 1], [2, 3], [3, 4], [1, 2], [5, 6]])
     weight = np.array([0, 0, 5, 9, 0.0])
     assert segment_graph(edges, weight, 7, 1, 1).tolist() == [0, 0, 1, 1, 2, 3, 3]
@@ -162,6 +164,6 @@ def test_without_edges_every_vertex_is_a_segment() -> None:
     (np.array([[0, 5]]), np.zeros(1), r'vertices 0\.\.4, got 0\.\.5'),
     (np.array([[-1, 0]]), np.zeros(1), r'got -1\.\.0'),
     (np.array([[0, 1]]), np.array([np.nan]), 'got NaN')])
-def test_broken_graphs_are_errors(edges: NDArray, weight: NDArray, message: str) -> None:
+def test_invalid_graphs_are_errors(edges: NDArray, weight: NDArray, message: str) -> None:
     with pytest.raises(InputError, match=message):
         segment_graph(edges, weight, 5, 1, 1)

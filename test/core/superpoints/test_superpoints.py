@@ -8,7 +8,7 @@ from mask3d_core.files import read_scan
 from mask3d_core.scan import Scan
 from mask3d_core.sparse.grid import Grid
 from mask3d_core.superpoints.superpoints import (
-    _links,
+    _edges,
     find_superpoints,
     group_mesh,
     SuperpointSettings,
@@ -24,13 +24,13 @@ from torch.nn import functional
 
 
 def plane(width: float, height: float, step: float = 0.02) -> NDArray:
-    """Return points of the plane z = 0, a voxel's width apart."""
+    """Return points of a plane of constant z, one per voxel."""
     x, y = np.meshgrid(np.arange(step / 2, width, step), np.arange(step / 2, height, step))
     return np.stack([x.ravel(), y.ravel(), np.full(x.size, step / 2)], axis=1)
 
 
 def is_same_division(one: NDArray, two: NDArray) -> bool:
-    """Tell whether labels mean the same, whatever their numbers."""
+    """Tell whether two labellings are equal up to renumbering."""
     pairs = len(np.unique(np.stack([one, two]), axis=1).T)
     return pairs == len(np.unique(one)) == len(np.unique(two))
 
@@ -60,7 +60,7 @@ def test_box_on_a_table() -> None:
     assert (is_box == (share[superpoint] > 0.5)).mean() > 0.97
 
 
-def test_colour_divides_what_is_flat() -> None:
+def test_colour_separates_parts_of_a_plane() -> None:
     xyz = plane(1, 1)
     color = np.where(xyz[:, :1] < 0.5, [0.8, 0.2, 0.2], [0.2, 0.2, 0.8])
     scan = Scan.from_points(xyz, color)
@@ -71,7 +71,7 @@ def test_colour_divides_what_is_flat() -> None:
     assert not find_superpoints(Scan.from_points(xyz)).any()
 
 
-def test_apart_is_apart_and_small_ones_are_joined() -> None:
+def test_separate_surfaces_stay_separate_and_small_ones_are_merged() -> None:
     table = plane(0.5, 0.5)
     crumb = plane(0.04, 0.04)[:, [2, 0, 1]] + [0.2, 0.2, 0.02]
     xyz = np.concatenate([table, table + [0, 0, 1], crumb])
@@ -82,7 +82,7 @@ def test_apart_is_apart_and_small_ones_are_joined() -> None:
 
 
 @pytest.mark.parametrize('spacing', [1, 1.2, 1.4, 1.6, 2, 2.5, 3, 4])
-def test_a_plane_is_one_however_it_was_thinned(spacing: float) -> None:
+def test_a_thinned_plane_is_one_superpoint(spacing: float) -> None:
     random, leaf = np.random.default_rng(0), 0.02 * spacing
     turn = np.linalg.qr(random.normal(size=(3, 3)))[0]
     xyz = (random.uniform(0, 2, (200_000, 3)) * [1, 1, 0] + [0, 0, leaf / 2]) @ turn
@@ -93,8 +93,8 @@ def test_a_plane_is_one_however_it_was_thinned(spacing: float) -> None:
 
 
 @pytest.mark.parametrize('seed', range(200))
-def test_few_points_are_never_too_few(seed: int) -> None:
-    """Voxels are made larger only where more than one of them is left."""
+def test_few_points_have_superpoints(seed: int) -> None:
+    """Voxels grow only as long as there is more than one."""
     random = np.random.default_rng(seed)
     xyz = random.uniform(0, random.uniform(0.02, 0.06), (20, 3)) + random.uniform(-1, 1, 3)
     scan = Scan.from_points(xyz)
@@ -102,25 +102,25 @@ def test_few_points_are_never_too_few(seed: int) -> None:
         assert len(find_superpoints(scan, 0.02)) == 20
 
 
-def test_points_far_from_all_others_are_superpoints() -> None:
+def test_isolated_points_are_superpoints() -> None:
     assert sorted(find_superpoints(Scan.from_points(plane(1, 1, 0.1)))) == list(range(100))
 
 
-def test_links_run_across_sides_and_edges() -> None:
+def test_graph_edges_connect_voxels_that_share_a_face_or_an_edge() -> None:
     cube = torch.tensor([[0, x, y, z] for x in range(3) for y in range(3) for z in range(3)])
     grid, rows = Grid.sort(cube)
     places = grid.coords[:, 1:]
     near = (places[:, None] - places[None]).abs().sum(-1)
     chebyshev = (places[:, None] - places[None]).abs().amax(-1)
     wanted = ((near <= 2) & (chebyshev == 1)).triu().nonzero()
-    found = _links(grid.neighbors()).sort(1).values
+    found = _edges(grid.neighbors()).sort(1).values
     assert sorted(found.tolist()) == wanted.tolist()
 
 
 @pytest.mark.parametrize('kind, tolerance', [(torch.float64, 1e-5), (torch.float32, 1e-4)])
-def test_voxel_normals_are_the_weighted_fit(kind: torch.dtype, tolerance: float,
+def test_voxel_normals_are_those_of_a_weighted_fit(kind: torch.dtype, tolerance: float,
                                             monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('mask3d_core.superpoints.superpoints.BLOCK', 16)
+    monkeypatch.setattr('mask3d_core.superpoints.superpoints.VOXELS_PER_FIT', 16)
     draw = torch.Generator().manual_seed(0)
     coords = torch.unique(torch.randint(0, 5, (60, 3), generator=draw), dim=0)
     alone = torch.tensor([[20, 20, 20]])
@@ -150,7 +150,7 @@ def test_the_order_of_the_points_does_not_matter(size: int, spread: float, latti
                                                  colored: bool, seed: int) -> None:
     random = np.random.default_rng(seed)
     xyz = random.uniform(0, spread, (size, 3)) * (1, 1, random.uniform(0, 1))
-    if lattice:                                                  # ties between neighbours
+    if lattice:                                                  # ties between neighbors
         xyz = np.floor(xyz / 0.04) * 0.04
     xyz[:1] += 0.1                                               # more than one voxel
     color = random.uniform(0, 1, (size, 3)) if colored else None
@@ -170,7 +170,7 @@ def test_points_of_a_voxel_share_a_superpoint() -> None:
     assert len(np.unique(np.stack([voxel, superpoint]), axis=1).T) == len(np.unique(voxel))
 
 
-def test_wrong_settings_are_errors() -> None:
+def test_invalid_settings_are_errors() -> None:
     for name, value in (('scale', 0), ('min_size', 0), ('color_weight', -1)):
         with pytest.raises(InputError, match=f'expected {name} .* got {value}'):
             SuperpointSettings(**{name: value})
@@ -241,7 +241,7 @@ def test_mesh_equals_the_segmentator(columns: int, rows: int, noise: float, drop
     (np.zeros((3, 2)), np.zeros((1, 3), int), r'\[3, 2\] and \[1, 3\]'),
     (np.zeros((3, 3)), np.zeros((1, 4), int), r'triangles \[F, 3\], got .* \[1, 4\]'),
     (np.zeros((3, 3)), np.array([[0, 1, 3]]), r'vertices 0\.\.2, got 0\.\.3')])
-def test_broken_meshes_are_errors(vertices: NDArray, faces: NDArray, message: str) -> None:
+def test_invalid_meshes_are_errors(vertices: NDArray, faces: NDArray, message: str) -> None:
     with pytest.raises(InputError, match=message):
         group_mesh(vertices, faces)
 
@@ -249,7 +249,7 @@ def test_broken_meshes_are_errors(vertices: NDArray, faces: NDArray, message: st
 @pytest.mark.parametrize('name, voxel_size, most, least', [
     ('test55', 0.01, 180, 0.985), ('test55', 0.02, 75, 0.97), ('test10', 0.01, 80, 0.995),
     ('learn13', 0.02, 25, 0.993)])
-def test_superpoints_of_a_table_top_keep_to_its_objects(
+def test_superpoints_of_a_table_top_do_not_cross_its_objects(
         name: str, voxel_size: float, most: int, least: float, shared_data: Path) -> None:
     path = shared_data / 'clouds' / f'{name}.pcd'
     target = labels_of_each_point(path) // 10                    # 0: the table
