@@ -1,4 +1,4 @@
-"""Where the network runs: devices, their precision, and how much fits into their memory."""
+"""Devices the network runs on: their precision and memory."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ PRECISIONS: Final = {'float32': torch.float32, 'bfloat16': torch.bfloat16,
 BYTES_PER_VOXEL: Final = 8_000
 BYTES_PER_MASK: Final = 12
 """
-Memory of the full network, per voxel and per voxel and query; measured in docs/benchmarks.md.
+Memory of the full network, per voxel, and per voxel and query; measured in docs/benchmarks.md.
 
-Smaller backbones need less: the estimate is there to refuse a map that cannot fit, not to fill the
-memory to the brim.
+Smaller backbones need less. The estimate only has to reject maps that cannot fit.
 """
 
 
 def find_device(name: str) -> torch.device:
     """
-    Return the device called 'auto' (CUDA where there is one, else CPU), 'cpu', 'cuda', 'cuda:1'.
+    Return the device named 'auto' (CUDA if available, else CPU), 'cpu', 'cuda' or 'cuda:1'.
 
     Raises
     ------
     InputError
-        For another name, or for CUDA where torch has none.
+        For another name, or if torch has no such CUDA device.
 
     """
     if name == 'auto':
@@ -42,20 +41,20 @@ def find_device(name: str) -> torch.device:
     if device.type not in ('cpu', 'cuda'):
         raise InputError(f'device {name!r} is not supported; expected auto, cpu or cuda')
     if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
-        raise InputError(f'device {name!r} is not there: torch sees {torch.cuda.device_count()} '
-                         "CUDA devices (mask3d doctor says why); use 'cpu' or 'auto'")
+        raise InputError(f'device {name!r} does not exist: torch sees {torch.cuda.device_count()} '
+                         "CUDA devices (mask3d doctor shows why); use 'cpu' or 'auto'")
     return device
 
 
 def find_precision(name: str) -> torch.dtype:
-    """Return the type called float32, bfloat16 or float16; raise InputError for another."""
+    """Return the dtype named float32, bfloat16 or float16; raise InputError for another name."""
     if name not in PRECISIONS:
         raise InputError(f'unknown precision {name!r}; expected ' + ', '.join(PRECISIONS))
     return PRECISIONS[name]
 
 
 def check_memory(device: torch.device, num_voxels: int, num_queries: int) -> None:
-    """Raise InputError when a scan of so many voxels would not fit."""
+    """Raise InputError if a scan with this many voxels would not fit into memory."""
     needed = num_voxels * (BYTES_PER_VOXEL + BYTES_PER_MASK * num_queries)
     free = free_memory(device)
     if free is not None and needed > free:
@@ -65,8 +64,12 @@ def check_memory(device: torch.device, num_voxels: int, num_queries: int) -> Non
 
 
 @contextmanager
-def enough_memory(advice: str) -> Iterator[None]:
-    """Say in our words that the memory was too small after all: for what, and what to do."""
+def guard_memory(advice: str) -> Iterator[None]:
+    """
+    Turn an out-of-memory error into an InputError.
+
+    `advice` continues 'the memory is too small': what it is too small for, and what to do.
+    """
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -80,7 +83,7 @@ def enough_memory(advice: str) -> Iterator[None]:
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Return the bytes that can still be taken on a device; None where nobody says."""
+    """Return the free bytes of a device; None if the platform does not report them."""
     if device.type == 'cuda':
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 import time
 
-from mask3d_core.device import check_memory, enough_memory, find_device, find_precision
+from mask3d_core.device import check_memory, find_device, find_precision, guard_memory
 from mask3d_core.extraction.postprocess import EPS_VOXELS, extract, ExtractSettings
 from mask3d_core.instances import Instances
 from mask3d_core.model import Mask3D, Prediction
@@ -46,7 +46,7 @@ def load_segmenter(weights: str | Path | Weights | None = None, device: str = 'a
     num_queries : int, optional
         Default of `Segmenter.segment`; itself by default the number used in training.
     max_voxels : int, optional
-        Default of `Segmenter.segment`; itself by default what the weights say.
+        Default of `Segmenter.segment`; itself by default that of the weights.
 
     Raises
     ------
@@ -246,5 +246,5 @@ class Stopwatch:
 
 
 def _memory_for(voxels: Voxels) -> AbstractContextManager[None]:
-    return enough_memory(f'for {len(voxels)} voxels: crop the map, use fewer queries, or weights '
+    return guard_memory(f'for {len(voxels)} voxels: crop the map, use fewer queries, or weights '
                          'with larger voxels')

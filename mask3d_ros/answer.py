@@ -70,9 +70,9 @@ def answer(cloud: PointCloud2, segmenter: Segmenter, settings: Settings, tracker
                                   max_voxels=settings.max_voxels)
     begun = time.perf_counter()
     if settings.track:
-        ids = tracker.follow(scan, instances, cloud.header.frame_id)
+        ids = tracker.update(scan, instances, cloud.header.frame_id)
     else:
-        tracker.forget()
+        tracker.reset()
         ids = np.arange(1, len(instances) + 1, dtype=np.uint32)
     tracking = time.perf_counter() - begun
     return Answer(cloud, scan, instances, ids,

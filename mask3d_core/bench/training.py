@@ -11,7 +11,7 @@ from typing import Any
 
 from mask3d_core.bench.arithmetic import unet_arithmetic
 from mask3d_core.bench.inference import peak_bytes, product_rate, reset_peak
-from mask3d_core.device import enough_memory, find_device, find_precision
+from mask3d_core.device import find_device, find_precision, guard_memory
 from mask3d_core.files import read_scan
 from mask3d_core.model import Mask3D
 from mask3d_core.model.queries import farthest_points
@@ -126,7 +126,7 @@ def run_training_bench(files: Sequence[Path], settings: StepSettings, device: st
     measurements = []
     for file in files:
         print(f'mask3d: measuring {file} …', file=sys.stderr, flush=True)
-        with enough_memory('for this scan: set --recompute, or give a smaller one'):
+        with guard_memory('for this scan: set --recompute, or give a smaller one'):
             voxels = _voxels(facts, read_scan(file)).to(place)
             measurements.append(measure_training(model, voxels, file.stem, settings, repeats))
         print(_row(measurements[-1]), flush=True)

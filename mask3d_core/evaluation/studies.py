@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from mask3d_core.data.dataset import Dataset
 from mask3d_core.data.protocol import Protocol
-from mask3d_core.device import enough_memory
+from mask3d_core.device import guard_memory
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation.evaluation import Evaluation
 from mask3d_core.evaluation.scores import Scores
@@ -228,7 +228,7 @@ def run_studies(segmenter: Segmenter, dataset: Dataset, names: Sequence[str],
         labelled = dataset.read(name)
         truth = block_truth(dataset, labelled)
         with (file_errors(dataset.path(name)),
-              enough_memory('for this scan: use fewer queries, or weights with larger voxels')):
+              guard_memory('for this scan: use fewer queries, or weights with larger voxels')):
             view = View(segmenter, labelled.scan)
             for study, row in zip(studies, trials):
                 for trial, answer in zip(row, study.answer(view)):

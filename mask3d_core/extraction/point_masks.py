@@ -1,4 +1,4 @@
-"""Masks over the points of a scan, kept as the rows they hold: most hold few."""
+"""Masks over the points of a scan, stored as rows because most hold few points."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 import torch
 
-BLOCK = 1 << 14
+POINTS_PER_PRODUCT = 1 << 14
 """Points whose masks are multiplied at once: they stay in the processor's cache."""
-FEW = 0.05
-"""Part of all rows up to which gathering some is faster than going through all."""
+MAX_GATHER_SHARE = 0.05
+"""Share of the rows up to which gathering them is faster than a pass over all rows."""
 
 
 class Groups:
@@ -21,7 +21,7 @@ class Groups:
     Attributes
     ----------
     rows : [N] int64
-        Sorted by group, ascending inside one.
+        Sorted by group, ascending within a group.
     size : [G] int64
 
     """
@@ -36,7 +36,7 @@ class Groups:
         """Return the members of some groups, ascending."""
         size = self.size[chosen]
         total = int(size.sum())
-        if total > FEW * len(self.rows):
+        if total > MAX_GATHER_SHARE * len(self.rows):
             inside = np.zeros(len(self.size), bool)
             inside[chosen] = True
             return np.flatnonzero(inside[self._group])
@@ -44,13 +44,13 @@ class Groups:
         return np.sort(self.rows[np.repeat(skipped, size) + np.arange(total)])
 
 
-def points_of(regions: Sequence[NDArray[np.int64]], inverse: NDArray[np.int64],
-              segment: NDArray[np.int64] | None, least: float) -> list[NDArray[np.int64]]:
+def region_points(regions: Sequence[NDArray[np.int64]], inverse: NDArray[np.int64],
+                  segment: NDArray[np.int64] | None, min_share: float) -> list[NDArray[np.int64]]:
     """
     Return the points of regions that are given by their voxels.
 
-    With segments, a mask holds the segments that have more than half of their points in the
-    region, unless it would hold less than the part `least` of the region's points.
+    With segments, a mask consists of the segments with more than half of their points in the
+    region. A mask that would have less than `min_share` of the region's points stays as it is.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def points_of(regions: Sequence[NDArray[np.int64]], inverse: NDArray[np.int64],
     inverse : [N] int64
         The voxel of each point.
     segment : [N] int64 or None
-    least : float
+    min_share : float
 
     Returns
     -------
@@ -78,33 +78,38 @@ def points_of(regions: Sequence[NDArray[np.int64]], inverse: NDArray[np.int64],
     for index, mask in enumerate(masks):
         votes = np.bincount(number[mask], minlength=len(segments.size))
         chosen = np.flatnonzero(2 * votes > segments.size)
-        if segments.size[chosen].sum() >= least * len(mask):
+        if segments.size[chosen].sum() >= min_share * len(mask):
             masks[index] = segments.members(chosen)
     return masks
 
 
 def intersections(masks: Sequence[NDArray[np.int64]], num_points: int) -> NDArray[np.float64]:
-    """Return how many points each two of R masks share: [R, R]. Most points are in one at most."""
+    """
+    Return the number of points that each two of R masks have in common: [R, R].
+
+    Most points are in one mask at most; only the others are multiplied.
+    """
     common = np.diag(np.array([len(mask) for mask in masks], np.float64))
     count = np.zeros(num_points, np.int64)
     for mask in masks:
         count[mask] += 1
-    shared = count > 1
-    column = np.cumsum(shared) - 1
-    masks = [column[mask[shared[mask]]] for mask in masks]
-    for first in range(0, int(shared.sum()), BLOCK):
-        bits = np.zeros((len(masks), BLOCK), np.float32)
+    in_several = count > 1
+    column = np.cumsum(in_several) - 1
+    masks = [column[mask[in_several[mask]]] for mask in masks]
+    for first in range(0, int(in_several.sum()), POINTS_PER_PRODUCT):
+        bits = np.zeros((len(masks), POINTS_PER_PRODUCT), np.float32)
         for row, mask in zip(bits, masks):
-            row[mask[slice(*np.searchsorted(mask, (first, first + BLOCK)))] - first] = 1
+            inside = slice(*np.searchsorted(mask, (first, first + POINTS_PER_PRODUCT)))
+            row[mask[inside] - first] = 1
         part = torch.from_numpy(bits)
-        both = (part @ part.t()).numpy()  # counts up to BLOCK are exact in float32
+        both = (part @ part.t()).numpy()  # counts up to POINTS_PER_PRODUCT are exact in float32
         np.fill_diagonal(both, 0)
         common += both
     return common
 
 
-def packed(masks: Sequence[NDArray[np.int64]], num_points: int) -> NDArray[np.uint8]:
-    """Return masks as bits over N points, in the order of `numpy.packbits`: [R, ceil(N / 8)]."""
+def pack_masks(masks: Sequence[NDArray[np.int64]], num_points: int) -> NDArray[np.uint8]:
+    """Pack masks into bits over N points, in the order of `numpy.packbits`: [R, ceil(N / 8)]."""
     bits = np.zeros((len(masks), (num_points + 7) // 8), np.uint8)
     mask = np.zeros(num_points, bool)
     for row, rows in zip(bits, masks):

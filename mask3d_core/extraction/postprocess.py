@@ -1,4 +1,4 @@
-"""From what the queries say to instances of the cloud."""
+"""Post-process query predictions into instances of the scan."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from mask3d_core.classes import ClassTable
 from mask3d_core.errors import InputError
 from mask3d_core.extraction.clustering.dbscan import cluster_rows
-from mask3d_core.extraction.point_masks import intersections, packed, points_of
+from mask3d_core.extraction.point_masks import intersections, pack_masks, region_points
 from mask3d_core.extraction.regions import find_regions, Regions, split_regions
 from mask3d_core.geometry.boxes import smallest_rectangle
 from mask3d_core.instances import Instances
@@ -20,44 +20,44 @@ from numpy.typing import NDArray
 import torch
 
 EPS_VOXELS = 16
-"""Voxels between parts of a mask that are two objects; a quarter of it costs scores and time."""
+"""Default DBSCAN eps, in voxels of the weights; a quarter of it costs scores and time."""
 
 
 @dataclass(frozen=True)
 class ExtractSettings:
     """
-    What becomes of a prediction; the defaults suit a robot, `all_classes` a benchmark.
+    Settings of the post-processing; the defaults suit a robot, `all_classes` a benchmark.
 
     Attributes
     ----------
     score_threshold : float
         Drop instances with a lower score (eq. 7).
     top_k : int
-        Keep this many, by class probability; -1: as many as there are masks.
+        Keep at most this many, by class probability; -1: as many as there are masks.
     min_points : int
         Drop masks with fewer points of the cloud. 0 keeps empty ones, as the original does.
     dbscan_eps : float or None
-        Split masks into parts further apart than this, metres; 0: do not; None: than
-        `EPS_VOXELS` of the weights, which the segmenter knows. The paper's best are 0.9 for
-        ScanNet, 0.6 for S3DIS, 14 for STPLS3D (Table VII).
+        Split masks into parts further apart than this, metres; 0: no clustering; None:
+        `EPS_VOXELS` voxels of the weights, filled in by the segmenter. The paper's best are 0.9
+        for ScanNet, 0.6 for S3DIS, 14 for STPLS3D (Table VII).
     dbscan_min_points : int
-        Neighbours within eps, itself included, that make a voxel more than noise.
+        Voxels with fewer neighbors within eps, themselves included, are no core points.
     overlap_threshold : float or None
-        Drop an instance whose overlap (intersection over union) with a better one that is kept is
-        above this (non-maximum suppression); with `all_classes`, with one of the same class;
-        None: do not.
+        Non-maximum suppression: drop an instance whose intersection over union with a better,
+        kept one is above this; with `all_classes` only within a class; None: no suppression.
     cover_threshold : float or None
-        Drop an instance that covers more than this part of a better one, even of one that is
-        dropped itself (the original's `filter_out_instances`); None: do not.
+        Drop an instance that covers more than this share of a better one, even of a dropped one
+        (the original's `filter_out_instances`); None: do not.
     classes : tuple of str
         Keep instances of these classes; empty: of all.
     all_classes : bool
-        List a mask under each of its classes that makes the top k, not only under the likeliest.
-        Average precision rewards it, so the original does it; anyone else sees doubles.
+        Return a mask once for each of its classes among the top k, not only for the likeliest.
+        It raises average precision, so the original does it; for other uses it gives duplicates.
     superpoints : bool
-        Let a mask hold those superpoints of the scan of which it covers more than half: they end
-        where a surface does, which voxels of some centimetres do not see. A mask that would lose
-        more than half of its points stays as it is. Masks on segments always hold whole ones.
+        Replace a mask by those superpoints of the scan of which it covers more than half: they end
+        at the edges of surfaces, which voxels of some centimetres cannot resolve. A mask that
+        would lose more than half of its points stays as it is. Masks on segments always consist
+        of whole segments.
 
     """
 
@@ -91,7 +91,7 @@ class ExtractSettings:
 @dataclass(frozen=True, eq=False)
 class _Candidates:
     """
-    Scored pairs of a region and a class, best first.
+    Scored pairs of a region and a class, best score first.
 
     Attributes
     ----------
@@ -114,18 +114,18 @@ class _Candidates:
 def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTable,
             settings: ExtractSettings | None = None) -> Instances:
     """
-    Turn a prediction into instances (paper, Sec. III and eq. 7; the original's trainer).
+    Post-process a prediction into instances (paper, Sec. III, eq. 7; the original's trainer).
 
     Parameters
     ----------
     prediction : Prediction
         On any device.
     voxels : Voxels
-        Of the scan. With `segment`, which only a model on segments may be given, the rows of the
-        mask logits are segments, and a segment of the scan belongs to an instance when more than
-        half of its points do.
+        Of the scan. With `segment`, for models on segments only, the rows of the mask logits are
+        segments, and a segment of the scan belongs to an instance if more than half of its points
+        do.
     scan : Scan
-        Its `segment` are the superpoints of `settings.superpoints`; without, masks stay as they
+        Its `segment` are the superpoints for `settings.superpoints`; if None, masks stay as they
         are.
     classes : ClassTable
         The K classes of the prediction.
@@ -134,59 +134,59 @@ def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTa
     Returns
     -------
     Instances
-        Best score first, equal ones by query; their `seconds` name 'clustering' and 'instances',
-        the rest; `voxel_size` is that of the voxels.
+        Best score first, equal ones by query; `seconds` has 'clustering' and 'instances', the
+        rest; `voxel_size` is that of the voxels.
 
     Raises
     ------
     InputError
-        If the prediction is not of numbers, or a class is unknown.
+        If a logit is NaN, or a class is unknown.
 
     """
     settings = settings or ExtractSettings()
     wanted = classes.rows(settings.classes)
-    began = time.perf_counter()
+    start = time.perf_counter()
     segment = voxels.segment
     if segment is not None:
         segment = segment.to(prediction.mask_logits.device)
     rows = len(voxels) if segment is None else int(segment.max()) + 1
     assert len(prediction.mask_logits) == rows, 'one row of mask logits per voxel or segment'
-    prediction = _likely(prediction, settings)
+    prediction = _drop_unlikely(prediction, settings)
     regions = find_regions(prediction.mask_logits, segment)
-    split = time.perf_counter()
+    clustering_start = time.perf_counter()
     if settings.dbscan_eps:
         labels = cluster_rows(voxels.centers.cpu().numpy(), regions.voxels, settings.dbscan_eps,
                               settings.dbscan_min_points)
         regions = split_regions(regions, prediction.mask_logits, segment, labels)
-    clustering = time.perf_counter() - split
+    clustering = time.perf_counter() - clustering_start
 
     inverse = voxels.inverse.cpu().numpy()
-    regions = _large_enough(regions, inverse, settings.min_points)
+    regions = _drop_small(regions, inverse, settings.min_points)
     probability = torch.softmax(prediction.class_logits.float(), dim=1)[:, :-1].cpu().numpy()
     candidates = _rank(regions, probability, settings)
-    whole = scan.segment if segment is not None or settings.superpoints else None
+    superpoint = scan.segment if segment is not None or settings.superpoints else None
     needed, region = np.unique(candidates.region, return_inverse=True)
-    masks = points_of([regions.voxels[r] for r in needed], inverse, whole,
-                      least=0.5 * (segment is None))
-    candidates = _kept(replace(candidates, region=region), masks, len(scan), settings)
+    masks = region_points([regions.voxels[r] for r in needed], inverse, superpoint,
+                          min_share=0.5 * (segment is None))
+    candidates = _filter(replace(candidates, region=region), masks, len(scan), settings)
     if wanted:
         candidates = candidates[np.isin(candidates.row, wanted)]
-    instances = _describe(candidates, masks, scan, classes)
-    rest = time.perf_counter() - began - clustering
+    instances = _measure(candidates, masks, scan, classes)
+    rest = time.perf_counter() - start - clustering
     return replace(instances, seconds={'clustering': clustering, 'instances': rest},
                    voxel_size=voxels.size)
 
 
-def _likely(prediction: Prediction, settings: ExtractSettings) -> Prediction:
-    """Leave out queries that cannot reach the threshold: no score is above its probability."""
+def _drop_unlikely(prediction: Prediction, settings: ExtractSettings) -> Prediction:
+    """Drop queries below the score threshold: a score is at most the class probability."""
     if not settings.score_threshold or (settings.all_classes and settings.top_k == -1):
-        return prediction  # in the second case the number of masks says how many pairs there are
+        return prediction  # in the second case the number of pairs kept is the number of masks
     best = torch.softmax(prediction.class_logits.float(), dim=1)[:, :-1].amax(1)
-    keep = ~(best < settings.score_threshold)  # what is no number stays, for `_rank` to refuse
+    keep = ~(best < settings.score_threshold)  # keeps NaN, which is an error in `_rank`
     return Prediction(prediction.class_logits[keep], prediction.mask_logits[:, keep])
 
 
-def _large_enough(regions: Regions, inverse: NDArray[np.int64], min_points: int) -> Regions:
+def _drop_small(regions: Regions, inverse: NDArray[np.int64], min_points: int) -> Regions:
     """Drop regions with fewer points of the scan."""
     weight = np.bincount(inverse)
     keep = [r for r, rows in enumerate(regions.voxels) if weight[rows].sum() >= min_points]
@@ -196,36 +196,36 @@ def _large_enough(regions: Regions, inverse: NDArray[np.int64], min_points: int)
 
 def _rank(regions: Regions, probability: NDArray[np.float32], settings: ExtractSettings,
           ) -> _Candidates:
-    """Take the likeliest pairs of region and class, and sort them by score (eq. 7)."""
-    likely = probability[regions.query]                         # [R, K]
-    if not np.isfinite(likely).all():
-        raise InputError('the network answered with NaN: the weights are broken, or the precision '
+    """Take the top k pairs of region and class, and sort them by score (eq. 7)."""
+    probability = probability[regions.query]                    # [R, K]
+    if not np.isfinite(probability).all():
+        raise InputError('the network predicted NaN: the weights are broken, or the precision '
                          'is too low for them; try float32')
     if settings.all_classes:
-        region = np.repeat(np.arange(len(likely)), likely.shape[1])
-        row = np.tile(np.arange(likely.shape[1]), len(likely))
+        region = np.repeat(np.arange(len(probability)), probability.shape[1])
+        row = np.tile(np.arange(probability.shape[1]), len(probability))
     else:
-        region, row = np.arange(len(likely)), likely.argmax(axis=1)
-    count = len(likely) if settings.top_k == -1 else settings.top_k
-    top = _largest(likely[region, row], count)
+        region, row = np.arange(len(probability)), probability.argmax(axis=1)
+    count = len(probability) if settings.top_k == -1 else settings.top_k
+    top = _largest(probability[region, row], count)
     region, row = region[top], row[top]
-    score = likely[region, row] * regions.confidence[region]
+    score = probability[region, row] * regions.confidence[region]
     return _Candidates(region, row, score)[np.argsort(-score, kind='stable')]
 
 
 def _largest(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     """Return the indices of the largest values, descending, equal ones by index."""
     if count < len(values):
-        least = np.partition(values, len(values) - count)[len(values) - count]
-        likely = np.flatnonzero(values >= least)
+        smallest = np.partition(values, len(values) - count)[len(values) - count]
+        largest = np.flatnonzero(values >= smallest)
     else:
-        likely = np.arange(len(values))
-    return likely[np.argsort(-values[likely], kind='stable')][:count]
+        largest = np.arange(len(values))
+    return largest[np.argsort(-values[largest], kind='stable')][:count]
 
 
-def _kept(candidates: _Candidates, masks: list[NDArray[np.int64]], num_points: int,
-          settings: ExtractSettings) -> _Candidates:
-    """Drop the unlikely, the small, and those that overlap with a better one."""
+def _filter(candidates: _Candidates, masks: list[NDArray[np.int64]], num_points: int,
+            settings: ExtractSettings) -> _Candidates:
+    """Drop low scores, small masks, and masks that overlap with better ones."""
     size = np.array([len(mask) for mask in masks], np.int64)
     keep = ((candidates.score >= settings.score_threshold)
             & (size[candidates.region] >= settings.min_points))
@@ -242,21 +242,22 @@ def _kept(candidates: _Candidates, masks: list[NDArray[np.int64]], num_points: i
     if settings.overlap_threshold is not None:
         union = common.diagonal()[:, None] + common.diagonal() - common
         group = candidates.row if settings.all_classes else np.zeros_like(row)
-        candidates = candidates[_distinct(common / union, row, group, settings.overlap_threshold)]
+        kept = _non_maximum_suppression(common / union, row, group, settings.overlap_threshold)
+        candidates = candidates[kept]
     return candidates
 
 
-def _distinct(overlap: NDArray[np.float64], row: NDArray[np.int64], group: NDArray[np.int64],
-              threshold: float) -> NDArray[np.int64]:
+def _non_maximum_suppression(iou: NDArray[np.float64], row: NDArray[np.int64],
+                             group: NDArray[np.int64], threshold: float) -> NDArray[np.int64]:
     """
-    Choose, best first, those that overlap with none of their group chosen before.
+    Choose candidates, best first, that overlap with no chosen one of their group.
 
     Parameters
     ----------
-    overlap : [R, R]
+    iou : [R, R]
         Intersection over union of masks.
     row : [I]
-        The mask of each candidate.
+        The mask of each candidate, best candidate first.
     group : [I]
     threshold : float
 
@@ -265,21 +266,21 @@ def _distinct(overlap: NDArray[np.float64], row: NDArray[np.int64], group: NDArr
     masks_of: dict[int, list[int]] = {}
     for index, (mask, name) in enumerate(zip(row.tolist(), group.tolist())):
         masks = masks_of.setdefault(name, [])
-        if not (overlap[mask, masks] > threshold).any():
+        if not (iou[mask, masks] > threshold).any():
             masks.append(mask)
             chosen.append(index)
     return np.array(chosen, np.int64)
 
 
-def _describe(candidates: _Candidates, masks: list[NDArray[np.int64]], scan: Scan,
-              classes: ClassTable) -> Instances:
-    """Measure each instance and put its mask on the rows of the input cloud."""
+def _measure(candidates: _Candidates, masks: list[NDArray[np.int64]], scan: Scan,
+             classes: ClassTable) -> Instances:
+    """Measure each instance and map its mask to the rows of the input cloud."""
     regions, instance = np.unique(candidates.region, return_inverse=True)
     masks = [masks[region] for region in regions]
     columns = np.ascontiguousarray(scan.xyz.T)
     shapes = np.array([_shape(columns, mask) for mask in masks])
     shapes = shapes.reshape(-1, 16)[instance]                   # [I, 16]
-    bits = packed([scan.kept[mask] for mask in masks], scan.input_size)
+    bits = pack_masks([scan.kept[mask] for mask in masks], scan.input_size)
     ids = np.asarray(classes.ids, np.int32)
     return Instances(
         masks=bits[instance], num_points=scan.input_size,
@@ -301,5 +302,5 @@ def _shape(columns: NDArray[np.floating], rows: NDArray[np.int64]) -> list[float
     high = [float(p.max()) for p in points]
     center = [(a + b) / 2 for a, b in zip(low, high, strict=True)]
     size = [b - a for a, b in zip(low, high, strict=True)]
-    floor = smallest_rectangle(points[0], points[1])
-    return [*centroid, *center, *size, *floor.center, center[2], *floor.size, size[2], floor.yaw]
+    base = smallest_rectangle(points[0], points[1])
+    return [*centroid, *center, *size, *base.center, center[2], *base.size, size[2], base.yaw]

@@ -1,4 +1,4 @@
-"""Regions: the masks of a prediction, each split into the parts that hang together."""
+"""Regions: the binary masks of a prediction, and their clusters."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
-BLOCK = 1 << 14
-"""Rows of mask logits worked on at once: they stay in the processor's cache."""
+ROWS_PER_BLOCK = 1 << 14
+"""Rows of mask logits processed at once: they stay in the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
 class Regions:
     """
-    The binary masks of a prediction, before anyone asks for their class.
+    The binary masks of a prediction, without classes.
 
     Attributes
     ----------
     query : [R] int64
-        The query each region comes from, ascending.
+        Query of each region, ascending.
     voxels : R arrays of int64
-        Its voxels, ascending.
+        Voxels of each region, ascending.
     confidence : [R] float64
-        Mean probability of its voxels, the mask factor of eq. 7; 0 for an empty one.
+        Mean mask probability of its voxels, the mask factor of eq. 7; 0 for an empty region.
 
     """
 
@@ -39,7 +39,7 @@ class Regions:
 
 def find_regions(mask_logits: Tensor, segment: Tensor | None) -> Regions:
     """
-    Take the voxels with a positive logit: one region per query, empty ones included.
+    Threshold the mask logits at 0: one region per query, empty ones included.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def find_regions(mask_logits: Tensor, segment: Tensor | None) -> Regions:
     Raises
     ------
     InputError
-        If the logits are not numbers.
+        If a logit is NaN.
 
     """
     rows, probabilities = _positive(mask_logits)
@@ -68,14 +68,14 @@ def find_regions(mask_logits: Tensor, segment: Tensor | None) -> Regions:
 def split_regions(regions: Regions, mask_logits: Tensor, segment: Tensor | None,
                   labels: list[NDArray[np.int64]]) -> Regions:
     """
-    Split regions into their clusters; noise (label -1) and empty regions go.
+    Split regions into their clusters; drop noise (label -1) and empty regions.
 
     Parameters
     ----------
     regions : Regions
-        As `find_regions` returns them from the next two arguments.
+        From `find_regions(mask_logits, segment)`.
     mask_logits, segment
-        As there.
+        As in `find_regions`.
     labels : R arrays
         Cluster of each voxel of each region.
 
@@ -84,7 +84,7 @@ def split_regions(regions: Regions, mask_logits: Tensor, segment: Tensor | None,
     voxels: list[NDArray[np.int64]] = []
     confidence: list[float] = []
     for number, (rows, label) in enumerate(zip(regions.voxels, labels, strict=True)):
-        if label.any():
+        if label.any():  # more than cluster 0
             parts, means = _parts(rows, label, _probability(mask_logits, segment, rows, number))
             query += [number] * len(parts)
             voxels += parts
@@ -98,7 +98,7 @@ def split_regions(regions: Regions, mask_logits: Tensor, segment: Tensor | None,
 
 def _parts(rows: NDArray[np.int64], label: NDArray[np.int64], probability: NDArray[np.float64],
            ) -> tuple[list[NDArray[np.int64]], list[float]]:
-    """Split the voxels of one region by label; return them with the mean probability of each."""
+    """Split the voxels of one region by label; return the parts and their mean probabilities."""
     clustered = label >= 0
     rows, label, probability = rows[clustered], label[clustered], probability[clustered]
     count = np.bincount(label)
@@ -116,19 +116,19 @@ def _probability(mask_logits: Tensor, segment: Tensor | None, voxels: NDArray[np
 
 def _positive(mask_logits: Tensor) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float32]]]:
     """Return for each of Q queries the rows with a positive logit, ascending, and its sigmoid."""
-    blocks = mask_logits.split(BLOCK)
+    blocks = mask_logits.split(ROWS_PER_BLOCK)
 
     def find(number: int) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float32]]]:
         block = blocks[number]
-        if block.sum().isnan() and block.isnan().any():  # the sum alone is quick, and may overflow
-            raise InputError('the network answered with NaN: the weights are broken, or the '
+        if block.sum().isnan() and block.isnan().any():  # the sum is fast but may overflow
+            raise InputError('the network predicted NaN: the weights are broken, or the '
                              'precision is too low for them; try float32')
         inside = (block > 0).t().cpu().numpy()
         query, row = np.divmod(np.flatnonzero(inside), inside.shape[1])  # torch is slower
         place = torch.from_numpy(row * len(inside) + query).to(block.device)
         probability = block.flatten()[place].float().sigmoid().cpu().numpy()
         ends = np.cumsum(np.bincount(query, minlength=len(inside)))
-        return np.split(row + number * BLOCK, ends)[:-1], np.split(probability, ends)[:-1]
+        return np.split(row + number * ROWS_PER_BLOCK, ends)[:-1], np.split(probability, ends)[:-1]
 
     parts = (shared(find, len(blocks)) if mask_logits.device.type == 'cpu'
              else [find(number) for number in range(len(blocks))])

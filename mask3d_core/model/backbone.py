@@ -106,7 +106,7 @@ class UNet(nn.Module):
         return outputs
 
     def _run(self, module: nn.Module, features: Tensor, *levels: Level) -> Tensor:
-        """Run one module, checkpointed if `recompute` says so and gradients are needed."""
+        """Run one module, checkpointed if `recompute` is on and gradients are needed."""
         if not (self.recompute and torch.is_grad_enabled()):
             return module(features, *levels)
         return checkpoint(module, features, *levels, use_reentrant=False,

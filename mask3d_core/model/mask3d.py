@@ -24,7 +24,7 @@ SAMPLE_SIZES = (200, 800, 3200, 12800, 51200)
 Largest number of voxels a query attends to in training, per level, coarse to fine (paper, Sec.
 III-C).
 
-Each refinement step samples anew; at inference queries attend to all voxels.
+Each refinement step draws new samples; at inference queries attend to all voxels.
 """
 
 

@@ -7,7 +7,7 @@ import math
 import time
 from typing import cast, TYPE_CHECKING
 
-from mask3d_core.device import enough_memory
+from mask3d_core.device import guard_memory
 from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D
 from mask3d_core.training.batches import Batch, load_samples
@@ -123,7 +123,7 @@ def add_gradients(learner: Learner, share: Share, seed: int, step: int) -> list[
         batch = Batch(samples, fabric.device, learner.model.config.kernels)
         counts = number < share.counted
         more = number + 1 < len(share.batches)  # gradients are added up until the last
-        with enough_memory('for a step: lower --batch_voxels, or set '
+        with guard_memory('for a step: lower --batch_voxels, or set '
                            '--checkpoint_activations true'), \
                 count_rows(learner.model, counts), \
                 fabric.no_backward_sync(learner.forward, enabled=more):

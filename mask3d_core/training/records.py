@@ -15,7 +15,7 @@ from mask3d_core.training.progress import Progress
 from mask3d_core.training.run_folder import BEST, LAST, RunFolder, STATE, State
 from mask3d_core.training.setup import Material
 from mask3d_core.training.validation import picture_path, score_values, validate
-from mask3d_core.weights.checkpoint import save_weights, save_whole, Weights
+from mask3d_core.weights.checkpoint import save_atomic, save_weights, Weights
 import torch
 
 MEASURES = ('AP50', 'AP', 'AP25')
@@ -122,7 +122,7 @@ class Records:
         """Save the state and the last weights; a run goes on from here."""
         if self.writes:
             save_weights(self.path / LAST, self.weights(done))
-            save_whole(self.path / STATE, {
+            save_atomic(self.path / STATE, {
                 'step': done, 'learner': self.learner.state(), 'scores': self.scores,
                 'best': self.best, 'trained': dict(self.run.weights.trained),
                 'material': self.run.material.fingerprint})

@@ -12,7 +12,7 @@ import zipfile
 from mask3d_core.errors import InputError
 from mask3d_core.files.target import atomic_write
 from mask3d_core.training.config import config_text, differences, load_config, TrainConfig
-from mask3d_core.weights.checkpoint import load_whole
+from mask3d_core.weights.checkpoint import load_verified
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -118,7 +118,7 @@ def open_run(config: TrainConfig, resume: bool) -> State | None:
 def load_state(path: Path) -> State:
     """Read a state onto the CPU; raise InputError when it is broken."""
     try:
-        return load_whole(path)
+        return load_verified(path)
     except (RuntimeError, ValueError, TypeError, KeyError, EOFError, pickle.UnpicklingError,
             zipfile.BadZipFile) as error:
         raise InputError(f'{path} is damaged ({error}): start a new run from the weights beside '

@@ -1,1 +1,6 @@
-"""The weights file: the model and its facts, and the one that ships with the package."""
+"""
+Weights files.
+
+checkpoint  reading, writing and checking them; untrained weights
+shipped     the file that ships with the package
+"""

@@ -1,4 +1,4 @@
-"""The weights file: a model and the facts that belong to it, in one file."""
+"""The weights file: a model, its weights and its metadata in one file."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ import torch
 
 FORMAT: Final = 'mask3d weights'
 VERSION: Final = 1
-HALVED: Final = 4096
-"""Numbers of the smallest tensor that is stored in half precision, where that is wanted."""
+MIN_HALF_SIZE: Final = 4096
+"""Numbers of the smallest tensor that is stored in half precision, if that is asked for."""
 SCANNET_COLOR_MEAN: Final = (0.47793125906962, 0.4303257521323044, 0.3749598901421883)
 SCANNET_COLOR_STD: Final = (0.2834475483823543, 0.27566157565723015, 0.27018971370874995)
 UNTRAINED: Final = ('These weights are untrained: boxes, classes and scores mean nothing; '
-                    'the way through and its speed are the real ones.')
+                    'only the pipeline and its timings are meaningful.')
 
 
 @dataclass(frozen=True, eq=False)
 class Weights:
     """
-    What one weights file holds.
+    The content of a weights file.
 
     Attributes
     ----------
@@ -48,11 +48,11 @@ class Weights:
     voxel_color : str
         'mean' of a voxel's points (the paper) or its 'first' point (the original's code).
     color_mean, color_std : 3 floats
-        Colours 0..1 become (color - mean) / std.
+        Colours 0..1 are normalised to (color - mean) / std.
     trained : mapping
-        Facts of the training as plain values: data, command, seed, scores. Empty: untrained.
+        Metadata of the training as plain values: data, command, seed, scores. Empty: untrained.
     licence : str
-        Under which terms the weights may be used.
+        Licence of the weights.
     state : mapping of str to tensor
         The state dict of `Mask3D(model)`, on the CPU unless loaded elsewhere.
     max_voxels : int
@@ -91,7 +91,7 @@ class Weights:
 
     @property
     def does_without_color(self) -> bool:
-        """Return whether it also serves clouds without colour, having learned from such."""
+        """Whether the model can segment clouds without colour; it was trained on such, too."""
         return bool(self.trained.get('color_drop'))
 
     @property
@@ -100,7 +100,7 @@ class Weights:
         return self.model.in_channels >= 3
 
     def colored(self, scan: Scan) -> Scan:
-        """Give a scan without colour the mean one, if the model has learned to do without."""
+        """Give a scan without colour the mean colour, if the model was trained for that."""
         if scan.color is not None or not self.does_without_color:
             return scan
         mean = np.asarray(self.color_mean, np.float32)
@@ -108,7 +108,7 @@ class Weights:
 
     @property
     def voxelization(self) -> Voxelization:
-        """How the model wants its scans."""
+        """How scans are voxelized for the model."""
         return Voxelization(self.voxel_size, self.voxel_color,
                             self.color_mean if self.uses_color else None,
                             self.color_std if self.uses_color else None, self.max_voxels)
@@ -116,21 +116,21 @@ class Weights:
 
 def save_weights(path: str | Path, weights: Weights, half: bool = False) -> None:
     """
-    Write a weights file, whole or not at all.
+    Write a weights file, atomically.
 
     Parameters
     ----------
     path : path
     weights : Weights
     half : bool
-        Store matrices as float16: half the size, and predictions that differ by less than
-        training again with another seed would make them. They are float32 again once loaded.
+        Store matrices as float16: half the size, and predictions differ by less than those of
+        two trainings with different seeds. They are converted to float32 when loaded.
 
     Raises
     ------
     InputError
-        When the state does not fit the model, or a fact is no plain value: the file could not be
-        read again. When the file cannot be written.
+        If the state does not fit the model, if metadata is not made of plain values, which could
+        not be read again, or if the file cannot be written.
 
     """
     path = Path(path)
@@ -144,21 +144,21 @@ def save_weights(path: str | Path, weights: Weights, half: bool = False) -> None
     _check_plain(content, path.name)
     content['state'] = {name: _stored(tensor, half) for name, tensor in weights.state.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_whole(path, content)
+    save_atomic(path, content)
 
 
 def _stored(tensor: torch.Tensor, half: bool) -> torch.Tensor:
-    """Copy a tensor of the state as the file holds it; few numbers are not worth rounding."""
+    """Copy a tensor of the state for the file; small tensors keep their precision."""
     plain = tensor.detach().cpu().contiguous().clone()
-    return plain.half() if half and plain.numel() >= HALVED else plain
+    return plain.half() if half and plain.numel() >= MIN_HALF_SIZE else plain
 
 
-def save_whole(path: Path, content: Mapping[str, Any]) -> None:
-    """Write what torch can save, whole or not at all; raise InputError when it cannot be."""
+def save_atomic(path: Path, content: Mapping[str, Any]) -> None:
+    """Run `torch.save` atomically; raise InputError if the file cannot be written."""
     with atomic_write(path) as file:
         try:
             torch.save(content, file)
-        except RuntimeError as error:  # of torch, about what is left of a file on a full disk
+        except RuntimeError as error:  # torch hides the OSError of a full disk behind its own
             if isinstance(error.__context__, OSError):
                 raise error.__context__ from None
             raise
@@ -167,7 +167,7 @@ def save_whole(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _check_plain(facts: dict[str, Any], where: str) -> None:
-    """Raise InputError that names every fact which `load_weights` would refuse to read."""
+    """Raise InputError that names the metadata which `load_weights` would reject."""
     def readable(value: Any) -> bool:
         buffer = io.BytesIO()
         try:
@@ -192,35 +192,35 @@ def _check_plain(facts: dict[str, Any], where: str) -> None:
 
 
 def is_weights_file(path: str | Path) -> bool:
-    """Tell whether a file is one that `save_weights` wrote."""
+    """Tell whether `save_weights` wrote this file."""
     return _mentions(Path(path), FORMAT)
 
 
 def _mentions(path: Path, word: str) -> bool:
-    """Tell whether a word stands in what torch saved beside the tensors."""
+    """Tell whether the pickled part of a file that torch saved contains a word."""
     try:
         with zipfile.ZipFile(path) as archive:
             return any(word.encode() in archive.read(name) for name in archive.namelist()
                        if name.endswith('/data.pkl'))
     except (zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, OSError):
-        return False  # whoever reads it says what is wrong with it
+        return False  # reading the file reports what is wrong with it
 
 
 def load_weights(path: str | Path, device: str | torch.device = 'cpu') -> Weights:
     """
-    Read a weights file without running anything it contains.
+    Read a weights file without executing code from it.
 
     Parameters
     ----------
     path : path
         Written by `save_weights`.
     device : torch device
-        Where the tensors of the state go.
+        Device of the tensors of the state.
 
     Raises
     ------
     InputError
-        When the file is missing, broken, of another kind, or does not fit its own model; the
+        If the file is missing, damaged, of another kind, or does not fit its own model; the
         message names the tensor.
 
     """
@@ -230,7 +230,7 @@ def load_weights(path: str | Path, device: str | torch.device = 'cpu') -> Weight
                          '`mask3d train` or `mask3d convert` wrote')
     content = _read(path)
     if not isinstance(content, dict) or content.get('format') != FORMAT:
-        raise InputError(_foreign(path))
+        raise InputError(_describe_foreign(path))
     if content.get('version') != VERSION:
         raise InputError(f'{path.name} has version {content.get("version")} of the weights '
                          f'format, this program reads {VERSION}: update mask3d_ros')
@@ -239,7 +239,7 @@ def load_weights(path: str | Path, device: str | torch.device = 'cpu') -> Weight
     except InputError as error:
         raise InputError(f'{path.name} cannot be used: {error}') from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f'{path.name} is damaged: its facts cannot be read ({error!r}); '
+        raise InputError(f'{path.name} is damaged: its metadata cannot be read ({error!r}); '
                          'copy or convert it again') from error
     check_state(weights.model, weights.state, path.name)
     return replace(weights, state={name: tensor.to(device)
@@ -248,23 +248,23 @@ def load_weights(path: str | Path, device: str | torch.device = 'cpu') -> Weight
 
 def _read(path: Path) -> Any:
     try:
-        return load_whole(path)
+        return load_verified(path)
     except pickle.UnpicklingError as error:
-        raise InputError(_foreign(path)) from error
+        raise InputError(_describe_foreign(path)) from error
     except (RuntimeError, ValueError, TypeError, KeyError, EOFError, OSError, zipfile.BadZipFile,
             zlib.error) as error:
         raise InputError(f'{path.name} is no weights file or is cut short ({error}): copy it '
                          'again, or make one with `mask3d convert ORIGINAL.ckpt OUT`') from error
 
 
-def load_whole(path: Path) -> Any:
+def load_verified(path: Path) -> Any:
     """
-    Read onto the CPU what `save_whole` wrote, without running anything it contains.
+    Read onto the CPU what `save_atomic` wrote, without executing code from it.
 
     Raises
     ------
     zipfile.BadZipFile
-        When a checksum is wrong, which torch.load does not look at; and all that it raises.
+        If a checksum is wrong, which torch.load does not verify; and whatever that raises.
 
     """
     with zipfile.ZipFile(path) as archive:
@@ -274,8 +274,8 @@ def load_whole(path: Path) -> Any:
     return torch.load(path, map_location='cpu', weights_only=True)
 
 
-def _foreign(path: Path) -> str:
-    """Say what a file is that is not ours."""
+def _describe_foreign(path: Path) -> str:
+    """Return a message about a file of another kind."""
     if _mentions(path, 'state_dict'):
         return (f'{path.name} is a checkpoint of the original Mask3D or of another program: run '
                 f'`mask3d convert {path} {path.with_suffix(".weights").name}` first')
@@ -287,7 +287,7 @@ def _from_content(content: dict[str, Any]) -> Weights:
     (mean_r, mean_g, mean_b), (std_r, std_g, std_b) = (
         map(float, content[key]) for key in ('color_mean', 'color_std'))
     if not all(isinstance(tensor, torch.Tensor) for tensor in content['state'].values()):
-        raise TypeError('the state holds something that is no tensor')
+        raise TypeError('the state contains a value that is not a tensor')
     state = {name: tensor.float() if tensor.dtype == torch.float16 else tensor
              for name, tensor in content['state'].items()}
     return Weights(
@@ -295,23 +295,23 @@ def _from_content(content: dict[str, Any]) -> Weights:
         float(content['voxel_size']), str(content['voxel_color']),
         (mean_r, mean_g, mean_b), (std_r, std_g, std_b),
         dict(content['trained']), str(content['licence']), state,
-        _whole(content.get('max_voxels', 0)))
+        _integer(content.get('max_voxels', 0)))
 
 
-def _whole(value: Any) -> int:
+def _integer(value: Any) -> int:
     if type(value) is not int:
-        raise TypeError(f'{value!r} is no whole number')
+        raise TypeError(f'{value!r} is not an integer')
     return value
 
 
 def expected_state(config: ModelConfig) -> dict[str, torch.Tensor]:
-    """Return the state dict of a model as tensors without memory: names, shapes, types."""
+    """Return the state dict of a model on the meta device: names, shapes, dtypes."""
     with torch.device('meta'):
         return Mask3D(config).state_dict()
 
 
 def check_state(config: ModelConfig, state: Mapping[str, torch.Tensor], where: str) -> None:
-    """Raise InputError that names every tensor which is missing, extra or misshapen."""
+    """Raise InputError that names all tensors that are missing, unexpected or misshapen."""
     expected = expected_state(config)
     faults = [f'{name} is missing' for name in expected if name not in state]
     faults += [f'{name} is unknown' for name in state if name not in expected]
@@ -323,24 +323,24 @@ def check_state(config: ModelConfig, state: Mapping[str, torch.Tensor], where: s
         raise InputError(list_faults(where, faults))
 
 
-def list_faults(where: str, faults: list[str], most: int = 8) -> str:
+def list_faults(where: str, faults: list[str], max_listed: int = 8) -> str:
     """Return one sentence about tensors that do not fit."""
-    more = f', and {len(faults) - most} more' if len(faults) > most else ''
+    more = f', and {len(faults) - max_listed} more' if len(faults) > max_listed else ''
     return (f'{where} does not fit its model ({len(faults)} tensors): '
-            + '; '.join(faults[:most]) + more)
+            + '; '.join(faults[:max_listed]) + more)
 
 
 def describe(tensor: torch.Tensor) -> str:
-    """Return shape and type of a tensor: '[3, 64] float32'."""
+    """Return shape and dtype of a tensor: '[3, 64] float32'."""
     return f'{list(tensor.shape)} {str(tensor.dtype).removeprefix("torch.")}'
 
 
 def untrained_weights(config: ModelConfig, classes: ClassTable, voxel_size: float = 0.02,
                       seed: int = 0) -> Weights:
     """
-    Make weights as training would start from: the same seed gives the same numbers.
+    Return randomly initialized weights, reproducible from the seed.
 
-    The random state of the program stays as it was.
+    The global random state is not changed.
     """
     with torch.random.fork_rng(devices=[]), torch.device('cpu'):
         torch.manual_seed(seed)
@@ -351,10 +351,10 @@ def untrained_weights(config: ModelConfig, classes: ClassTable, voxel_size: floa
 
 def demo_weights(seed: int = 2) -> Weights:
     """
-    Make untrained weights of full size with ScanNet's classes; whoever uses them says `UNTRAINED`.
+    Return untrained weights of full size with ScanNet's classes; users print `UNTRAINED`.
 
-    Without training all queries see nearly the same mask; the default seed is one whose mask
-    covers most of a scan, so that there is something to look at.
+    Without training all queries predict nearly the same mask. With the default seed it covers most
+    of a scan, so that there is something to display.
     """
     classes = load_classes('scannet20').without(['wall', 'floor'])
     return untrained_weights(ModelConfig(num_classes=len(classes)), classes, seed=seed)

@@ -1,4 +1,4 @@
-"""The weights that ship with the package."""
+"""The weights file that ships with the package."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 def shipped_weights() -> Path:
     """
-    Return the weights file that is used when none is given.
+    Return the path of the weights file that is used by default.
 
-    A small model for indoor maps, coloured or not, trained on generated rooms; `docs/weights.md`
-    says how well it does and how it was made.
+    A small model for indoor maps with or without colour, trained on generated rooms;
+    `docs/weights.md` describes its training and its scores.
     """
     return Path(str(resources.files('mask3d_core'))) / 'weights' / 'rooms.weights'

@@ -1,7 +1,7 @@
 """
-Nothing is left on the CPU that CUDA would miss, and nothing asked of CUDA that it does not have.
+All tensors are on the GPU where they must be, and no operation is used that CUDA lacks.
 
-CI has no GPU: a pretended one refuses what a real one would, and gives the numbers of the CPU.
+CI has no GPU: an emulated device rejects what CUDA rejects, and computes on the CPU.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ import torch
 from torch.utils import backend_registration
 
 if not hasattr(backend_registration, '_setup_privateuseone_for_python_backend'):
-    pytest.skip('this torch cannot pretend', allow_module_level=True)
+    pytest.skip('this torch has no Python backend to emulate a device', allow_module_level=True)
 from pretend_cuda import DEVICE, PretendCuda, PretendTensor  # noqa: E402
 
 CLASSES = load_classes('scannet20').without(['wall', 'floor'])
@@ -55,7 +55,7 @@ def scan() -> Scan:
     return Scan.from_points(xyz, random.uniform(0, 1, xyz.shape).astype(np.float32))
 
 
-def test_it_refuses_what_cuda_refuses() -> None:
+def test_it_rejects_what_cuda_rejects() -> None:
     here = torch.arange(4)
     there = here.to(DEVICE)
     assert isinstance(there, PretendTensor) and (there + 1).cpu().tolist() == [1, 2, 3, 4]

@@ -1,4 +1,4 @@
-"""Scan in, instances out."""
+"""The full pipeline: scan in, instances out."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -64,7 +64,7 @@ def test_instances_of_a_room(segmenter: Segmenter, room: Any) -> None:
 
 @pytest.mark.parametrize('max_voxels, superpoint_size', [
     (0, segmenters.SUPERPOINT_VOXEL_RATIO * 0.05), (100, 1.3 * 0.05)])
-def test_masks_hold_whole_superpoints_unless_that_is_switched_off(
+def test_masks_consist_of_whole_superpoints_unless_disabled(
         room: Any, max_voxels: int, superpoint_size: float) -> None:
     segmenter = load_segmenter(untrained_weights(SMALL, CLASSES, voxel_size=0.05, seed=16), 'cpu',
                                max_voxels=max_voxels)
@@ -84,17 +84,17 @@ def test_masks_hold_whole_superpoints_unless_that_is_switched_off(
 
 def test_running_out_of_memory_in_the_background_is_an_input_error(
         room: Any, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
-    def too_much(*_: Any) -> None:
+    def out_of_memory(*_: Any) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(segmenters, 'find_superpoints', too_much)
+    monkeypatch.setattr(segmenters, 'find_superpoints', out_of_memory)
     with pytest.raises(InputError, match='the memory is too small'):
         segmenter.segment(Scan.from_points(*room))
 
 
-def test_superpoints_where_the_weights_want_segments(room: Any) -> None:
+def test_superpoints_are_computed_for_weights_on_segments(room: Any) -> None:
     weights = untrained_weights(replace(SMALL, on_segments=True), CLASSES, voxel_size=0.05,
-                                seed=16)  # one whose masks are neither empty nor everything
+                                seed=16)  # masks are neither empty nor full
     segmenter = load_segmenter(weights, 'cpu')
     scan = Scan.from_points(*room)
     superpoint = find_superpoints(scan, 0.05)
@@ -106,10 +106,11 @@ def test_superpoints_where_the_weights_want_segments(room: Any) -> None:
     np.testing.assert_array_equal(found.masks, given.masks)
     share = [np.bincount(superpoint, found.mask(index)[scan.kept]) / np.bincount(superpoint)
              for index in range(len(found))]
-    assert set(np.unique(share)) == {0, 1}, 'a superpoint is in a mask or not'
+    assert set(np.unique(share)) == {0, 1}, 'a superpoint is completely in a mask or not at all'
 
 
-def test_same_scan_twice_and_shuffled(segmenter: Segmenter, room: Any) -> None:
+def test_repeated_and_shuffled_scans_give_equal_results(segmenter: Segmenter,
+                                                        room: Any) -> None:
     xyz, color = room
     shuffled = np.random.default_rng(1).permutation(len(xyz))
     one = segmenter.segment(Scan.from_points(xyz, color))
@@ -124,7 +125,8 @@ def test_same_scan_twice_and_shuffled(segmenter: Segmenter, room: Any) -> None:
         np.testing.assert_array_equal(three.mask(index), one.mask(index)[shuffled])
 
 
-def test_from_a_file(weights: Weights, segmenter: Segmenter, room: Any, tmp_path: Path) -> None:
+def test_weights_from_a_file(weights: Weights, segmenter: Segmenter, room: Any,
+                             tmp_path: Path) -> None:
     save_weights(tmp_path / 'small.weights', weights)
     loaded = load_segmenter(tmp_path / 'small.weights', num_queries=7)
     assert loaded.num_queries == 7
@@ -143,7 +145,7 @@ def test_lower_precision_is_close(weights: Weights, segmenter: Segmenter, room: 
     assert (one.class_logits - two.class_logits).abs().max() < most
 
 
-def test_loading_leaves_the_weights_as_they_are(weights: Weights, segmenter: Segmenter) -> None:
+def test_loading_does_not_change_the_weights(weights: Weights, segmenter: Segmenter) -> None:
     fresh = untrained_weights(SMALL, CLASSES, voxel_size=0.05)
     for name, tensor in weights.state.items():
         assert torch.equal(tensor, fresh.state[name]), name
@@ -181,8 +183,8 @@ def test_number_of_queries_is_checked(weights: Weights, room: Any) -> None:
         load_segmenter(learned, 'cpu').segment(Scan.from_points(*room), num_queries=19)
 
 
-def test_what_one_call_asks_for_is_of_that_call_alone(weights: Weights, segmenter: Segmenter,
-                                                      room: Any) -> None:
+def test_arguments_of_a_call_do_not_affect_the_next(weights: Weights, segmenter: Segmenter,
+                                                    room: Any) -> None:
     scan, every = Scan.from_points(*room), ExtractSettings(min_points=0, dbscan_eps=0, top_k=-1,
                                                            overlap_threshold=None)
     before = segmenter.segment(scan, every)
@@ -197,7 +199,7 @@ def test_what_one_call_asks_for_is_of_that_call_alone(weights: Weights, segmente
     assert (segmenter.num_queries, segmenter.max_voxels) == (SMALL.num_queries, 0)
 
 
-def test_a_dense_map_is_seen_with_larger_voxels(weights: Weights, room: Any) -> None:
+def test_dense_maps_get_larger_voxels(weights: Weights, room: Any) -> None:
     scan, watch = Scan.from_points(*room), Stopwatch(torch.device('cpu'))
     exact = load_segmenter(weights, 'cpu')
     bounded = load_segmenter(replace(weights, max_voxels=100), 'cpu')

@@ -1,4 +1,4 @@
-"""Scans on a grid."""
+"""Voxelization of scans."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,14 +15,14 @@ FIRST = Voxelization(0.1, 'first', (0., 0., 0.), (1., 1., 1.))
 
 
 def five_points(segment: list[int] | None = None) -> Scan:
-    """Return three points in one voxel and two in another, all of them inside twice over."""
+    """Return three points in one voxel and two in another."""
     xyz = np.array([[.01, .02, .03], [.03, .02, .05], [.05, .02, .01], [-.05, .0, .0],
                     [-.01, .0, .0]], np.float32)
     color = np.array([[0, 0, 0], [.5, .5, .5], [1, 1, 1], [1, 0, 0], [0, 0, 1]], np.float32)
     return Scan(xyz, color, None if segment is None else np.array(segment), np.arange(5), 5)
 
 
-def test_mean_of_the_points() -> None:
+def test_voxels_have_the_mean_of_their_points() -> None:
     voxels = voxelize(five_points(), PLAIN)
     assert voxels.coords.tolist() == [[-1, 0, 0], [0, 0, 0]]
     assert voxels.inverse.tolist() == [1, 1, 1, 0, 0]
@@ -31,7 +31,7 @@ def test_mean_of_the_points() -> None:
                                [[-.03, 0, 0], [.03, .02, .03]], atol=1e-6)
 
 
-def test_a_grid_has_the_mean_points_and_colors_themselves() -> None:
+def test_a_grid_has_mean_positions_and_plain_colors() -> None:
     grid = voxel_grid(five_points(), 0.1)
     assert grid.coords.tolist() == [[-1, 0, 0], [0, 0, 0]]
     assert grid.inverse.tolist() == [1, 1, 1, 0, 0]
@@ -40,7 +40,7 @@ def test_a_grid_has_the_mean_points_and_colors_themselves() -> None:
     assert voxel_grid(replace(five_points(), color=None), 0.1).color is None
 
 
-def test_first_of_the_points() -> None:
+def test_voxels_have_their_first_point() -> None:
     voxels = voxelize(five_points(), FIRST)
     np.testing.assert_array_equal(voxels.features, [[1, 0, 0], [0, 0, 0]])
     np.testing.assert_allclose(voxels.centers.numpy() + voxels.origin,
@@ -57,12 +57,12 @@ def test_colors_are_normalized() -> None:
     np.testing.assert_allclose(voxels.features, [[0, -1, 0], [0, 0, 0]], atol=1e-6)
 
 
-def test_without_color_every_voxel_is_one() -> None:
+def test_without_color_features_are_ones() -> None:
     voxels = voxelize(five_points(), Voxelization(0.1, 'mean', None, None))
     assert voxels.features.tolist() == [[1.], [1.]]
 
 
-def test_order_of_the_points_does_not_matter() -> None:
+def test_the_order_of_the_points_does_not_matter() -> None:
     random = np.random.default_rng(0)
     xyz = random.uniform(-3, 3, (5000, 3)).astype(np.float32)
     color = random.uniform(0, 1, (5000, 3)).astype(np.float32)
@@ -74,7 +74,7 @@ def test_order_of_the_points_does_not_matter() -> None:
     np.testing.assert_array_equal(one.inverse[shuffled], two.inverse)
 
 
-def test_voxels_are_sorted_and_every_point_is_in_its_voxel() -> None:
+def test_voxels_are_sorted_and_contain_their_points() -> None:
     xyz = np.random.default_rng(1).uniform(-50, 50, (3000, 3))
     voxels = voxelize(Scan.from_points(xyz), Voxelization(0.5, 'mean', None, None))
     coords = voxels.coords.tolist()
@@ -82,7 +82,7 @@ def test_voxels_are_sorted_and_every_point_is_in_its_voxel() -> None:
     np.testing.assert_array_equal(voxels.coords[voxels.inverse], np.floor(xyz / 0.5))
 
 
-def test_far_from_the_origin_nothing_is_lost() -> None:
+def test_precision_is_kept_far_from_the_origin() -> None:
     near = np.random.default_rng(2).uniform(0, 2, (500, 3)).round(3)
     far = near + [65536, -32768, 0]
     one, two = (voxelize(Scan.from_points(xyz), Voxelization(0.25, 'mean', None, None))
@@ -93,7 +93,7 @@ def test_far_from_the_origin_nothing_is_lost() -> None:
 @pytest.mark.parametrize('most, size', [
     (0, 0.1), (20_000, 0.1),          # 100 x 100 voxels
     (9_500, 0.105), (8_000, 0.115), (6_500, 0.125), (100, 0.13)])
-def test_a_cloud_that_fills_too_many_voxels_gets_larger_ones(most: int, size: float) -> None:
+def test_clouds_of_more_than_max_voxels_get_larger_voxels(most: int, size: float) -> None:
     x, y = np.mgrid[:200, :200] * 0.05 + 0.01
     floor = np.stack([x, y, 0 * x], -1).reshape(-1, 3)
     bounded = voxelize(Scan.from_points(floor), Voxelization(0.1, 'mean', None, None, most))
@@ -127,7 +127,7 @@ def test_batch_coords_number_the_scans() -> None:
 
 
 @pytest.mark.parametrize('case', ['voxelize_validation', 'voxelize_train'])
-def test_as_the_original(golden: Callable[[str], Any], case: str) -> None:
+def test_equals_the_original(golden: Callable[[str], Any], case: str) -> None:
     stored = golden(case)
     for number in range(2):
         points, feats = stored[f'in_points_{number}'], stored[f'in_feats_{number}']

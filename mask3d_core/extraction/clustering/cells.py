@@ -1,4 +1,4 @@
-"""Cells: points gathered in small cubes, and what the cubes alone say about distances."""
+"""Cells: points sorted into small cubes, and bounds on the distances between cubes."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-SIDE = (1 - 1e-5) / np.sqrt(3)
-"""Of a cube for eps 1: the points in it are within eps, with a margin for rounding."""
-CROWDED = 6
+CELL_SIDE = (1 - 1e-5) / np.sqrt(3)
+"""Side of a cell for eps 1: its points are within eps of each other, with a rounding margin."""
+MIN_POINTS_PER_SMALL_CELL = 6
 """
-Points per cube of half that side from which on it is the better one: touching cubes are then
-within eps too, so fewer points have to be compared. With fewer points, fewer cubes are better.
+Mean number of points per cell of half that side from which on half the side is faster. Touching
+cells are then within eps, too, so fewer points are compared; with fewer points, fewer cells win.
 """
-FINEST = 2.0 ** 30
-"""Cubes along one axis beyond which rounding a point into one errs by more than the margin."""
-SLACK = 1e-6
-"""Relative: trees are asked a little too far, then the exact distance decides."""
-CHUNK = 1 << 21
-"""Point pairs compared at once: bounds the memory to about 150 MB."""
+MAX_CELLS_PER_AXIS = 2.0 ** 30
+"""With more, the rounding error of a point's cell exceeds the margin."""
+QUERY_SLACK = 1e-6
+"""Relative: k-d trees are queried this much beyond eps, then the exact distance decides."""
+MAX_PAIRS = 1 << 21
+"""Pairs of points compared at once: bounds the memory to about 150 MB."""
 
 
 @dataclass(frozen=True, eq=False)
 class Cells:
     """
-    Points in cubes, and which cubes lie within eps of each other.
+    Points in cells, and which cells are within eps of each other.
 
-    A bound on a distance is computed from the corners of two boxes with the operations, in the
-    order, that compute the distance itself. Rounding is monotone, so the bounds hold for the
-    rounded distances too: `sure` and `maybe` are exact, never approximate.
+    Bounds on distances are computed from the corners of two boxes by the same operations, in the
+    same order, as the distances themselves. Rounding is monotone, so the bounds hold for rounded
+    distances, too: `sure` and `maybe` are exact, not approximate.
 
     Attributes
     ----------
     xyz : [V, 3] float64
         The points, metres.
     cell : [V] uint16 or int64
-        Cell of each point. Sixteen bits, where they do, sort by counting, several times faster.
+        Cell of each point; uint16 if possible, which numpy sorts several times faster.
     count : int
         C, the number of cells; none is empty.
     sure : [E, 2] int64
         Pairs of cells whose points are all within eps of each other.
     maybe : [F, 2] int64
-        Pairs of cells where only the points can tell.
+        Pairs of cells of which some points may be within eps.
     eps, limit : float
         Metres, and its square.
 
@@ -70,22 +70,22 @@ def gather_cells(points: NDArray[np.floating], eps: float) -> Cells:
         For points of another shape or with a NaN, or an eps that is not positive.
 
     """
-    xyz = checked(points, eps)
-    cell = _cell_of_point(xyz, eps * SIDE / 2)
+    xyz = checked_points(points, eps)
+    cell = _cell_of_point(xyz, eps * CELL_SIDE / 2)
     count = int(cell.max()) + 1
-    if len(xyz) < CROWDED * count:
-        cell = _cell_of_point(xyz, eps * SIDE)
+    if len(xyz) < MIN_POINTS_PER_SMALL_CELL * count:
+        cell = _cell_of_point(xyz, eps * CELL_SIDE)
         count = int(cell.max()) + 1
     if count <= 1 << 16:
         cell = cell.astype(np.uint16)
     sorted_xyz = xyz[np.argsort(cell, kind='stable')]
     size = np.bincount(cell)
-    low, high = boxes(sorted_xyz, np.cumsum(size) - size)
+    low, high = bounding_boxes(sorted_xyz, np.cumsum(size) - size)
     sure, maybe = _close_pairs(low, high, eps)
     return Cells(xyz, cell, count, sure, maybe, float(eps), float(eps) * float(eps))
 
 
-def checked(points: NDArray[np.floating], eps: float) -> NDArray[np.float64]:
+def checked_points(points: NDArray[np.floating], eps: float) -> NDArray[np.float64]:
     """Return points in double precision; raise InputError as `gather_cells` does."""
     xyz = np.asarray(points, np.float64)
     if xyz.ndim != 2 or xyz.shape[1] != 3 or not len(xyz) or not np.isfinite(xyz).all():
@@ -95,22 +95,22 @@ def checked(points: NDArray[np.floating], eps: float) -> NDArray[np.float64]:
     return xyz
 
 
-def boxes(xyz: NDArray[np.float64], start: NDArray[np.int64],
-          ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the lowest and highest corner of each run of points that begins at `start`."""
+def bounding_boxes(xyz: NDArray[np.float64], start: NDArray[np.int64],
+                   ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the lowest and highest corner of each range of points that begins at `start`."""
     return np.minimum.reduceat(xyz, start), np.maximum.reduceat(xyz, start)
 
 
 def squared_length(difference: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the squared length of [..., 3] vectors, summed x first as k-d trees do."""
+    """Return the squared length of [..., 3] vectors, summed in the order of scipy's k-d tree."""
     x, y, z = difference[..., 0], difference[..., 1], difference[..., 2]
     return x * x + y * y + z * z
 
 
-def box_bounds(low_a: NDArray[np.float64], high_a: NDArray[np.float64],
-               low_b: NDArray[np.float64], high_b: NDArray[np.float64],
-               ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the least and the largest squared distance of points in two boxes: two [E]."""
+def distance_bounds(low_a: NDArray[np.float64], high_a: NDArray[np.float64],
+                    low_b: NDArray[np.float64], high_b: NDArray[np.float64],
+                    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the smallest and largest squared distance of points in two boxes: two [E]."""
     near = squared_length(np.maximum(np.maximum(low_b - high_a, low_a - high_b), 0))
     far = squared_length(np.maximum(high_b - low_a, high_a - low_b))
     return near, far
@@ -120,17 +120,17 @@ def every_pair(start_a: NDArray[np.int64], count_a: NDArray[np.int64],
                start_b: NDArray[np.int64], count_b: NDArray[np.int64],
                ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
     """
-    Pair every index of one range with every index of another, for each of E range pairs.
+    Pair every index of one range with every index of another, for each of E pairs of ranges.
 
     Yields
     ------
     edge, i, j : three [P] int64
-        Number of the range pair, an index of its first range, one of its second. P stays near
-        `CHUNK` as long as no single range pair is larger.
+        Number of the pair of ranges, an index of its first range, one of its second. P stays near
+        `MAX_PAIRS` as long as no single pair of ranges has more.
 
     """
     size = count_a * count_b
-    part = np.cumsum(size) // CHUNK
+    part = np.cumsum(size) // MAX_PAIRS
     for first, last in _runs(part):
         edge = np.repeat(np.arange(first, last), size[first:last])
         offset = np.arange(len(edge)) - np.repeat(
@@ -146,18 +146,19 @@ def _runs(values: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
 
 
 def _cell_of_point(xyz: NDArray[np.float64], side: float) -> NDArray[np.int64]:
-    """Return the number of each point's cube; where floats cannot count cubes, of its place."""
+    """Return the cell of each point; if cells are too small to count, one per position."""
     local = xyz - xyz.min(axis=0)
-    if local.max() >= side * FINEST:
+    if local.max() >= side * MAX_CELLS_PER_AXIS:
         return np.unique(xyz, axis=0, return_inverse=True)[1].reshape(-1)
-    cube = np.floor(local / side).astype(np.int64)
-    x, y, z = (_numbered(cube[:, axis], int(cube[:, axis].max()) + 1) for axis in range(3))
+    cell = np.floor(local / side).astype(np.int64)
+    # renumbered axis by axis, so that the keys stay small: counting is faster than sorting
+    x, y, z = (_renumber(cell[:, axis], int(cell[:, axis].max()) + 1) for axis in range(3))
     width, depth = int(y.max()) + 1, int(z.max()) + 1
-    row = _numbered(x * width + y, (int(x.max()) + 1) * width)
-    return _numbered(row * depth + z, (int(row.max()) + 1) * depth)
+    row = _renumber(x * width + y, (int(x.max()) + 1) * width)
+    return _renumber(row * depth + z, (int(row.max()) + 1) * depth)
 
 
-def _numbered(key: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+def _renumber(key: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     """Renumber keys in 0..size-1 without gaps, in their order."""
     if size > 8 * len(key) + 1024:
         return np.unique(key, return_inverse=True)[1]
@@ -168,16 +169,16 @@ def _numbered(key: NDArray[np.int64], size: int) -> NDArray[np.int64]:
 
 def _close_pairs(low: NDArray[np.float64], high: NDArray[np.float64], eps: float,
                  ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the pairs of boxes that are surely, and that may be, within eps."""
+    """Return the pairs of boxes whose points are all, and of which some may be, within eps."""
     middle = (low + high) / 2
     diagonal = float(np.sqrt(squared_length(high - low).max()))
-    reach = (eps + diagonal) * (1 + SLACK) + 1e-15 * float(np.abs(middle).max())
+    reach = (eps + diagonal) * (1 + QUERY_SLACK) + 1e-15 * float(np.abs(middle).max())
     pairs = cKDTree(middle).query_pairs(reach, output_type='ndarray')
     limit = float(eps) * float(eps)
     sure, maybe = [], []
-    for part in np.array_split(pairs, len(pairs) // CHUNK + 1):
+    for part in np.array_split(pairs, len(pairs) // MAX_PAIRS + 1):
         a, b = part.T
-        near, far = box_bounds(low[a], high[a], low[b], high[b])
+        near, far = distance_bounds(low[a], high[a], low[b], high[b])
         sure.append(part[far <= limit])
         maybe.append(part[(near <= limit) & (far > limit)])
     return np.concatenate(sure), np.concatenate(maybe)

@@ -1,14 +1,14 @@
-"""Masks kept as rows of points."""
+"""Masks stored as rows of points."""
 
 from mask3d_core.extraction import point_masks
-from mask3d_core.extraction.point_masks import Groups, intersections, packed, points_of
+from mask3d_core.extraction.point_masks import Groups, intersections, pack_masks, region_points
 import numpy as np
 import pytest
 
 
-@pytest.mark.parametrize('few', [0, 0.05, 2])                    # always marked, both, never
+@pytest.mark.parametrize('few', [0, 0.05, 2])                    # never gathered, both, always
 def test_members_of_groups(few: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(point_masks, 'FEW', few)
+    monkeypatch.setattr(point_masks, 'MAX_GATHER_SHARE', few)
     random = np.random.default_rng(0)
     group = random.integers(0, 40, 500)
     group[group == 7] = 8                                        # the seventh is empty
@@ -21,21 +21,21 @@ def test_members_of_groups(few: float, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize('share', [0.01, 0.6])
 def test_intersections_and_bits(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(point_masks, 'BLOCK', 64)
+    monkeypatch.setattr(point_masks, 'POINTS_PER_PRODUCT', 64)
     inside = np.random.default_rng(1).uniform(size=(9, 1003)) < share
     inside[4] = False
     masks = [np.flatnonzero(mask) for mask in inside]
     np.testing.assert_array_equal(intersections(masks, 1003),
                                   inside.astype(int) @ inside.T.astype(int))
-    np.testing.assert_array_equal(packed(masks, 1003), np.packbits(inside, axis=1))
-    assert intersections([], 1003).shape == (0, 0) and packed([], 1003).shape == (0, 126)
+    np.testing.assert_array_equal(pack_masks(masks, 1003), np.packbits(inside, axis=1))
+    assert intersections([], 1003).shape == (0, 0) and pack_masks([], 1003).shape == (0, 126)
 
 
 def test_points_of_voxels_and_of_whole_segments() -> None:
     inverse = np.array([0, 2, 1, 1, 0, 2, 2])
     segment = np.array([5, 5, 9, 9, 5, 9, 9])
     regions = [np.array([0, 1]), np.array([2]), np.array([], np.int64)]
-    bare = points_of(regions, inverse, None, 0)
+    bare = region_points(regions, inverse, None, 0)
     assert [mask.tolist() for mask in bare] == [[0, 2, 3, 4], [1, 5, 6], []]
-    whole = points_of(regions, inverse, segment, 0.5)             # half of 9 is no majority
+    whole = region_points(regions, inverse, segment, 0.5)             # half of 9 is no majority
     assert [mask.tolist() for mask in whole] == [[0, 1, 4], [1, 5, 6], []]

@@ -1,4 +1,4 @@
-"""From logits to instances: the original's results, and what we add to them."""
+"""Post-processing: the original's results, and our additions."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +26,7 @@ CLASSES = ClassTable((10, 20), ('chair', 'table'), ((255, 0, 0), (0, 0, 255)))
 
 
 def voxels_of(centers: NDArray, inverse: NDArray, segment: NDArray | None = None) -> Voxels:
-    """Return voxels of which only the way back to the points matters."""
+    """Return voxels of which only centers, inverse and segments matter."""
     count = len(centers)
     return Voxels(torch.zeros(count, 3, dtype=torch.int64), torch.ones(count, 1),
                   torch.from_numpy(centers), np.zeros(3), torch.from_numpy(inverse).long(),
@@ -63,7 +63,7 @@ def test_equals_the_original(case: str, golden: Golden) -> None:
     scores = data['pred_scores']
     np.testing.assert_allclose(instances.score, scores, rtol=0, atol=3e-7)
     masks = np.unpackbits(data['pred_masks'], axis=0, count=len(scan)).T.astype(bool)
-    # the original leaves the order of equal scores to chance: they must be the same set
+    # the original does not define the order of equal scores: compare them as sets
     for score in np.unique(scores):
         equal = np.flatnonzero(scores == score)
         found = {(int(instances.class_id[i]), instances.mask(i).tobytes()) for i in equal}
@@ -84,7 +84,8 @@ def small(mask_logits: ArrayLike, class_logits: ArrayLike, settings: ExtractSett
     return extract(prediction, voxels_of(centers, np.arange(10) // 2), scan, CLASSES, settings)
 
 
-def on_surfaces(mask_logits: ArrayLike, segment: ArrayLike, **settings: bool) -> list[list[int]]:
+def on_superpoints(mask_logits: ArrayLike, segment: ArrayLike, **settings: bool,
+                   ) -> list[list[int]]:
     """Extract from ten points, two in each of five voxels, that lie on superpoints."""
     x = np.arange(10) * 2.0
     scan = Scan.from_points(np.stack([x, x * 0, x * 0], axis=1), segment=np.asarray(segment))
@@ -108,7 +109,7 @@ def test_score_is_class_probability_times_mean_mask_probability() -> None:
     assert instances.num_points == 10
 
 
-def test_a_threshold_leaves_what_it_would_leave_at_the_end() -> None:
+def test_an_early_score_threshold_gives_the_same_instances() -> None:
     random = np.random.default_rng(0)
     masks, classes = random.normal(0, 3, (40, 5)), random.normal(0, 2, (40, 3))
     for more in ({}, {'top_k': 9}, {'all_classes': True, 'top_k': -1}, {'all_classes': True},
@@ -124,17 +125,17 @@ def test_a_threshold_leaves_what_it_would_leave_at_the_end() -> None:
                                                      min_points=least)))
 
 
-def test_a_mask_holds_whole_superpoints() -> None:
+def test_a_mask_consists_of_whole_superpoints() -> None:
     mask = [1., 1, 1, -1, -1]                           # points 0 to 5
     surfaces = [7, 7, 7, 7, 9, 9, 9, 2, 2, 2]           # 0-3, 4-6 and 7-9
-    assert on_surfaces(mask, surfaces) == [[0, 1, 2, 3, 4, 5, 6]]
-    assert on_surfaces(mask, surfaces, superpoints=False) == [[0, 1, 2, 3, 4, 5]]
+    assert on_superpoints(mask, surfaces) == [[0, 1, 2, 3, 4, 5, 6]]
+    assert on_superpoints(mask, surfaces, superpoints=False) == [[0, 1, 2, 3, 4, 5]]
 
 
-def test_a_mask_on_a_larger_superpoint_stays_as_it_is() -> None:
-    assert on_surfaces([-1., -1, 1, -1, -1], [3] * 10) == [[4, 5]]
-    half = on_surfaces([1., -1, -1, -1, -1], [1, 0, 0, 0, 0, 0, 0, 0, 0, 0])
-    assert half == [[0]], 'what keeps half of its points may lose the rest'
+def test_a_mask_within_a_larger_superpoint_stays_as_it_is() -> None:
+    assert on_superpoints([-1., -1, 1, -1, -1], [3] * 10) == [[4, 5]]
+    half = on_superpoints([1., -1, -1, -1, -1], [1, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+    assert half == [[0]], 'a mask that keeps half of its points may lose the rest'
 
 
 def test_best_score_first_and_equal_ones_by_query() -> None:
@@ -144,7 +145,7 @@ def test_best_score_first_and_equal_ones_by_query() -> None:
     assert instances.score[1] == instances.score[2]
 
 
-def test_a_mask_is_listed_once_unless_a_benchmark_asks() -> None:
+def test_a_mask_has_one_class_unless_all_are_asked_for() -> None:
     masks = [[1., -1, -1, -1, -1]]
     assert small(masks, [CHAIR]).class_id.tolist() == [10]
     every = small(masks, [CHAIR], replace(PLAIN, all_classes=True))
@@ -169,7 +170,7 @@ def test_empty_masks_are_dropped_unless_asked_for() -> None:
     assert np.isnan(both.centroid[1]).all()
 
 
-def test_small_and_unlikely_ones_are_dropped() -> None:
+def test_small_masks_and_low_scores_are_dropped() -> None:
     masks = [[9., 9, 9, -1, -1], [-1, -1, -1, 9, -1]]
     assert small(masks, [TABLE, CHAIR], replace(PLAIN, min_points=2)).class_id.tolist() == [10, 20]
     assert small(masks, [TABLE, CHAIR], replace(PLAIN, min_points=3)).class_id.tolist() == [20]
@@ -177,7 +178,7 @@ def test_small_and_unlikely_ones_are_dropped() -> None:
                  replace(PLAIN, score_threshold=0.5)).class_id.tolist() == [10]
 
 
-def test_classes_choose_among_the_found() -> None:
+def test_instances_are_filtered_by_class() -> None:
     masks = [[9., 9, -1, -1, -1], [-1, -1, -1, 9, -1]]
     settings = replace(PLAIN, classes=('table',))
     assert small(masks, [TABLE, CHAIR], settings).points(0).tolist() == [0, 1, 2, 3]
@@ -186,11 +187,11 @@ def test_classes_choose_among_the_found() -> None:
         small(masks, [CHAIR, CHAIR], replace(PLAIN, classes=('sofa',)))
 
 
-def test_doubles_go() -> None:
+def test_duplicates_are_suppressed() -> None:
     masks = [[9., 9, -1, -1, -1],     # best: 4 points
              [-1., 9, 9, -1, -1],     # 2 of 6 points in common
              [9., 9, 9, -1, -1],      # 4 of 6 in common with either
-             [-1., -1, 9, 9, 9]]      # 2 of 6 in common with the last but one, which goes
+             [-1., -1, 9, 9, 9]]      # 2 of 6 in common with the last but one, which is dropped
     classes = [[9., 0, 0], [5., 0, 0], [4., 1, 0], [0, 3., 0]]
 
     def kept(**settings: Any) -> list[list[int]]:
@@ -201,16 +202,16 @@ def test_doubles_go() -> None:
     assert kept(overlap_threshold=0.5) == [best, second, last]
     assert kept(overlap_threshold=0.7) == [best, second, [0, 1, 2, 3, 4, 5], last]
     assert kept(overlap_threshold=0.3) == [best, last]
-    doubles = small(masks[:3:2], [[9., 0, 0], [0, 4., 0]], replace(
+    duplicates = small(masks[:3:2], [[9., 0, 0], [0, 4., 0]], replace(
         PLAIN, overlap_threshold=0.5, all_classes=True, top_k=2))
-    assert doubles.class_id.tolist() == [10, 20]      # of another class: no double
-    doubles = small(masks[:3:2], [[9., 0, 0], [4., 0, 0]], replace(
+    assert duplicates.class_id.tolist() == [10, 20]      # of another class: no duplicate
+    duplicates = small(masks[:3:2], [[9., 0, 0], [4., 0, 0]], replace(
         PLAIN, overlap_threshold=0.5, all_classes=True, top_k=2))
-    assert doubles.class_id.tolist() == [10]
+    assert duplicates.class_id.tolist() == [10]
     assert kept(overlap_threshold=0.3, cover_threshold=0.9) == [best, last]
 
 
-def test_cover_drops_what_covers_a_better_one() -> None:
+def test_masks_that_cover_a_better_one_are_dropped() -> None:
     masks = [[9., 9, -1, -1, -1],     # best
              [9., 9, 9, -1, -1],      # covers it whole
              [9., -1, -1, 9, 9],     # covers half
@@ -223,7 +224,7 @@ def test_cover_drops_what_covers_a_better_one() -> None:
     assert len(small(masks, classes, PLAIN)) == 4
 
 
-def test_clusters_become_instances_with_scores_of_their_own() -> None:
+def test_clusters_become_instances_with_their_own_scores() -> None:
     instances = small([[1., 1, -1, -1, 3]], [CHAIR], replace(PLAIN, dbscan_eps=4.0))
     assert [instances.points(i).tolist() for i in range(2)] == [[8, 9], [0, 1, 2, 3]]
     likely = np.exp(5) / (np.exp(5) + 2)
@@ -239,7 +240,7 @@ def test_noise_is_dropped() -> None:
     assert len(small([[1., -1, -1, -1, 3]], [CHAIR], settings)) == 0
 
 
-def test_segments_decide_by_majority() -> None:
+def test_segments_are_assigned_by_majority() -> None:
     x = np.arange(10, dtype=np.float64)
     scan = Scan.from_points(np.stack([x, x, x], axis=1),
                             segment=np.array([7, 7, 7, -3, -3, -3, -3, 99, 99, 99]))
@@ -285,7 +286,7 @@ def test_shape_of_an_instance_and_rows_of_the_input_cloud() -> None:
     np.testing.assert_allclose(np.abs(local).max(axis=0), found.upright_size[0] / 2)
 
 
-def test_same_instances_twice_and_in_half_precision() -> None:
+def test_repeated_and_half_precision_results_are_equal() -> None:
     random = np.random.default_rng(0)
     scan = Scan.from_points(random.uniform(-2, 2, (3000, 3)))
     voxels = voxels_of(scan.xyz[:1000], np.arange(3000) % 1000)
@@ -300,7 +301,7 @@ def test_same_instances_twice_and_in_half_precision() -> None:
         np.testing.assert_array_equal(first.class_id, other.class_id)
 
 
-def test_nothing_found() -> None:
+def test_no_instances() -> None:
     for settings in (PLAIN, ExtractSettings(), replace(PLAIN, cover_threshold=0.5)):
         instances = small([[-1.] * 5], [CHAIR], settings)
         assert len(instances) == 0
@@ -309,10 +310,10 @@ def test_nothing_found() -> None:
         assert (instances.point_instance() == -1).all()
 
 
-def test_masks_are_found_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_masks_are_thresholded_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     logits = torch.randn(1000, 7, generator=torch.Generator().manual_seed(3))
     whole = find_regions(logits, None)
-    monkeypatch.setattr(regions, 'BLOCK', 64)
+    monkeypatch.setattr(regions, 'ROWS_PER_BLOCK', 64)
     parts = find_regions(logits, None)
     assert [rows.tolist() for rows in parts.voxels] == [rows.tolist() for rows in whole.voxels]
     np.testing.assert_allclose(parts.confidence, whole.confidence, rtol=1e-6)
@@ -322,7 +323,7 @@ def test_masks_are_found_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize('where', ['class', 'mask'])
-def test_numbers_that_are_none(where: str) -> None:
+def test_nan_is_an_error(where: str) -> None:
     classes, masks = [CHAIR], [[1.] * 5]
     (classes if where == 'class' else masks)[0][1] = float('nan')
     with pytest.raises(InputError, match='NaN: the weights are broken'):
@@ -338,6 +339,6 @@ def test_numbers_that_are_none(where: str) -> None:
     ({'dbscan_min_points': 0}, 'dbscan_min_points above 0'),
     ({'cover_threshold': -0.1}, 'cover_threshold in 0..1, got -0.1'),
     ({'overlap_threshold': 1.5}, 'overlap_threshold in 0..1, got 1.5')])
-def test_bad_settings(wrong: dict[str, Any], message: str) -> None:
+def test_invalid_settings_are_errors(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         ExtractSettings(**wrong)

@@ -14,7 +14,7 @@ from mask3d_core.training.config import load_config, TrainConfig
 from mask3d_core.training.loop import Stopped, train
 from mask3d_core.training.norms import SharedBatchNorm
 from mask3d_core.training.run_folder import load_state, RunFolder
-from mask3d_core.weights.checkpoint import load_weights, save_whole
+from mask3d_core.weights.checkpoint import load_weights, save_atomic
 import pytest
 import torch
 from torch import nn
@@ -169,7 +169,7 @@ def test_start_weights_may_be_gone_when_a_run_goes_on(whole: Path, rooms: Path, 
 
 def test_a_broken_state_is_named(tmp_path: Path) -> None:
     path = tmp_path / 'state.pt'
-    save_whole(path, {'step': 3, 'learner': {'model': {'a': torch.ones(1000)}}})
+    save_atomic(path, {'step': 3, 'learner': {'model': {'a': torch.ones(1000)}}})
     assert load_state(path)['step'] == 3
     whole = path.read_bytes()
     place = whole.index(torch.ones(9).numpy().tobytes())  # inside the tensor, where nothing ends

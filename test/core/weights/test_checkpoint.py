@@ -1,4 +1,4 @@
-"""The weights file: what goes in comes out, and what does not fit is named."""
+"""Weights files: they are read as they were written, and errors name the tensor."""
 
 from dataclasses import replace
 import math
@@ -13,9 +13,9 @@ from mask3d_core.model.config import ModelConfig
 from mask3d_core.weights.checkpoint import (
     demo_weights,
     expected_state,
-    HALVED,
     is_weights_file,
     load_weights,
+    MIN_HALF_SIZE,
     save_weights,
     untrained_weights,
     Weights,
@@ -46,12 +46,12 @@ def small_file(small: Weights, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def rewrite(source: Path, path: Path, **changes: Any) -> Path:
-    """Write a changed copy of a weights file, past all checks."""
+    """Write a changed copy of a weights file without any checks."""
     torch.save(torch.load(source, weights_only=True) | changes, path)
     return path
 
 
-def test_what_is_saved_is_loaded(small: Weights, small_file: Path) -> None:
+def test_a_saved_file_is_loaded_unchanged(small: Weights, small_file: Path) -> None:
     loaded = load_weights(small_file)
 
     for name in ('model', 'classes', 'voxel_size', 'voxel_color', 'max_voxels', 'color_mean',
@@ -62,8 +62,7 @@ def test_what_is_saved_is_loaded(small: Weights, small_file: Path) -> None:
     Mask3D(loaded.model).load_state_dict(dict(loaded.state))
 
 
-def test_files_from_before_maps_were_bounded_have_no_bound(small_file: Path, tmp_path: Path,
-                                                          ) -> None:
+def test_older_files_have_no_limit_of_voxels(small_file: Path, tmp_path: Path) -> None:
     content = torch.load(small_file, weights_only=True)
     del content['max_voxels']
     torch.save(content, tmp_path / 'old.weights')
@@ -81,10 +80,10 @@ def test_half_precision_halves_the_file(small: Weights, tmp_path: Path) -> None:
     for name, tensor in small.state.items():
         assert loaded.state[name].dtype == tensor.dtype, name
         torch.testing.assert_close(loaded.state[name], tensor, rtol=1e-3, atol=1e-6)
-        assert tensor.numel() >= HALVED or torch.equal(loaded.state[name], tensor), name
+        assert tensor.numel() >= MIN_HALF_SIZE or torch.equal(loaded.state[name], tensor), name
 
 
-def test_our_files_are_known_from_others(small_file: Path, tmp_path: Path) -> None:
+def test_weights_files_are_told_from_others(small_file: Path, tmp_path: Path) -> None:
     other, text = tmp_path / 'other.ckpt', tmp_path / 'notes.txt'
     torch.save({'state_dict': {}}, other)
     text.write_text('mask3d weights')
@@ -116,8 +115,8 @@ def test_an_interrupted_save_leaves_the_old_file(small: Weights, small_file: Pat
     ({'scores': {'AP': np.float64(0.5)}}, r'trained.scores.AP \(float64\)$'),
     ({'function': lambda: 0}, r'trained.function \(function\)$'),
     ({'path': Path('x'), 'epochs': 3}, r'trained.path \(PosixPath\)$')])
-def test_facts_that_could_not_be_read_are_not_saved(small: Weights, tmp_path: Path,
-                                                    trained: dict[str, Any], fault: str) -> None:
+def test_metadata_that_could_not_be_read_is_not_saved(small: Weights, tmp_path: Path,
+                                                      trained: dict[str, Any], fault: str) -> None:
     with pytest.raises(InputError, match=fault):
         save_weights(tmp_path / 'bad.weights', replace(small, trained=trained))
 
@@ -142,7 +141,7 @@ def test_a_tensor_that_does_not_fit_is_named(small_file: Path, tmp_path: Path, c
         load_weights(path)
 
 
-def test_nothing_that_does_not_fit_is_saved(small: Weights, tmp_path: Path) -> None:
+def test_a_state_that_does_not_fit_is_not_saved(small: Weights, tmp_path: Path) -> None:
     state = dict(small.state)
     state.pop('positions.gauss')
 
@@ -167,15 +166,15 @@ def test_nothing_that_does_not_fit_is_saved(small: Weights, tmp_path: Path) -> N
     ({'state': [1]}, 'damaged'),
     ({'state': {'positions.gauss': 1}}, 'damaged'),
 ])
-def test_facts_that_make_no_sense_are_refused(small_file: Path, tmp_path: Path,
-                                              changes: dict[str, Any], message: str) -> None:
+def test_invalid_metadata_is_an_error(small_file: Path, tmp_path: Path,
+                                      changes: dict[str, Any], message: str) -> None:
     path = rewrite(small_file, tmp_path / 'bad.weights', **changes)
 
     with pytest.raises(InputError, match=message):
         load_weights(path)
 
 
-def test_a_foreign_file_is_told_apart(tmp_path: Path) -> None:
+def test_files_of_other_kinds_are_errors(tmp_path: Path) -> None:
     original, other = tmp_path / 'original.ckpt', tmp_path / 'other.pt'
     torch.save({'state_dict': {'model.x': torch.zeros(1)}}, original)
     torch.save(torch.zeros(2), other)
@@ -190,7 +189,7 @@ def test_a_foreign_file_is_told_apart(tmp_path: Path) -> None:
         load_weights(other)
 
 
-def test_a_broken_file_is_refused(small_file: Path, tmp_path: Path) -> None:
+def test_a_damaged_file_is_an_error(small_file: Path, tmp_path: Path) -> None:
     whole = small_file.read_bytes()
     path = tmp_path / 'broken.weights'
     for content in (b'', b'hello', whole[:200], whole[:-100], whole[:len(whole) // 2]):
@@ -203,7 +202,7 @@ def test_a_broken_file_is_refused(small_file: Path, tmp_path: Path) -> None:
         load_weights(tmp_path)
 
 
-def test_a_flipped_bit_is_noticed(small_file: Path, tmp_path: Path) -> None:
+def test_a_flipped_bit_is_detected(small_file: Path, tmp_path: Path) -> None:
     content = bytearray(small_file.read_bytes())
     content[len(content) // 2] ^= 64
     path = tmp_path / 'flipped.weights'
@@ -213,7 +212,7 @@ def test_a_flipped_bit_is_noticed(small_file: Path, tmp_path: Path) -> None:
         load_weights(path)
 
 
-def test_a_pickle_that_runs_code_is_not_run(tmp_path: Path) -> None:
+def test_code_in_a_pickle_is_not_executed(tmp_path: Path) -> None:
     marker = tmp_path / 'ran'
 
     class Touch:
@@ -227,10 +226,10 @@ def test_a_pickle_that_runs_code_is_not_run(tmp_path: Path) -> None:
         load_weights(path)
     assert not marker.exists()
     torch.load(path, weights_only=False)
-    assert marker.exists(), 'the file does not do what this test is about'
+    assert marker.exists(), 'the file contains no code that would run'
 
 
-def test_untrained_weights_come_from_their_seed() -> None:
+def test_untrained_weights_are_reproducible_from_the_seed() -> None:
     torch.manual_seed(1)
     before = torch.get_rng_state()
     one, same, other = (untrained_weights(SMALL, CLASSES, seed=seed).state for seed in (0, 0, 1))
@@ -240,7 +239,7 @@ def test_untrained_weights_come_from_their_seed() -> None:
     assert not torch.equal(one['positions.gauss'], other['positions.gauss'])
 
 
-def test_the_demo_has_the_full_model_and_no_training() -> None:
+def test_demo_weights_are_the_full_model_untrained() -> None:
     weights = demo_weights()
 
     assert weights.model == ModelConfig()
@@ -249,5 +248,5 @@ def test_the_demo_has_the_full_model_and_no_training() -> None:
     assert 'chair' in weights.classes.names and 'wall' not in weights.classes.names
 
 
-def test_the_expected_state_takes_no_memory() -> None:
+def test_the_expected_state_is_on_the_meta_device() -> None:
     assert all(tensor.is_meta for tensor in expected_state(ModelConfig()).values())

@@ -1,4 +1,4 @@
-"""The weights that ship: there, small, honest about their origin, and of use."""
+"""The shipped weights: small, with metadata of their training, and useful on real scans."""
 
 from pathlib import Path
 
@@ -14,23 +14,23 @@ import numpy as np
 import pytest
 from table_tops import labels_of_each_point, NAMES, turned_upright
 
-LARGEST = 12e6
-"""Bytes: what the repository carries."""
-OBJECT = 40
+MAX_BYTES = 12e6
+"""Size of the file in the repository."""
+OBJECT_ID = 40
 """Id of the class "object"."""
 OFFICE = Path(__file__).parents[3] / 'demo' / 'office.ply'
 
 
-def test_the_file_is_small_and_says_where_it_comes_from() -> None:
+def test_the_file_is_small_and_has_training_metadata() -> None:
     weights = load_weights(shipped_weights())
 
-    assert shipped_weights().stat().st_size <= LARGEST
+    assert shipped_weights().stat().st_size <= MAX_BYTES
     assert weights.licence == 'Apache-2.0'
     assert weights.classes == load_classes('rooms').without(['wall', 'floor'])
     assert {'command', 'seed', 'scores'} <= set(weights.trained)
 
 
-def test_a_real_scan_has_objects() -> None:
+def test_objects_are_found_in_a_real_scan() -> None:
     scan = read_scan(OFFICE)
 
     found = load_segmenter(device='cpu').segment(scan)
@@ -45,7 +45,7 @@ def test_a_real_scan_has_objects() -> None:
 @pytest.mark.parametrize(('upright', 'least'), [(True, (0.35, 0.50)), (False, (0.35, 0.50))])
 def test_objects_on_real_tables(
         upright: bool, least: tuple[float, float], shared_data: Path) -> None:
-    """Class-agnostic AP50 and AP25 do not fall far below those of docs/weights.md."""
+    """Class-agnostic AP50 and AP25 are not far below those of docs/weights.md."""
     segmenter = load_segmenter(device='cpu')
     evaluation = Evaluation(segmenter.weights.classes, Protocol())
     for name in NAMES:
@@ -53,7 +53,7 @@ def test_objects_on_real_tables(
         scan, label = read_scan(path), labels_of_each_point(path)
         scan = turned_upright(scan, label) if upright else Scan.from_points(scan.xyz, scan.color)
         thing = label >= 10
-        truth = make_truth(np.where(thing, OBJECT, -1), np.where(thing, label // 10, -1))
+        truth = make_truth(np.where(thing, OBJECT_ID, -1), np.where(thing, label // 10, -1))
         evaluation.add(segmenter.segment(scan), truth)
     scores = evaluation.scores()
     print('AP, AP50, AP25:', np.round(100 * scores.agnostic, 1))

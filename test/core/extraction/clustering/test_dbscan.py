@@ -1,4 +1,4 @@
-"""Clustering equals scikit-learn's DBSCAN, and the definition."""
+"""Clustering equals scikit-learn's DBSCAN and the definition."""
 
 from itertools import product
 
@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings, strategies
 from mask3d_core.bench.clustering import measure_clustering, room_masks
 from mask3d_core.errors import InputError
 from mask3d_core.extraction.clustering.dbscan import cluster_masks, dbscan
-from mask3d_core.extraction.clustering.touching import in_one_piece
+from mask3d_core.extraction.clustering.touching import surely_connected
 import numpy as np
 from numpy.typing import NDArray
 import pytest
@@ -46,8 +46,8 @@ def rounds_both_ways(points: NDArray, eps: float) -> bool:
     """
     Tell whether a distance exceeds eps squared but, after its root, not eps.
 
-    There scikit-learn's answer depends on how its tree was built: inside a node it compares
-    squares, of whole nodes it compares roots.
+    There scikit-learn's result depends on the structure of its tree: within a node it compares
+    squares, between nodes it compares roots.
     """
     squares = ((points[:, None].astype(float) - points[None].astype(float)) ** 2).sum(axis=2)
     return bool(((squares > eps * eps) & (np.sqrt(squares) <= eps)).any())
@@ -55,21 +55,21 @@ def rounds_both_ways(points: NDArray, eps: float) -> bool:
 
 @settings(max_examples=200, deadline=None)
 @given(kind=POINTS, size=strategies.integers(1, 80), seed=strategies.integers(0, 2 ** 32 - 1))
-def test_what_is_taken_for_one_piece_is_one(kind: str, size: int, seed: int) -> None:
+def test_surely_connected_masks_are_connected(kind: str, size: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     points, eps = cloud(kind, size, random)
     masks = [np.flatnonzero(random.uniform(size=len(points)) < share) for share in (0.1, 0.5, 1)]
     masks = [mask for mask in masks if len(mask)]
-    for mask, whole in zip(masks, in_one_piece(points, masks, eps), strict=True):
+    for mask, whole in zip(masks, surely_connected(points, masks, eps), strict=True):
         assert not whole or not DBSCAN(eps=eps * (1 + 1e-12), min_samples=1).fit(
             points[mask]).labels_.any()
 
 
-def test_what_touches_is_one_piece() -> None:
+def test_touching_cells_are_connected() -> None:
     line = np.arange(0, 9, 0.1)[:, None] * [[0.5, 0.5, 0.7]]
     masks = [np.arange(len(line)), np.array([5]), np.array([0, 1, 60, 61]), np.arange(20, 50)]
-    assert in_one_piece(line, masks, 0.5).tolist() == [True, True, False, True]
-    assert not in_one_piece(line * 1e9, masks, 0.5).any()        # more cells than can be numbered
+    assert surely_connected(line, masks, 0.5).tolist() == [True, True, False, True]
+    assert not surely_connected(line * 1e9, masks, 0.5).any()    # more cells than can be numbered
 
 
 @settings(max_examples=400, deadline=None)
@@ -78,7 +78,7 @@ def test_what_touches_is_one_piece() -> None:
 def test_equals_scikit_learn(kind: str, size: int, min_points: int, seed: int) -> None:
     points, eps = cloud(kind, size, np.random.default_rng(seed))
     assume(eps > 0 and not rounds_both_ways(points, eps))
-    # its own choice for fewer than twelve points, 'brute', subtracts large numbers from each other
+    # for fewer than twelve points it chooses 'brute', which subtracts large numbers
     expected = DBSCAN(eps=eps, min_samples=min_points, algorithm='kd_tree').fit(points).labels_
     np.testing.assert_array_equal(dbscan(points, eps, min_points), expected)
 
@@ -97,9 +97,9 @@ def test_equals_the_definition(kind: str, size: int, seed: int) -> None:
 
 
 @pytest.mark.parametrize('min_points', [1, 4])
-def test_large_cells_are_compared_by_tree(min_points: int,
-                                          monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('mask3d_core.extraction.clustering.dbscan.CHUNK', 4)
+def test_large_cells_are_compared_by_a_tree(min_points: int,
+                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('mask3d_core.extraction.clustering.dbscan.MAX_PAIRS', 4)
     random = np.random.default_rng(0)
     for kind in ('normal', 'lattice', 'voxels', 'blobs', 'chain'):
         points, eps = cloud(kind, 150, random)
@@ -114,7 +114,7 @@ def test_full_lattice(eps: float) -> None:
     np.testing.assert_array_equal(dbscan(points, eps), expected)
 
 
-def test_border_point_between_two_clusters_joins_the_first() -> None:
+def test_a_border_point_of_two_clusters_belongs_to_the_first() -> None:
     left, right = [[-1.0, 0, 0], [-1.5, 0, 0], [-1.25, 0, 0]], [[1.0, 0, 0], [1.5, 0, 0],
                                                                  [1.25, 0, 0]]
     points = np.array([*right, [0, 0, 0], *left, [9, 9, 9]])
@@ -131,13 +131,13 @@ def test_one_and_two_points() -> None:
     assert dbscan(np.zeros((0, 3)), 0.5).tolist() == []
 
 
-def test_eps_finer_than_floats_joins_duplicates_only() -> None:
+def test_eps_below_float_resolution_merges_duplicates_only() -> None:
     points = np.array([[1e4, 0, 0], [0, 0, 0], [1e4, 0, 0], [1e4, 1e-3, 0]])
     assert dbscan(points, 1e-14).tolist() == [0, 1, 0, 2]
 
 
 @pytest.mark.parametrize('min_points', [1, 5])
-def test_masks_share_cells_and_nothing_else(min_points: int) -> None:
+def test_masks_are_clustered_independently(min_points: int) -> None:
     random = np.random.default_rng(1)
     centers = (random.integers(0, 40, (3000, 3)) * np.float32(0.02)).astype(np.float32)
     masks = random.uniform(size=(3000, 6)) < [0, 0.002, 0.01, 0.05, 0.5, 1]
@@ -158,7 +158,7 @@ def test_masks_of_a_room(golden) -> None:  # noqa: ANN001
 def test_masks_of_an_untrained_network(golden) -> None:  # noqa: ANN001
     centers = golden('bench_004924')['centers']
     random = np.random.default_rng(0)
-    waves = centers @ random.normal(size=(3, 64)) * 2  # smooth features, projected at random:
+    waves = centers @ random.normal(size=(3, 64)) * 2  # smooth features, projected at random
     features = np.cos(waves + random.uniform(0, 2 * np.pi, 64))
     masks = features @ random.normal(size=(64, 20)) > 0  # about half of the voxels, in pieces
     times = measure_clustering(centers, masks, eps=0.08)
@@ -172,7 +172,7 @@ def test_masks_of_an_untrained_network(golden) -> None:  # noqa: ANN001
     (np.zeros((4, 3)), 0.0, 1, 'positive eps in metres, got 0'),
     (np.zeros((4, 3)), np.inf, 1, 'positive eps'),
     (np.zeros((4, 3)), 1.0, 0, 'min_points of at least 1, got 0')])
-def test_bad_input(points: NDArray, eps: float, min_points: int, message: str) -> None:
+def test_invalid_input(points: NDArray, eps: float, min_points: int, message: str) -> None:
     with pytest.raises(InputError, match=message):
         dbscan(points, eps, min_points)
 
