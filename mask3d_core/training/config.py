@@ -10,7 +10,7 @@ from pathlib import Path
 from mask3d_core.errors import InputError
 from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.model.config import ModelConfig
-from mask3d_core.training.augment import AugmentationConfig
+from mask3d_core.training.augmentation import AugmentationConfig
 from mask3d_core.training.config_file import (
     change,
     known_keys,

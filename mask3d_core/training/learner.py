@@ -10,14 +10,14 @@ from typing import Any, cast, TYPE_CHECKING, TypeVar
 from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D, StepPrediction
 from mask3d_core.model.votes import Votes
-from mask3d_core.training.balance import as_frequent
-from mask3d_core.training.batches import Batch
 from mask3d_core.training.config import PRECISIONS, TrainConfig
+from mask3d_core.training.data_loader import Batch
+from mask3d_core.training.logit_adjustment import as_frequent
 from mask3d_core.training.losses import compute_loss, PAPER, sample_voxels
 from mask3d_core.training.matcher import LossWeights
-from mask3d_core.training.norms import share_batch_norms
+from mask3d_core.training.micro_batches import gather
 from mask3d_core.training.run_folder import State
-from mask3d_core.training.sharing import gather
+from mask3d_core.training.sync_batch_norm import share_batch_norms
 from mask3d_core.training.vote_losses import vote_loss
 import torch
 from torch import nn, Tensor

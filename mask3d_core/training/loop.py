@@ -10,15 +10,15 @@ from typing import cast, TYPE_CHECKING
 from mask3d_core.device import guard_memory
 from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D
-from mask3d_core.training.batches import Batch, load_samples
+from mask3d_core.training.checkpointing import Records, Run
 from mask3d_core.training.config import TrainConfig
+from mask3d_core.training.data_loader import Batch, load_samples
 from mask3d_core.training.learner import Learner, make_fabric
-from mask3d_core.training.norms import count_rows
-from mask3d_core.training.records import Records, Run
+from mask3d_core.training.micro_batches import gather, Share, share_out
 from mask3d_core.training.run_folder import LAST, open_run, State
 from mask3d_core.training.setup import first_weights, Material, resumed_weights
-from mask3d_core.training.sharing import gather, Share, share_out
 from mask3d_core.training.stop import stop_request, StopRequest
+from mask3d_core.training.sync_batch_norm import count_rows
 import numpy as np
 import torch
 from torch import Tensor

@@ -12,9 +12,9 @@ from mask3d_core.data.dataset import Dataset
 from mask3d_core.errors import InputError
 from mask3d_core.model.config import BACKBONES
 from mask3d_core.sparse.grid import CROSS, CUBE, KERNEL_OFFSETS
-from mask3d_core.training.balance import class_frequencies
-from mask3d_core.training.batches import Order, Recipe, Samples
 from mask3d_core.training.config import TrainConfig
+from mask3d_core.training.data_loader import Order, Recipe, Samples
+from mask3d_core.training.logit_adjustment import class_frequencies
 from mask3d_core.voxels import Voxelization
 from mask3d_core.weights.checkpoint import load_weights, untrained_weights, Weights
 from mask3d_core.weights.shipped import shipped_weights

@@ -13,8 +13,8 @@ from mask3d_core.evaluation.segmented import dataset_protocol, segment_split
 from mask3d_core.instances import Instances
 from mask3d_core.segmenter import load_segmenter
 from mask3d_core.training.config import TrainConfig
+from mask3d_core.training.micro_batches import gather
 from mask3d_core.training.setup import Material
-from mask3d_core.training.sharing import gather
 from mask3d_core.weights.checkpoint import Weights
 from torch import distributed
 

@@ -11,7 +11,7 @@ from mask3d_core import segmenter as segmenters
 from mask3d_core.bench.training import room_targets
 from mask3d_core.classes import load_classes
 from mask3d_core.model import Mask3D, ModelConfig
-from mask3d_core.training.batches import Batch, Sample
+from mask3d_core.training.data_loader import Batch, Sample
 from mask3d_core.training.learner import Forward
 from mask3d_core.voxels import voxelize
 from mask3d_core.weights.checkpoint import untrained_weights, Weights

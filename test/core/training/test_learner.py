@@ -6,13 +6,13 @@ import re
 from types import SimpleNamespace
 
 from mask3d_core.model import Mask3D
-from mask3d_core.training.batches import Sample
 from mask3d_core.training.config import load_config, TrainConfig
+from mask3d_core.training.data_loader import Sample
 from mask3d_core.training.learner import Learner, make_fabric
 from mask3d_core.training.loop import add_gradients
+from mask3d_core.training.micro_batches import share_out
 from mask3d_core.training.progress import Progress
 from mask3d_core.training.setup import first_weights, Material
-from mask3d_core.training.sharing import share_out
 import pytest
 import torch
 from toy_rooms import arguments, make_room, write_dataset

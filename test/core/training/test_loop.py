@@ -12,13 +12,13 @@ from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D
 from mask3d_core.segmenter import load_segmenter
 from mask3d_core.sparse.pyramid import CUBE_KERNELS
-from mask3d_core.training.batches import Batch, crop, load_samples, Order, Sample
+from mask3d_core.training.checkpointing import Records
 from mask3d_core.training.config import load_config, TrainConfig
+from mask3d_core.training.data_loader import Batch, crop, load_samples, Order, Sample
 from mask3d_core.training.loop import train
 from mask3d_core.training.losses import compute_loss
-from mask3d_core.training.records import Records
+from mask3d_core.training.micro_batches import class_weight, pack
 from mask3d_core.training.setup import first_weights, Material
-from mask3d_core.training.sharing import class_weight, pack
 from mask3d_core.voxels import Voxelization, voxelize
 from mask3d_core.weights.checkpoint import load_weights
 import numpy as np

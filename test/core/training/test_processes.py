@@ -13,8 +13,8 @@ import sys
 
 from mask3d_core.data.dataset import Dataset
 from mask3d_core.errors import InputError
-from mask3d_core.training.batches import Order
 from mask3d_core.training.config import load_config, TrainConfig
+from mask3d_core.training.data_loader import Order
 from mask3d_core.training.learner import make_fabric
 from mask3d_core.training.loop import train
 from mask3d_core.training.setup import first_weights, Material

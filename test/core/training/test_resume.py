@@ -12,8 +12,8 @@ import time
 from mask3d_core.errors import InputError
 from mask3d_core.training.config import load_config, TrainConfig
 from mask3d_core.training.loop import Stopped, train
-from mask3d_core.training.norms import SharedBatchNorm
 from mask3d_core.training.run_folder import load_state, RunFolder
+from mask3d_core.training.sync_batch_norm import SharedBatchNorm
 from mask3d_core.weights.checkpoint import load_weights, save_atomic
 import pytest
 import torch

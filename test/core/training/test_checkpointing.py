@@ -6,10 +6,10 @@ from pathlib import Path
 
 from mask3d_core.data.dataset import Dataset
 from mask3d_core.errors import InputError
-from mask3d_core.training import records
+from mask3d_core.training import checkpointing
+from mask3d_core.training.checkpointing import MEASURES
 from mask3d_core.training.config import load_config, TrainConfig
 from mask3d_core.training.loop import train
-from mask3d_core.training.records import MEASURES
 from mask3d_core.weights.checkpoint import load_weights
 import pytest
 from toy_rooms import arguments, make_room, write_dataset
@@ -31,8 +31,9 @@ def test_the_best_weights_are_kept(rooms: Path, tmp_path: Path,
                                    monkeypatch: pytest.MonkeyPatch) -> None:
     """The scores are made up: what matters is which of them counts."""
     reached = iter([(0.2, 0.1, 0.3), (0.5, 0.1, 0.3), (0.4, 0.9, 0.9)])  # AP50, AP, AP25
-    monkeypatch.setattr(records, 'validate', lambda *_: None)
-    monkeypatch.setattr(records, 'score_values', lambda _: dict(zip(MEASURES, next(reached))))
+    monkeypatch.setattr(checkpointing, 'validate', lambda *_: None)
+    monkeypatch.setattr(checkpointing, 'score_values',
+                        lambda _: dict(zip(MEASURES, next(reached))))
     train(configure(rooms, tmp_path, '--epochs', '3', '--validate_every', '1', '--pictures', '0'))
     assert load_weights(tmp_path / 'best.weights').trained['steps'] == 4
     assert load_weights(tmp_path / 'last.weights').trained['steps'] == 6
@@ -49,8 +50,8 @@ def test_the_best_weights_stay_the_best_when_a_run_goes_on(
             raise KeyboardInterrupt
         return dict(zip(MEASURES, values))
 
-    monkeypatch.setattr(records, 'validate', lambda *_: None)
-    monkeypatch.setattr(records, 'score_values', made_up)
+    monkeypatch.setattr(checkpointing, 'validate', lambda *_: None)
+    monkeypatch.setattr(checkpointing, 'score_values', made_up)
     config = configure(rooms, tmp_path, '--epochs', '3', '--validate_every', '1', '--pictures',
                        '0')
     with pytest.raises(KeyboardInterrupt):

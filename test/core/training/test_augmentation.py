@@ -7,8 +7,8 @@ import math
 
 from mask3d_core.data.labels import LabelledScan
 from mask3d_core.errors import InputError
-from mask3d_core.training import augment as steps
-from mask3d_core.training.augment import augment, AugmentationConfig
+from mask3d_core.training import augmentation as steps
+from mask3d_core.training.augmentation import augment, AugmentationConfig
 from mask3d_core.training.elastic import elastic_distortion
 import numpy as np
 from numpy.typing import NDArray

@@ -13,7 +13,7 @@ from mask3d_core.data.labels import LabelledScan
 from mask3d_core.errors import InputError
 from mask3d_core.sparse import build_pyramid
 from mask3d_core.superpoints.superpoints import find_superpoints
-from mask3d_core.training.augment import augment, AugmentationConfig
+from mask3d_core.training.augmentation import augment, AugmentationConfig
 from mask3d_core.training.targets import make_targets, Targets
 from mask3d_core.voxels import batch_coords, Voxelization, voxelize, Voxels
 import numpy as np

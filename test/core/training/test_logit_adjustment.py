@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from mask3d_core.data.dataset import Dataset
-from mask3d_core.training.balance import as_frequent, class_frequencies
 from mask3d_core.training.config import load_config
+from mask3d_core.training.logit_adjustment import as_frequent, class_frequencies
 from mask3d_core.training.setup import Material
 import pytest
 import torch

@@ -8,8 +8,8 @@ from pathlib import Path
 import time
 from typing import Any
 
-from mask3d_core.training.batches import Order, Sample
 from mask3d_core.training.config import TrainConfig
+from mask3d_core.training.data_loader import Order, Sample
 from mask3d_core.training.learner import Learner
 from mask3d_core.training.progress import Progress
 from mask3d_core.training.run_folder import BEST, LAST, RunFolder, STATE, State

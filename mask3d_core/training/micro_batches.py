@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mask3d_core.errors import InputError
-from mask3d_core.training.batches import Sample
+from mask3d_core.training.data_loader import Sample
 from mask3d_core.training.losses import NO_OBJECT
 from mask3d_core.training.targets import IGNORED
 import torch
