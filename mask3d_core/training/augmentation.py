@@ -1,4 +1,4 @@
-"""Augmentation: a scan as it might have been as well."""
+"""Augmentation: random crops, shifts, flips, distortions, rotations and colour changes."""
 
 from __future__ import annotations
 
@@ -11,29 +11,31 @@ from mask3d_core.training.elastic import elastic_distortion
 import numpy as np
 from numpy.typing import NDArray
 
-CROP_TRIES = 100
-LEVELS = np.arange(256, dtype=np.float32)
+MAX_CROP_TRIES = 100
+COLOR_LEVELS = np.arange(256, dtype=np.float32)
+"""All values of a colour channel."""
 
 
 @dataclass(frozen=True)
 class AugmentationConfig:
     """
-    How scans are varied; the defaults are the original's.
+    How scans are augmented; the defaults are those of the original Mask3D.
 
     Attributes
     ----------
     crop_length : float
         Edge of the square of the floor plan that is cut out, metres; 0: whole scans.
     crop_min_points : int
-        Fewest points of a crop; a scan without such a place is taken whole.
+        Fewest points of a crop; a scan in which no such crop is found is taken whole.
     shift : bool
-        Centre the scan and move it by up to half its size: positions carry no information.
+        Centre the scan and move it by up to half its size, so that the model cannot learn
+        absolute positions.
     flip : float
         Probability to mirror x, and to mirror y.
     elastic : float
         Probability of elastic distortion.
     elastic_granularity, elastic_magnitude : floats
-        Of each elastic distortion, one after the other: wave length and size, metres.
+        Grid spacing and size of the noise of each elastic distortion, in order, metres.
     scale : float
         Each axis is scaled by 1 - scale to 1 + scale.
     yaw, tilt : float
@@ -43,7 +45,8 @@ class AugmentationConfig:
     color_shift : float
         Largest change of red, of green and of blue, of 0..255.
     color_drop : float
-        Probability to take all colour away: so one set of weights serves maps without colour.
+        Probability to remove the colour of the whole scan, so that the same weights work for
+        maps without colour.
 
     """
 
@@ -82,7 +85,7 @@ class AugmentationConfig:
 def augment(labelled: LabelledScan, rng: np.random.Generator, config: AugmentationConfig,
             neutral: tuple[float, float, float] = (0.5, 0.5, 0.5)) -> LabelledScan:
     """
-    Vary a scan; the same generator state gives the same scan.
+    Augment a scan; the same generator state gives the same result.
 
     Parameters
     ----------
@@ -90,7 +93,7 @@ def augment(labelled: LabelledScan, rng: np.random.Generator, config: Augmentati
     rng : Generator
     config : AugmentationConfig
     neutral : 3 floats
-        What a dropped colour becomes, 0..1: the mean of the training data, zero for the network.
+        Value of a dropped colour, 0..1: the mean of the training data, which normalizes to 0.
 
     """
     if config.crop_length:
@@ -119,7 +122,7 @@ def random_crop(labelled: LabelledScan, rng: np.random.Generator, length: float,
         return labelled
     x, y = labelled.scan.xyz[:, 0], labelled.scan.xyz[:, 1]
     low, high = np.array([x.min(), y.min()]), np.array([x.max(), y.max()])
-    for _ in range(CROP_TRIES):
+    for _ in range(MAX_CROP_TRIES):
         left, front = (low + high) / 2 + rng.uniform(-0.25, 0.25, 2) * (high - low) - length / 2
         inside = (x >= left) & (x <= left + length) & (y >= front) & (y <= front + length)
         if np.count_nonzero(inside) >= min_points:
@@ -146,19 +149,19 @@ def random_flip(labelled: LabelledScan, rng: np.random.Generator, probability: f
 
 def random_elastic(labelled: LabelledScan, rng: np.random.Generator, granularity: float,
                    magnitude: float) -> LabelledScan:
-    """Bend a scan, as `elastic_distortion` does."""
+    """Apply `elastic_distortion` to a scan."""
     return _at(labelled, elastic_distortion(labelled.scan.xyz, rng, granularity, magnitude))
 
 
 def random_scale(labelled: LabelledScan, rng: np.random.Generator, limit: float) -> LabelledScan:
-    """Stretch each axis on its own by 1 - limit to 1 + limit."""
+    """Scale each axis independently, by 1 - limit to 1 + limit."""
     factors = rng.uniform(1 - limit, 1 + limit, 3)
     return _at(labelled, labelled.scan.xyz * factors.astype(labelled.scan.xyz.dtype))
 
 
 def random_rotation(labelled: LabelledScan, rng: np.random.Generator, yaw: float, tilt: float,
                     ) -> LabelledScan:
-    """Turn a scan around its mean: about z by up to `yaw`, then y and x by up to `tilt`."""
+    """Rotate a scan around its mean: about z by up to `yaw`, then y and x by up to `tilt`."""
     about_z, about_y, about_x = rng.uniform(-1, 1, 3) * (yaw, tilt, tilt)
     turn = rotation(0, about_x) @ rotation(1, about_y) @ rotation(2, about_z)
     xyz = labelled.scan.xyz
@@ -167,7 +170,7 @@ def random_rotation(labelled: LabelledScan, rng: np.random.Generator, yaw: float
 
 
 def rotation(axis: int, angle: float) -> NDArray[np.float64]:
-    """Return the matrix that turns by an angle, radians, about x, y or z (0, 1, 2)."""
+    """Return the rotation matrix for an angle in radians about x, y or z (0, 1, 2)."""
     first, second = (axis + 1) % 3, (axis + 2) % 3
     matrix = np.eye(3)
     matrix[[first, second], [first, second]] = math.cos(angle)
@@ -180,19 +183,19 @@ def random_contrast(labelled: LabelledScan, rng: np.random.Generator, contrast: 
                     brightness: float) -> LabelledScan:
     """Multiply all colours by 1 +- contrast, then add +- brightness times white."""
     gain, offset = rng.uniform(-1, 1, 2) * (contrast, brightness) + (1, 0)
-    return _mapped(labelled, [LEVELS * np.float32(gain) + np.float32(255 * offset)] * 3)
+    return _mapped(labelled, [COLOR_LEVELS * np.float32(gain) + np.float32(255 * offset)] * 3)
 
 
 def random_color_shift(labelled: LabelledScan, rng: np.random.Generator, limit: float,
                        ) -> LabelledScan:
     """Add up to +- limit, of 0..255, to red, to green and to blue."""
-    return _mapped(labelled, [LEVELS + np.float32(shift)
+    return _mapped(labelled, [COLOR_LEVELS + np.float32(shift)
                               for shift in rng.uniform(-limit, limit, 3)])
 
 
 def random_color_drop(labelled: LabelledScan, rng: np.random.Generator, probability: float,
                       neutral: tuple[float, float, float]) -> LabelledScan:
-    """Give all points one colour, or leave them all alone."""
+    """Set all points to the neutral colour, with the given probability."""
     color = labelled.scan.color
     if rng.random() >= probability or color is None:
         return labelled
@@ -205,7 +208,7 @@ def _at(labelled: LabelledScan, xyz: NDArray[np.floating]) -> LabelledScan:
 
 
 def _mapped(labelled: LabelledScan, tables: list[NDArray[np.float32]]) -> LabelledScan:
-    """Send each channel of 0..255 through a table, cut to whole levels as images of bytes are."""
+    """Map each channel, 0..255, by a lookup table; results are truncated to whole levels."""
     if labelled.scan.color is None:
         return labelled
     levels = byte_color(labelled.scan.color)

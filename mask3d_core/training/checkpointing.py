@@ -1,4 +1,4 @@
-"""What a run writes down: logs, states, weights, scores, pictures."""
+"""Checkpoints, logs and validation of a run."""
 
 from __future__ import annotations
 
@@ -9,71 +9,71 @@ import time
 from typing import Any
 
 from mask3d_core.training.config import TrainConfig
-from mask3d_core.training.data_loader import Order, Sample
+from mask3d_core.training.data_loader import DistributedBatchSampler, Sample
 from mask3d_core.training.learner import Learner
 from mask3d_core.training.progress import Progress
-from mask3d_core.training.run_folder import BEST, LAST, RunFolder, STATE, State
-from mask3d_core.training.setup import Material
+from mask3d_core.training.run_folder import BEST, LAST, RunLogger, STATE, TrainingState
+from mask3d_core.training.setup import TrainingData
 from mask3d_core.training.validation import picture_path, score_values, validate
 from mask3d_core.weights.checkpoint import save_atomic, save_weights, Weights
 import torch
 
-MEASURES = ('AP50', 'AP', 'AP25')
-"""The best weights are the best by the first, as the original's; the others decide where that
-ties, and where all do, the newer weights are the better ones."""
+RANKING_METRICS = ('AP50', 'AP', 'AP25')
+"""Metrics that rank the best weights: by the first, as in the original; ties are broken by the
+others, and by the newer weights."""
 
 
 @dataclass(frozen=True)
 class Run:
     """
-    What stays the same through a run.
+    The parts of a run that do not change.
 
     Attributes
     ----------
     config : TrainConfig
-    material : Material
-    order : Order
-        From the first step to do.
+    training_data : TrainingData
+    sampler : DistributedBatchSampler
+        Starting at the first step of this process.
     weights : Weights
-        The facts of the files to be written; their state is that of the beginning.
+        Metadata for the weights files; its state is the initial one.
 
     """
 
     config: TrainConfig
-    material: Material
-    order: Order
+    training_data: TrainingData
+    sampler: DistributedBatchSampler
     weights: Weights
 
 
-class Records:
+class RunRecorder:
     """
-    Keeps the records of a run; every process calls it, the first one writes.
+    Log steps, save checkpoints, validate; all processes call it, only rank 0 writes.
 
     Parameters
     ----------
     run : Run
     learner : Learner
     state : mapping or None
-        Of a run that goes on.
+        Training state of a run that is resumed.
 
     """
 
-    def __init__(self, run: Run, learner: Learner, state: State | None) -> None:
+    def __init__(self, run: Run, learner: Learner, state: TrainingState | None) -> None:
         self.run, self.learner, self.fabric = run, learner, learner.fabric
         self.path = Path(run.config.output)
-        begin, steps = run.order.begin, run.order.num_steps
+        first, steps = run.sampler.first_step, run.sampler.num_steps
         self.scores: dict[str, float] = {} if state is None else dict(state['scores'])
         self.best = [] if state is None else list(state['best'])
-        self.cropped = False
+        self.cropping_reported = False
         self.writes = self.fabric.is_global_zero
         if self.writes:
-            self.folder = RunFolder(self.path, begin)
-            self.progress = Progress(begin, steps, run.order.steps_per_epoch)
-            self.progress.say(f'{len(run.material.training)} scans, steps {begin} to {steps}, '
-                              f'{self.fabric.world_size} x {self.fabric.device}; results go to '
-                              f'{self.path}')
+            self.logger = RunLogger(self.path, first)
+            self.progress = Progress(first, steps, run.sampler.steps_per_epoch)
+            self.progress.message(
+                f'training on {len(run.training_data.training)} scans, steps {first} to {steps}, '
+                f'on {self.fabric.world_size} x {self.fabric.device}; output folder: {self.path}')
 
-    def add(self, done: int, samples: Sequence[Sample], terms: Sequence[float], norm: float,
+    def log_step(self, done: int, samples: Sequence[Sample], terms: Sequence[float], norm: float,
             waiting: float) -> None:
         """
         Log a step.
@@ -81,15 +81,16 @@ class Records:
         Parameters
         ----------
         done : int
-            Steps done, this one included.
+            Steps done, including this one.
         samples : sequence of Sample
-            This process's.
+            Those of this process.
         terms : 5 floats
-            Of all processes: the total, class, mask and dice loss at the end, and the votes'.
+            Over all processes: total loss; class, mask and dice loss of the final prediction;
+            vote loss.
         norm : float
-            Of the gradient.
+            Gradient norm.
         waiting : float
-            Seconds this process waited for its samples.
+            Seconds this process waited for the data loader.
 
         """
         if not self.writes:
@@ -99,77 +100,78 @@ class Records:
         rate = self.learner.rate
         self.progress.show(done, loss, rate, waiting)
         if done % self.run.config.log_every == 0:
-            self.folder.log(done, {
-                'epoch': done / self.run.order.steps_per_epoch, 'loss': loss,
+            self.logger.log(done, {
+                'epoch': done / self.run.sampler.steps_per_epoch, 'loss': loss,
                 **dict(zip(('class', 'mask', 'dice', 'votes'), parts)), 'gradient_norm': norm,
                 'learning_rate': rate, 'voxels': sum(len(sample.voxels) for sample in samples),
                 'seconds': self.progress.seconds, 'waiting': waiting,
                 'gigabytes': _peak_memory(self.fabric.device)})
 
     def end_epoch(self, done: int) -> None:
-        """Save, and measure if it is time to."""
-        began = time.monotonic()
-        epoch, config = done // self.run.order.steps_per_epoch, self.run.config
-        self.save(done)  # a scan that cannot be measured costs no steps
-        if self.run.material.validation and (
-                epoch % config.validate_every == 0 or done == self.run.order.num_steps):
-            self._measure(done, epoch)
+        """Save a checkpoint; validate if it is due."""
+        start = time.monotonic()
+        epoch, config = done // self.run.sampler.steps_per_epoch, self.run.config
+        self.save(done)  # before validation: if that fails, no steps are lost
+        if self.run.training_data.validation and (
+                epoch % config.validate_every == 0 or done == self.run.sampler.num_steps):
+            self._validate(done, epoch)
             self.save(done)
         if self.writes:
-            self.progress.leave_out(time.monotonic() - began)
+            self.progress.exclude(time.monotonic() - start)
 
     def save(self, done: int) -> None:
-        """Save the state and the last weights; a run goes on from here."""
+        """Save the training state, from which a run resumes, and the last weights."""
         if self.writes:
             save_weights(self.path / LAST, self.weights(done))
             save_atomic(self.path / STATE, {
                 'step': done, 'learner': self.learner.state(), 'scores': self.scores,
                 'best': self.best, 'trained': dict(self.run.weights.trained),
-                'material': self.run.material.fingerprint})
+                'material': self.run.training_data.fingerprint})
         self.fabric.barrier()
 
     def weights(self, done: int) -> Weights:
-        """Return the weights as they are now."""
+        """Return the current weights with their metadata."""
         facts: Mapping[str, Any] = {**self.run.weights.trained, 'steps': done,
                                     'scores': dict(self.scores)}
         return replace(self.run.weights, state=self.learner.model.state_dict(), trained=facts)
 
     def close(self) -> None:
-        """Finish the files."""
+        """Close the log files and print where the weights are."""
         if self.writes:
-            self.folder.close()
-            self.progress.say(f'done; the weights are in {self.path / LAST}' + (
-                f', the best by {MEASURES[0]} ({100 * self.best[0]:.1f}) in {self.path / BEST}'
-                if self.best else ''))
+            self.logger.close()
+            best = (f', the best by {RANKING_METRICS[0]} ({100 * self.best[0]:.1f}) in '
+                    f'{self.path / BEST}' if self.best else '')
+            self.progress.message(f'done; the weights are in {self.path / LAST}{best}')
 
-    def _measure(self, done: int, epoch: int) -> None:
-        config, material = self.run.config, self.run.material
-        scores = validate(self.weights(done), config, material, self.fabric, epoch)
+    def _validate(self, done: int, epoch: int) -> None:
+        config, training_data = self.run.config, self.run.training_data
+        scores = validate(self.weights(done), config, training_data, self.fabric, epoch)
         self.scores = score_values(scores)
-        reached = [self.scores[name] for name in MEASURES]
-        better = reached >= self.best  # as lists: the first that differs decides
-        self.best = max(self.best, reached)
+        ranking = [self.scores[name] for name in RANKING_METRICS]
+        better = ranking >= self.best  # lists: the first metric that differs decides
+        self.best = max(self.best, ranking)
         if not self.writes:
             return
         if better:
             save_weights(self.path / BEST, self.weights(done))
-        self.folder.log_scores(done, {'epoch': epoch, **self.scores})
-        for name in material.validation[:config.pictures]:
-            self.folder.show(done, name, picture_path(config, name, epoch))
-        self.progress.say(f'epoch {epoch}: ' + ', '.join(
+        self.logger.log_scores(done, {'epoch': epoch, **self.scores})
+        for name in training_data.validation[:config.pictures]:
+            self.logger.show(done, name, picture_path(config, name, epoch))
+        self.progress.message(f'epoch {epoch}: ' + ', '.join(
             f'{name} {100 * value:.1f}' for name, value in self.scores.items()))
 
     def _report_cropped(self, samples: Sequence[Sample]) -> None:
-        """Say of the first scan that is too large."""
+        """Print a message for the first scan that was cropped."""
         for sample in samples:
-            if sample.whole > len(sample.voxels) and not self.cropped:
-                self.cropped = True
-                self.progress.say(f'scan {sample.name} has {sample.whole} voxels, batch_voxels is '
-                                  f'{self.run.config.batch_voxels}: scans like it are cropped')
+            if sample.uncropped_size > len(sample.voxels) and not self.cropping_reported:
+                self.cropping_reported = True
+                self.progress.message(
+                    f'scan {sample.name} has {sample.uncropped_size} voxels, batch_voxels is '
+                    f'{self.run.config.batch_voxels}: scans like it are cropped')
 
 
 def _peak_memory(device: torch.device) -> float:
-    """Return the most memory taken so far, of the GPU or of the process, GB."""
+    """Return the peak memory so far, of the GPU or of the process, in GB."""
     if device.type == 'cuda':
         return torch.cuda.max_memory_allocated(device) / 1e9
     import resource

@@ -1,4 +1,4 @@
-"""What a training run is made of: every number of it in one place."""
+"""Configuration of a training run: all settings in one dataclass."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.model.config import ModelConfig
 from mask3d_core.training.augmentation import AugmentationConfig
 from mask3d_core.training.config_file import (
-    change,
     known_keys,
+    merge,
     parse_keys,
     read_tree,
     to_tree,
@@ -23,93 +23,92 @@ from mask3d_core.training.config_file import (
 from mask3d_core.training.matcher import LossWeights
 
 PRECISIONS = {'float32': '32-true', 'bfloat16': 'bf16-mixed', 'float16': '16-mixed'}
-"""Ours: Fabric's."""
-FROM_DATA = ('num_classes', 'in_channels')
-"""Of the model; they follow from the data set and `use_color`."""
+"""Names of our precisions and of Lightning Fabric's."""
+DERIVED_MODEL_KEYS = ('num_classes', 'in_channels')
+"""Keys of `model` that are derived from the data set and `use_color`."""
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """
-    A training run; the defaults are the paper's for ScanNet (Sec. IV).
+    Settings of a training run; the defaults are those of the paper for ScanNet (Sec. IV).
 
     Attributes
     ----------
     data : str
         Folder of a prepared data set.
     output : str
-        Folder of the run: everything it writes goes there.
+        Folder for everything the run writes.
     start_weights : str
-        Weights file to go on from (fine-tuning); 'shipped': that of the package; empty: from
-        scratch.
+        Weights file to fine-tune; 'shipped': the one in the package; empty: train from scratch.
     fold : str
         Fold of the data set to validate on, while all others are trained on (S3DIS: 'Area_5');
         empty: the splits as they are.
     train_splits : tuple of str
-        Splits of the data set to learn from.
+        Splits of the data set to train on.
     validation_split : str
-        Split to measure on; empty: none.
+        Split for validation; empty: no validation.
     seed : int
         The same seed gives the same weights on the same machine.
     licence : str
-        Goes into the weights files.
+        Licence of the weights, stored in the weights files.
     voxel_size : float
         Metres.
     voxel_color : str
         'mean' of a voxel's points (the paper) or its 'first' (the original's code).
     max_voxels : int
-        A map that fills more will be seen with voxels up to 1.3 times larger, though not in
-        training; 0: none is.
+        Stored for inference, not used in training: maps with more voxels are segmented with
+        voxels up to 1.3 times larger; 0: no bound.
     use_color : bool
-        False: the model sees shape alone.
+        False: the model gets only geometry.
     model : ModelConfig
-        Without `num_classes` and `in_channels`, which follow from the data.
+        Without `num_classes` and `in_channels`, which are derived from the data.
     augmentation : AugmentationConfig
     loss : LossWeights
-        What its parts weigh, in the matching, too.
+        Weights of the loss terms, also used as costs in the matching.
     epochs : int
-        Times the training scans are gone through.
+        Passes over the training scans.
     batch_size : int
-        Scans per change of the weights, over all GPUs and machines; the last change of an epoch
-        is by those that are left.
+        Scans per optimizer step, over all GPUs and machines; the last step of an epoch takes
+        the remaining scans.
     batch_voxels : int
-        Voxels that go through the network at once on one GPU; more are taken one after another
-        and their gradients added. A scan with more is cropped. 0: no bound.
+        Most voxels in one forward pass on one GPU; steps with more are split and their
+        gradients accumulated. A single scan with more is cropped. 0: no bound.
     loss_voxels : int
-        Voxels of a scan on which its masks are compared, drawn anew in each step; 0: all (the
-        paper). A small model learns in half the time with 8000.
+        Voxels per scan on which the mask losses are computed, sampled in each step; 0: all (as
+        in the paper). A small model trains in half the time with 8000.
     balance : float
-        How much of the frequencies of the classes the class logits are spared (Menon et al.,
-        ICLR 2021): 0 (the paper): a doubtful object is called what is frequent; 1: classes are
-        told apart as if all were as frequent, which suits the mean over classes.
+        Strength of the logit adjustment for class frequencies (Menon et al., ICLR 2021). 0 (as
+        in the paper): uncertain objects get a frequent class; 1: as if all classes were equally
+        frequent, which suits a mean over classes.
     learning_rate, weight_decay : float
-        Of AdamW; the highest rate of the one-cycle schedule.
+        Of AdamW; `learning_rate` is the maximum of the one-cycle schedule.
     gradient_clip : float
-        Largest norm of the gradient; 0: as it is.
+        Largest norm of the gradient; 0: no clipping.
     checkpoint_activations : bool
-        Compute activations a second time instead of keeping them: less memory, a third slower.
+        Recompute activations in the backward pass (activation checkpointing): less memory, a
+        third slower.
     device : str
         'auto', 'cpu' or 'cuda'.
     devices, machines : int
-        GPUs (or processes, on CPUs) of each machine; 0: all GPUs, or one process. Machines.
+        GPUs (on CPUs: processes) per machine; 0: all GPUs, or one process. Number of machines.
     sync_batch_norm : bool
-        Batch norms are over the scans of all processes; False: each process's over its own,
-        where processes wait longer for each other than they compute, as on CPUs.
+        Compute batch norm statistics over the scans of all processes. False: each process over
+        its own scans; for CPUs, where processes wait for each other longer than they compute.
     precision : str
         'float32', 'bfloat16' or 'float16'.
     workers : int
-        Processes that read, augment and voxelize; no more than there are cores.
+        Data loader processes that read, augment and voxelize; at most one per core.
     log_every : int
-        Steps from one line of the logs to the next.
+        Steps between two lines of log.csv.
     save_every : int
-        Steps after which the state is saved, beside the end of every epoch; 0: only there.
+        Steps between two checkpoints, in addition to one after every epoch; 0: only those.
     validate_every : int
-        Epochs from one measurement on the validation scans to the next; the last epoch is always
-        measured.
+        Epochs between two validations; the last epoch is always validated.
     pictures : int
-        Validation scans to draw.
+        Number of validation scans of which pictures are drawn.
     extract : ExtractSettings
-        How instances are made while measuring.
+        Post-processing during validation.
 
     """
 
@@ -180,9 +179,9 @@ class TrainConfig:
             raise InputError(f'expected {wrong[0]}, got {getattr(self, name)!r}')
 
 
-MAY_DIFFER = ('data', 'output', 'device', 'workers', 'log_every', 'save_every', 'pictures')
-"""What a run may be resumed with differently: nothing in it changes the weights. `data` may
-lie elsewhere; that it is the same is checked."""
+FREE_ON_RESUME = ('data', 'output', 'device', 'workers', 'log_every', 'save_every', 'pictures')
+"""Keys that may change when a run is resumed: they do not affect the weights. `data` may have
+been moved; a fingerprint checks that it is the same data set."""
 
 
 def load_config(path: Path | None, arguments: Sequence[str] = ()) -> TrainConfig:
@@ -194,45 +193,45 @@ def load_config(path: Path | None, arguments: Sequence[str] = ()) -> TrainConfig
     path : path, optional
         YAML; `config/train_*.yaml` are examples. Without it, the defaults.
     arguments : strings
-        `--key value` and `--section.key value`, which win over the file.
+        `--key value` and `--section.key value`; they override the file.
 
     Raises
     ------
     InputError
-        For an unknown key, with the nearest one, and for a wrong type or value.
+        For an unknown key (the message suggests the closest one), a wrong type or value.
 
     """
     config = TrainConfig()
     if path is not None:
-        config = _change(config, read_tree(path), str(path))
-    return _change(config, parse_keys(arguments), 'the command line')
+        config = _merge(config, read_tree(path), str(path))
+    return _merge(config, parse_keys(arguments), 'the command line')
 
 
-def _change(config: TrainConfig, tree: Tree, where: str) -> TrainConfig:
+def _merge(config: TrainConfig, tree: Tree, where: str) -> TrainConfig:
     model = tree.get('model')
-    for key in FROM_DATA:
+    for key in DERIVED_MODEL_KEYS:
         if isinstance(model, dict) and key in model:
-            raise InputError(f'model.{key} in {where} follows from the data set and use_color: '
-                             'leave it out')
-    return change(config, tree, where)
+            raise InputError(f'model.{key} in {where} is derived from the data set and '
+                             'use_color: leave it out')
+    return merge(config, tree, where)
 
 
 def config_text(config: TrainConfig) -> str:
-    """Return every value of a configuration as YAML; `load_config` reads it."""
+    """Return a configuration with all its values as YAML, for `load_config`."""
     tree = to_tree(config)
-    for key in FROM_DATA:
+    for key in DERIVED_MODEL_KEYS:
         del tree['model'][key]
     return tree_text(tree)
 
 
 def differences(config: TrainConfig, other: TrainConfig) -> list[str]:
-    """Return in what two runs differ, but for `MAY_DIFFER`: 'epochs 8 instead of 9'."""
+    """List the values that differ, except for `FREE_ON_RESUME`: 'epochs 8 instead of 9'."""
     def value(settings: object, key: str) -> object:
         for name in key.split('.'):
             settings = getattr(settings, name)
         return settings
 
     pairs = {key: (value(config, key), value(other, key)) for key in known_keys(TrainConfig)
-             if key not in MAY_DIFFER}
+             if key not in FREE_ON_RESUME}
     return [f'{key} {ours!r} instead of {theirs!r}'
             for key, (ours, theirs) in pairs.items() if ours != theirs]

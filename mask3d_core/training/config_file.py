@@ -1,4 +1,4 @@
-"""Settings from a YAML file and from `--key value`: every key and every type is checked."""
+"""Read settings from YAML and `--key value` into dataclasses, with checked keys and types."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from mask3d_core.errors import InputError
 
 T = TypeVar('T')
 Tree = dict[str, Any]
-"""Values by key; a section is a tree of its own."""
+"""Nested values by key; a section is a tree of its own."""
 
 
-class Word(str):
-    """A value as it was typed; what it means depends on the type of its key."""
+class RawValue(str):
+    """A value from the command line, not yet parsed: how to depends on the type of its key."""
 
 
 def read_tree(path: Path) -> Tree:
-    """Read a YAML file; raise InputError when it is none, or no table of keys."""
+    """Read a YAML file; raise InputError if it cannot be read or is not a mapping."""
     yaml = _yaml()
     try:
         text = path.read_text()
@@ -37,7 +37,7 @@ def read_tree(path: Path) -> Tree:
 
 
 def _check_unique(node: Any, path: Path) -> None:
-    """Raise InputError when a key of a YAML node stands twice; YAML would take the last."""
+    """Raise InputError for a duplicate key in a YAML node; PyYAML would take the last."""
     if isinstance(node.value, str):
         return
     first: dict[str, Any] = {}
@@ -45,29 +45,29 @@ def _check_unique(node: Any, path: Path) -> None:
         key, inner = entry if isinstance(entry, tuple) else (None, entry)
         if key is not None and first.setdefault(str(key.value), key) is not key:
             lines = [mark.start_mark.line + 1 for mark in (first[str(key.value)], key)]
-            raise InputError(f'{key.value!r} stands twice in {path}, in the lines {lines[0]} and '
-                             f'{lines[1]}: leave one')
+            raise InputError(f'duplicate key {key.value!r} in {path}, in the lines {lines[0]} and '
+                             f'{lines[1]}: keep one')
         _check_unique(inner, path)
 
 
 def tree_text(tree: Tree) -> str:
-    """Return a tree as YAML."""
+    """Format a tree as YAML."""
     return str(_yaml().safe_dump(tree, sort_keys=False))
 
 
 def to_tree(settings: Any) -> Tree:
-    """Return every value of a dataclass, tuples as lists."""
+    """Return a dataclass as a tree; tuples become lists."""
     return _plain(asdict(settings))
 
 
 def parse_keys(arguments: Sequence[str]) -> Tree:
     """
-    Read `--key value`, `--section.key value` and `--key=value`; values as in YAML.
+    Parse `--key value`, `--section.key value` and `--key=value`; values are written as in YAML.
 
     Raises
     ------
     InputError
-        When a value is missing or stands alone, or a key is given twice.
+        If a key or a value is missing, or a key is given twice.
 
     """
     tree: Tree = {}
@@ -89,33 +89,33 @@ def parse_keys(arguments: Sequence[str]) -> Tree:
             branch = branch.setdefault(section, {})
             if not isinstance(branch, dict):
                 raise InputError(f'--{key} is below --{section}, which is given a value')
-        branch[last] = Word(value)
+        branch[last] = RawValue(value)
     return tree
 
 
-def change(settings: T, tree: Tree, where: str) -> T:
+def merge(settings: T, tree: Tree, where: str) -> T:
     """
-    Return settings with the values of a tree.
+    Return settings, updated with the values of a tree.
 
     Parameters
     ----------
     settings : dataclass
-        Its fields are plain values, tuples of them, or dataclasses of such fields.
+        Its fields are scalars, strings, tuples of these, or dataclasses of such fields.
     tree : mapping
     where : str
-        Where the values came from, for the message.
+        Source of the values, for error messages.
 
     Raises
     ------
     InputError
-        For an unknown key, with the nearest known one; for a value of the wrong type.
+        For an unknown key (the message suggests the closest one) and a value of a wrong type.
 
     """
-    return _change(settings, tree, where, '', known_keys(type(settings)))
+    return _merge(settings, tree, where, '', known_keys(type(settings)))
 
 
 def known_keys(kind: type, prefix: str = '') -> list[str]:
-    """Return every key of a dataclass, those of sections with a dot."""
+    """Return all keys of a dataclass, with dotted names for those in sections."""
     hints, keys = get_type_hints(kind), []
     for field in fields(kind):
         if is_dataclass(hints[field.name]):
@@ -125,7 +125,7 @@ def known_keys(kind: type, prefix: str = '') -> list[str]:
     return keys
 
 
-def _change(settings: T, tree: Tree, where: str, prefix: str, known: list[str]) -> T:
+def _merge(settings: T, tree: Tree, where: str, prefix: str, known: list[str]) -> T:
     hints = get_type_hints(type(settings))
     values = {}
     for key, value in tree.items():
@@ -139,7 +139,7 @@ def _change(settings: T, tree: Tree, where: str, prefix: str, known: list[str]) 
             if not isinstance(value, Mapping):
                 raise InputError(f'{name} in {where} is a section: expected keys below it, such '
                                  f'as {known_keys(hint, f"{name}.")[0]}, got {value!r}')
-            values[key] = _change(getattr(settings, key), dict(value), where, f'{name}.', known)
+            values[key] = _merge(getattr(settings, key), dict(value), where, f'{name}.', known)
         else:
             try:
                 values[key] = _convert(value, hint)
@@ -150,7 +150,7 @@ def _change(settings: T, tree: Tree, where: str, prefix: str, known: list[str]) 
 
 
 def _whole_key(name: str, value: Any) -> str:
-    """Return the name of the first value below a key that may be a section."""
+    """Return the full dotted name of the first value below a key."""
     while isinstance(value, Mapping) and value:
         key, value = next(iter(value.items()))
         name = f'{name}.{key}'
@@ -158,28 +158,28 @@ def _whole_key(name: str, value: Any) -> str:
 
 
 def nearest(key: str, known: Sequence[str]) -> str:
-    """Say which known key was probably meant: '; the nearest key is …'."""
-    def likeness(name: str) -> tuple[float, float]:
+    """Suggest the key that was probably meant: '; the nearest key is …'."""
+    def similarity(name: str) -> tuple[float, float]:
         ours, theirs = (text.split('.')[-1].lower().replace('-', '_') for text in (key, name))
         initials = ''.join(word[0] for word in theirs.split('_') if word)
         whole = difflib.SequenceMatcher(None, key, name).ratio()
         if ours == theirs:
             return 3.0, whole
-        if len(ours) > 1 and ours == initials:  # lr
+        if len(ours) > 1 and ours == initials:  # lr: learning_rate
             return 2.0, whole
         words, others = set(ours.split('_')), set(theirs.split('_'))
-        part = words >= others or words <= others  # max_epochs, clip
+        part = words >= others or words <= others  # max_epochs: epochs
         return max(difflib.SequenceMatcher(None, ours, theirs).ratio(), 0.8 * part), whole
 
-    best = max(known, key=likeness)
-    return f'; the nearest key is {best!r}' if likeness(best)[0] > 0.55 else ''
+    best = max(known, key=similarity)
+    return f'; the nearest key is {best!r}' if similarity(best)[0] > 0.55 else ''
 
 
 def _convert(value: Any, hint: Any) -> Any:
-    """Return a value as its type wants it; raise TypeError or ValueError when it cannot be."""
+    """Convert a value to the type of its key; raise TypeError or ValueError if it does not fit."""
     origin, inner = get_origin(hint), get_args(hint)
-    if isinstance(value, Word) and origin is not tuple and hint is not str:
-        value = _meaning(value)
+    if isinstance(value, RawValue) and origin is not tuple and hint is not str:
+        value = _parse(value)
     if origin in (Union, UnionType):
         if value is None and type(None) in inner:
             return None
@@ -193,8 +193,8 @@ def _convert(value: Any, hint: Any) -> Any:
     return str(value) if hint is str else value
 
 
-def _meaning(word: Word) -> Any:
-    """Return what YAML makes of a word."""
+def _parse(word: RawValue) -> Any:
+    """Parse a command line value as YAML."""
     yaml = _yaml()
     try:
         return yaml.safe_load(word)
@@ -203,9 +203,9 @@ def _meaning(word: Word) -> Any:
 
 
 def _convert_tuple(value: Any, inner: tuple[Any, ...]) -> tuple[Any, ...]:
-    if isinstance(value, Word):
+    if isinstance(value, RawValue):
         parts = value.split(',')
-        value = _meaning(value) if value.startswith('[') else [Word(p.strip()) for p in parts]
+        value = _parse(value) if value.startswith('[') else [RawValue(p.strip()) for p in parts]
     values = list(value) if isinstance(value, (list, tuple)) else [value]
     kinds = [inner[0]] * len(values) if inner[-1] is Ellipsis else list(inner)
     if len(values) != len(kinds):
@@ -214,7 +214,7 @@ def _convert_tuple(value: Any, inner: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def describe(hint: Any) -> str:
-    """Return the words for a type: 'a whole number'."""
+    """Describe a type in an error message: 'a whole number'."""
     words = {bool: 'true or false', int: 'a whole number', float: 'a number', str: 'text'}
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):

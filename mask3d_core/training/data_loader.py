@@ -1,4 +1,4 @@
-"""From the scans of a data set to what goes through the network at once."""
+"""Training samples: data set, distributed batch sampler and data loader."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ import torch
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-Turn = tuple[int, int]
-"""Epoch and index of a scan: with the seed, all that its augmentation depends on."""
+SampleIndex = tuple[int, int]
+"""Epoch and index of a scan; with the seed they determine its augmentation."""
 
 
 @dataclass(frozen=True)
 class Sample:
     """
-    One scan, ready for the network.
+    One scan, augmented and voxelized, with its targets.
 
     Attributes
     ----------
     name : str
     voxels : Voxels
-        Without `inverse`, which only instances need.
+        Without `inverse`, which training does not need.
     targets : Targets
-    whole : int
-        Number of its voxels before it was cropped to the budget.
+    uncropped_size : int
+        Number of voxels before the scan was cropped to `batch_voxels`.
 
     """
 
     name: str
     voxels: Voxels
     targets: Targets
-    whole: int
+    uncropped_size: int
 
     def pin_memory(self) -> Sample:
-        """Return the sample in memory a GPU can copy from; the loader calls it."""
+        """Return the sample in pinned memory; the DataLoader calls it."""
         voxels = replace(
             self.voxels, coords=self.voxels.coords.pin_memory(),
             features=self.voxels.features.pin_memory(), centers=self.voxels.centers.pin_memory(),
@@ -59,10 +59,10 @@ class Sample:
 
 class Batch:
     """
-    Scans that go through the network together, on its device.
+    Scans for one forward pass, on the device of the model.
 
-    Fabric converts the tensors of every collection it is handed to the training precision,
-    coordinates too; it does not look into this.
+    Not a tuple or dict: Fabric would convert all tensors in it to the training precision, the
+    coordinates, too.
     """
 
     def __init__(self, samples: Sequence[Sample], device: torch.device,
@@ -74,9 +74,9 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class SampleTransform:
     """
-    How a labelled scan becomes a sample.
+    Make a sample of a labelled scan: augment, voxelize, make targets.
 
     Attributes
     ----------
@@ -84,12 +84,13 @@ class Recipe:
     voxelization : Voxelization
     augmentation : AugmentationConfig
     classes : ClassTable
-        Of the model.
+        Classes of the model.
     background : tuple of int
-        Ids of the classes whose instances are no objects.
+        Ids of the classes without targets.
     on_segments : bool
+        Whether masks are over segments.
     batch_voxels : int
-        0: no bound.
+        Scans with more voxels are cropped; 0: no bound.
 
     """
 
@@ -101,31 +102,32 @@ class Recipe:
     on_segments: bool
     batch_voxels: int
 
-    def make(self, labelled: LabelledScan, turn: Turn) -> Sample:
-        """Augment, voxelize and find the targets; the same turn gives the same sample."""
+    def __call__(self, labelled: LabelledScan, index: SampleIndex) -> Sample:
+        """Make the sample of a scan; the same index gives the same sample."""
         if self.on_segments and labelled.scan.segment is None:  # as the Segmenter does
             segment = find_superpoints(labelled.scan, self.voxelization.size)
             labelled = replace(labelled, scan=replace(labelled.scan, segment=segment))
-        rng = np.random.default_rng([self.seed, *turn])
+        rng = np.random.default_rng([self.seed, *index])
         neutral = self.voxelization.color_mean or (0.5, 0.5, 0.5)
         labelled = augment(labelled, rng, self.augmentation, neutral)
-        if labelled.scan.color is None and self.augmentation.color_drop:  # as if it were dropped
+        if labelled.scan.color is None and self.augmentation.color_drop:  # as a dropped one
             plain = np.tile(np.asarray(neutral, np.float32), (len(labelled), 1))
             labelled = replace(labelled, scan=replace(labelled.scan, color=plain))
         voxels = voxelize(labelled.scan, self.voxelization)
-        whole = len(voxels)
-        if 0 < self.batch_voxels < whole:
+        uncropped_size = len(voxels)
+        if 0 < self.batch_voxels < uncropped_size:
             labelled = crop(labelled, voxels, self.batch_voxels, rng)
             voxels = voxelize(labelled.scan, self.voxelization)
         targets = make_targets(labelled, voxels, self.classes, self.background, self.on_segments)
         if not self.on_segments:
             voxels = replace(voxels, segment=None)
-        return Sample(labelled.name, replace(voxels, inverse=voxels.inverse[:0]), targets, whole)
+        return Sample(labelled.name, replace(voxels, inverse=voxels.inverse[:0]), targets,
+                      uncropped_size)
 
 
 def crop(labelled: LabelledScan, voxels: Voxels, count: int,
          rng: np.random.Generator) -> LabelledScan:
-    """Keep the points of the `count` voxels around a random one, from floor to ceiling."""
+    """Keep the points of the `count` voxels whose columns are nearest to a random voxel's."""
     xy = voxels.coords[:, :2].numpy()
     distance = np.square(xy - xy[rng.integers(len(xy))]).sum(1)
     near = np.zeros(len(xy), bool)
@@ -134,44 +136,44 @@ def crop(labelled: LabelledScan, voxels: Voxels, count: int,
     return labelled.take(rows)
 
 
-class Samples(TorchDataset[Sample | InputError]):
+class SampleDataset(TorchDataset[Sample | InputError]):
     """
-    The training scans of a data set, by turn; it lives in the worker processes.
+    Map-style data set of training samples, by epoch and index of the scan.
 
-    A scan that cannot be used is an error to be raised where it is seen: a worker would wrap it
-    into its traceback.
+    For a scan that cannot be used it returns the error: raised in a worker process, it would
+    arrive with the worker's traceback.
     """
 
-    def __init__(self, dataset: Dataset, names: Sequence[str], recipe: Recipe) -> None:
-        self.dataset, self.names, self.recipe = dataset, list(names), recipe
+    def __init__(self, dataset: Dataset, names: Sequence[str], transform: SampleTransform) -> None:
+        self.dataset, self.names, self.transform = dataset, list(names), transform
 
-    def __getitem__(self, turn: Turn) -> Sample | InputError:
-        name = self.names[turn[1]]
+    def __getitem__(self, index: SampleIndex) -> Sample | InputError:
+        name = self.names[index[1]]
         try:
-            return self.recipe.make(self.dataset.read(name), turn)
+            return self.transform(self.dataset.read(name), index)
         except InputError as error:
             return InputError(f'scan {name}: {error}')
 
 
 @dataclass(frozen=True)
-class Order:
+class DistributedBatchSampler:
     """
-    Which scans every step sees.
+    Batch sampler for several processes that can start at any step.
 
-    The scans of each epoch are shuffled anew; the last step of an epoch takes what is left, as
-    the original's. A process that none of its scans fall to borrows one, to keep in step with
-    the others.
+    The scans are shuffled in each epoch; the last step of an epoch takes the remaining ones, as
+    in the original. A process that gets no scan of a step borrows one as padding, because all
+    processes take part in the collective operations.
 
     Attributes
     ----------
     seed, num_scans : int
     batch_size : int
-        Scans of a step, over all processes.
+        Scans per step, over all processes.
     epochs : int
-    begin : int
-        First step to do.
-    rank, processes : int
-        Which share of each step is ours.
+    first_step : int
+        Where to start: steps before it are skipped.
+    rank, world_size : int
+        This process, and the number of processes.
 
     """
 
@@ -179,54 +181,54 @@ class Order:
     num_scans: int
     batch_size: int
     epochs: int
-    begin: int = 0
+    first_step: int = 0
     rank: int = 0
-    processes: int = 1
+    world_size: int = 1
 
     @property
     def steps_per_epoch(self) -> int:
-        """Return the number of steps of an epoch."""
+        """Return the number of steps per epoch."""
         return -(-self.num_scans // self.batch_size)
 
     @property
     def num_steps(self) -> int:
-        """Return the steps of the whole run."""
+        """Return the number of steps of the whole run."""
         return self.epochs * self.steps_per_epoch
 
-    def num_own(self, step: int) -> int:
-        """Return the number of scans of a step that fall to this process: 0 if it borrows one."""
+    def num_local(self, step: int) -> int:
+        """Return how many scans of a step this process gets; 0 if it borrows one as padding."""
         place = step % self.steps_per_epoch
         scans = min(self.batch_size, self.num_scans - place * self.batch_size)
-        return len(range(self.rank, scans, self.processes))
+        return len(range(self.rank, scans, self.world_size))
 
     def __len__(self) -> int:
-        return self.num_steps - self.begin
+        return self.num_steps - self.first_step
 
-    def __iter__(self) -> Iterator[list[Turn]]:
-        for step in range(self.begin, self.num_steps):
+    def __iter__(self) -> Iterator[list[SampleIndex]]:
+        for step in range(self.first_step, self.num_steps):
             epoch, place = divmod(step, self.steps_per_epoch)
-            if place == 0 or step == self.begin:
+            if place == 0 or step == self.first_step:
                 shuffled = np.random.default_rng([self.seed, epoch]).permutation(self.num_scans)
             scans = shuffled[place * self.batch_size:(place + 1) * self.batch_size]
-            own = scans[self.rank::self.processes]
-            yield [(epoch, int(index)) for index in (own if len(own) else scans[:1])]
+            local = scans[self.rank::self.world_size]
+            yield [(epoch, int(index)) for index in (local if len(local) else scans[:1])]
 
 
-def load_samples(samples: Samples, order: Order, workers: int, pin: bool,
+def load_samples(samples: SampleDataset, sampler: DistributedBatchSampler, workers: int, pin: bool,
                  ) -> Iterator[list[Sample | InputError]]:
     """
-    Yield each step's samples, for the whole run; for a scan that cannot be used, the reason.
+    Yield the samples of each step, for the whole run; for a scan that cannot be used, the error.
 
-    Workers live as long as the run: nothing is made anew from epoch to epoch.
+    One DataLoader serves all epochs, so that its workers start only once.
     """
-    workers = min(workers, os.cpu_count() or 1)  # more are no faster
-    loader = DataLoader(samples, batch_sampler=order, num_workers=workers, pin_memory=pin,
+    workers = min(workers, os.cpu_count() or 1)  # more would be no faster
+    loader = DataLoader(samples, batch_sampler=sampler, num_workers=workers, pin_memory=pin,
                         collate_fn=list, worker_init_fn=_start_worker,
                         prefetch_factor=2 if workers else None)
     yield from loader
 
 
 def _start_worker(number: int) -> None:
-    """Leave signals to the main process, which stops at the end of a step."""
+    """Ignore signals in a worker: the main process handles them at the end of a step."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -10,15 +10,16 @@ from typing import cast, TYPE_CHECKING
 from mask3d_core.device import guard_memory
 from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D
-from mask3d_core.training.checkpointing import Records, Run
+from mask3d_core.training.checkpointing import Run, RunRecorder
 from mask3d_core.training.config import TrainConfig
 from mask3d_core.training.data_loader import Batch, load_samples
-from mask3d_core.training.learner import Learner, make_fabric
-from mask3d_core.training.micro_batches import gather, Share, share_out
-from mask3d_core.training.run_folder import LAST, open_run, State
-from mask3d_core.training.setup import first_weights, Material, resumed_weights
+from mask3d_core.training.distributed import gather_texts, make_fabric
+from mask3d_core.training.learner import Learner
+from mask3d_core.training.micro_batches import split_step, StepSplit
+from mask3d_core.training.run_folder import LAST, open_run, TrainingState
+from mask3d_core.training.setup import initial_weights, random_weights, TrainingData
 from mask3d_core.training.stop import stop_request, StopRequest
-from mask3d_core.training.sync_batch_norm import count_rows
+from mask3d_core.training.sync_batch_norm import batch_norm_contribution
 import numpy as np
 import torch
 from torch import Tensor
@@ -28,135 +29,139 @@ if TYPE_CHECKING:
 
 
 class Stopped(InputError):
-    """The run was asked to stop; its state is saved."""
+    """A signal stopped the run, after its state was saved."""
 
 
 def train(config: TrainConfig, resume: bool = False, command: str = '') -> None:
     """
-    Train a model, from the first step or from where a run was stopped.
+    Train a model, from the first step or resumed.
 
-    What a step sees depends on the seed and the step alone: neither on the number of workers nor
-    on where the run was stopped.
+    The data and the random numbers of a step depend only on the seed and the step number, not on
+    the number of workers or on where the run was resumed.
 
     Parameters
     ----------
     config : TrainConfig
     resume : bool
-        Go on with the run in the folder of the configuration, if there is one.
+        Resume the run in the output folder, if there is one.
     command : str
-        Goes into the weights file.
+        Stored in the weights file.
 
     Raises
     ------
     InputError
-        For anything the user can change; `Stopped` when a signal ended the run.
+        For errors the user can fix; `Stopped` if a signal stopped the run.
 
     """
-    material = Material.open(config)
+    training_data = TrainingData.open(config)
     fabric = make_fabric(config)
     fabric.launch()
-    state = _open_together(fabric, config, resume)
-    weights = (first_weights(config, material, command) if state is None
-               else resumed_weights(config, material, state['trained']))
+    state = _open_on_rank_0(fabric, config, resume)
+    weights = (initial_weights(config, training_data, command) if state is None
+               else random_weights(config, training_data, state['trained']))
     model = Mask3D(weights.model)
     model.load_state_dict(weights.state)
-    order = material.order(config, fabric.global_rank, fabric.world_size)
-    if state is not None and state['material'] != material.fingerprint:
-        raise InputError(f'the scans to learn from in {config.data}, their classes or their mean '
+    sampler = training_data.sampler(config, fabric.global_rank, fabric.world_size)
+    if state is not None and state['material'] != training_data.fingerprint:
+        raise InputError(f'the training scans in {config.data}, their classes or their mean '
                          'colours are not those this run began with: start a new run with '
                          f'--start_weights {config.output}/{LAST}')
-    learner = Learner(fabric, model, config, order.num_steps, material.class_bias(config))
+    learner = Learner(fabric, model, config, sampler.num_steps,
+                      training_data.logit_adjustment(config))
     if state is not None:
         learner.load_state(state['learner'])
-        order = replace(order, begin=state['step'])
-    run = Run(config, material, order, weights)
+        sampler = replace(sampler, first_step=state['step'])
+    run = Run(config, training_data, sampler, weights)
     with stop_request() as stop:
-        _run(run, learner, Records(run, learner, state), stop)
+        _run(run, learner, RunRecorder(run, learner, state), stop)
 
 
-def _run(run: Run, learner: Learner, records: Records, stop: StopRequest) -> None:
-    """Do the steps of a run."""
-    config, fabric, order = run.config, learner.fabric, run.order
-    loader = load_samples(run.material.samples(config), order, config.workers,
+def _run(run: Run, learner: Learner, recorder: RunRecorder, stop: StopRequest) -> None:
+    """Take the steps of a run: load, forward and backward, optimizer step, log, save."""
+    config, fabric, sampler = run.config, learner.fabric, run.sampler
+    loader = load_samples(run.training_data.samples(config), sampler, config.workers,
                           pin=fabric.device.type == 'cuda')
     ended = time.perf_counter()
-    for step, loaded in enumerate(loader, order.begin):
+    for step, loaded in enumerate(loader, sampler.first_step):
         waiting = time.perf_counter() - ended
-        share = share_out(fabric, loaded, order.num_own(step), config.batch_voxels,
-                          config.model.num_queries, bool(stop.name))
-        if share.stop:
-            records.save(step)
+        split = split_step(fabric, loaded, sampler.num_local(step), config.batch_voxels,
+                           config.model.num_queries, bool(stop.name))
+        if split.stop:
+            recorder.save(step)
             raise Stopped(f'stopped by {stop.name or "another process"} after step {step} of '
-                          f'{order.num_steps}: go on with the same command and --resume')
-        terms = add_gradients(learner, share, config.seed, step)
-        samples = [sample for batch in share.batches[:share.counted] for sample in batch]
+                          f'{sampler.num_steps}: continue with the same command and --resume')
+        terms = accumulate_gradients(learner, split, config.seed, step)
+        samples = [sample for batch in split.micro_batches[:split.num_counted]
+                   for sample in batch]
         norm = learner.update([sample.name for sample in samples])
         done = step + 1
-        records.add(done, samples, terms, norm, waiting)
-        if done % order.steps_per_epoch == 0:
-            records.end_epoch(done)
+        recorder.log_step(done, samples, terms, norm, waiting)
+        if done % sampler.steps_per_epoch == 0:
+            recorder.end_epoch(done)
         elif config.save_every and done % config.save_every == 0:
-            records.save(done)
+            recorder.save(done)
         ended = time.perf_counter()
-    records.close()
+    recorder.close()
 
 
-def add_gradients(learner: Learner, share: Share, seed: int, step: int) -> list[float]:
+def accumulate_gradients(learner: Learner, split: StepSplit, seed: int, step: int) -> list[float]:
     """
-    Go forward and back with the scans of a step.
+    Run forward and backward passes of a step, one per micro-batch.
 
     Returns
     -------
     5 floats
-        Over the scans of all processes: the total loss, the class, mask and dice loss of the
-        final prediction, and the loss of the votes.
+        Over the scans of all processes: total loss; class, mask and dice loss of the final
+        prediction; vote loss.
 
     Raises
     ------
     InputError
-        In all processes, when the loss of one of them is not finite.
+        In all processes, if the loss of one of them is not finite.
 
     """
     fabric = learner.fabric
-    terms = torch.zeros(len(share.batches), 5, device=fabric.device)
-    for number, (samples, class_share) in enumerate(zip(share.batches, share.class_shares)):
+    terms = torch.zeros(len(split.micro_batches), 5, device=fabric.device)
+    for number, (samples, class_loss_share) in enumerate(zip(split.micro_batches,
+                                                             split.class_loss_shares)):
         batch = Batch(samples, fabric.device, learner.model.config.kernels)
-        counts = number < share.counted
-        more = number + 1 < len(share.batches)  # gradients are added up until the last
+        counts = number < split.num_counted
+        more = number + 1 < len(split.micro_batches)  # DDP reduces gradients after the last one
         with guard_memory('for a step: lower --batch_voxels, or set '
                            '--checkpoint_activations true'), \
-                count_rows(learner.model, counts), \
+                batch_norm_contribution(learner.model, counts), \
                 fabric.no_backward_sync(learner.forward, enabled=more):
             total, terms[number] = learner.forward(
-                batch, class_share, _draws(seed, step, fabric.global_rank, number))
-            fabric.backward(total * fabric.world_size * counts)  # DDP takes the mean
-    own = terms[:share.counted]
-    values = cast(Tensor, fabric.all_reduce(own.sum(0), reduce_op='sum')).tolist()
+                batch, class_loss_share, _generator(seed, step, fabric.global_rank, number))
+            fabric.backward(total * fabric.world_size * counts)  # DDP averages
+    local = terms[:split.num_counted]
+    values = cast(Tensor, fabric.all_reduce(local.sum(0), reduce_op='sum')).tolist()
     if not math.isfinite(values[0]):
-        finite = own[:, 0].isfinite().tolist()
-        names = gather(fabric, [sample.name for good, samples in zip(finite, share.batches)
-                                for sample in samples if not good])
+        finite = local[:, 0].isfinite().tolist()
+        names = gather_texts(fabric, [sample.name
+                                      for good, samples in zip(finite, split.micro_batches)
+                                      for sample in samples if not good])
         raise InputError(f'the loss is {values[0]} at step {step}, with the scans '
-                         f'{", ".join(names)}: look at them, or lower --learning_rate, or set '
+                         f'{", ".join(names)}: check them, or lower --learning_rate, or set '
                          '--gradient_clip 1')
     return values
 
 
-def _draws(*place: int) -> torch.Generator:
-    """Return the random numbers of a place in the run: seed, step, process, batch."""
-    seed = int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0] >> 1)
+def _generator(*key: int) -> torch.Generator:
+    """Return the random generator for a key: seed, step, rank, micro-batch."""
+    seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)
     return torch.Generator().manual_seed(seed)
 
 
-def _open_together(fabric: Fabric, config: TrainConfig, resume: bool) -> State | None:
-    """Open the folder of the run in one process, for all."""
-    answer: tuple[State | None, str] = None, ''
+def _open_on_rank_0(fabric: Fabric, config: TrainConfig, resume: bool) -> TrainingState | None:
+    """Open the run folder on rank 0 and broadcast its state, or its error."""
+    opened: tuple[TrainingState | None, str] = None, ''
     if fabric.is_global_zero:
         try:
-            answer = open_run(config, resume), ''
+            opened = open_run(config, resume), ''
         except InputError as error:
-            answer = None, str(error)
-    state, fault = fabric.broadcast(answer)
-    if fault:
-        raise InputError(fault)
+            opened = None, str(error)
+    state, message = fabric.broadcast(opened)
+    if message:
+        raise InputError(message)
     return state

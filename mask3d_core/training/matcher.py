@@ -1,4 +1,4 @@
-"""Which query answers for which instance: the cheapest assignment (Kuhn, 1955)."""
+"""Bipartite matching of queries and instances (Hungarian algorithm; Kuhn, 1955)."""
 
 from __future__ import annotations
 
@@ -10,34 +10,36 @@ from typing import NamedTuple
 from mask3d_core.errors import InputError
 from mask3d_core.model import StepPrediction
 from mask3d_core.sparse import product, product_over_rows
-from mask3d_core.training.targets import IGNORED, Targets
+from mask3d_core.training.targets import IGNORED_CLASS, Targets
 from scipy.optimize import linear_sum_assignment
 import torch
 from torch import Tensor
 
-HOPELESS = 1e6
-"""Cost that stands for a broken number: the loss will be as broken, and says so."""
+NON_FINITE_COST = 1e6
+"""Replaces costs that are NaN or infinite; the loss is then not finite, which is reported."""
 
-LOWEST = -70.
+MIN_LOGIT = -70.
 """
-Logits count as this at least where only their sigmoid or softplus matters, which is 0 there: far
-from its object a window has logits of -200, whose exponential is too small for a normal number,
-and processors take ten times as long for those.
+Lower bound of mask logits in sigmoid and softplus, which are 0 there in float32.
+
+Far from its object a mask has logits of -200. Their exponentials are denormal numbers, which
+processors compute ten times slower.
 """
 
 
 @dataclass(frozen=True)
 class LossWeights:
     """
-    What each part weighs, in the matching and in the loss (paper, eq. 4, 5).
+    Weights of the loss terms, in the matching costs and in the loss (paper, eq. 4, 5).
 
     Attributes
     ----------
     classes, masks, dice : float
-        Of cross entropy of the classes, binary cross entropy of the masks, and dice; 0: left out.
+        Of the cross entropy of the classes, the binary cross entropy of the masks, and dice;
+        0: not used.
     votes : float
-        Of what voxels vote (`training/vote_losses.py`), once, where the others count at each of
-        the steps; only of models that vote, and not in the matching.
+        Of the vote loss (`training/vote_losses.py`), for models with votes. It is added once,
+        the other terms at every refinement step; the matching does not use it.
 
     """
 
@@ -51,13 +53,15 @@ class LossWeights:
             if not 0 <= weight < math.inf:
                 raise InputError(f'expected loss.{name} of 0 or more, got {weight!r}')
         if self.masks == self.dice == 0:
-            raise InputError('loss.masks and loss.dice are both 0: nothing would teach masks, '
-                             'set one of them above 0')
+            raise InputError('loss.masks and loss.dice are both 0: masks would not be '
+                             'trained, set one of them above 0')
 
 
-class Refinement(NamedTuple):
+class StackedPredictions(NamedTuple):
     """
-    What the queries of one scan say, step by step, in float32 at least.
+    Predictions for one scan after each of L refinement steps, in float32 or float64.
+
+    Mask logits are `mask_features @ embeddings.mT`; they are never stored.
 
     Attributes
     ----------
@@ -72,8 +76,8 @@ class Refinement(NamedTuple):
     mask_features: Tensor
 
     @classmethod
-    def stack(cls, steps: Sequence[StepPrediction]) -> Refinement:
-        """Stack the steps of one scan."""
+    def stack(cls, steps: Sequence[StepPrediction]) -> StackedPredictions:
+        """Stack the predictions of one scan."""
         parts = (torch.stack([step.class_logits for step in steps]),
                  torch.stack([step.embeddings for step in steps]), steps[0].mask_features)
         return cls(*(part if part.dtype == torch.float64 else part.float() for part in parts))
@@ -82,12 +86,12 @@ class Refinement(NamedTuple):
 @dataclass(frozen=True, eq=False)
 class Match:
     """
-    The pairs of one scan at one refinement step.
+    P matched pairs of query and instance, of one scan at one refinement step.
 
     Attributes
     ----------
     queries, targets : [P] int64
-        On the CPU, ascending in the queries; P = min(Q, T).
+        Indices, on the CPU, ascending in the queries; P = min(Q, T).
 
     """
 
@@ -95,46 +99,48 @@ class Match:
     targets: Tensor
 
 
-def match(refinement: Refinement, targets: Targets, weights: LossWeights) -> list[Match]:
+def match(predictions: StackedPredictions, targets: Targets, weights: LossWeights) -> list[Match]:
     """
-    Match the queries of one scan with its instances, at every step by itself.
+    Match the queries of one scan with its instances, independently at every step.
 
     Returns
     -------
     L matches
 
     """
-    costs = matching_costs(refinement, targets, weights).cpu().numpy()
+    costs = matching_costs(predictions, targets, weights).cpu().numpy()
     pairs = [linear_sum_assignment(cost) for cost in costs]
     return [Match(torch.from_numpy(rows), torch.from_numpy(columns)) for rows, columns in pairs]
 
 
 @torch.no_grad()
-def matching_costs(refinement: Refinement, targets: Targets, weights: LossWeights) -> Tensor:
+def matching_costs(predictions: StackedPredictions, targets: Targets, weights: LossWeights,
+                   ) -> Tensor:
     """
-    Return what it costs that a query answers for an instance (paper, eq. 4).
+    Return the cost of assigning each query to each instance (paper, eq. 4).
 
-    An instance of an unknown class costs as if every query were sure of its class.
+    For an instance of an unknown class the class probability counts as 1 for every query.
 
     Returns
     -------
     [L, Q, T]
 
     """
-    logits, embeddings, mask_features = refinement
-    likely = logits.softmax(-1)[..., targets.class_row.clamp(min=0)]
-    likely = likely.where(targets.class_row != IGNORED, torch.ones_like(likely))
+    logits, embeddings, mask_features = predictions
+    probability = logits.softmax(-1)[..., targets.class_row.clamp(min=0)]  # [L, Q, T]
+    probability = probability.where(targets.class_row != IGNORED_CLASS,
+                                    torch.ones_like(probability))
     entropy, dice = _mask_costs(mask_features, embeddings.flatten(0, 1), targets.masks)
-    cost = (weights.masks * entropy.view_as(likely) + weights.dice * dice.view_as(likely)
-            - weights.classes * likely)
-    return cost.nan_to_num(HOPELESS, HOPELESS, HOPELESS)
+    cost = (weights.masks * entropy.view_as(probability)
+            + weights.dice * dice.view_as(probability) - weights.classes * probability)
+    return cost.nan_to_num(NON_FINITE_COST, NON_FINITE_COST, NON_FINITE_COST)
 
 
-def row_pieces(rows: int, columns: int, device: torch.device) -> list[slice]:
+def row_chunks(rows: int, columns: int, device: torch.device) -> list[slice]:
     """
-    Return where to cut [rows, columns] logits so that a piece stays in the cache.
+    Split the rows of a [rows, columns] matrix of logits into chunks that fit the CPU's cache.
 
-    The logits of all steps are never in memory together. A GPU wants larger pieces.
+    The whole matrix is never in memory. On a GPU, larger chunks are faster.
     """
     size = 2 ** 25 if device.type == 'cuda' else 2 ** 18
     height = max(64, size // max(columns, 1))
@@ -143,20 +149,20 @@ def row_pieces(rows: int, columns: int, device: torch.device) -> list[slice]:
 
 def _mask_costs(features: Tensor, embeddings: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
     """
-    Return binary cross entropy and dice of every embedding with every mask: [P, T] each.
+    Return binary cross entropy and dice loss of each embedding with each mask: [P, T] each.
 
-    With x the logits and t a mask, the cross entropy is the sum of softplus(x) - t x: the first
+    With logits x and a mask t, the cross entropy is the sum of softplus(x) - t x: the first term
     does not depend on the mask, the second is linear in the features.
     """
     members = masks.t().to(features.dtype).contiguous()  # [V, T]
     softplus = features.new_zeros(len(embeddings))
     extent = features.new_zeros(len(embeddings))
     common = features.new_zeros(len(embeddings), len(masks))
-    for rows in row_pieces(len(features), len(embeddings), features.device):
-        logits = product(features[rows], embeddings).clamp_(min=LOWEST)
+    for rows in row_chunks(len(features), len(embeddings), features.device):
+        logits = product(features[rows], embeddings).clamp_(min=MIN_LOGIT)
         softplus += logits.sum(0)
         probabilities = logits.sigmoid_()
-        softplus -= probabilities.log().sum(0)  # softplus(x) = x - log sigmoid(x), sooner
+        softplus -= probabilities.log().sum(0)  # softplus(x) = x - log sigmoid(x), faster
         extent += probabilities.sum(0)
         common += product_over_rows(probabilities, members[rows])
     inside = embeddings @ product_over_rows(features, members)

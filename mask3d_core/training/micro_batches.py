@@ -1,4 +1,4 @@
-"""How a step's scans are shared out: over processes, and one after another on each."""
+"""Split the scans of a step: over processes, and into micro-batches on each of them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from mask3d_core.errors import InputError
 from mask3d_core.training.data_loader import Sample
-from mask3d_core.training.losses import NO_OBJECT
-from mask3d_core.training.targets import IGNORED
+from mask3d_core.training.distributed import gather_texts
+from mask3d_core.training.losses import NO_OBJECT_WEIGHT
+from mask3d_core.training.targets import IGNORED_CLASS
 import torch
 from torch import distributed
 
@@ -18,63 +19,63 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Share:
+class StepSplit:
     """
-    What one process does in a step.
+    What one process computes in a step.
 
     Attributes
     ----------
-    batches : lists of samples
-        Each list goes through the network at once; all processes have equally many.
-    class_shares : list of float
-        What each batch's class loss, a mean, weighs in that of the whole step: together with the
-        other processes' they are 1.
-    counted : int
-        So many of the batches count. Those after them only keep this process in step with the
-        others, which have more: they change nothing.
+    micro_batches : lists of samples
+        Each goes through the network in one pass; all processes have equally many.
+    class_loss_shares : list of float
+        Weight of each micro-batch's class loss (a mean) in that of the whole step; their sum over
+        all processes is 1.
+    num_counted : int
+        Number of micro-batches that contribute to the gradients. Those after them are padding, for
+        the collective operations of processes that have more.
     stop : bool
         Whether any process was asked to stop.
 
     """
 
-    batches: list[list[Sample]]
-    class_shares: list[float]
-    counted: int
+    micro_batches: list[list[Sample]]
+    class_loss_shares: list[float]
+    num_counted: int
     stop: bool
 
 
-def share_out(fabric: Fabric, loaded: Sequence[Sample | InputError], own: int, budget: int,
-              num_queries: int, stop: bool) -> Share:
+def split_step(fabric: Fabric, loaded: Sequence[Sample | InputError], num_local: int,
+               max_voxels: int, num_queries: int, stop: bool) -> StepSplit:
     """
-    Agree with the other processes on a step.
+    Split a step into micro-batches, as many on every process; a collective operation.
 
-    The loss of a step is that of all its scans together, however they are shared out: mask and
-    dice losses are sums over scans, and the class losses are weighed.
+    The loss of a step is that of all its scans in one batch, however they are split: mask and
+    dice losses are sums over scans, and the class losses are weighted.
 
     Parameters
     ----------
     fabric : Fabric
     loaded : sequence
         What this process has loaded.
-    own : int
-        0 when that is borrowed.
-    budget, num_queries : int
-        As `pack` and `class_weight` take them.
+    num_local : int
+        Number of scans that this process contributes; 0 if it only borrows one, as padding.
+    max_voxels, num_queries : int
+        See `pack` and `class_loss_denominator`.
     stop : bool
         Whether this process was asked to stop.
 
     Raises
     ------
     InputError
-        In all processes, when one of them has loaded a scan that cannot be used.
+        In all processes, if one of them has loaded a scan that cannot be used.
 
     """
     samples = [sample for sample in loaded if isinstance(sample, Sample)]
-    faults = [str(fault) for fault in loaded if isinstance(fault, InputError)]
-    sizes = [len(sample.voxels) for sample in samples[:own]]
-    weights = [class_weight(sample, num_queries) for sample in samples[:own]]
-    count, total = len(pack(sizes, budget)), sum(weights)
-    broken = len(faults)
+    errors = [str(error) for error in loaded if isinstance(error, InputError)]
+    sizes = [len(sample.voxels) for sample in samples[:num_local]]
+    weights = [class_loss_denominator(sample, num_queries) for sample in samples[:num_local]]
+    count, total = len(pack(sizes, max_voxels)), sum(weights)
+    broken = len(errors)
     if fabric.world_size > 1:
         ours = torch.tensor([count, total, stop, broken], dtype=torch.float64,
                             device=fabric.device)
@@ -83,34 +84,26 @@ def share_out(fabric: Fabric, loaded: Sequence[Sample | InputError], own: int, b
         counts, totals, stops, broke = torch.stack(gathered, 1).tolist()
         count, total, stop, broken = int(max(counts)), sum(totals), any(stops), any(broke)
     if broken:
-        raise InputError(gather(fabric, faults)[0])
-    rows = pack(sizes, budget, count)
+        raise InputError(gather_texts(fabric, errors)[0])
+    rows = pack(sizes, max_voxels, count)
     batches = [[samples[index] for index in batch] for batch in rows]
     shares = [sum(weights[index] for index in batch) / (total or 1) for batch in rows]
     missing = count - len(rows)
-    return Share(batches + [[samples[0]]] * missing, shares + [0.0] * missing, len(rows), stop)
+    return StepSplit(batches + [[samples[0]]] * missing, shares + [0.0] * missing, len(rows), stop)
 
 
-def gather(fabric: Fabric, ours: list[str]) -> list[str]:
-    """Return what all processes together have to say."""
-    said = [ours] * fabric.world_size
-    if fabric.world_size > 1:
-        distributed.all_gather_object(said, ours)
-    return [text for texts in said for text in texts]
-
-
-def pack(sizes: Sequence[int], budget: int, at_least: int = 1) -> list[list[int]]:
+def pack(sizes: Sequence[int], max_voxels: int, min_batches: int = 1) -> list[list[int]]:
     """
-    Split scans, in their order, into batches of at most `budget` voxels.
+    Pack scans, in their order, into micro-batches of at most `max_voxels` voxels.
 
     Parameters
     ----------
     sizes : B integers
-        Voxels of each scan; one above the budget goes alone.
-    budget : int
+        Voxels of each scan; one with more than `max_voxels` gets a micro-batch of its own.
+    max_voxels : int
         0: no bound.
-    at_least : int
-        Number of batches other processes need; B are made where that is more.
+    min_batches : int
+        Micro-batches that other processes need; at most B are made.
 
     Returns
     -------
@@ -118,20 +111,20 @@ def pack(sizes: Sequence[int], budget: int, at_least: int = 1) -> list[list[int]
 
     """
     batches: list[list[int]] = []
-    room = 0
+    free = 0
     for index, size in enumerate(sizes):
         left = len(sizes) - index
-        if not batches or 0 < budget and size > room or left <= at_least - len(batches):
+        if not batches or 0 < max_voxels and size > free or left <= min_batches - len(batches):
             batches.append([])
-            room = budget
+            free = max_voxels
         batches[-1].append(index)
-        room -= size
+        free -= size
     return batches
 
 
-def class_weight(sample: Sample, num_queries: int) -> float:
-    """Return the denominator of a scan's class loss: 1 per matched query, less per other."""
+def class_loss_denominator(sample: Sample, num_queries: int) -> float:
+    """Return the sum of the class loss weights: 1 per matched query, less for the others."""
     targets = sample.targets
     matched = min(len(targets), num_queries)
-    known = float((targets.class_row != IGNORED).sum()) * matched / max(len(targets), 1)
-    return known + NO_OBJECT * (num_queries - matched)
+    known = float((targets.class_row != IGNORED_CLASS).sum()) * matched / max(len(targets), 1)
+    return known + NO_OBJECT_WEIGHT * (num_queries - matched)

@@ -1,4 +1,4 @@
-"""One line that says how far a run is, and when it will be done."""
+"""The progress line of a run: step, loss, speed, time left."""
 
 from __future__ import annotations
 
@@ -6,42 +6,42 @@ from collections import deque
 import sys
 import time
 
-RECENT = 50
+SPEED_WINDOW = 50
 """Steps over which the speed is averaged."""
-PATIENCE = 30.0
-"""Seconds between lines where nobody can see a line change: in a file."""
+MIN_LINE_INTERVAL = 30.0
+"""Seconds between two progress lines if stderr is a file, not a terminal."""
 
 
 class Progress:
     """
-    Shows the step, the loss, the time left.
+    Show step, loss, speed and time left on stderr; on a terminal the line is updated in place.
 
     Parameters
     ----------
     begin, end : int
-        Steps done before, and at the end of the run.
+        Steps done before this process started, and at the end of the run.
     steps_per_epoch : int
 
     """
 
     def __init__(self, begin: int, end: int, steps_per_epoch: int) -> None:
         self.begin, self.end, self.steps_per_epoch = begin, end, steps_per_epoch
-        self.times: deque[float] = deque([time.monotonic()], RECENT + 1)
+        self.times: deque[float] = deque([time.monotonic()], SPEED_WINDOW + 1)
         self.shown = 0.0
         self.width = 0
 
     @property
     def seconds(self) -> float:
-        """Return the seconds of a step, over the last few."""
+        """Return the seconds per step, averaged over the last ones."""
         return (self.times[-1] - self.times[0]) / max(len(self.times) - 1, 1)
 
     def show(self, done: int, loss: float, rate: float, waiting: float) -> None:
-        """Say that so many steps are done; `waiting` is the part of the time spent on data."""
+        """Show that `done` steps are done; the last one waited `waiting` seconds for data."""
         now = time.monotonic()
         self.times.append(now)
         each = self.seconds
         terminal = sys.stderr.isatty()
-        if not terminal and done < self.end and now - self.shown < PATIENCE:
+        if not terminal and done < self.end and now - self.shown < MIN_LINE_INTERVAL:
             return
         self.shown = now
         epochs = self.end // self.steps_per_epoch
@@ -54,12 +54,12 @@ class Progress:
               end='' if terminal else '\n', file=sys.stderr, flush=True)
         self.width = len(line) if terminal else 0
 
-    def leave_out(self, seconds: float) -> None:
-        """Count the last seconds to no step: they were spent on something else."""
+    def exclude(self, seconds: float) -> None:
+        """Exclude the last seconds from the time per step: they were spent on validation."""
         self.times = deque((moment + seconds for moment in self.times), self.times.maxlen)
 
-    def say(self, text: str) -> None:
-        """Print a line of its own."""
+    def message(self, text: str) -> None:
+        """Print a message on a line of its own."""
         print('\n' * bool(self.width) + f'mask3d: {text}', file=sys.stderr, flush=True)
         self.width = 0
 

@@ -1,4 +1,4 @@
-"""The folder of a training run: configuration, logs, weights, pictures, and where it stands."""
+"""The folder of a training run: configuration, logs, weights, pictures and training state."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ if TYPE_CHECKING:
 CONFIG, STATE, LOG, SCORES = 'config.yaml', 'state.pt', 'log.csv', 'scores.csv'
 LAST, BEST = 'last.weights', 'best.weights'
 
-State = dict[str, Any]
-"""Everything a run needs to go on as if nothing had happened."""
+TrainingState = dict[str, Any]
+"""Everything a run needs to resume exactly where it was saved."""
 
 
-class RunFolder:
+class RunLogger:
     """
-    Writes what a run has to show; one process of the run has it.
+    Write log.csv, scores.csv and TensorBoard events; only rank 0 has one.
 
     Parameters
     ----------
     path : path
     step : int
-        Where the run begins: what a former process logged beyond it is cut off.
+        Step the run starts from: later entries, of an interrupted process, are removed.
 
     """
 
     def __init__(self, path: Path, step: int) -> None:
         self.path = path
         for name in (LOG, SCORES):
-            _cut(path / name, step)
+            _truncate(path / name, step)
         self._board = _summary_writer(path, step)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Add a line to log.csv, and to TensorBoard's curves."""
+        """Append training losses to log.csv and to TensorBoard."""
         self._add(LOG, step, values, 'training')
 
     def log_scores(self, step: int, values: Mapping[str, float]) -> None:
-        """Add a line to scores.csv, and to TensorBoard's curves."""
+        """Append validation scores to scores.csv and to TensorBoard."""
         self._add(SCORES, step, values, 'validation')
 
     def show(self, step: int, name: str, picture: Path) -> None:
-        """Show a picture in TensorBoard, too."""
+        """Add a picture to TensorBoard."""
         import numpy as np
         from PIL import Image
 
@@ -59,7 +59,7 @@ class RunFolder:
             self._board.add_image(name, np.asarray(image), step, dataformats='HWC')
 
     def close(self) -> None:
-        """Finish the files."""
+        """Flush and close the files."""
         self._board.close()
 
     def _add(self, file: str, step: int, values: Mapping[str, float], group: str) -> None:
@@ -72,19 +72,19 @@ class RunFolder:
             self._board.add_scalar(f'{group}/{name}', value, step)
 
 
-def open_run(config: TrainConfig, resume: bool) -> State | None:
+def open_run(config: TrainConfig, resume: bool) -> TrainingState | None:
     """
-    Make the folder of a run, or find the state of one that is to be resumed.
+    Create the folder of a run, or load the state of the run that is to be resumed.
 
     Returns
     -------
     dict or None
-        None: a new run begins.
+        None for a new run.
 
     Raises
     ------
     InputError
-        When the folder holds another run, or cannot be used.
+        If the folder holds another run, or cannot be used.
 
     """
     if not config.output:
@@ -94,9 +94,10 @@ def open_run(config: TrainConfig, resume: bool) -> State | None:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise InputError(f'output {path} is a file or inside one: give a folder') from error
-    started = any((path / name).exists() for name in (STATE, LOG))  # else it failed at once
+    # a folder without them is of a run that failed before its first step
+    started = any((path / name).exists() for name in (STATE, LOG))
     if started and not resume:
-        raise InputError(f'{path} holds a run already: go on with it by --resume, or give another '
+        raise InputError(f'{path} holds a run already: continue it with --resume, or give another '
                          'folder with --output')
     if started:
         others = differences(load_config(path / CONFIG), config)
@@ -111,22 +112,22 @@ def open_run(config: TrainConfig, resume: bool) -> State | None:
     state = load_state(path / STATE)
     if not {'trained', 'material'} <= state.keys():
         raise InputError(f'{path / STATE} was written by an older version: start a new run from '
-                         f'the weights beside it, with --start_weights {path / LAST}')
+                         f'its weights, with --start_weights {path / LAST}')
     return state
 
 
-def load_state(path: Path) -> State:
-    """Read a state onto the CPU; raise InputError when it is broken."""
+def load_state(path: Path) -> TrainingState:
+    """Load a training state onto the CPU; raise InputError if the file is damaged."""
     try:
         return load_verified(path)
     except (RuntimeError, ValueError, TypeError, KeyError, EOFError, pickle.UnpicklingError,
             zipfile.BadZipFile) as error:
-        raise InputError(f'{path} is damaged ({error}): start a new run from the weights beside '
-                         f'it, with --start_weights {path.parent / LAST}') from error
+        raise InputError(f'{path} is damaged ({error}): start a new run from the weights of the '
+                         f'last one, with --start_weights {path.parent / LAST}') from error
 
 
-def _cut(path: Path, step: int) -> None:
-    """Drop the lines of a log that belong to later steps, and a line cut short, at the end."""
+def _truncate(path: Path, step: int) -> None:
+    """Remove the lines of a log after a step, and an incomplete last line."""
     if not path.exists():
         return
     lines = path.read_text().splitlines(keepends=True)

@@ -1,4 +1,4 @@
-"""What a run begins with: its scans, its order, its model."""
+"""Set up a run: training data and initial weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from mask3d_core.errors import InputError
 from mask3d_core.model.config import BACKBONES
 from mask3d_core.sparse.grid import CROSS, CUBE, KERNEL_OFFSETS
 from mask3d_core.training.config import TrainConfig
-from mask3d_core.training.data_loader import Order, Recipe, Samples
+from mask3d_core.training.data_loader import (
+    DistributedBatchSampler,
+    SampleDataset,
+    SampleTransform,
+)
 from mask3d_core.training.logit_adjustment import class_frequencies
 from mask3d_core.voxels import Voxelization
 from mask3d_core.weights.checkpoint import load_weights, untrained_weights, Weights
@@ -21,17 +25,17 @@ from mask3d_core.weights.shipped import shipped_weights
 from torch import Tensor
 
 SHIPPED = 'shipped'
-"""`start_weights` for those of the package."""
-CLASS_LAYERS = ('head.classes.', 'votes.classes.')
-"""Tensors that belong to the classes, not to what was learned about shapes."""
-RESIZED = 1.25
-"""Times as large, or as small, as those weights know them shapes may become by other voxels."""
+"""Value of `start_weights` for the weights in the package."""
+CLASS_HEAD_PREFIXES = ('head.classes.', 'votes.classes.')
+"""Prefixes of the tensors of the class heads, which depend on the class table."""
+MAX_VOXEL_SIZE_RATIO = 1.25
+"""Largest ratio of the voxel sizes of start weights and run, in both directions."""
 
 
 @dataclass(frozen=True)
-class Material:
+class TrainingData:
     """
-    What a run learns from and is measured by.
+    Scans for training and validation.
 
     Attributes
     ----------
@@ -46,8 +50,8 @@ class Material:
     validation: tuple[str, ...]
 
     @classmethod
-    def open(cls, config: TrainConfig) -> Material:
-        """Find the scans of a configuration; raise InputError when they are not there."""
+    def open(cls, config: TrainConfig) -> TrainingData:
+        """Open the data set of a configuration; raise InputError if data or scans are missing."""
         if not config.data:
             raise InputError('no data set is given: set --data to a folder that `mask3d prepare` '
                              'made')
@@ -58,74 +62,79 @@ class Material:
             raise InputError('train_splits names no split: expected at least one of '
                              + ', '.join(dataset.splits))
         split = config.validation_split
-        nothing = not split or dataset.splits.get(split) == ()  # one scan alone is trained on
-        measured = () if nothing else dataset.split(split)
-        return cls(dataset, tuple(training), tuple(measured))
+        # data sets of a single scan have an empty validation split
+        empty = not split or dataset.splits.get(split) == ()
+        validation = () if empty else dataset.split(split)
+        return cls(dataset, tuple(training), tuple(validation))
 
     @property
     def fingerprint(self) -> str:
-        """Return what changes with the scans to learn from, their classes and their colours."""
+        """Return a hash of the training scans' names, the classes and the colour statistics."""
         data = self.dataset
         facts = [self.training, data.classes.to_dict(), data.background, data.color_mean,
                  data.color_std]
         return sha256(json.dumps(facts).encode()).hexdigest()
 
-    def samples(self, config: TrainConfig) -> Samples:
-        """Return the training scans as the network wants them."""
+    def samples(self, config: TrainConfig) -> SampleDataset:
+        """Return the data set of training samples."""
         data = self.dataset
         background = tuple(data.classes.ids[row] for row in data.classes.rows(data.background))
         colors = (data.color_mean, data.color_std) if config.use_color else (None, None)
-        recipe = Recipe(config.seed, Voxelization(config.voxel_size, config.voxel_color, *colors),
-                        config.augmentation, data.objects, background, config.model.on_segments,
-                        config.batch_voxels)
-        return Samples(data, self.training, recipe)
+        transform = SampleTransform(
+            config.seed, Voxelization(config.voxel_size, config.voxel_color, *colors),
+            config.augmentation, data.objects, background, config.model.on_segments,
+            config.batch_voxels)
+        return SampleDataset(data, self.training, transform)
 
-    def order(self, config: TrainConfig, rank: int = 0, processes: int = 1) -> Order:
-        """Return the order of the training scans, from the first step, for one process."""
-        if config.batch_size < processes:
-            raise InputError(f'batch_size {config.batch_size} leaves some of {processes} '
+    def sampler(self, config: TrainConfig, rank: int = 0, world_size: int = 1,
+                ) -> DistributedBatchSampler:
+        """Return the batch sampler of one process, from the first step."""
+        if config.batch_size < world_size:
+            raise InputError(f'batch_size {config.batch_size} leaves some of {world_size} '
                              'processes without a scan: raise it, or lower --devices')
-        return Order(config.seed, len(self.training), config.batch_size, config.epochs,
-                     rank=rank, processes=processes)
+        return DistributedBatchSampler(config.seed, len(self.training), config.batch_size,
+                                       config.epochs, rank=rank, world_size=world_size)
 
-    def class_bias(self, config: TrainConfig) -> Tensor | None:
-        """Return the part of the classes' log frequencies that logits are spared: [K]."""
+    def logit_adjustment(self, config: TrainConfig) -> Tensor | None:
+        """Return the logits to add in training, `balance` times log class frequencies: [K]."""
         if not config.balance:
             return None
         return config.balance * class_frequencies(self.dataset, self.training).log()
 
 
-def first_weights(config: TrainConfig, material: Material, command: str) -> Weights:
+def initial_weights(config: TrainConfig, training_data: TrainingData, command: str) -> Weights:
     """
-    Return what the run begins with: random weights, or those of `start_weights`.
+    Return the initial weights of a new run: random ones, or `start_weights` (fine-tuning).
 
-    Of weights for other classes all is taken but what belongs to the classes. Rounds that share
-    their weights, and queries that are not learned, may be more or fewer; and kernels that are
-    crosses now begin with the cross of the cubes they were.
+    Of start weights with another class table everything but the class heads is used. The number
+    of rounds may differ if rounds share their weights, and the number of queries if queries are
+    not learned. Where the model has a cross kernel and the start weights a cube, the cross is cut
+    out of the cube.
 
     Raises
     ------
     InputError
-        When the weights are of another kind of model.
+        If the start weights are of a model with another architecture.
 
     """
-    fresh = resumed_weights(config, material, _training_facts(config, material, command))
+    fresh = random_weights(config, training_data, _training_facts(config, training_data, command))
     if not config.start_weights:
         return fresh
     start = load_weights(shipped_weights() if config.start_weights == SHIPPED
                          else config.start_weights)
     _check_model(start, fresh)
-    state = {name: _narrowed(tensor, fresh.state[name]) for name, tensor in start.state.items()}
+    state = {name: _cross_of_cube(tensor, fresh.state[name])
+             for name, tensor in start.state.items()}
     if (start.classes.ids, start.classes.names) != (fresh.classes.ids, fresh.classes.names):
         state |= {name: tensor for name, tensor in fresh.state.items()
-                  if name.startswith(CLASS_LAYERS)}
+                  if name.startswith(CLASS_HEAD_PREFIXES)}
     return replace(fresh, state=state)
 
 
-def resumed_weights(config: TrainConfig, material: Material, trained: Mapping[str, Any],
-                    ) -> Weights:
-    """Return weights with the facts of a run; their state is random, to be replaced."""
-    dataset = material.dataset
+def random_weights(config: TrainConfig, training_data: TrainingData, trained: Mapping[str, Any],
+                   ) -> Weights:
+    """Return randomly initialized weights with the metadata of a run."""
+    dataset = training_data.dataset
     model = replace(config.model, num_classes=len(dataset.objects),
                     in_channels=3 if config.use_color else 1)
     fresh = untrained_weights(model, dataset.objects, config.voxel_size, config.seed)
@@ -134,8 +143,8 @@ def resumed_weights(config: TrainConfig, material: Material, trained: Mapping[st
                    max_voxels=config.max_voxels)
 
 
-def _narrowed(tensor: Tensor, fresh: Tensor) -> Tensor:
-    """Take the cross [D, 7, C] out of a cube [D, 27, C] where the fresh kernel is one."""
+def _cross_of_cube(tensor: Tensor, fresh: Tensor) -> Tensor:
+    """Cut the cross [D, 7, C] out of a cube kernel [D, 27, C] if the new kernel is a cross."""
     if tensor.ndim == fresh.ndim == 3 and (tensor.shape[1], fresh.shape[1]) == (CUBE, CROSS):
         return tensor[:, KERNEL_OFFSETS[CROSS]]
     return tensor
@@ -143,18 +152,19 @@ def _narrowed(tensor: Tensor, fresh: Tensor) -> Tensor:
 
 def _check_model(start: Weights, fresh: Weights) -> None:
     theirs, ours = start.model.to_dict(), fresh.model.to_dict()
-    free = {'num_classes'}  # what no tensor depends on may change
+    # settings that change no tensor, or only those of the class heads, may differ
+    free = {'num_classes'}
     if start.model.shared_rounds:
         free.add('num_rounds')
     if start.model.queries != 'learned':
         free.add('num_queries')
-    was, becomes = (BACKBONES[model.backbone] for model in (start.model, fresh.model))
-    if becomes == was._replace(crosses=max(was.crosses, becomes.crosses)):
+    old, new = (BACKBONES[model.backbone] for model in (start.model, fresh.model))
+    if new == old._replace(crosses=max(old.crosses, new.crosses)):  # see `_cross_of_cube`
         free.add('backbone')
     names = {key: 'use_color' if key == 'in_channels' else f'model.{key}'
              for key in theirs if key not in free and theirs[key] != ours[key]}
     smaller, larger = sorted((start.voxel_size, fresh.voxel_size))
-    if larger > RESIZED * smaller:
+    if larger > MAX_VOXEL_SIZE_RATIO * smaller:
         theirs['voxel_size'], ours['voxel_size'] = start.voxel_size, fresh.voxel_size
         names['voxel_size'] = 'voxel_size'
     if names:
@@ -164,16 +174,17 @@ def _check_model(start: Weights, fresh: Weights) -> None:
             + f': change {", ".join(names.values())}')
 
 
-def _training_facts(config: TrainConfig, material: Material, command: str) -> dict[str, Any]:
-    """Return what a weights file says about its training."""
+def _training_facts(config: TrainConfig, training_data: TrainingData, command: str,
+                    ) -> dict[str, Any]:
+    """Return the training metadata for the weights file."""
     import platform
 
     import mask3d_core
     import numpy as np
     import torch
 
-    return {'data': material.dataset.name, 'splits': list(config.train_splits),
-            'fold': config.fold, 'scans': len(material.training), 'command': command,
+    return {'data': training_data.dataset.name, 'splits': list(config.train_splits),
+            'fold': config.fold, 'scans': len(training_data.training), 'command': command,
             'seed': config.seed, 'epochs': config.epochs, 'start_weights': config.start_weights,
             'color_drop': config.augmentation.color_drop if config.use_color else 0.0,
             'versions': {'mask3d': mask3d_core.__version__, 'torch': str(torch.__version__),

@@ -1,4 +1,4 @@
-"""Stop at the end of a step when the process is asked to."""
+"""Stop a run gracefully: SIGINT and SIGTERM take effect at the end of the step."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 class StopRequest:
     """
-    Remembers the first signal that asked for an end.
+    Record the first signal that asks the process to stop.
 
     Attributes
     ----------
     name : str
-        'SIGTERM', say; empty as long as nobody asked.
+        Name of the signal, such as 'SIGTERM'; empty until one arrives.
 
     """
 
     name = ''
 
     def receive(self, number: int, frame: FrameType | None) -> None:
-        """Take a signal; the second Ctrl-C does not wait for the end of the step."""
+        """Handle a signal; a second Ctrl-C ends the process at once."""
         if self.name and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.name = signal.Signals(number).name
@@ -32,7 +32,7 @@ class StopRequest:
 
 @contextmanager
 def stop_request() -> Iterator[StopRequest]:
-    """Listen for SIGINT and SIGTERM inside; the handlers from before come back."""
+    """Handle SIGINT and SIGTERM inside the context; restore the previous handlers after it."""
     request = StopRequest()
     before = {number: signal.signal(number, request.receive) for number in SIGNALS}
     try:

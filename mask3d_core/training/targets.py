@@ -1,4 +1,4 @@
-"""What the queries should find in a scan: the class and the mask of every instance."""
+"""Training targets: class and mask of every instance of a scan."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
-IGNORED = -1
+IGNORED_CLASS = -1
 """
-Class row of an instance whose class the model does not know.
+Class row of an instance whose class is not in the model's class table.
 
-It still shows what an object is: a query is matched with it and learns its mask, but no class.
+It still is an object: a query is matched with it and trained on its mask, but not on a class.
 """
 
 
@@ -30,7 +30,7 @@ class Targets:
     Attributes
     ----------
     class_row : [T] int64
-        Row of the model's class table, or `IGNORED`.
+        Row of the model's class table, or `IGNORED_CLASS`.
     masks : [T, V] bool, or [T, S] for a model on segments
         In the order of the scan's voxels or segments.
 
@@ -50,10 +50,11 @@ class Targets:
 def make_targets(labelled: LabelledScan, voxels: Voxels, classes: ClassTable,
                  background: Collection[int] = (), on_segments: bool = False) -> Targets:
     """
-    Turn the labels of a scan's points into targets.
+    Make the targets of a scan from the labels of its points.
 
-    A voxel takes the labels of its first point, an instance the class of its first voxel, as in
-    the original. An instance covers every segment it has a voxel in.
+    A voxel gets the labels of its first point, an instance the class of the first of these
+    points, as in the original. On segments, an instance covers every segment that contains one
+    of its voxels.
 
     Parameters
     ----------
@@ -61,16 +62,16 @@ def make_targets(labelled: LabelledScan, voxels: Voxels, classes: ClassTable,
     voxels : Voxels
         Of `labelled.scan`.
     classes : ClassTable
-        What the model can say.
+        Classes of the model.
     background : ids of classes
-        Their instances are no objects (wall and floor in ScanNet): no targets.
+        Classes without targets: not objects (wall and floor in ScanNet).
     on_segments : bool
-        Masks over the segments of `voxels` instead of over the voxels.
+        Make masks over the segments of `voxels` instead of over the voxels.
 
     Raises
     ------
     InputError
-        When masks on segments are asked for and the scan has none.
+        If masks on segments are requested and the scan has no segments.
 
     """
     first = first_points(voxels.inverse.numpy(), len(voxels))
@@ -83,13 +84,13 @@ def make_targets(labelled: LabelledScan, voxels: Voxels, classes: ClassTable,
             members.append(member)
             class_ids.append(class_id)
     row_of = {class_id: row for row, class_id in enumerate(classes.ids)}
-    rows = torch.tensor([row_of.get(class_id, IGNORED) for class_id in class_ids],
+    rows = torch.tensor([row_of.get(class_id, IGNORED_CLASS) for class_id in class_ids],
                         dtype=torch.int64)
     return Targets(rows, _masks(members, voxels, on_segments))
 
 
 def _masks(members: list[NDArray[np.int64]], voxels: Voxels, on_segments: bool) -> Tensor:
-    """Mark the voxels of each instance, or the segments they lie in."""
+    """Return the mask of each instance, over voxels or over segments."""
     if not on_segments:
         columns, width = members, len(voxels)
     elif voxels.segment is None:

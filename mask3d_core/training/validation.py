@@ -1,4 +1,4 @@
-"""Measure the weights of a run on its validation scans, as `extract` of its configuration says."""
+"""Validation: scores of a run's weights on its validation scans."""
 
 from __future__ import annotations
 
@@ -13,31 +13,32 @@ from mask3d_core.evaluation.segmented import dataset_protocol, segment_split
 from mask3d_core.instances import Instances
 from mask3d_core.segmenter import load_segmenter
 from mask3d_core.training.config import TrainConfig
-from mask3d_core.training.micro_batches import gather
-from mask3d_core.training.setup import Material
+from mask3d_core.training.distributed import gather_texts
+from mask3d_core.training.setup import TrainingData
 from mask3d_core.weights.checkpoint import Weights
 from torch import distributed
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-PICTURES = 'pictures'
+PICTURE_FOLDER = 'pictures'
 
 
-def validate(weights: Weights, config: TrainConfig, material: Material, fabric: Fabric,
+def validate(weights: Weights, config: TrainConfig, training_data: TrainingData, fabric: Fabric,
              epoch: int) -> Scores:
     """
-    Segment the validation scans, each process its share, and score them together.
+    Segment the validation scans, distributed over the processes, and score all of them.
 
-    Pictures of the first few go into the run's folder, named by scan and epoch.
+    Post-processing is `config.extract`. Pictures of the first `config.pictures` scans go into the
+    run's folder, named by scan and epoch.
 
     Raises
     ------
     InputError
-        In all processes, with the name of the scan, when one of them cannot segment it.
+        In all processes, with the name of the scan, if one of them cannot segment it.
 
     """
-    dataset, names = material.dataset, material.validation
+    dataset, names = training_data.dataset, training_data.validation
     drawn = names[:config.pictures]
 
     def draw(name: str, instances: Instances) -> None:
@@ -45,35 +46,35 @@ def validate(weights: Weights, config: TrainConfig, material: Material, fabric: 
             draw_side_by_side(picture_path(config, name, epoch), dataset.read(name).scan,
                               instances, f'{name}, epoch {epoch}')
 
-    (Path(config.output) / PICTURES).mkdir(exist_ok=True)
+    (Path(config.output) / PICTURE_FOLDER).mkdir(exist_ok=True)
     segmenter = load_segmenter(weights, str(fabric.device), config.precision)
     protocol = dataset_protocol(dataset)
     evaluation = Evaluation(dataset.classes, protocol)
-    faults: list[str] = []
+    errors: list[str] = []
     try:
         segment_split(segmenter, dataset, names[fabric.global_rank::fabric.world_size], evaluation,
                       config.extract, draw)
     except InputError as error:
-        faults.append(str(error))
-    for fault in gather(fabric, faults):
-        raise InputError(f'the weights are saved, but cannot be measured: {fault}')
+        errors.append(str(error))
+    for text in gather_texts(fabric, errors):
+        raise InputError(f'the weights are saved, but validation failed: {text}')
     if fabric.world_size > 1:
-        shares: list[Evaluation | None] = [None] * fabric.world_size
-        distributed.all_gather_object(shares, evaluation)
+        parts: list[Evaluation | None] = [None] * fabric.world_size
+        distributed.all_gather_object(parts, evaluation)
         evaluation = Evaluation(dataset.classes, protocol)
-        for share in shares:
-            assert share is not None
-            evaluation.merge(share)
+        for part in parts:
+            assert part is not None
+            evaluation.merge(part)
     return evaluation.scores()
 
 
 def picture_path(config: TrainConfig, name: str, epoch: int) -> Path:
-    """Return where the picture of a scan goes."""
-    return Path(config.output) / PICTURES / f'{name}_epoch{epoch:04}.png'
+    """Return the path for the picture of a scan."""
+    return Path(config.output) / PICTURE_FOLDER / f'{name}_epoch{epoch:04}.png'
 
 
 def score_values(scores: Scores) -> dict[str, float]:
-    """Return the scores as the logs hold them, 0..1; 0 where there was nothing to find."""
+    """Return the scores for the logs, 0..1; 0 instead of NaN if there are no objects."""
     values = dict(zip(('AP', 'AP50', 'AP25'), map(float, scores.mean_ap)))
     if scores.mean_rates is not None:
         values |= dict(zip(('precision', 'recall'), map(float, scores.mean_rates)))

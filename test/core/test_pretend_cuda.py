@@ -12,7 +12,7 @@ from mask3d_core.bench.training import room_targets
 from mask3d_core.classes import load_classes
 from mask3d_core.model import Mask3D, ModelConfig
 from mask3d_core.training.data_loader import Batch, Sample
-from mask3d_core.training.learner import Forward
+from mask3d_core.training.learner import ModelWithLoss
 from mask3d_core.voxels import voxelize
 from mask3d_core.weights.checkpoint import untrained_weights, Weights
 import numpy as np
@@ -81,7 +81,7 @@ def test_train(weights: Weights, scan: Scan) -> None:
     sample = Sample('room', voxels, room_targets(voxels, 18), len(voxels))
 
     def gradients(device: torch.device) -> dict[str, torch.Tensor | None]:
-        forward = Forward(Mask3D(weights.model), 1000, bias=torch.zeros(18))
+        forward = ModelWithLoss(Mask3D(weights.model), 1000, bias=torch.zeros(18))
         forward.model.load_state_dict(weights.state)
         forward = forward.to(device).train()
         batch = Batch([sample], device, weights.model.kernels)

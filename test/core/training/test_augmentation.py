@@ -1,4 +1,4 @@
-"""Augmentation: each step alone, exactly where it can be, then all together."""
+"""Augmentation: each transform by itself, then all together."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_flip_is_the_largest_value_minus_each() -> None:
     assert seen == {(1, 5), (2, 5), (1, 3), (2, 3)}
 
 
-def test_scale_stretches_each_axis_on_its_own() -> None:
+def test_scale_is_independent_per_axis() -> None:
     scan = room()
     factors = np.array([steps.random_scale(scan, generator(seed), 0.1).scan.xyz[0]
                         / scan.scan.xyz[0] for seed in range(200)])
@@ -164,7 +164,7 @@ def test_contrast_then_brightness_are_those_of_bytes() -> None:
         gain, offset = generator(seed).uniform(-0.2, 0.2, 2)
         expected = np.clip(np.arange(256) * (1 + gain) + 255 * offset, 0, 255)
         assert (np.abs(color - expected[:, None]) <= 1.001).all()
-        assert (color <= expected[:, None] + 1e-3).all()  # cut, not rounded
+        assert (color <= expected[:, None] + 1e-3).all()  # truncated, not rounded
         low.append(color[0, 0])
         high.append(color[128, 0])
     assert max(low) > 45 and min(high) < 75 and max(high) > 180
@@ -202,7 +202,7 @@ def test_scans_without_colour_are_augmented_too() -> None:
                    ).scan.color is None
 
 
-def test_a_crop_is_part_of_the_whole_recipe() -> None:
+def test_augment_crops_if_configured() -> None:
     config = AugmentationConfig(crop_length=3.0, crop_min_points=100)
     assert 100 <= len(augment(room(5000), generator(), config)) < 1500
 
@@ -211,7 +211,7 @@ def test_a_crop_is_part_of_the_whole_recipe() -> None:
     {'flip': 1.5}, {'elastic': -0.1}, {'color_drop': math.nan}, {'scale': 1.0}, {'yaw': -1.0},
     {'crop_length': math.inf}, {'elastic_granularity': (0.2,)},
     {'elastic_magnitude': (0.4, -1.0)}])
-def test_numbers_that_make_no_sense_are_named(changes: dict) -> None:
+def test_values_out_of_range_are_named(changes: dict) -> None:
     with pytest.raises(InputError, match=f'expected .*{next(iter(changes))}'):
         AugmentationConfig(**changes)
 

@@ -1,4 +1,4 @@
-"""The configuration of a training run: what is read, what is refused and how it is said."""
+"""The configuration of a training run: values, and messages for wrong ones."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_keys_of_every_type() -> None:
     assert config.extract.dbscan_eps == TrainConfig().extract.dbscan_eps != 0.95
 
 
-def test_nothing_is_a_value_where_it_is_allowed() -> None:
+def test_null_is_a_value_where_it_is_allowed() -> None:
     config = load_config(None, ['--extract.overlap_threshold', 'null'])
     assert config.extract.overlap_threshold is None
     assert 'epochs' in refusal('--epochs', 'null')
@@ -65,10 +65,10 @@ def test_an_unknown_key_names_the_nearest(key: str, nearest: str | None) -> None
     (['--seed', '-1'], 'expected seed of 0 or more, got -1'),
     (['--epochs', '0'], 'expected epochs above 0, got 0'),
     (['--model.backbone', 'ResNet'], "unknown backbone 'ResNet'"),
-    (['--model.num_classes', '3'], 'follows from the data set'),
+    (['--model.num_classes', '3'], 'is derived from the data set'),
     (['--loss.masks', '-1'], 'expected loss.masks of 0 or more, got -1.0'),
     (['--loss.dice', 'inf'], 'expected loss.dice of 0 or more, got inf'),
-    (['--loss.masks', '0', '--loss.dice', '0'], 'both 0: nothing would teach masks'),
+    (['--loss.masks', '0', '--loss.dice', '0'], 'both 0: masks would not be trained'),
     (['--loss.dise', '1'], "the nearest key is 'loss.dice'"),
     (['--balance', '1.5'], 'expected balance in 0..1, got 1.5'),
     (['--loss', '1'], 'loss in the command line is a section'),
@@ -82,7 +82,7 @@ def test_a_wrong_value_is_named(arguments: list[str], words: str) -> None:
     assert words in refusal(*arguments)
 
 
-def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
+def test_the_command_line_overrides_the_file(tmp_path: Path) -> None:
     file = tmp_path / 'run.yaml'
     file.write_text('epochs: 5\nlearning_rate: 2e-4\nmodel:\n  num_queries: 30\n')
     config = load_config(file, ['--epochs', '9'])
@@ -94,7 +94,7 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
     ('epocs: 3', "unknown key 'epocs' in "), ('model: 3', 'is a section'),
     ('data: 3', 'expected text'),
     ('epochs: 3\nloss:\n  dice: 1\nepochs: 4', 'in the lines 1 and 4'),
-    ('loss:\n  dice: 1\n  dice: 2', "'dice' stands twice")])
+    ('loss:\n  dice: 1\n  dice: 2', "duplicate key 'dice'")])
 def test_a_broken_file_is_named(tmp_path: Path, text: str, words: str) -> None:
     file = tmp_path / 'run.yaml'
     file.write_text(text)
@@ -103,23 +103,23 @@ def test_a_broken_file_is_named(tmp_path: Path, text: str, words: str) -> None:
     assert words in str(caught.value)
 
 
-def test_a_resolved_configuration_reads_back(tmp_path: Path) -> None:
+def test_a_configuration_round_trips(tmp_path: Path) -> None:
     config = load_config(None, ['--data', 'x', '--model.levels', '1,2', '--seed', '5'])
     file = tmp_path / 'config.yaml'
     file.write_text(config_text(config))
     assert load_config(file) == config
 
 
-def test_the_loss_weighs_its_parts_as_the_paper_unless_told(tmp_path: Path) -> None:
+def test_the_default_loss_weights_are_those_of_the_paper(tmp_path: Path) -> None:
     file = tmp_path / 'run.yaml'
-    file.write_text('epochs: 5\n')  # as they were before the loss could be weighed
+    file.write_text('epochs: 5\n')  # as written by versions without `loss`
     paper, dice = load_config(file), load_config(file, ['--loss.masks', '0'])
     assert paper.loss == LossWeights(classes=2, masks=5, dice=2)
     assert dice.loss == LossWeights(classes=2, masks=0, dice=2)
     assert differences(paper, dice) == ['loss.masks 5.0 instead of 0.0']
 
 
-def test_differences_leave_out_what_may_differ() -> None:
+def test_differences_exclude_what_may_change_on_resume() -> None:
     config = TrainConfig()
     assert differences(config, replace(config, workers=9, output='other', log_every=3)) == []
     other = replace(config, seed=4, model=replace(config.model, num_queries=3))

@@ -1,4 +1,4 @@
-"""The training loop: what it learns, writes, shares out, and how it ends on a broken scan."""
+"""The training loop: loss, output files, sampling, micro-batches, and errors of scans."""
 
 from collections.abc import Iterator
 import csv
@@ -12,13 +12,19 @@ from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D
 from mask3d_core.segmenter import load_segmenter
 from mask3d_core.sparse.pyramid import CUBE_KERNELS
-from mask3d_core.training.checkpointing import Records
+from mask3d_core.training.checkpointing import RunRecorder
 from mask3d_core.training.config import load_config, TrainConfig
-from mask3d_core.training.data_loader import Batch, crop, load_samples, Order, Sample
+from mask3d_core.training.data_loader import (
+    Batch,
+    crop,
+    DistributedBatchSampler,
+    load_samples,
+    Sample,
+)
 from mask3d_core.training.loop import train
 from mask3d_core.training.losses import compute_loss
-from mask3d_core.training.micro_batches import class_weight, pack
-from mask3d_core.training.setup import first_weights, Material
+from mask3d_core.training.micro_batches import class_loss_denominator, pack
+from mask3d_core.training.setup import initial_weights, TrainingData
 from mask3d_core.voxels import Voxelization, voxelize
 from mask3d_core.weights.checkpoint import load_weights
 import numpy as np
@@ -65,7 +71,7 @@ def test_the_loss_falls(run: Path) -> None:
     assert losses[-1] < 0.8 * losses[0]
 
 
-def test_a_run_leaves_what_is_needed(run: Path, rooms: Path) -> None:
+def test_the_files_of_a_run(run: Path, rooms: Path) -> None:
     assert load_config(run / 'config.yaml').output == str(run)
     assert [row['epoch'] for row in rows(run / 'scores.csv')] == ['4', '8']
     assert {path.name for path in (run / 'pictures').iterdir()} == {
@@ -74,7 +80,7 @@ def test_a_run_leaves_what_is_needed(run: Path, rooms: Path) -> None:
     assert (run / 'best.weights').exists()
 
 
-def test_the_weights_say_where_they_come_from_and_segment(run: Path) -> None:
+def test_the_weights_have_metadata_and_segment(run: Path) -> None:
     weights = load_weights(run / 'last.weights')
     assert weights.classes.names == ('crate', 'bin')
     assert weights.trained['data'] == 'toy' and weights.trained['steps'] == 16
@@ -85,7 +91,7 @@ def test_the_weights_say_where_they_come_from_and_segment(run: Path) -> None:
     assert instances.num_points == len(scan)
 
 
-def test_without_colour_it_learns_from_shapes(rooms: Path, tmp_path: Path) -> None:
+def test_training_without_colour(rooms: Path, tmp_path: Path) -> None:
     train(configure(rooms, tmp_path, '--use_color', 'false', '--epochs', '1', '--pictures', '0'))
     weights = load_weights(tmp_path / 'last.weights')
     assert weights.model.in_channels == 1 and not weights.uses_color
@@ -95,7 +101,7 @@ def test_without_colour_it_learns_from_shapes(rooms: Path, tmp_path: Path) -> No
     np.testing.assert_array_equal(colored.score, plain.score)
 
 
-def test_a_run_goes_on_with_the_data_it_began_with(tmp_path: Path) -> None:
+def test_a_run_resumes_only_with_its_data(tmp_path: Path) -> None:
     data = write_dataset(tmp_path / 'data', [make_room(0), make_room(1)])
     config = configure(data, tmp_path / 'run', '--epochs', '1', '--validation_split', '')
     train(config)
@@ -139,12 +145,12 @@ def test_a_run_is_not_overwritten_and_resumes_only_as_it_was(run: Path, rooms: P
 
 def test_workers_change_nothing(rooms: Path) -> None:
     config = configure(rooms, Path('unused'))
-    material = Material.open(config)
-    order = Order(0, 4, 2, 2)
-    alone, together = (list(load_samples(material.samples(config), order, workers, pin=False))
-                       for workers in (0, 2))
-    assert len(alone) == len(together) == 4
-    for samples, others in zip(alone, together):
+    dataset = TrainingData.open(config).samples(config)
+    sampler = DistributedBatchSampler(0, 4, 2, 2)
+    without, with_workers = (list(load_samples(dataset, sampler, workers, pin=False))
+                             for workers in (0, 2))
+    assert len(without) == len(with_workers) == 4
+    for samples, others in zip(without, with_workers):
         for sample, other in zip(samples, others):
             assert sample.name == other.name
             assert torch.equal(sample.voxels.coords, other.voxels.coords)
@@ -152,80 +158,80 @@ def test_workers_change_nothing(rooms: Path) -> None:
             assert torch.equal(sample.targets.masks, other.targets.masks)
 
 
-def test_an_epoch_shows_every_scan_and_each_another_order() -> None:
-    order = Order(seed=3, num_scans=7, batch_size=2, epochs=2)
-    steps = list(order)
-    assert len(steps) == len(order) == 8
+def test_every_epoch_has_all_scans_in_another_order() -> None:
+    sampler = DistributedBatchSampler(seed=3, num_scans=7, batch_size=2, epochs=2)
+    steps = list(sampler)
+    assert len(steps) == len(sampler) == 8
     assert [len(step) for step in steps] == [2, 2, 2, 1] * 2
     first, second = ([index for step in steps[half] for _, index in step]
                      for half in (slice(4), slice(4, None)))
     assert sorted(first) == sorted(second) == list(range(7)) and first != second
     assert [epoch for step in steps for epoch, _ in step] == [0] * 7 + [1] * 7
-    for begin in range(8):
-        assert list(replace(order, begin=begin)) == steps[begin:]
+    for first in range(8):
+        assert list(replace(sampler, first_step=first)) == steps[first:]
 
 
-@pytest.mark.parametrize(('batch_size', 'processes'), [(2, 2), (5, 2), (5, 3), (4, 4)])
-def test_processes_share_every_step(batch_size: int, processes: int) -> None:
-    order = Order(seed=3, num_scans=11, batch_size=batch_size, epochs=2)
-    ranks = [replace(order, rank=rank, processes=processes) for rank in range(processes)]
-    for number, (step, *shares) in enumerate(zip(order, *ranks, strict=True)):
-        own = [share[:rank.num_own(number)] for rank, share in zip(ranks, shares)]
-        assert sorted(sum(own, [])) == sorted(step)
-        assert all(share for share in shares)  # nothing of one's own: one is borrowed
+@pytest.mark.parametrize(('batch_size', 'world_size'), [(2, 2), (5, 2), (5, 3), (4, 4)])
+def test_the_scans_of_a_step_are_distributed(batch_size: int, world_size: int) -> None:
+    sampler = DistributedBatchSampler(seed=3, num_scans=11, batch_size=batch_size, epochs=2)
+    ranks = [replace(sampler, rank=rank, world_size=world_size) for rank in range(world_size)]
+    for number, (step, *parts) in enumerate(zip(sampler, *ranks, strict=True)):
+        local = [part[:rank.num_local(number)] for rank, part in zip(ranks, parts)]
+        assert sorted(sum(local, [])) == sorted(step)
+        assert all(part for part in parts)  # a process without a scan borrows one
 
 
 def test_a_batch_may_be_larger_than_the_data_set() -> None:
-    assert list(Order(0, 1, 5, 2)) == [[(0, 0)], [(1, 0)]]
+    assert list(DistributedBatchSampler(0, 1, 5, 2)) == [[(0, 0)], [(1, 0)]]
 
 
-@pytest.mark.parametrize(('sizes', 'budget', 'at_least', 'batches'), [
+@pytest.mark.parametrize(('sizes', 'max_voxels', 'min_batches', 'batches'), [
     ([5, 5, 5], 0, 1, [[0, 1, 2]]),
     ([5, 5, 5], 10, 1, [[0, 1], [2]]),
     ([5, 50, 5], 10, 1, [[0], [1], [2]]),
     ([5, 5, 5], 0, 2, [[0, 1], [2]]),
     ([5, 5, 5], 10, 3, [[0], [1], [2]]),
 ])
-def test_scans_are_packed_to_the_budget(sizes: list[int], budget: int, at_least: int,
-                                        batches: list[list[int]]) -> None:
-    assert pack(sizes, budget, at_least) == batches
+def test_scans_are_packed_into_micro_batches(sizes: list[int], max_voxels: int, min_batches: int,
+                                             batches: list[list[int]]) -> None:
+    assert pack(sizes, max_voxels, min_batches) == batches
 
 
-def test_the_loss_of_a_batch_is_that_of_its_parts(rooms: Path) -> None:
+def test_the_loss_of_a_batch_is_the_sum_over_its_parts(rooms: Path) -> None:
     config = configure(rooms, Path('unused'))
-    material = Material.open(config)
-    samples = [material.samples(config)[0, index] for index in range(3)]
-    weights = first_weights(config, material, '')
-    model = Mask3D(weights.model).eval()  # the batch norms of a part see only the part
+    data = TrainingData.open(config)
+    samples = [data.samples(config)[0, index] for index in range(3)]
+    weights = initial_weights(config, data, '')
+    model = Mask3D(weights.model).eval()  # in training mode, batch norm would see only a part
     model.load_state_dict(weights.state)
-    shares = [class_weight(sample, 12) for sample in samples]
+    denominators = [class_loss_denominator(sample, 12) for sample in samples]
 
     def loss(numbers: list[int]) -> float:
         batch = Batch([samples[number] for number in numbers], torch.device('cpu'), CUBE_KERNELS)
-        share = sum(shares[number] for number in numbers) / sum(shares)
+        share = sum(denominators[number] for number in numbers) / sum(denominators)
         with torch.no_grad():
             steps = model(batch.voxels, batch.pyramid, every_step=True)
-        return float(compute_loss(steps, batch.targets, class_share=share).total)
+        return float(compute_loss(steps, batch.targets, class_loss_share=share).total)
 
     assert loss([0]) + loss([1, 2]) == pytest.approx(loss([0, 1, 2]), rel=1e-5)
 
 
-def test_scans_without_colour_go_with_dropped_colours(rooms: Path, tmp_path: Path) -> None:
+def test_scans_without_colour_need_colour_drop(rooms: Path, tmp_path: Path) -> None:
     room = make_room(0)
     grey = replace(room, scan=replace(room.scan, color=None))
     data = write_dataset(tmp_path / 'data', [room, replace(grey, name='grey')])
     config = configure(data, Path('unused'), '--augmentation.color_drop', '0.5')
-    sample = Material.open(config).samples(config)[0, 1]
+    sample = TrainingData.open(config).samples(config)[0, 1]
     assert sample.name == 'grey'
     assert sample.voxels.features.shape[1] == 3 and sample.voxels.features.abs().max() < 1e-5
     config = configure(data, Path('unused'))
-    refused = Material.open(config).samples(config)[0, 1]
-    assert isinstance(refused, InputError) and 'grey' in str(refused)
+    error = TrainingData.open(config).samples(config)[0, 1]
+    assert isinstance(error, InputError) and 'grey' in str(error)
 
 
 def test_weights_trained_with_dropped_colours_segment_without(rooms: Path) -> None:
     config = configure(rooms, Path('unused'))
-    weights = first_weights(config, Material.open(config), '')
+    weights = initial_weights(config, TrainingData.open(config), '')
     room = make_room(5).scan
     scan = replace(room, color=None)
     with pytest.raises(InputError, match='has no colour'):
@@ -237,7 +243,7 @@ def test_weights_trained_with_dropped_colours_segment_without(rooms: Path) -> No
     assert np.array_equal(found, expected) and not np.allclose(found, coloured)
 
 
-def test_a_crop_keeps_whole_columns_up_to_the_budget() -> None:
+def test_a_crop_keeps_whole_columns_up_to_the_voxel_count() -> None:
     room = make_room(0)
     voxelization = Voxelization(0.1)
     voxels = voxelize(room.scan, voxelization)
@@ -253,7 +259,7 @@ def test_a_crop_keeps_whole_columns_up_to_the_budget() -> None:
     assert len(missing) <= 1  # the last column may be cut
 
 
-def test_a_scan_above_the_budget_is_cropped_and_named(
+def test_a_scan_above_batch_voxels_is_cropped_and_named(
         rooms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train(configure(rooms, tmp_path / 'run', '--epochs', '1', '--batch_voxels', '1000',
                     '--validation_split', '', '--log_every', '1', '--augmentation.scale', '0.5'))
@@ -261,13 +267,13 @@ def test_a_scan_above_the_budget_is_cropped_and_named(
     assert capsys.readouterr().err.count('batch_voxels is 1000: scans like it are cropped') == 1
 
 
-def test_a_loss_that_is_no_number_names_the_scan(rooms: Path, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_finite_names_the_scan(rooms: Path, tmp_path: Path) -> None:
     config = configure(rooms, tmp_path / 'run', '--batch_size', '1', '--epochs', '1',
                        '--learning_rate', '1e20')
-    material = Material.open(config)
-    (_, second), = list(material.order(config))[1]  # the first step breaks the weights
+    data = TrainingData.open(config)
+    (_, second), = list(data.sampler(config))[1]  # the first step breaks the weights
     with pytest.raises(InputError, match=r'the loss is (nan|inf) at step 1, with the scans '
-                       + material.training[second]):
+                       + data.training[second]):
         train(config)
     assert not (tmp_path / 'run' / 'last.weights').exists()
 
@@ -284,11 +290,11 @@ def test_a_damaged_scan_is_named(tmp_path: Path) -> None:
     (['--output', ''], 'no folder is given for the run'),
     (['--train_splits', '[]'], 'train_splits names no split: expected at least one of train'),
     (['--precision', 'float16'], 'float16 needs a GPU'),
-    (['--device', 'cuda'], 'GPUs are wanted, torch sees 0'),
+    (['--device', 'cuda'], 'GPUs are requested, torch sees 0'),
     (['--validation_split', 'val'], "no split 'val'"),
     (['--fold', 'Area_5'], "no fold 'Area_5'"),
 ])
-def test_what_cannot_be_trained_is_said(rooms: Path, tmp_path: Path, keys: list[str],
+def test_impossible_configurations_are_refused(rooms: Path, tmp_path: Path, keys: list[str],
                                         words: str) -> None:
     if '--device' in keys and torch.cuda.is_available():
         pytest.skip('there is a GPU')
@@ -315,7 +321,7 @@ def test_masks_on_segments_train(tmp_path: Path) -> None:
     data = write_dataset(tmp_path / 'all', [with_segments(make_room(0)),
                                             with_segments(make_room(1))])
     config = configure(data, tmp_path / 'run', *keys)
-    sample = Material.open(config).samples(config)[0, 0]
+    sample = TrainingData.open(config).samples(config)[0, 0]
     assert isinstance(sample, Sample) and sample.voxels.segment is not None
     assert sample.targets.masks.shape[1] == int(sample.voxels.segment.max()) + 1
     train(config)
@@ -326,9 +332,9 @@ def test_scans_without_segments_get_superpoints(tmp_path: Path) -> None:
     rooms = [with_segments(make_room(0)), make_room(1)]
     config = configure(write_dataset(tmp_path / 'some', rooms), tmp_path / 'run', '--epochs', '1',
                        '--model.on_segments', 'true')
-    samples = Material.open(config).samples(config)
-    for turn in ((0, 0), (0, 1)):
-        sample = samples[turn]
+    samples = TrainingData.open(config).samples(config)
+    for index in ((0, 0), (0, 1)):
+        sample = samples[index]
         assert isinstance(sample, Sample) and sample.voxels.segment is not None
         assert sample.targets.masks.shape[1] == int(sample.voxels.segment.max()) + 1 > 1
     train(config)
@@ -337,16 +343,16 @@ def test_scans_without_segments_get_superpoints(tmp_path: Path) -> None:
 def test_memory_does_not_grow_from_epoch_to_epoch(
         rooms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tensors and objects that are alive; scans keep their size, so not even a byte is added."""
-    counts, end_epoch = [], Records.end_epoch
+    counts, end_epoch = [], RunRecorder.end_epoch
 
-    def count(records: Records, done: int) -> None:
-        end_epoch(records, done)
+    def count(recorder: RunRecorder, done: int) -> None:
+        end_epoch(recorder, done)
         gc.collect()
         alive = gc.get_objects()
         tensors = [thing for thing in alive if issubclass(type(thing), torch.Tensor)]
         counts.append((len(tensors), sum(map(torch.Tensor.__sizeof__, tensors)), len(alive)))
 
-    monkeypatch.setattr(Records, 'end_epoch', count)
+    monkeypatch.setattr(RunRecorder, 'end_epoch', count)
     still = [word for name in ('scale', 'elastic', 'yaw', 'tilt', 'flip', 'shift')
              for word in (f'--augmentation.{name}', 'false' if name == 'shift' else '0')]
     train(configure(rooms, tmp_path / 'run', '--epochs', '6', '--batch_size', '4', '--log_every',

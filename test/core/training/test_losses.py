@@ -5,8 +5,8 @@ from dataclasses import replace
 from mask3d_core.model import StepPrediction
 from mask3d_core.training.losses import compute_loss, sample_voxels
 from mask3d_core.training.mask_losses import MaskLosses
-from mask3d_core.training.matcher import LossWeights, match, Refinement
-from mask3d_core.training.targets import IGNORED, Targets
+from mask3d_core.training.matcher import LossWeights, match, StackedPredictions
+from mask3d_core.training.targets import IGNORED_CLASS, Targets
 import pytest
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from torch.nn import functional
 
 
 def random_steps(scan: int, rows: int, steps: int = 3) -> list[StepPrediction]:
-    """Return what 6 queries say about a scan, over 4 classes, in float64 with gradients."""
+    """Return predictions of 6 queries over 4 classes for a scan, in float64 with gradients."""
     random = torch.Generator().manual_seed(scan)
 
     def values(*shape: int) -> Tensor:
@@ -28,7 +28,7 @@ def random_targets(scan: int, rows: int, count: int = 4) -> Targets:
     """Return instances of which the second has a class the model does not know."""
     random = torch.Generator().manual_seed(scan + 100)
     class_row = torch.randint(0, 4, (count,), generator=random)
-    class_row[1:2] = IGNORED
+    class_row[1:2] = IGNORED_CLASS
     return Targets(class_row, torch.rand(count, rows, generator=random) < .3)
 
 
@@ -39,12 +39,12 @@ def plain_loss(steps: list[list[StepPrediction]], targets: list[Targets]) -> Ten
     for scans in steps:
         wanted = []
         for prediction, target in zip(scans, targets):
-            found = match(Refinement.stack([prediction]), target, LossWeights())[0]
+            pairs = match(StackedPredictions.stack([prediction]), target, LossWeights())[0]
             classes = torch.full((6,), 4)
-            classes[found.queries] = target.class_row[found.targets]
+            classes[pairs.queries] = target.class_row[pairs.targets]
             wanted.append(classes)
-            logits = prediction.mask_logits.t()[found.queries]
-            masks = target.masks[found.targets].double()
+            logits = prediction.mask_logits.t()[pairs.queries]
+            masks = target.masks[pairs.targets].double()
             probability = logits.sigmoid()
             dice = 1 - ((2 * (probability * masks).sum(1) + 1)
                         / (probability.sum(1) + masks.sum(1) + 1))
@@ -52,7 +52,7 @@ def plain_loss(steps: list[list[StepPrediction]], targets: list[Targets]) -> Ten
                      + 5 * functional.binary_cross_entropy_with_logits(logits, masks))
         total = total + 2 * functional.cross_entropy(
             torch.cat([prediction.class_logits for prediction in scans]), torch.cat(wanted),
-            weight, ignore_index=IGNORED)
+            weight, ignore_index=IGNORED_CLASS)
     return total
 
 
@@ -86,12 +86,12 @@ def test_total_is_the_weighted_sum_of_the_terms() -> None:
 
 def test_gradients_of_the_mask_losses() -> None:
     features, embeddings = random_steps(0, 30)[0][2], random_steps(1, 30)[0][1]
-    members, answered = (torch.rand(30, 3) < .4).double(), torch.tensor([2, 0, 1, 1, 2, 0])
+    members, matched = (torch.rand(30, 3) < .4).double(), torch.tensor([2, 0, 1, 1, 2, 0])
     assert torch.autograd.gradcheck(
-        lambda x, e: MaskLosses.apply(x, e, members, answered), (features, embeddings))
+        lambda x, e: MaskLosses.apply(x, e, members, matched), (features, embeddings))
 
 
-def test_a_scan_without_instances_teaches_that_there_is_nothing() -> None:
+def test_a_scan_without_instances_trains_no_object() -> None:
     steps = [[prediction] for prediction in random_steps(0, 50)]
     loss = compute_loss(steps, [random_targets(0, 50, 0)])
     loss.total.backward()
@@ -100,16 +100,16 @@ def test_a_scan_without_instances_teaches_that_there_is_nothing() -> None:
     assert grad is not None and (grad[:, -1] < 0).all()
 
 
-def test_only_foreign_instances_leave_classes_to_the_unmatched() -> None:
+def test_instances_of_unknown_classes_are_ignored_in_the_class_loss() -> None:
     steps = [[prediction] for prediction in random_steps(0, 50)]
-    foreign = replace(random_targets(0, 50, 6), class_row=torch.full((6,), IGNORED))
+    foreign = replace(random_targets(0, 50, 6), class_row=torch.full((6,), IGNORED_CLASS))
     loss = compute_loss(steps, [foreign])
     assert float(loss.terms['class']) == 0 and float(loss.terms['mask']) > 0
 
 
 @pytest.mark.parametrize('logit', [-90., 90.])
 def test_extreme_logits_in_float32(logit: float) -> None:
-    """Sure and wrong costs as much as the logit, sure and right nothing; never infinity."""
+    """A confident wrong mask costs the logit, a confident right one nothing; never infinity."""
     features = torch.full((100, 1), logit, requires_grad=True)
     steps = [[StepPrediction(torch.tensor([[0., 200.]]), torch.ones(1, 1), features)]]
     right = Targets(torch.tensor([0]), torch.full((1, 100), logit > 0))
@@ -132,11 +132,11 @@ def test_half_precision_is_computed_in_single() -> None:
     torch.testing.assert_close(loss.total, compute_loss(exact, targets).total, rtol=0, atol=0)
 
 
-def test_masks_and_features_are_of_the_same_drawn_voxels() -> None:
+def test_masks_and_features_are_of_the_same_sampled_voxels() -> None:
     features = torch.arange(50.)[:, None]
     steps = [[StepPrediction(torch.zeros(2, 3), torch.ones(2, 1), features)]] * 2
     targets = Targets(torch.tensor([0]), features.t() % 2 == 0)
-    drawn, (kept,) = sample_voxels(steps, [targets], 20, torch.Generator().manual_seed(0))
-    rows = drawn[0][0].mask_features[:, 0]
-    assert len(rows.unique()) == 20 and torch.equal(drawn[1][0].mask_features[:, 0], rows)
+    sampled, (kept,) = sample_voxels(steps, [targets], 20, torch.Generator().manual_seed(0))
+    rows = sampled[0][0].mask_features[:, 0]
+    assert len(rows.unique()) == 20 and torch.equal(sampled[1][0].mask_features[:, 0], rows)
     assert torch.equal(kept.masks[0], rows % 2 == 0)

@@ -1,4 +1,4 @@
-"""A training step of ours is the original's: losses, matches, gradients, batch statistics."""
+"""A training step equals the original's: losses, matches, gradients, batch statistics."""
 
 from typing import Any, NamedTuple
 
@@ -7,8 +7,8 @@ from mask3d_core.model import Mask3D, StepPrediction
 from mask3d_core.original.names import renames
 from mask3d_core.sparse import build_pyramid
 from mask3d_core.training.losses import compute_loss, Loss
-from mask3d_core.training.matcher import LossWeights, match, Refinement
-from mask3d_core.training.targets import IGNORED, Targets
+from mask3d_core.training.matcher import LossWeights, match, StackedPredictions
+from mask3d_core.training.targets import IGNORED_CLASS, Targets
 from mask3d_core.voxels import batch_coords
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ FOREIGN = 253
 
 
 class Step(NamedTuple):
-    """One golden case, and what our training step makes of it."""
+    """One golden case, and our training step on it."""
 
     case: Any
     model: Mask3D
@@ -42,7 +42,7 @@ def golden_targets(case: Any, on_segments: bool) -> list[Targets]:
         if on_segments:
             name, rows = 'segment_mask', int(case[f'seg_b{scan}'].max()) + 1
         masks = np.unpackbits(case[f'tgt_{name}_b{scan}'], axis=-1, count=rows).astype(bool)
-        targets.append(Targets(labels.where(labels != FOREIGN, torch.tensor(IGNORED)),
+        targets.append(Targets(labels.where(labels != FOREIGN, torch.tensor(IGNORED_CLASS)),
                                torch.from_numpy(masks)))
     return targets
 
@@ -82,14 +82,14 @@ def test_losses(step: Step) -> None:
 
 
 def test_matches(step: Step) -> None:
-    """All but those of the first step, where all queries are still the same."""
+    """Except for the first step, where all queries are still equal."""
     last = len(step.steps) - 1
     for scan, targets in enumerate(step.targets):
-        refinement = Refinement.stack([scans[scan] for scans in step.steps])
-        for number, found in enumerate(match(refinement, targets, LossWeights())):
+        predictions = StackedPredictions.stack([scans[scan] for scans in step.steps])
+        for number, pairs in enumerate(match(predictions, targets, LossWeights())):
             name = 'final' if number == last else f'aux{number}'
             if number > 0:
-                np.testing.assert_array_equal(torch.stack([found.queries, found.targets]).numpy(),
+                np.testing.assert_array_equal(torch.stack([pairs.queries, pairs.targets]).numpy(),
                                               step.case[f'match_{name}_b{scan}'])
 
 

@@ -1,4 +1,4 @@
-"""Several processes do what one does, however they are started, and fail together."""
+"""Several processes compute what one does, however they are launched, and fail together."""
 
 import contextlib
 import csv
@@ -14,10 +14,10 @@ import sys
 from mask3d_core.data.dataset import Dataset
 from mask3d_core.errors import InputError
 from mask3d_core.training.config import load_config, TrainConfig
-from mask3d_core.training.data_loader import Order
-from mask3d_core.training.learner import make_fabric
+from mask3d_core.training.data_loader import DistributedBatchSampler
+from mask3d_core.training.distributed import make_fabric
 from mask3d_core.training.loop import train
-from mask3d_core.training.setup import first_weights, Material
+from mask3d_core.training.setup import initial_weights, TrainingData
 from mask3d_core.weights.checkpoint import load_weights, Weights
 import pytest
 import torch
@@ -72,28 +72,28 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def assert_same_result(one: Path, other: Path, start: Weights) -> None:
-    """Compare two runs but for the order of sums."""
+    """Compare two runs, up to the order of sums."""
     pairs = list(zip(rows(one / 'log.csv'), rows(other / 'log.csv'), strict=True))
     assert len(pairs) == 4
     for ours, theirs in pairs:
         for name in ('loss', 'class', 'mask', 'dice', 'learning_rate'):
             assert float(theirs[name]) == pytest.approx(float(ours[name]), rel=1e-3), name
-        norm = float(ours['gradient_norm'])  # masks are thresholded: another rounding, a jump
+        norm = float(ours['gradient_norm'])  # masks are thresholded: rounding may flip them
         assert float(theirs['gradient_norm']) == pytest.approx(norm, rel=3.6e-3)
     assert rows(one / 'scores.csv') == rows(other / 'scores.csv')
     states = [load_weights(run / 'last.weights').state for run in (one, other)]
-    for name, begin in start.state.items():
+    for name, initial in start.state.items():
         ours, theirs = (state[name] for state in states)
         if 'attention.key.bias' in name:
-            continue  # softmax does not see it: its gradient is rounding, which Adam blows up
-        if begin.is_floating_point():
-            assert (ours - theirs).norm() <= 1e-2 * (ours - begin).norm(), name
+            continue  # cancels in softmax: its gradient is rounding noise, which Adam amplifies
+        if initial.is_floating_point():
+            assert (ours - theirs).norm() <= 1e-2 * (ours - initial).norm(), name
         else:
             assert torch.equal(ours, theirs), name
 
 
-def test_torchrun_shares_steps_that_do_not_divide(rooms: Path, tmp_path: Path) -> None:
-    """Two scans at once in one process are one in each of two; the third leaves one idle."""
+def test_torchrun_splits_steps_that_do_not_divide(rooms: Path, tmp_path: Path) -> None:
+    """One process packs two scans at once, two processes one each; for the third, one is idle."""
     config = load_config(None, arguments(rooms, tmp_path / 'one', *KEYS, '--batch_voxels', '2400'))
     train(config)
     place = environment()
@@ -101,23 +101,23 @@ def test_torchrun_shares_steps_that_do_not_divide(rooms: Path, tmp_path: Path) -
         ['-m', 'torch.distributed.run', '--nproc_per_node', '2', '--master_port',
          place['MASTER_PORT'], toy_rooms.__file__, 'train',
          *arguments(rooms, tmp_path / 'two', *KEYS, '--batch_voxels', '1200')], place)
-    said = finish(both)
-    assert both.returncode == 0, said
-    assert '2 x cpu' in said
+    output = finish(both)
+    assert both.returncode == 0, output
+    assert '2 x cpu' in output
     assert_same_result(tmp_path / 'one', tmp_path / 'two',
-                       first_weights(config, Material.open(config), ''))
+                       initial_weights(config, TrainingData.open(config), ''))
 
 
-def test_norms_of_each_process_by_itself(rooms: Path, tmp_path: Path) -> None:
-    """What the first process has seen goes into the file: its one scan of each step, not both."""
+def test_batch_norm_without_synchronization(rooms: Path, tmp_path: Path) -> None:
+    """The file has the statistics of rank 0: of its one scan per step, not of both."""
     keys = ['--batch_size', '2', '--epochs', '1', '--validation_split', '']
     states = []
     for name, more in (('all', ()), ('own', ('--sync_batch_norm', 'false'))):
-        said = start([toy_rooms.__file__, 'train',
+        process = start([toy_rooms.__file__, 'train',
                       *arguments(rooms, tmp_path / name, *keys, '--devices', '2', *more)],
                      environment())
-        text = finish(said)
-        assert said.returncode == 0, text
+        text = finish(process)
+        assert process.returncode == 0, text
         states.append(load_weights(tmp_path / name / 'last.weights').state)
     first = next(name for name in states[0] if name.endswith('running_mean'))
     assert not torch.allclose(states[0][first], states[1][first], rtol=1e-3)
@@ -125,7 +125,7 @@ def test_norms_of_each_process_by_itself(rooms: Path, tmp_path: Path) -> None:
     assert int(states[0][tracked]) == int(states[1][tracked]) == 2
 
 
-def test_two_of_slurm_stop_together_at_a_loss_that_is_no_number(
+def test_two_slurm_tasks_stop_together_at_a_loss_that_is_not_finite(
         rooms: Path, tmp_path: Path) -> None:
     keys = ['--batch_size', '2', '--epochs', '1', '--learning_rate', '1e20']
     place = environment(SLURM_NTASKS='2', SLURM_NNODES='1', SLURM_NTASKS_PER_NODE='2',
@@ -133,13 +133,13 @@ def test_two_of_slurm_stop_together_at_a_loss_that_is_no_number(
     command = [toy_rooms.__file__, 'train', *arguments(rooms, tmp_path / 'run', *keys)]
     both = [start(command, place | {'SLURM_PROCID': str(rank), 'SLURM_LOCALID': str(rank)})
             for rank in (0, 1)]
-    said = [finish(process) for process in both]
-    names = Material.open(load_config(None, arguments(rooms, tmp_path / 'run'))).training
-    scans = ', '.join(names[index] for _, index in list(Order(0, 4, 2, 1))[1])
-    for process, text in zip(both, said):
+    output = [finish(process) for process in both]
+    names = TrainingData.open(load_config(None, arguments(rooms, tmp_path / 'run'))).training
+    scans = ', '.join(names[index] for _, index in list(DistributedBatchSampler(0, 4, 2, 1))[1])
+    for process, text in zip(both, output):
         assert process.returncode == 1 and 'Traceback' not in text, text
-        assert f'mask3d: the loss is nan at step 1, with the scans {scans}: look' in text
-    assert '2 x cpu' in said[0] and not (tmp_path / 'run' / 'last.weights').exists()
+        assert f'mask3d: the loss is nan at step 1, with the scans {scans}: check' in text
+    assert '2 x cpu' in output[0] and not (tmp_path / 'run' / 'last.weights').exists()
 
 
 def test_two_processes_stop_together_at_a_damaged_scan(tmp_path: Path) -> None:
@@ -147,21 +147,21 @@ def test_two_processes_stop_together_at_a_damaged_scan(tmp_path: Path) -> None:
     (data / 'scans' / 'room1.npz').write_bytes(b'no archive')
     both = start([toy_rooms.__file__, 'train',
                   *arguments(data, tmp_path / 'run', '--devices', '2')], environment())
-    said = finish(both)
-    assert both.returncode == 1, said
-    assert 'mask3d: scan room1: ' in said and 'Traceback' not in said
+    output = finish(both)
+    assert both.returncode == 1, output
+    assert 'mask3d: scan room1: ' in output and 'Traceback' not in output
 
 
-def test_two_processes_stop_together_at_a_scan_that_cannot_be_measured(tmp_path: Path) -> None:
+def test_two_processes_stop_together_when_validation_fails(tmp_path: Path) -> None:
     data = write_dataset(tmp_path / 'data', [make_room(seed) for seed in range(3)])
     replace(Dataset.open(data), splits={'train': ('room0', 'room1'), 'validation': ('room2',)}
             ).save()
     (data / 'scans' / 'room2.npz').write_bytes(b'no archive')
     both = start([toy_rooms.__file__, 'train', *arguments(
         data, tmp_path / 'run', '--devices', '2', '--epochs', '1')], environment())
-    said = finish(both)
-    assert both.returncode == 1, said
-    assert 'cannot be measured: ' in said and 'room2.npz' in said and 'Traceback' not in said
+    output = finish(both)
+    assert both.returncode == 1, output
+    assert 'validation failed: ' in output and 'room2.npz' in output and 'Traceback' not in output
     assert load_weights(tmp_path / 'run' / 'last.weights').trained['steps'] == 1
 
 
@@ -174,7 +174,7 @@ def test_two_processes_stop_together_at_a_scan_that_cannot_be_measured(tmp_path:
      (1, 0, 1)),  # a shell on a node
     ({}, (1, 0, 1)),
 ])
-def test_who_started_us_says_how_many_we_are(
+def test_the_launcher_determines_the_number_of_processes(
         monkeypatch: pytest.MonkeyPatch, variables: dict[str, str],
         expected: tuple[int, int, int]) -> None:
     for name, value in variables.items():
@@ -184,7 +184,7 @@ def test_who_started_us_says_how_many_we_are(
     assert (fabric.world_size, fabric.global_rank, local) == expected
 
 
-def test_other_devices_than_were_started_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_devices_that_contradict_the_launcher_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ('SLURM_NTASKS', 'SLURM_NNODES'):
         monkeypatch.setenv(name, '1')
     assert make_fabric(TrainConfig(device='cpu', devices=0)).world_size == 1

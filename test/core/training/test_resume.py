@@ -1,4 +1,4 @@
-"""A run that was stopped and resumed gives the weights of one that ran through, bit for bit."""
+"""A resumed run gives the weights of an uninterrupted one, bit for bit."""
 
 from collections.abc import Iterator
 import os
@@ -12,8 +12,8 @@ import time
 from mask3d_core.errors import InputError
 from mask3d_core.training.config import load_config, TrainConfig
 from mask3d_core.training.loop import Stopped, train
-from mask3d_core.training.run_folder import load_state, RunFolder
-from mask3d_core.training.sync_batch_norm import SharedBatchNorm
+from mask3d_core.training.run_folder import load_state, RunLogger
+from mask3d_core.training.sync_batch_norm import SyncBatchNorm
 from mask3d_core.weights.checkpoint import load_weights, save_atomic
 import pytest
 import torch
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures('one_thread')
 
 KEYS = ['--epochs', '6', '--log_every', '1', '--save_every', '3', '--pictures', '0',
         '--validate_every', '6', '--learning_rate', '1e-3', '--batch_size', '3']
-"""12 steps, of three scans and of one; a state after steps 2, 3, 4, 6, 8, 9 ..."""
+"""12 steps, of three scans and of one; checkpoints after steps 2, 3, 4, 6, 8, 9 ..."""
 
 
 @pytest.fixture(scope='module')
@@ -36,7 +36,7 @@ def rooms(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='module')
 def whole(rooms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a run that was never stopped."""
+    """Return the folder of an uninterrupted run."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     output = tmp_path_factory.mktemp('runs') / 'whole'
@@ -78,7 +78,7 @@ def assert_equal_runs(one: Path, other: Path) -> None:
 
     ours, theirs = (dict(flat(load_state(run / 'state.pt'))) for run in (one, other))
     assert ours.keys() == theirs.keys()
-    del ours['.trained.command']  # one of them was begun by another program
+    del ours['.trained.command']  # one of them was started by another program
     for name, value in ours.items():
         same = torch.equal(value, theirs[name]) if isinstance(value, torch.Tensor) \
             else value == theirs[name]
@@ -103,9 +103,9 @@ def test_stopped_by_ctrl_c_and_resumed(whole: Path, rooms: Path, tmp_path: Path)
     process = start(rooms, output)
     wait_for_steps(output, 3)
     os.killpg(process.pid, signal.SIGINT)  # a terminal tells the workers, too
-    _, said = process.communicate(timeout=120)
+    _, output_text = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert 'stopped by SIGINT after step ' in said and 'Traceback' not in said
+    assert 'stopped by SIGINT after step ' in output_text and 'Traceback' not in output_text
     assert 3 <= load_state(output / 'state.pt')['step'] < 12
     train(configure(rooms, output), resume=True)
     assert_equal_runs(whole, output)
@@ -155,7 +155,7 @@ def test_a_finished_run_stays_as_it_is(whole: Path, rooms: Path) -> None:
     assert {path: path.read_bytes() for path in files} == files
 
 
-def test_start_weights_may_be_gone_when_a_run_goes_on(whole: Path, rooms: Path, tmp_path: Path,
+def test_start_weights_may_be_gone_when_a_run_is_resumed(whole: Path, rooms: Path, tmp_path: Path,
                                                       ) -> None:
     start = tmp_path / 'start.weights'
     start.write_bytes((whole / 'last.weights').read_bytes())
@@ -167,7 +167,7 @@ def test_start_weights_may_be_gone_when_a_run_goes_on(whole: Path, rooms: Path, 
     assert (trained['command'], trained['start_weights']) == ('the first', str(start))
 
 
-def test_a_broken_state_is_named(tmp_path: Path) -> None:
+def test_a_damaged_state_is_named(tmp_path: Path) -> None:
     path = tmp_path / 'state.pt'
     save_atomic(path, {'step': 3, 'learner': {'model': {'a': torch.ones(1000)}}})
     assert load_state(path)['step'] == 3
@@ -182,44 +182,44 @@ def test_a_broken_state_is_named(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ['state.pt']
 
 
-def test_a_log_is_cut_to_the_state(tmp_path: Path) -> None:
+def test_a_log_is_truncated_to_the_checkpoint(tmp_path: Path) -> None:
     log = tmp_path / 'log.csv'
     log.write_text('step,loss\n1,5\n2,4\n3,3\n4,')
-    folder = RunFolder(tmp_path, 2)
+    folder = RunLogger(tmp_path, 2)
     folder.log(3, {'loss': 2.5})
     folder.close()
     assert log.read_text().splitlines() == ['step,loss', '1,5', '2,4', '3,2.5']
 
 
 @pytest.mark.parametrize('cut', ['', 'step,lo'])
-def test_a_log_without_its_first_line_gets_one(tmp_path: Path, cut: str) -> None:
+def test_a_log_without_its_header_gets_one(tmp_path: Path, cut: str) -> None:
     (tmp_path / 'log.csv').write_text(cut)
-    folder = RunFolder(tmp_path, 0)
+    folder = RunLogger(tmp_path, 0)
     folder.log(1, {'loss': 2.5})
     folder.close()
     assert (tmp_path / 'log.csv').read_text().splitlines() == ['step,loss', '1,2.5']
 
 
-def test_shared_batch_norm_is_batch_norm(tmp_path: Path) -> None:
-    """Of one process; of two: test_training_processes."""
+def test_synchronized_batch_norm_is_batch_norm(tmp_path: Path) -> None:
+    """With one process; for two see test_processes."""
     torch.distributed.init_process_group('gloo', init_method=f'file://{tmp_path}/meet', rank=0,
                                          world_size=1)
     try:
         torch.manual_seed(0)
-        plain, shared = nn.BatchNorm1d(5, momentum=0.02), SharedBatchNorm(5, momentum=0.02)
+        plain, synced = nn.BatchNorm1d(5, momentum=0.02), SyncBatchNorm(5, momentum=0.02)
         values = torch.randn(40, 5) * 3 + 7
-        answers = []
-        for norm in (plain, shared):
+        results = []
+        for norm in (plain, synced):
             features = values.clone().requires_grad_()
             norm.weight.data = torch.linspace(0.5, 2, 5)
             for _ in range(2):
                 result = norm(features)
             result.square().sum().backward()
-            answers.append([result, features.grad, norm.weight.grad, norm.bias.grad,
+            results.append([result, features.grad, norm.weight.grad, norm.bias.grad,
                             norm.running_mean, norm.running_var, norm.num_batches_tracked])
-        for one, other in zip(*answers):
+        for one, other in zip(*results):
             torch.testing.assert_close(one, other, rtol=2e-4, atol=2e-4)
-        assert torch.equal(plain.eval()(values), shared.load_state_dict(plain.state_dict())
-                           and shared.eval()(values))
+        assert torch.equal(plain.eval()(values), synced.load_state_dict(plain.state_dict())
+                           and synced.eval()(values))
     finally:
         torch.distributed.destroy_process_group()

@@ -1,4 +1,4 @@
-"""What a run begins with: the weights it starts from, and what it takes of them."""
+"""Initial weights of a run: random or fine-tuned, and what is taken of start weights."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from mask3d_core.errors import InputError
 from mask3d_core.model.config import BACKBONES
 from mask3d_core.training.config import load_config, TrainConfig
-from mask3d_core.training.setup import first_weights, Material
+from mask3d_core.training.setup import initial_weights, TrainingData
 from mask3d_core.weights.checkpoint import load_weights, save_weights, Weights
 from mask3d_core.weights.shipped import shipped_weights
 import pytest
@@ -21,10 +21,10 @@ def rooms(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='module')
 def start_file(rooms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return weights that another seed has drawn."""
+    """Return weights of another seed."""
     path = tmp_path_factory.mktemp('weights') / 'start.weights'
     config = configure(rooms, path.parent, '--seed', '1')
-    save_weights(path, first_weights(config, Material.open(config), ''))
+    save_weights(path, initial_weights(config, TrainingData.open(config), ''))
     return path
 
 
@@ -40,79 +40,78 @@ def assert_equal_states(one: Weights, other: Weights) -> None:
 def test_fine_tuning_takes_all_but_the_class_head(start_file: Path, rooms: Path,
                                                   tmp_path: Path) -> None:
     config = configure(rooms, tmp_path, '--start_weights', str(start_file))
-    material = Material.open(config)
+    data = TrainingData.open(config)
     start = load_weights(start_file)
-    assert_equal_states(start, first_weights(config, material, ''))
-    others = replace(material.dataset.classes, ids=(1, 2, 7))
-    other = replace(material, dataset=replace(material.dataset, classes=others))
-    fresh = first_weights(config, other, '')
+    assert_equal_states(start, initial_weights(config, data, ''))
+    others = replace(data.dataset.classes, ids=(1, 2, 7))
+    other = replace(data, dataset=replace(data.dataset, classes=others))
+    fresh = initial_weights(config, other, '')
     changed = [name for name in start.state if not torch.equal(start.state[name],
                                                                fresh.state[name])]
     assert changed == ['head.classes.weight', 'head.classes.bias']
-    renamed = replace(material.dataset.classes,
-                      names=('cup', *material.dataset.classes.names[1:]))
-    other = replace(material, dataset=replace(material.dataset, classes=renamed))
+    renamed = replace(data.dataset.classes,
+                      names=('cup', *data.dataset.classes.names[1:]))
+    other = replace(data, dataset=replace(data.dataset, classes=renamed))
     assert not torch.equal(start.state['head.classes.bias'],
-                           first_weights(config, other, '').state['head.classes.bias'])
+                           initial_weights(config, other, '').state['head.classes.bias'])
     with pytest.raises(InputError, match='hidden_dim 32, this configuration 64'):
-        first_weights(replace(config, model=replace(config.model, hidden_dim=64)), material, '')
+        initial_weights(replace(config, model=replace(config.model, hidden_dim=64)), data, '')
     with pytest.raises(InputError, match='hidden_dim 32, voxel_size 0.1, this configuration 64, '
                                          '0.3: change model.hidden_dim, voxel_size'):
-        first_weights(replace(config, voxel_size=0.3, model=replace(config.model, hidden_dim=64)),
-                      material, '')
+        initial_weights(replace(config, voxel_size=0.3, model=replace(config.model,
+                                                                      hidden_dim=64)), data, '')
 
 
-def test_fine_tuning_may_go_through_more_rounds(start_file: Path, rooms: Path,
-                                                tmp_path: Path) -> None:
+def test_fine_tuning_may_change_the_number_of_rounds(start_file: Path, rooms: Path,
+                                                     tmp_path: Path) -> None:
     config = configure(rooms, tmp_path, '--start_weights', str(start_file),
                        '--model.num_rounds', '2', '--model.num_queries', '30')
-    material = Material.open(config)
-    begun = first_weights(config, material, '')
-    assert (begun.model.num_rounds, begun.model.num_queries) == (2, 30)
-    assert_equal_states(load_weights(start_file), begun)
+    data = TrainingData.open(config)
+    initial = initial_weights(config, data, '')
+    assert (initial.model.num_rounds, initial.model.num_queries) == (2, 30)
+    assert_equal_states(load_weights(start_file), initial)
     with pytest.raises(InputError, match='queries fps_zero, this configuration learned'):
-        first_weights(replace(config, model=replace(config.model, queries='learned')), material,
-                      '')
+        initial_weights(replace(config, model=replace(config.model, queries='learned')), data, '')
 
 
 def test_fine_tuning_may_have_voxels_of_nearly_that_size(start_file: Path, rooms: Path,
                                                          tmp_path: Path) -> None:
     config = configure(rooms, tmp_path, '--start_weights', str(start_file))
-    material = Material.open(config)
+    data = TrainingData.open(config)
     for size in (0.08, 0.12, 0.125):
-        begun = first_weights(replace(config, voxel_size=size), material, '')
-        assert begun.voxel_size == size
-        assert_equal_states(load_weights(start_file), begun)
+        initial = initial_weights(replace(config, voxel_size=size), data, '')
+        assert initial.voxel_size == size
+        assert_equal_states(load_weights(start_file), initial)
     for size in (0.079, 0.126):
         with pytest.raises(InputError, match=f'have voxel_size 0.1, this configuration {size}'):
-            first_weights(replace(config, voxel_size=size), material, '')
+            initial_weights(replace(config, voxel_size=size), data, '')
 
 
 def test_fine_tuning_may_make_crosses_of_cubes(tmp_path: Path, rooms: Path,
                                                monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(BACKBONES, 'crosses', BACKBONES[SMALL]._replace(crosses=2))
     config = configure(rooms, tmp_path)
-    material = Material.open(config)
+    data = TrainingData.open(config)
     cubes, crosses = (replace(config, model=replace(config.model, backbone=backbone),
                               start_weights=str(tmp_path / f'{start}.weights'))
                       for backbone, start in ((SMALL, 'crosses'), ('crosses', SMALL)))
     for config in (cubes, crosses):
-        fresh = first_weights(replace(config, start_weights=''), material, '')
+        fresh = initial_weights(replace(config, start_weights=''), data, '')
         save_weights(tmp_path / f'{config.model.backbone}.weights', fresh)
 
-    begun, start = first_weights(crosses, material, ''), load_weights(crosses.start_weights)
+    initial, start = initial_weights(crosses, data, ''), load_weights(crosses.start_weights)
 
-    for name, tensor in begun.state.items():
+    for name, tensor in initial.state.items():
         was = start.state[name]
         assert torch.equal(tensor, was[:, [4, 10, 12, 13, 14, 16, 22]]
                            if tensor.shape != was.shape else was), name
-    assert [begun.state[f'unet.up_blocks.{stage}.0.conv1.weight'].shape[1]
+    assert [initial.state[f'unet.up_blocks.{stage}.0.conv1.weight'].shape[1]
             for stage in range(4)] == [27, 27, 7, 7]
     with pytest.raises(InputError, match='have backbone crosses, this configuration small'):
-        first_weights(cubes, material, '')
+        initial_weights(cubes, data, '')
 
 
-def test_own_scans_go_on_from_the_weights_that_ship(rooms: Path) -> None:
+def test_own_scans_start_from_the_weights_that_ship(rooms: Path) -> None:
     file = Path(__file__).parents[3] / 'config' / 'train_own.yaml'
     config = load_config(file, ['--data', str(rooms)])
     shipped = load_weights(shipped_weights())
@@ -120,9 +119,9 @@ def test_own_scans_go_on_from_the_weights_that_ship(rooms: Path) -> None:
     assert config.max_voxels == shipped.max_voxels
     assert config.augmentation.color_drop == shipped.trained['color_drop']
 
-    begun = first_weights(config, Material.open(config), '')
+    initial = initial_weights(config, TrainingData.open(config), '')
 
-    changed = {name for name in begun.state
-               if not torch.equal(begun.state[name], shipped.state[name])}
+    changed = {name for name in initial.state
+               if not torch.equal(initial.state[name], shipped.state[name])}
     assert changed == {f'{head}.classes.{part}' for head in ('head', 'votes')
                        for part in ('weight', 'bias')}

@@ -6,7 +6,7 @@ from mask3d_core.classes import ClassTable
 from mask3d_core.data.labels import LabelledScan
 from mask3d_core.errors import InputError
 from mask3d_core.scan import Scan
-from mask3d_core.training.targets import IGNORED, make_targets, Targets
+from mask3d_core.training.targets import IGNORED_CLASS, make_targets, Targets
 from mask3d_core.voxels import Voxelization, voxelize, Voxels
 import numpy as np
 import pytest
@@ -37,14 +37,14 @@ def test_instances_become_masks() -> None:
     assert masks_of(targets) == ['##......', '......##', '..###...']
 
 
-def test_background_is_no_target_and_a_foreign_class_only_a_mask() -> None:
+def test_background_is_no_target_and_an_unknown_class_only_a_mask() -> None:
     targets = make_targets(*labelled_row([1, 1, 9, 9, 5, 5, -1, -1], [0, 0, 1, 1, 2, 2, 3, -1]),
                            CLASSES, background={WALL})
-    assert targets.class_row.tolist() == [IGNORED, 0, IGNORED]
+    assert targets.class_row.tolist() == [IGNORED_CLASS, 0, IGNORED_CLASS]
     assert masks_of(targets) == ['..##....', '....##..', '......#.']
 
 
-def test_first_point_and_first_voxel_decide() -> None:
+def test_the_first_point_determines_the_class() -> None:
     """The voxel at 0 has two points; the instance's first point lies in the last voxel."""
     x = [7.5, 0.7, 0.2, 1.5, 2.5, 3.5, 4.5, 5.5]
     targets = make_targets(*labelled_row([5, 7, 7, 7, -1, -1, -1, -1],
@@ -83,7 +83,7 @@ def test_targets_are_the_originals(golden: Any, number: int) -> None:
     voxels = voxelize(scan, Voxelization(0.02, 'first'))
     targets = make_targets(labelled, voxels, classes, background={0, 1})
     wanted = case[f'target_labels_{number}']
-    assert targets.class_row.tolist() == np.where(wanted == 253, IGNORED, wanted).tolist()
+    assert targets.class_row.tolist() == np.where(wanted == 253, IGNORED_CLASS, wanted).tolist()
     inverse = case[f'inverse_{number}']
     assert len(voxels) == inverse.max() + 1
     np.testing.assert_array_equal(targets.masks.numpy()[:, voxels.inverse.numpy()],

@@ -1,10 +1,10 @@
-"""The loss of votes, against numbers by hand."""
+"""The vote loss against values computed by hand."""
 
 import math
 
 from mask3d_core.model.votes import Votes
-from mask3d_core.training.targets import IGNORED, Targets
-from mask3d_core.training.vote_losses import PER_METRE, vote_loss
+from mask3d_core.training.targets import IGNORED_CLASS, Targets
+from mask3d_core.training.vote_losses import CENTER_LOSS_PER_METER, vote_loss
 import pytest
 import torch
 from torch import Tensor
@@ -23,30 +23,30 @@ def targets(rows: list[int], masks: list[list[int]]) -> Targets:
                    torch.tensor(masks, dtype=torch.bool))
 
 
-def test_voxels_of_an_object_vote_for_its_middle() -> None:
+def test_voxels_of_an_object_vote_for_its_center() -> None:
     places = torch.tensor([[0.0, 0, 0], [2, 0, 0], [7, 7, 7]])
-    right = torch.tensor([[1.0, 0, 0], [1, 0, 0], [9, 9, 9]])  # what walls vote for is free
+    right = torch.tensor([[1.0, 0, 0], [1, 0, 0], [9, 9, 9]])  # votes of walls do not count
     target = targets([1], [[1, 1, 0]])
     assert vote_loss([votes(places, right)], [target]).item() == pytest.approx(EVEN, abs=1e-6)
     off = right + torch.tensor([0.0, 3, 4])
     loss = vote_loss([votes(places, off)], [target])
-    assert loss.item() == pytest.approx(EVEN + 5 * PER_METRE)
+    assert loss.item() == pytest.approx(EVEN + 5 * CENTER_LOSS_PER_METER)
 
 
-def test_large_objects_weigh_less_a_voxel() -> None:
+def test_voxels_of_large_objects_have_smaller_weights() -> None:
     places = torch.zeros(5, 3)
     centers = torch.zeros(5, 3)
     centers[4, 0] = 1.0  # the object of one voxel is wrong, that of four is right
-    said, target = votes(places, centers), targets([0, 0], [[1, 1, 1, 1, 0], [0, 0, 0, 0, 1]])
+    voted, target = votes(places, centers), targets([0, 0], [[1, 1, 1, 1, 0], [0, 0, 0, 0, 1]])
     # 4 voxels of 1/2, 1 of 1
-    assert vote_loss([said], [target]).item() == pytest.approx(EVEN + PER_METRE / 3)
+    assert vote_loss([voted], [target]).item() == pytest.approx(EVEN + CENTER_LOSS_PER_METER / 3)
 
 
-def test_background_is_no_object_and_unknown_classes_are_not_asked() -> None:
+def test_background_is_no_object_and_unknown_classes_are_ignored() -> None:
     logits = torch.tensor([[9.0, 0, 0], [0, 0, 9]])
-    said = votes(torch.zeros(2, 3), torch.zeros(2, 3), logits)
-    wrong = vote_loss([said], [targets([1], [[1, 0]])])
-    unknown = vote_loss([said], [targets([IGNORED], [[1, 0]])])
+    voted = votes(torch.zeros(2, 3), torch.zeros(2, 3), logits)
+    wrong = vote_loss([voted], [targets([1], [[1, 0]])])
+    unknown = vote_loss([voted], [targets([IGNORED_CLASS], [[1, 0]])])
     assert wrong.item() > 4 and unknown.item() < 0.01
 
 
