@@ -8,9 +8,9 @@ import time
 from mask3d_core.classes import load_classes
 from mask3d_core.data.benchmark import find_protocol
 from mask3d_core.evaluation.evaluation import Evaluation
+from mask3d_core.evaluation.ground_truth import make_truth, Truth
 from mask3d_core.evaluation.predictions import Predictions
 from mask3d_core.evaluation.scores import Scores
-from mask3d_core.evaluation.truth import make_truth, Truth
 import numpy as np
 
 OBJECTS = 40

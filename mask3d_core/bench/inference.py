@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from mask3d_core.bench.arithmetic import decoder_arithmetic, unet_arithmetic
+from mask3d_core.bench.flops import decoder_arithmetic, unet_arithmetic
 from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.files import read_scan
 from mask3d_core.files.target import atomic_write

@@ -9,7 +9,7 @@ import statistics
 import sys
 from typing import Any
 
-from mask3d_core.bench.arithmetic import unet_arithmetic
+from mask3d_core.bench.flops import unet_arithmetic
 from mask3d_core.bench.inference import peak_bytes, product_rate, reset_peak
 from mask3d_core.device import find_device, find_precision, guard_memory
 from mask3d_core.files import read_scan

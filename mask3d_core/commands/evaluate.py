@@ -185,7 +185,7 @@ def _check_pairs(options: argparse.Namespace) -> None:
 
 def _evaluate_folders(options: argparse.Namespace) -> None:
     from mask3d_core.evaluation import Evaluation, find_protocol
-    from mask3d_core.evaluation.stored import find_truth, read_truth
+    from mask3d_core.evaluation.scene_files import find_truth, read_truth
     from mask3d_core.evaluation.submission import start_submission
     from mask3d_core.files.class_table import read_class_table
     from mask3d_core.files.target import check_target
@@ -208,7 +208,7 @@ def _evaluate_folders(options: argparse.Namespace) -> None:
 def _evaluate_dataset(options: argparse.Namespace) -> None:
     from mask3d_core.data.dataset import Dataset
     from mask3d_core.evaluation import Evaluation
-    from mask3d_core.evaluation.segmented import dataset_protocol
+    from mask3d_core.evaluation.dataset_evaluation import dataset_protocol
     from mask3d_core.evaluation.submission import start_submission
 
     dataset = Dataset.open(options.dataset)
@@ -224,7 +224,7 @@ def _evaluate_dataset(options: argparse.Namespace) -> None:
     if options.fold is not None:
         about['fold'] = options.fold
     if options.predictions is not None:
-        from mask3d_core.evaluation.segmented import block_truth
+        from mask3d_core.evaluation.dataset_evaluation import block_truth
 
         _add_stored(options, names, evaluation,
                     lambda name: block_truth(dataset, dataset.read(name)), submit)
@@ -246,7 +246,7 @@ def _protocol(protocol: Protocol, options: argparse.Namespace) -> Protocol:
 def _add_stored(options: argparse.Namespace, names: list[str], evaluation: Evaluation,
                 read: Callable[[str], Truth], submit: Submit | None) -> None:
     from mask3d_core.evaluation.predictions import read_predictions
-    from mask3d_core.evaluation.stored import check_complete, find_predictions
+    from mask3d_core.evaluation.scene_files import check_complete, find_predictions
     from mask3d_core.files.source import file_errors
 
     files = find_predictions(options.predictions)
@@ -272,8 +272,8 @@ def _add_segmented(options: argparse.Namespace, dataset: Dataset, names: Sequenc
                    ) -> tuple[Cost, dict[str, Any]]:
     """Segment scans; return what it took, and with which settings."""
     from mask3d_core.bench.inference import peak_bytes, reset_peak
+    from mask3d_core.evaluation.dataset_evaluation import segment_split
     from mask3d_core.evaluation.report import measure_cost
-    from mask3d_core.evaluation.segmented import segment_split
     from mask3d_core.files.results import write_instances_npz
     from mask3d_core.files.target import check_target
 

@@ -105,7 +105,7 @@ def _check_usage(options: argparse.Namespace) -> None:
 def _study_weights(options: argparse.Namespace, dataset: Dataset, names: list[str],
                    ) -> dict[str, Any]:
     from mask3d_core.drawing.chart import draw_charts
-    from mask3d_core.evaluation.segmented import dataset_protocol
+    from mask3d_core.evaluation.dataset_evaluation import dataset_protocol
     from mask3d_core.evaluation.studies import run_studies
     from mask3d_core.evaluation.study_report import format_study, study_charts, study_list
     from mask3d_core.segmenter import load_segmenter
@@ -145,7 +145,7 @@ def _studies(options: argparse.Namespace, segmenter: Segmenter, settings: Extrac
 def _study_runs(options: argparse.Namespace, dataset: Dataset, names: list[str],
                 ) -> dict[str, Any]:
     from mask3d_core.evaluation import Evaluation
-    from mask3d_core.evaluation.segmented import dataset_protocol, segment_split
+    from mask3d_core.evaluation.dataset_evaluation import dataset_protocol, segment_split
     from mask3d_core.segmenter import load_segmenter
     from mask3d_core.training.ablations import ablation_list, format_ablations, open_runs
 

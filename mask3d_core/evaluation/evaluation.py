@@ -5,11 +5,11 @@ from __future__ import annotations
 from mask3d_core.classes import ClassTable
 from mask3d_core.data.protocol import Protocol
 from mask3d_core.errors import InputError
+from mask3d_core.evaluation.ground_truth import Truth
 from mask3d_core.evaluation.overlaps import measure_overlaps, Overlaps
 from mask3d_core.evaluation.precision_recall import count_painted, Counts
 from mask3d_core.evaluation.predictions import Found
 from mask3d_core.evaluation.scores import compute_scores, Scores
-from mask3d_core.evaluation.truth import Truth
 import numpy as np
 
 

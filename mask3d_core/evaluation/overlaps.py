@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from mask3d_core.errors import InputError
+from mask3d_core.evaluation.ground_truth import Truth
 from mask3d_core.evaluation.predictions import Found
-from mask3d_core.evaluation.truth import Truth
 import numpy as np
 from numpy.typing import NDArray
 

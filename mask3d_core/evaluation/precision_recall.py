@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mask3d_core.evaluation.ground_truth import Truth
 from mask3d_core.evaluation.overlaps import evaluated_objects
 from mask3d_core.evaluation.predictions import Found
-from mask3d_core.evaluation.truth import Truth
 import numpy as np
 from numpy.typing import NDArray
 

@@ -14,10 +14,10 @@ from mask3d_core.data.dataset import Dataset
 from mask3d_core.data.protocol import Protocol
 from mask3d_core.device import guard_memory
 from mask3d_core.errors import InputError
+from mask3d_core.evaluation.dataset_evaluation import block_truth, check_classes
 from mask3d_core.evaluation.evaluation import Evaluation
+from mask3d_core.evaluation.ground_truth import Truth
 from mask3d_core.evaluation.scores import Scores
-from mask3d_core.evaluation.segmented import block_truth, check_classes
-from mask3d_core.evaluation.truth import Truth
 from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.files.source import file_errors
 from mask3d_core.model import Prediction, StepPrediction

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mask3d_core.drawing.side_by_side import draw_side_by_side
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation import Evaluation, Scores
-from mask3d_core.evaluation.segmented import dataset_protocol, segment_split
+from mask3d_core.evaluation.dataset_evaluation import dataset_protocol, segment_split
 from mask3d_core.instances import Instances
 from mask3d_core.segmenter import load_segmenter
 from mask3d_core.training.config import TrainConfig

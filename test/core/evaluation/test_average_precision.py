@@ -19,7 +19,7 @@ from mask3d_core.evaluation import (
     Truth,
 )
 from mask3d_core.evaluation.average_precision import Curve
-from mask3d_core.evaluation.truth import read_scannet_truth
+from mask3d_core.evaluation.ground_truth import read_scannet_truth
 import numpy as np
 import pytest
 

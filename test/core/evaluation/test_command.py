@@ -11,8 +11,8 @@ from mask3d_core.data.benchmark import find_protocol
 from mask3d_core.data.dataset import Dataset, ScanFacts
 from mask3d_core.data.labels import LabelledScan, write_labelled
 from mask3d_core.errors import InputError
-from mask3d_core.evaluation.segmented import block_truth, check_classes
-from mask3d_core.evaluation.truth import OUTSIDE
+from mask3d_core.evaluation.dataset_evaluation import block_truth, check_classes
+from mask3d_core.evaluation.ground_truth import OUTSIDE
 from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.model.config import ModelConfig
 from mask3d_core.weights.checkpoint import save_weights, untrained_weights

@@ -8,7 +8,7 @@ from mask3d_core.cli import main
 from mask3d_core.data.dataset import Dataset
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation import Evaluation
-from mask3d_core.evaluation.segmented import dataset_protocol, segment_split
+from mask3d_core.evaluation.dataset_evaluation import dataset_protocol, segment_split
 from mask3d_core.evaluation.studies import run_studies, vary_eps, vary_queries, vary_steps, View
 from mask3d_core.evaluation.study_report import bold_best, format_table
 from mask3d_core.model.config import ModelConfig

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mask3d_core.classes import load_classes
 from mask3d_core.evaluation import Evaluation, Protocol
-from mask3d_core.evaluation.truth import make_truth
+from mask3d_core.evaluation.ground_truth import make_truth
 from mask3d_core.files import read_scan
 from mask3d_core.scan import Scan
 from mask3d_core.segmenter import load_segmenter

@@ -8,14 +8,14 @@ from mask3d_core.data.labels import LabelledScan, write_labelled
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation import Predictions
 from mask3d_core.evaluation.export import export_scene
+from mask3d_core.evaluation.ground_truth import make_truth, OUTSIDE, read_scannet_truth, VOID
 from mask3d_core.evaluation.predictions import read_predictions
-from mask3d_core.evaluation.stored import (
+from mask3d_core.evaluation.scene_files import (
     check_complete,
     find_predictions,
     find_truth,
     read_truth,
 )
-from mask3d_core.evaluation.truth import make_truth, OUTSIDE, read_scannet_truth, VOID
 import numpy as np
 import pytest
 

@@ -12,7 +12,7 @@ from mask3d_core.data.labels import LabelledScan
 from mask3d_core.data.protocol import Protocol
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation.evaluation import Evaluation
-from mask3d_core.evaluation.truth import Truth, truth_of
+from mask3d_core.evaluation.ground_truth import Truth, truth_of
 from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.files.source import file_errors
 from mask3d_core.instances import Instances

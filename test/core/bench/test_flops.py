@@ -1,6 +1,6 @@
 """The floor of the benchmark: counted another way."""
 
-from mask3d_core.bench.arithmetic import count_pairs, decoder_arithmetic, unet_arithmetic
+from mask3d_core.bench.flops import count_pairs, decoder_arithmetic, unet_arithmetic
 from mask3d_core.model import ModelConfig
 from mask3d_core.model.backbone import UNet
 from mask3d_core.model.config import BACKBONES

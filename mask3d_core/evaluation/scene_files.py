@@ -7,7 +7,7 @@ from pathlib import Path
 from mask3d_core.classes import ClassTable
 from mask3d_core.data.labels import read_labelled
 from mask3d_core.errors import InputError
-from mask3d_core.evaluation.truth import read_scannet_truth, Truth, truth_of
+from mask3d_core.evaluation.ground_truth import read_scannet_truth, Truth, truth_of
 
 
 def find_predictions(folder: Path) -> dict[str, Path]:
