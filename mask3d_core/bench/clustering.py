@@ -1,4 +1,4 @@
-"""Measure the clustering of masks against scikit-learn, on masks as a room gives them."""
+"""Benchmark the clustering of masks against scikit-learn, on typical masks of a room."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 @dataclass(frozen=True)
 class ClusteringTimes:
     """
-    Seconds to cluster all masks of one scan, both ways, in one run.
+    Seconds to cluster all masks of one scan with our implementation and with scikit-learn.
 
-    `scikit_seconds` is the sum over the masks that were given to scikit-learn, times `masks`
-    over their number where that was only some of them. `equal` tells whether every label of those
-    masks agrees.
+    If scikit-learn clustered only some of the masks, `scikit_seconds` is extrapolated to all of
+    them. `equal` says whether all labels of its masks are the same.
     """
 
     masks: int
@@ -30,7 +29,7 @@ class ClusteringTimes:
 
     @property
     def ratio(self) -> float:
-        """How many times faster ours is."""
+        """Speedup over scikit-learn."""
         return self.scikit_seconds / self.seconds
 
 
@@ -47,8 +46,8 @@ def measure_clustering(centers: NDArray[np.floating], masks: NDArray[np.bool_],
     eps : float
         Metres.
     scikit_masks : int, optional
-        Give only this many masks, evenly spaced, to scikit-learn: it keeps a list of all
-        neighbours of all points, minutes and gigabytes for masks of half a room.
+        Cluster only this many masks, evenly spaced, with scikit-learn: it stores all neighbors of
+        all points, which takes minutes and gigabytes for masks of half a room.
 
     """
     from sklearn.cluster import DBSCAN
@@ -74,11 +73,11 @@ def measure_clustering(centers: NDArray[np.floating], masks: NDArray[np.bool_],
 def room_masks(centers: NDArray[np.floating], count: int = 100, large: int = 4,
                ) -> NDArray[np.bool_]:
     """
-    Make masks as a trained network gives them: [V, count] bool, always the same ones.
+    Make masks like those of a trained network: [V, count] bool, from a fixed seed.
 
-    Most are a piece of furniture, a ball or a box of 0.2 to 1 m around a voxel, with up to four
-    stray fragments of a hand's size elsewhere; `large` of them are a fifth of the scan or more, as
-    a floor or a wall is.
+    Most have the size of furniture, a ball or a box of 0.2 to 1 m around a voxel, with up to four
+    fragments of 0.06 to 0.2 m elsewhere; `large` of them cover a fifth of the scan or more, like
+    a floor or a wall.
     """
     random = np.random.default_rng(0)
     masks = np.zeros((len(centers), count), bool)

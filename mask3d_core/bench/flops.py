@@ -1,4 +1,4 @@
-"""How much arithmetic a scan needs: multiplications and additions nobody can leave out."""
+"""Floating-point operations of U-Net and decoder: those that no implementation can avoid."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 
 def count_pairs(grid: Grid, reach: int) -> int:
-    """Count the (voxel, neighbour) pairs at most `reach` voxels apart along every axis."""
+    """Count the (voxel, neighbor) pairs at most `reach` voxels apart along every axis."""
     steps = range(-reach, reach + 1)
     total = 0
     for dx, dy, dz in itertools.product(steps, steps, steps):
@@ -22,12 +22,12 @@ def count_pairs(grid: Grid, reach: int) -> int:
     return total
 
 
-def unet_arithmetic(config: ModelConfig, pyramid: Pyramid) -> float:
+def count_unet_gflop(config: ModelConfig, pyramid: Pyramid) -> float:
     """
-    Return the floating-point operations of the U-Net on existing neighbours only, in GFLOP.
+    Return the floating-point operations of the U-Net's convolutions, in GFLOP.
 
-    Norms and rectifiers are not counted, nor is the arithmetic that blocks spend on missing
-    neighbours: this is what the floor of `mask3d bench` stands for.
+    Only existing neighbors count: not the zeros that the implementation multiplies for missing
+    ones. Norms and activations are not counted either. The floor of `mask3d bench` is based on it.
     """
     backbone = BACKBONES[config.backbone]
     sizes = [len(level) for level in pyramid.levels]
@@ -52,11 +52,11 @@ def unet_arithmetic(config: ModelConfig, pyramid: Pyramid) -> float:
     return 2 * total / 1e9
 
 
-def decoder_arithmetic(config: ModelConfig, pyramid: Pyramid, num_queries: int) -> float:
+def count_decoder_gflop(config: ModelConfig, pyramid: Pyramid, num_queries: int) -> float:
     """
-    Return the operations our decoder spends on voxels, in GFLOP.
+    Return the decoder's operations on voxels, in GFLOP.
 
-    What queries see of a level is not counted: it depends on their masks (`model/decoder.py`).
+    Masked attention is not counted: it depends on the masks of the queries (`model/decoder.py`).
     """
     widths = BACKBONES[config.backbone].planes[3:]
     width, finest = config.hidden_dim, widths[-1]

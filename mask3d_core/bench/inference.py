@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from mask3d_core.bench.flops import decoder_arithmetic, unet_arithmetic
+from mask3d_core.bench.flops import count_decoder_gflop, count_unet_gflop
 from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.files import read_scan
 from mask3d_core.files.target import atomic_write
@@ -115,8 +115,8 @@ def measure(segmenter: Segmenter, scan: Scan, name: str, repeats: int = 5) -> Me
     _, voxels = segmenter.prepare(scan, Stopwatch(segmenter.device))
     config = segmenter.weights.model
     pyramid = build_pyramid(batch_coords([voxels]), config.kernels)
-    unet, decoder = (unet_arithmetic(config, pyramid),
-                     decoder_arithmetic(config, pyramid, segmenter.num_queries))
+    unet, decoder = (count_unet_gflop(config, pyramid),
+                     count_decoder_gflop(config, pyramid, segmenter.num_queries))
     del pyramid
     settings = ExtractSettings(superpoints=False)  # they would take turns with the network
     for warm_up in (settings, None):

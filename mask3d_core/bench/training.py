@@ -1,4 +1,4 @@
-"""Measure one training step: forward, losses, backward."""
+"""Benchmark one training step: forward, losses, backward."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import statistics
 import sys
 from typing import Any
 
-from mask3d_core.bench.flops import unet_arithmetic
+from mask3d_core.bench.flops import count_unet_gflop
 from mask3d_core.bench.inference import peak_bytes, product_rate, reset_peak
 from mask3d_core.device import find_device, find_precision, guard_memory
 from mask3d_core.files import read_scan
@@ -27,25 +27,25 @@ import torch
 
 STAGES = ('pyramid', 'forward', 'losses', 'backward')
 NUM_INSTANCES = 20
-PASSES = 3
-"""Forward, gradients of the features, gradients of the weights: each the U-Net's arithmetic."""
+UNET_PASSES = 3
+"""Forward, gradients of the features, gradients of the weights: as many operations each."""
 
 
 @dataclass(frozen=True)
 class TrainingMeasurement:
     """
-    What one training step took.
+    Run time and memory of a training step.
 
     Attributes
     ----------
     name : str
     voxels : int
     seconds : dict of str to float
-        Of each stage, in the median step.
+        Of each stage, in the step with the median total.
     peak_bytes : int
-        Largest memory of the process, or of the GPU.
+        Peak memory of the process, or of the GPU.
     unet_gflop : float
-        Useful arithmetic of one pass through the U-Net.
+        Floating-point operations of one forward pass of the U-Net (`flops`).
     product_rate : float
         GFLOP/s of torch's own product of [8192, 2048] x [2048, 96], median over the run.
 
@@ -60,21 +60,21 @@ class TrainingMeasurement:
 
     @property
     def total_seconds(self) -> float:
-        """The whole step, geometry included."""
+        """The whole step, including the pyramid."""
         return sum(self.seconds.values())
 
     @property
     def floor_seconds(self) -> float:
-        """Three passes through the U-Net at the rate of torch's product."""
-        return PASSES * self.unet_gflop / self.product_rate
+        """Lower bound: three passes of the U-Net at the rate of torch's matrix product."""
+        return UNET_PASSES * self.unet_gflop / self.product_rate
 
     @property
     def ratio(self) -> float:
-        """How many times the floor the step takes."""
+        """Time of the step, relative to the floor."""
         return self.total_seconds / self.floor_seconds
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, with the figures derived from them."""
+        """Return all values, including derived ones, for JSON."""
         return asdict(self) | {'total_seconds': self.total_seconds,
                                'floor_seconds': self.floor_seconds, 'ratio': self.ratio}
 
@@ -82,16 +82,16 @@ class TrainingMeasurement:
 @dataclass(frozen=True)
 class StepSettings:
     """
-    How the steps are computed.
+    Settings of the training steps.
 
     Attributes
     ----------
     precision : str
         Of the U-Net: 'float32', 'bfloat16' or 'float16'.
     num_queries : int or None
-        None: as the model was made.
+        None: the number the model was trained with.
     recompute : bool
-        As of `UNet`.
+        Recompute activations in the backward pass, see `UNet`.
 
     """
 
@@ -104,10 +104,10 @@ def run_training_bench(files: Sequence[Path], settings: StepSettings, device: st
                        weights: Path | None = None, repeats: int = 5,
                        ) -> list[TrainingMeasurement]:
     """
-    Measure a training step on each scan and print a table as they come.
+    Measure a training step on each scan; print a table row by row.
 
-    Without weights the full network (Res16UNet34C, 100 queries) is measured with random ones:
-    its time does not depend on them.
+    Without weights the full network (Res16UNet34C, 100 queries) is measured with random ones: the
+    time of a step does not depend on them.
     """
     facts = demo_weights() if weights is None else load_weights(weights)
     place = find_device(device)
@@ -136,15 +136,15 @@ def run_training_bench(files: Sequence[Path], settings: StepSettings, device: st
 def measure_training(model: Mask3D, voxels: Voxels, name: str,
                      settings: StepSettings = StepSettings(), repeats: int = 5,
                      ) -> TrainingMeasurement:
-    """Train one step on a scan to warm up, then `repeats` times, and take the median step."""
+    """Run a warm-up step, then `repeats` steps on a scan, and return the median one."""
     device = voxels.coords.device
     targets = room_targets(voxels, model.config.num_classes)
     pyramid = build_pyramid(batch_coords([voxels]), model.config.kernels)
-    gflop = unet_arithmetic(model.config, pyramid)
+    gflop = count_unet_gflop(model.config, pyramid)
     _step(model, voxels, targets, settings)
     reset_peak(device)
     runs, rates = [], []
-    for _ in range(repeats):  # side by side: a noisy neighbour then slows both
+    for _ in range(repeats):  # alternate, so that other load on the machine slows both
         runs.append(_step(model, voxels, targets, settings))
         rates.append(product_rate(device))
     runs.sort(key=lambda seconds: sum(seconds.values()))
@@ -153,7 +153,7 @@ def measure_training(model: Mask3D, voxels: Voxels, name: str,
 
 
 def _voxels(facts: Weights, scan: Scan) -> Voxels:
-    """Return the voxels of a scan, with superpoints where the masks are on them."""
+    """Voxelize a scan, with superpoints if the model's masks are over segments."""
     scan = facts.colored(scan)
     if not facts.model.on_segments:
         scan = replace(scan, segment=None)
@@ -164,15 +164,15 @@ def _voxels(facts: Weights, scan: Scan) -> Voxels:
 
 def room_targets(voxels: Voxels, num_classes: int) -> Targets:
     """
-    Cut a scan into instances of the usual size: the voxels nearest to farthest points.
+    Split a scan into instances of typical size: the cells around farthest point samples.
 
-    With segments, those whose middles are nearest.
+    With segments, each segment belongs to the sample nearest to its center.
     """
     seeds = farthest_points(voxels.coords, NUM_INSTANCES)
-    middles = voxels.centers
+    centers = voxels.centers
     if voxels.segment is not None:
-        middles = mean_by_group(middles, voxels.segment, int(voxels.segment.max()) + 1)
-    nearest = torch.cdist(middles, voxels.centers[seeds]).argmin(1)
+        centers = mean_by_group(centers, voxels.segment, int(voxels.segment.max()) + 1)
+    nearest = torch.cdist(centers, voxels.centers[seeds]).argmin(1)
     numbers = torch.arange(NUM_INSTANCES, device=nearest.device)
     return Targets(numbers % num_classes, nearest == numbers[:, None])
 

@@ -136,9 +136,10 @@ def _studies(options: argparse.Namespace, segmenter: Segmenter, settings: Extrac
     if options.only is None and options.queries is None and learned:
         wanted = STUDIES[1:]
     made = {'queries': lambda: studies.vary_queries(segmenter, settings,
-                                                    options.queries or studies.QUERIES),
+                                                    options.queries or studies.QUERY_COUNTS),
             'steps': lambda: studies.vary_steps(segmenter, settings),
-            'eps': lambda: studies.vary_eps(segmenter, settings, options.eps or studies.EPS)}
+            'eps': lambda: studies.vary_eps(segmenter, settings,
+                                            options.eps or studies.EPS_VALUES)}
     return [made[name]() for name in STUDIES if name in wanted]
 
 

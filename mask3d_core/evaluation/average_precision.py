@@ -1,10 +1,10 @@
 """
 Average precision of instances, exactly as ScanNet's evaluator defines it.
 
-(ScanNet, `evaluate_semantic_instance`.) It differs from the usual definition: objects take their
-predictions greedily in listing order, a second prediction of an object is a false positive with
-the lower of the two scores, predictions on void or small objects are left out, and the area under
-the curve is taken by central differences of the recall.
+(ScanNet, `evaluate_semantic_instance`.) It differs from the usual definition: each object is
+matched greedily with predictions in their order, a second prediction of an object is a false
+positive with the lower of the two scores, predictions on void points or small objects are ignored,
+and the area under the curve is integrated with central differences of the recall.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from mask3d_core.evaluation.overlaps import Overlaps
 import numpy as np
 from numpy.typing import NDArray
 
-THRESHOLDS: NDArray[np.float64] = np.append(np.arange(0.5, 0.95, 0.05), 0.25)
-"""Overlaps (intersection over union) above which a prediction has found an object."""
+IOU_THRESHOLDS: NDArray[np.float64] = np.append(np.arange(0.5, 0.95, 0.05), 0.25)
+"""A prediction matches an object if their IoU is above the threshold."""
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
     """
-    Precision and recall of one class at one overlap.
+    Precision-recall curve of one class at one IoU threshold.
 
     Attributes
     ----------
     precision, recall : [n + 1] float64
-        At n distinct scores ascending, and the artificial last point (1, 0).
+        At the n distinct scores, ascending, and at an additional last point (1, 0).
 
     """
 
@@ -38,7 +38,7 @@ class Curve:
 
     @property
     def average_precision(self) -> float:
-        """Return the area, with the central differences of the recall as steps."""
+        """Return the area under the curve, with central differences of the recall as steps."""
         padded = np.concatenate([self.recall[:1], self.recall, [0.0]])
         return float(self.precision @ (0.5 * padded[:-2] - 0.5 * padded[2:]))
 
@@ -53,9 +53,9 @@ class _Pairs:
     iou : [P, T] float64
         Intersection over union.
     large : [T] bool
-        Objects that count.
+        Whether the object is large enough to be evaluated.
     ignored : [P] float64
-        Part of each prediction on void points and on small objects of its class.
+        Fraction of each prediction on void points and on small objects of its class.
     score : [P] float64
 
     """
@@ -67,8 +67,8 @@ class _Pairs:
 
 
 def measure_curves(scans: Sequence[Overlaps], class_id: int, min_region: int = MIN_REGION,
-                   thresholds: NDArray[np.float64] = THRESHOLDS) -> list[Curve]:
-    """Return the curve of a class at each threshold; none when there is nothing to find."""
+                   thresholds: NDArray[np.float64] = IOU_THRESHOLDS) -> list[Curve]:
+    """Return the curve of a class at each threshold; no curve if the class has no objects."""
     pairs = [_pair(scan, class_id, min_region) for scan in scans]
     present = [pair for pair in pairs if pair is not None]
     if not any(pair.large.any() for pair in present):
@@ -78,32 +78,32 @@ def measure_curves(scans: Sequence[Overlaps], class_id: int, min_region: int = M
 
 
 def average_precisions(curves: Sequence[Curve]) -> NDArray[np.float64]:
-    """Return the average precision at each of `THRESHOLDS`; NaN without curves."""
+    """Return the average precision at each of `IOU_THRESHOLDS`; NaN without curves."""
     return np.array([curve.average_precision for curve in curves]
-                    or np.full(len(THRESHOLDS), np.nan))
+                    or np.full(len(IOU_THRESHOLDS), np.nan))
 
 
 def summarize(average_precision: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turn values at `THRESHOLDS` into AP, AP50 and AP25: [..., 10] -> [..., 3]."""
+    """Summarize values at `IOU_THRESHOLDS` as AP, AP50 and AP25: [..., 10] -> [..., 3]."""
     return np.stack([average_precision[..., :-1].mean(axis=-1), average_precision[..., 0],
                      average_precision[..., -1]], axis=-1)
 
 
 def _pair(scan: Overlaps, class_id: int, min_region: int) -> _Pairs | None:
-    found = np.flatnonzero((scan.class_id == class_id) & (scan.size >= min_region))
+    predictions = np.flatnonzero((scan.class_id == class_id) & (scan.size >= min_region))
     objects = np.flatnonzero(scan.truth_class == class_id)
-    if not len(found) and not len(objects):
+    if not len(predictions) and not len(objects):
         return None
-    shared = scan.intersection[np.ix_(found, objects)].astype(np.int64)
-    size, truth_size = scan.size[found], scan.truth_size[objects]
+    shared = scan.intersection[np.ix_(predictions, objects)].astype(np.int64)  # [P, T] points
+    size, truth_size = scan.size[predictions], scan.truth_size[objects]
     large = truth_size >= min_region
-    ignored = (scan.void[found] + shared[:, ~large].sum(axis=1)) / np.maximum(size, 1)
+    ignored = (scan.void[predictions] + shared[:, ~large].sum(axis=1)) / np.maximum(size, 1)
     iou = shared / np.maximum(size[:, None] + truth_size - shared, 1)
-    return _Pairs(iou, large, ignored, scan.score[found])
+    return _Pairs(iou, large, ignored, scan.score[predictions])
 
 
 def _match(pairs: _Pairs, threshold: float) -> tuple[list[float], list[float], int]:
-    """Return the scores of true and of false positives, and the number of missed objects."""
+    """Return scores of true and of false positives, and the number of false negatives."""
     over = pairs.iou > threshold
     taken = np.zeros(len(over), bool)
     true: list[float] = []
@@ -116,7 +116,7 @@ def _match(pairs: _Pairs, threshold: float) -> tuple[list[float], list[float], i
                 continue
             if best is None:
                 best, taken[index] = score, True
-            else:  # the loser stays free: it may find another object, too
+            else:  # a duplicate; not taken, as in ScanNet's evaluator: may match another object
                 false.append(min(best, score))
                 best = max(best, score)
         if best is not None:

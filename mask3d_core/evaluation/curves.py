@@ -1,4 +1,4 @@
-"""A picture of precision-recall curves."""
+"""Draw precision-recall curves."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from mask3d_core.evaluation.scores import Scores
 import numpy as np
 from numpy.typing import NDArray
 
-MOST = 22
-"""Classes whose curves can still be told apart; of more, only means over groups are named."""
+MAX_CLASS_CURVES = 22
+"""Most classes with a curve each in the legend; with more, only means over groups have one."""
 RECALL = np.linspace(0, 1, 101)
+"""Recalls at which curves are sampled."""
 TICKS = tuple((tick / 5, f'{tick / 5:.1f}') for tick in range(6))
 
 
@@ -20,7 +21,7 @@ def draw_curves(path: Path, scores: Scores) -> None:
     """
     Draw precision over recall at IoU 0.5: each class in its colour, and the mean in black.
 
-    Precision is drawn as usual, as the best one at this recall or a higher one.
+    Precision is interpolated as usual: the best one at this recall or a higher one.
 
     Raises
     ------
@@ -34,7 +35,7 @@ def draw_curves(path: Path, scores: Scores) -> None:
 
 
 def _lines(scores: Scores) -> tuple[list[Line], list[Line]]:
-    """Return the lines that are named, and those that only show the spread."""
+    """Return the lines of the legend, and faint lines that only show the spread."""
     known = {row: _resample(curve) for row, curve in enumerate(scores.curves)
              if curve is not None}
     if not known:
@@ -42,7 +43,7 @@ def _lines(scores: Scores) -> tuple[list[Line], list[Line]]:
     table = scores.classes
     mean = Line(f'mean of {len(known)}: AP50 {100 * scores.mean_ap[1]:.1f}', BLACK, RECALL,
                 np.mean(list(known.values()), axis=0), width=3)
-    if len(known) <= MOST:
+    if len(known) <= MAX_CLASS_CURVES:
         return [Line(f'{table.names[row]}: {100 * scores.ap[row, 1]:.1f}', table.colors[row],
                      RECALL, precision) for row, precision in known.items()] + [mean], []
     groups = [(name, color, [known[row] for row in scores.rows(name) if row in known])
@@ -54,7 +55,7 @@ def _lines(scores: Scores) -> tuple[list[Line], list[Line]]:
 
 
 def _resample(curve: Curve) -> NDArray[np.float64]:
-    """Return at each of `RECALL` the best precision there or beyond, 0 where it ends."""
+    """Sample a curve: at each of `RECALL` the best precision there or beyond, 0 after its end."""
     recall, precision = curve.recall[:-1][::-1], curve.precision[:-1][::-1]   # recall ascending
     best = np.append(np.maximum.accumulate(precision[::-1])[::-1], 0.0)
     return best[np.searchsorted(recall, RECALL - 1e-9)]

@@ -1,4 +1,4 @@
-"""Evaluate weights on a prepared data set."""
+"""Evaluate a model on a prepared data set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mask3d_core.segmenter import Segmenter
 
 
 def dataset_protocol(dataset: Dataset) -> Protocol:
-    """Return how a data set is evaluated: as its benchmark, with its own smallest object."""
+    """Return the protocol of a data set: its benchmark's, with the minimum size of its objects."""
     return replace(find_protocol(dataset.name, dataset.background),
                    min_region=dataset.min_region_size)
 
@@ -37,10 +37,10 @@ def segment_split(segmenter: Segmenter, dataset: Dataset, names: Sequence[str],
     segmenter : Segmenter
     dataset : Dataset
     names : sequence of str
-        Its scans, as `Dataset.split` gives them.
+        Names of scans, as from `Dataset.split`.
     evaluation : Evaluation
     settings : ExtractSettings, optional
-        Those of the evaluation's protocol by default.
+        Post-processing; that of the evaluation's protocol by default.
     on_scan : function of name and Instances, optional
         Called after each scan.
 
@@ -52,7 +52,7 @@ def segment_split(segmenter: Segmenter, dataset: Dataset, names: Sequence[str],
     Raises
     ------
     InputError
-        If weights and data set disagree about classes, or a scan does not suit the weights.
+        If weights and data set have different classes, or the weights cannot segment a scan.
 
     """
     check_classes(segmenter.weights.classes, dataset.classes)
@@ -70,18 +70,18 @@ def segment_split(segmenter: Segmenter, dataset: Dataset, names: Sequence[str],
 
 
 def block_truth(dataset: Dataset, labelled: LabelledScan) -> Truth:
-    """Return the objects of a scan of a data set; of a block, those of its inner part."""
+    """Return the ground truth of a scan; for a block, only of its inner part."""
     facts = dataset.scans.get(labelled.name)
     return truth_of(labelled, None if facts is None else inner_points(labelled, facts))
 
 
 def check_classes(known: ClassTable, wanted: ClassTable) -> None:
-    """Raise InputError if an id means one class to the weights and another to the data set."""
+    """Raise InputError if a class id has different names in weights and data set."""
     names = dict(zip(known.ids, known.names))
     for class_id, name in zip(wanted.ids, wanted.names):
         if names.get(class_id, name) != name:
             raise InputError(f'class {class_id} is {name!r} in the data set, but '
-                             f'{names[class_id]!r} to the weights: evaluate weights trained on '
+                             f'{names[class_id]!r} in the weights: evaluate weights trained on '
                              'these classes')
     if not set(known.ids) & set(wanted.ids):
         raise InputError('weights and data set have no class in common')

@@ -1,4 +1,4 @@
-"""Evaluate one scan after another."""
+"""Evaluate predictions, one scan after another."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from mask3d_core.data.protocol import Protocol
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation.ground_truth import Truth
 from mask3d_core.evaluation.overlaps import measure_overlaps, Overlaps
-from mask3d_core.evaluation.precision_recall import count_painted, Counts
-from mask3d_core.evaluation.predictions import Found
+from mask3d_core.evaluation.precision_recall import count_predictions, Counts
+from mask3d_core.evaluation.predictions import PredictionsLike
 from mask3d_core.evaluation.scores import compute_scores, Scores
 import numpy as np
 
 
 class Evaluation:
     """
-    Scores of the scans added so far; of a scan only counts are kept, not its points.
+    Accumulate the scores of scans; only counts are kept of each scan, not its points.
 
     Parameters
     ----------
     classes : ClassTable
-        Of the data set; those in the background of the protocol are not evaluated.
+        Classes of the data set; background classes of the protocol are not evaluated.
     protocol : Protocol
     leftovers : str, optional
-        For precision and recall: count the points that no mask covers as one more prediction of
+        For precision and recall: count the points outside all masks as one more prediction of
         this class, as the original does with 'ceiling'.
 
     Raises
     ------
     InputError
-        If nothing is left to evaluate, or `leftovers` is no class, or would not count.
+        If no class is left to evaluate, or `leftovers` is not a class, or has no effect.
 
     """
 
@@ -41,7 +41,7 @@ class Evaluation:
             raise InputError('expected a class to evaluate, but all are background: '
                              + ', '.join(classes.names))
         if leftovers is not None and protocol.confidence is None:
-            raise InputError('leftovers count in precision and recall only: ask for these, too, '
+            raise InputError('leftovers count in precision and recall only: request these, too, '
                              'with --confidence')
         self._leftovers = (None if leftovers is None else
                            self.classes.ids[self.classes.rows([leftovers])[0]])
@@ -49,7 +49,7 @@ class Evaluation:
         self._overlaps: list[Overlaps] = []
         self._counts: list[Counts] = []
 
-    def add(self, found: Found, truth: Truth) -> None:
+    def add(self, predictions: PredictionsLike, truth: Truth) -> None:
         """
         Add one scan.
 
@@ -59,13 +59,13 @@ class Evaluation:
             If predictions and truth are of different clouds.
 
         """
-        self._overlaps.append(measure_overlaps(found, truth, self._class_ids))
+        self._overlaps.append(measure_overlaps(predictions, truth, self._class_ids))
         if self.protocol.confidence is not None:
-            self._counts.append(count_painted(found, truth, self._class_ids,
-                                              self.protocol.confidence, self._leftovers))
+            self._counts.append(count_predictions(predictions, truth, self._class_ids,
+                                                  self.protocol.confidence, self._leftovers))
 
     def merge(self, other: Evaluation) -> None:
-        """Add the scans of another evaluation of the same classes, as of another process."""
+        """Add the scans of another evaluation of the same classes, e.g. of another process."""
         assert other.classes == self.classes and other.protocol == self.protocol
         self._overlaps += other._overlaps
         self._counts += other._counts

@@ -1,4 +1,4 @@
-"""What is really in a scan."""
+"""Ground truth: the labelled objects of a scan."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 VOID = -1
-"""A point of no object: what a prediction covers of it speaks neither for nor against it."""
+"""A point without object: ignored in predictions that cover it."""
 OUTSIDE = -2
-"""A point that is not evaluated at all, as those outside the core of a block."""
+"""A point that is not evaluated at all, e.g. outside the inner part of a block."""
 
 
 @dataclass(frozen=True, eq=False)
 class Truth:
     """
-    The objects of one scan.
+    The ground-truth objects of one scan.
 
     Attributes
     ----------
@@ -39,9 +39,9 @@ class Truth:
 
 def make_truth(label: ArrayLike, instance: ArrayLike, inside: ArrayLike | None = None) -> Truth:
     """
-    Make the objects of a scan from what its points are labelled with.
+    Make the ground truth of a scan from the labels of its points.
 
-    An object is a class and an instance together; objects are ordered by class, then instance.
+    An object is a pair of class and instance; objects are ordered by class, then instance.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def make_truth(label: ArrayLike, instance: ArrayLike, inside: ArrayLike | None =
     Raises
     ------
     InputError
-        If the arrays do not go together.
+        If the shapes of the arrays do not match.
 
     """
     labels, instances = np.asarray(label), np.asarray(instance)
@@ -74,7 +74,7 @@ def make_truth(label: ArrayLike, instance: ArrayLike, inside: ArrayLike | None =
 
 def truth_of(labelled: LabelledScan, inside: NDArray[np.bool_] | None = None) -> Truth:
     """
-    Make the objects of a labelled scan, over the points of its input cloud.
+    Make the ground truth of a labelled scan, over the points of its input cloud.
 
     Parameters
     ----------
@@ -94,13 +94,13 @@ def read_scannet_truth(path: Path, classes: ClassTable) -> Truth:
     """
     Read ground truth as ScanNet's evaluator does: per point 1000 x class + instance + 1.
 
-    Numbers below 1000 are void. Where a class table has a class 0 (S3DIS), class + 1 stands in the
-    files, as in those the original Mask3D prepares.
+    Numbers below 1000 are void. For class tables with a class 0 (S3DIS), the files contain
+    class + 1, as those that the original Mask3D prepares.
 
     Raises
     ------
     InputError
-        With the name of the file, for anything but one such number a line.
+        With the name of the file, if it is not one such number per line.
 
     """
     numbers = read_numbers(path)

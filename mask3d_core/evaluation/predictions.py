@@ -1,4 +1,4 @@
-"""What was found in a scan, as far as an evaluation looks at it."""
+"""Predictions to be evaluated: masks, classes and scores; read from files."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 @dataclass(frozen=True, eq=False)
 class Predictions:
     """
-    Masks with class and score, in the order in which they are matched: best score first.
+    Masks with class and score, in the order of matching: best score first.
 
-    `Instances` have the same fields and can stand in its place.
+    `Instances` have the same fields and can be used instead.
 
     Attributes
     ----------
@@ -37,51 +37,55 @@ class Predictions:
     score: NDArray[np.floating]
 
 
-Found = Instances | Predictions
+PredictionsLike = Instances | Predictions
+"""Everything that can be evaluated."""
 
 
 def read_predictions(path: Path) -> Predictions:
     """
-    Read what `mask3d segment` writes (.npz), or a scene of a benchmark submission (.txt).
+    Read the output of `mask3d segment` (.npz) or a scene of a benchmark submission (.txt).
 
     Raises
     ------
     InputError
-        With the name of the file, if it or a mask it names is missing or broken.
+        With the name of the file, if it or one of its mask files is missing or malformed.
 
     """
     with file_errors(path):
-        found = _read_npz(path) if path.suffix.lower() == '.npz' else _read_submission(path)
-        if not np.isfinite(found.score).all():
-            raise InputError('expected scores that are numbers, got '
-                             f'{found.score[~np.isfinite(found.score)][0]}')
-        return found
+        predictions = (_read_npz(path) if path.suffix.lower() == '.npz'
+                       else _read_submission(path))
+        score = predictions.score
+        if not np.isfinite(score).all():
+            raise InputError(f'expected finite scores, got {score[~np.isfinite(score)][0]}')
+        return predictions
 
 
 def _read_npz(path: Path) -> Predictions:
     with open_npz(path) as archive:
         missing = {'masks', 'num_points', 'class_id', 'score'} - set(archive)
         if missing:
-            raise InputError(f'expected what `mask3d segment` writes, got an archive without '
+            raise InputError('expected the output of `mask3d segment`, got an archive without '
                              f'{min(missing)!r}')
         try:
             num_points = int(archive['num_points'])
         except TypeError as error:
             raise InputError('expected num_points as one number, got '
                              f'{archive["num_points"].size}') from error
-        found = Predictions(archive['masks'], num_points, archive['class_id'], archive['score'])
-    count = len(found.score)
-    expected = (count, (found.num_points + 7) // 8)
-    if found.masks.shape != expected or len(found.class_id) != count:
-        raise InputError(f'expected {count} packed masks and classes over {found.num_points} '
-                         f'points, got masks of shape {list(found.masks.shape)} and '
-                         f'{len(found.class_id)} classes')
-    if not (found.masks.dtype == np.uint8 and found.class_id.dtype.kind in 'iu'
-            and found.score.dtype.kind in 'fiu'):
+        predictions = Predictions(archive['masks'], num_points, archive['class_id'],
+                                  archive['score'])
+    count = len(predictions.score)
+    expected = (count, (predictions.num_points + 7) // 8)
+    if predictions.masks.shape != expected or len(predictions.class_id) != count:
+        raise InputError(f'expected {count} packed masks and classes over '
+                         f'{predictions.num_points} points, got masks of shape '
+                         f'{list(predictions.masks.shape)} and {len(predictions.class_id)} '
+                         'classes')
+    if not (predictions.masks.dtype == np.uint8 and predictions.class_id.dtype.kind in 'iu'
+            and predictions.score.dtype.kind in 'fiu'):
         raise InputError('expected masks as packed bytes, class ids as integers and scores as '
-                         f'numbers, got {found.masks.dtype}, {found.class_id.dtype} and '
-                         f'{found.score.dtype}')
-    return found
+                         f'numbers, got {predictions.masks.dtype}, {predictions.class_id.dtype} '
+                         f'and {predictions.score.dtype}')
+    return predictions
 
 
 def _read_submission(path: Path) -> Predictions:

@@ -1,4 +1,4 @@
-"""Evaluations to read: a table for people, JSON for programs."""
+"""Reports of an evaluation: a text table and JSON."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 @dataclass(frozen=True)
 class Cost:
     """
-    What segmenting the scans took.
+    Run time and memory of segmenting the scans.
 
     Attributes
     ----------
     median, p95 : dict of str to float
-        Seconds of each stage, and of all 'together', over the scans.
+        Seconds of each stage and their sum, 'together'; median and percentile over the scans.
     peak_bytes : int
-        Largest memory of the process, or of the GPU.
+        Peak memory of the process, or of the GPU.
     device : str
 
     """
@@ -39,7 +39,7 @@ class Cost:
 def measure_cost(seconds: Sequence[Mapping[str, float]], peak_bytes: int, device: str) -> Cost:
     """Summarize the `Instances.seconds` of one or more scans."""
     runs = [{**run, 'together': sum(run.values())} for run in seconds]
-    stages = {stage: [run.get(stage, 0.0) for run in runs]  # not every scan needs all of them
+    stages = {stage: [run.get(stage, 0.0) for run in runs]  # a scan may skip stages
               for stage in dict.fromkeys(stage for run in runs for stage in run)}
     return Cost({stage: float(np.median(times)) for stage, times in stages.items()},
                 {stage: float(np.percentile(times, 95)) for stage, times in stages.items()},
@@ -47,7 +47,7 @@ def measure_cost(seconds: Sequence[Mapping[str, float]], peak_bytes: int, device
 
 
 def format_table(scores: Scores) -> str:
-    """Return scores as lines of text, in percent; '-' where there is nothing to find."""
+    """Format scores as a text table, in percent; '-' for classes without objects."""
     rates = scores.rates is not None
     lines = [_line('percent', 'objects', [*AP_NAMES, *(RATE_NAMES if rates else ())])]
     for row, name in enumerate(scores.classes.names):
@@ -65,7 +65,7 @@ def format_table(scores: Scores) -> str:
 
 
 def format_cost(cost: Cost) -> str:
-    """Return what the scans took as lines of text."""
+    """Format run time and memory as text."""
     stages = ', '.join(f'{stage} {cost.median[stage]:.3f} / {cost.p95[stage]:.3f}'
                        for stage in cost.median)
     return (f'seconds a scan on {cost.device}, median / 95th percentile: {stages}\n'
@@ -75,7 +75,7 @@ def format_cost(cost: Cost) -> str:
 def write_scores_json(path: Path, scores: Scores, about: Mapping[str, Any],
                       cost: Cost | None = None) -> None:
     """
-    Write scores, 0..1 with null for NaN, and what they are about.
+    Write scores (0..1, null for NaN) and the facts in `about`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Predictions and ground truth in folders."""
+"""Find and read the files of predictions and ground truth, by scene."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from mask3d_core.evaluation.ground_truth import read_scannet_truth, Truth, truth
 
 def find_predictions(folder: Path) -> dict[str, Path]:
     """
-    Return the file of each scene's predictions.
+    Return the file with the predictions of each scene, by name.
 
-    A scene is `NAME/instances.npz` as `mask3d segment -o NAME` writes it, `NAME.npz` of the same
+    It is `NAME/instances.npz` as `mask3d segment -o NAME` writes it, `NAME.npz` with the same
     content, or `NAME.txt` of a benchmark submission.
 
     Raises
     ------
     InputError
-        If there are none, or two of one scene.
+        If there are none, or two files for one scene.
 
     """
     return _by_name(folder, [*_files(folder, '.npz', '.txt'),
@@ -30,14 +30,14 @@ def find_predictions(folder: Path) -> dict[str, Path]:
 
 def find_truth(folder: Path) -> dict[str, Path]:
     """
-    Return the file of each scene's ground truth.
+    Return the file with the ground truth of each scene, by name.
 
-    A scene is `NAME.txt` as ScanNet's evaluator reads it, or a labelled `NAME.npz` or `NAME.ply`.
+    It is `NAME.txt` as ScanNet's evaluator reads it, or a labelled `NAME.npz` or `NAME.ply`.
 
     Raises
     ------
     InputError
-        If there are none, or two of one scene.
+        If there are none, or two files for one scene.
 
     """
     return _by_name(folder, _files(folder, '.txt', '.npz', '.ply'),
@@ -45,18 +45,18 @@ def find_truth(folder: Path) -> dict[str, Path]:
 
 
 def read_truth(path: Path, classes: ClassTable) -> Truth:
-    """Read the ground truth of a scene; raise InputError, with the file, if it is broken."""
+    """Read the ground truth of a scene; raise InputError, with its name, for a malformed file."""
     if path.suffix.lower() == '.txt':
         return read_scannet_truth(path, classes)
     return truth_of(read_labelled(path))
 
 
 def check_complete(wanted: list[str], predictions: dict[str, Path]) -> None:
-    """Raise InputError if a scene has no predictions: left out, it would raise the scores."""
+    """Raise InputError if a scene has no predictions: skipping it would inflate the scores."""
     missing = [name for name in wanted if name not in predictions]
     if missing:
         raise InputError(f'no predictions for {len(missing)} of {len(wanted)} scenes, the first '
-                         f'is {missing[0]}: segment them, too, or leave them out of the ground '
+                         f'is {missing[0]}: segment them, too, or remove them from the ground '
                          'truth')
 
 
@@ -68,12 +68,12 @@ def _files(folder: Path, *suffixes: str) -> list[Path]:
 
 
 def _by_name(folder: Path, paths: list[Path], layout: str) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for path in paths:
         name = path.parent.name if path.name == 'instances.npz' else path.stem
-        if name in found:
-            raise InputError(f'{folder}: {found[name].name} and {path.name} are of one scene')
-        found[name] = path
-    if not found:
+        if name in files:
+            raise InputError(f'{folder}: {files[name].name} and {path.name} are of one scene')
+        files[name] = path
+    if not files:
         raise InputError(f'{folder}: expected {layout} for each scene, found none')
-    return found
+    return files

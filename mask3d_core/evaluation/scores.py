@@ -15,7 +15,7 @@ from mask3d_core.evaluation.average_precision import (
     measure_curves,
     summarize,
 )
-from mask3d_core.evaluation.overlaps import Overlaps, without_classes
+from mask3d_core.evaluation.overlaps import merge_classes, Overlaps
 from mask3d_core.evaluation.precision_recall import Counts, precision_recall
 import numpy as np
 from numpy.typing import NDArray
@@ -27,19 +27,19 @@ RATE_NAMES = ('precision', 'recall')
 @dataclass(frozen=True, eq=False)
 class Scores:
     """
-    Scores of K classes, 0..1; NaN where there is nothing to find.
+    Scores of K classes, 0..1; NaN for classes without objects.
 
     Attributes
     ----------
     scans : int
     classes : ClassTable
-        The K classes that are evaluated.
+        The K evaluated classes.
     objects : [K] int64
-        Objects that are large enough to count.
+        Number of objects that are large enough to be evaluated.
     ap : [K, 3] float64
         AP (mean over IoU 0.5 to 0.9), AP50 and AP25.
     agnostic : [3] float64
-        The same when classes play no role.
+        The same, class-agnostic.
     rates : [K, 2] float64 or None
         Precision and recall of confident instances at IoU 0.5.
     curves : K of Curve or None
@@ -59,17 +59,17 @@ class Scores:
 
     @property
     def mean_ap(self) -> NDArray[np.float64]:
-        """Return AP, AP50 and AP25, the mean over the classes that have objects: [3]."""
+        """Return mean AP, AP50 and AP25 over the classes with objects: [3]."""
         return mean_over_classes(self.ap)
 
     @property
     def mean_rates(self) -> NDArray[np.float64] | None:
-        """Return mPrec and mRec, the mean over the classes that have objects: [2]."""
+        """Return mPrec and mRec, means over the classes with objects: [2]."""
         return None if self.rates is None else mean_over_classes(self.rates)
 
     @property
     def groups(self) -> dict[str, NDArray[np.float64]]:
-        """Return the means over the groups of the protocol (ScanNet200: head, common, tail)."""
+        """Return mean AP over the groups of the protocol (ScanNet200: head, common, tail)."""
         return {name: mean_over_classes(self.ap[self.rows(name)]) for name in self.protocol.groups}
 
     def rows(self, group: str) -> list[int]:
@@ -78,7 +78,7 @@ class Scores:
         return [row for row, name in enumerate(self.classes.names) if name in members]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold; None stands for NaN."""
+        """Return the scores as plain values for JSON, with None for NaN."""
         rows: list[dict[str, Any]] = []
         for row, (name, class_id) in enumerate(zip(self.classes.names, self.classes.ids)):
             rows.append({'name': name, 'id': class_id, 'objects': int(self.objects[row]),
@@ -96,15 +96,15 @@ class Scores:
 def compute_scores(scans: Sequence[Overlaps], counts: Sequence[Counts], classes: ClassTable,
                    protocol: Protocol) -> Scores:
     """
-    Compute the scores of some scans.
+    Compute the scores over all scans.
 
     Parameters
     ----------
     scans : sequence of Overlaps
     counts : sequence of Counts
-        One per scan when the protocol asks for precision and recall, else none.
+        One per scan if the protocol has precision and recall, else empty.
     classes : ClassTable
-        Those that are evaluated.
+        The evaluated classes.
     protocol : Protocol
 
     """
@@ -113,7 +113,7 @@ def compute_scores(scans: Sequence[Overlaps], counts: Sequence[Counts], classes:
     objects = [sum(np.count_nonzero((scan.truth_class == class_id)
                                     & (scan.truth_size >= protocol.min_region)) for scan in scans)
                for class_id in classes.ids]
-    agnostic = measure_curves([without_classes(scan) for scan in scans], 0, protocol.min_region)
+    agnostic = measure_curves([merge_classes(scan) for scan in scans], 0, protocol.min_region)
     return Scores(
         len(scans), classes, np.array(objects, np.int64), ap,
         summarize(average_precisions(agnostic)),
@@ -122,7 +122,7 @@ def compute_scores(scans: Sequence[Overlaps], counts: Sequence[Counts], classes:
 
 
 def mean_over_classes(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean over the rows that are numbers, NaN when none is: [K, n] -> [n]."""
+    """Return the mean over the rows without NaN, NaN if there are none: [K, n] -> [n]."""
     known = values[~np.isnan(values).any(axis=1)]
     return known.mean(axis=0) if len(known) else np.full(values.shape[1], np.nan)
 

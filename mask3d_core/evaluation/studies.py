@@ -1,8 +1,7 @@
 """
-What a trained model does with other settings: the paper's studies (Fig. 3, Table VII).
+Studies of one model under varied settings, as in the paper (Fig. 3, Table VII).
 
-A scan goes through the U-Net once, and the decoder and what follows answer it under one setting
-after another.
+Each scan goes through the U-Net once; decoder and post-processing run once per setting.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ from mask3d_core.segmenter import Segmenter, Stopwatch
 import numpy as np
 import torch
 
-QUERIES = (10, 25, 50, 100, 150, 200)
-EPS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 0.0)
+QUERY_COUNTS = (10, 25, 50, 100, 150, 200)
+EPS_VALUES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 0.0)
 """Metres; 0: no clustering."""
 
 
-class View:
+class EncodedScan:
     """
-    A scan after the U-Net.
+    A scan with its U-Net features.
 
     Attributes
     ----------
@@ -41,7 +40,7 @@ class View:
     voxels : Voxels
         On the device.
     seconds : dict of str to float
-        What it took so far.
+        Of each stage so far.
 
     """
 
@@ -54,7 +53,7 @@ class View:
         self.seconds = watch.seconds
 
     def with_superpoints(self) -> Scan:
-        """Return the scan with superpoints, which are found when they are first asked for."""
+        """Return the scan with superpoints; they are computed at the first call."""
         if self.scan.segment is None:
             watch = Stopwatch(self.segmenter.device)
             with watch.stage('superpoints'):
@@ -64,7 +63,7 @@ class View:
 
     @torch.inference_mode()
     def decode(self, num_queries: int) -> tuple[Prediction, Mapping[str, float]]:
-        """Return what so many queries say in the end, and the seconds of that."""
+        """Return the final prediction with this number of queries, and the decoder's seconds."""
         watch = Stopwatch(self.segmenter.device)
         with watch.stage('decoder'):
             steps = self.segmenter.model.decode(self._levels, [self.voxels], self._pyramid,
@@ -73,56 +72,56 @@ class View:
 
     @torch.inference_mode()
     def refine(self, num_queries: int) -> list[StepPrediction]:
-        """Return what so many queries say before the first step and after each."""
+        """Return the predictions before the first refinement step and after each one."""
         steps = self.segmenter.model.refine(self._levels, [self.voxels], self._pyramid,
                                             num_queries)
         return [step[0] for step in steps]
 
 
-Answer = tuple[Prediction, ExtractSettings, Mapping[str, float]]
-"""Of the network under one setting, what is to become of it, and the decoder's seconds."""
+SettingPrediction = tuple[Prediction, ExtractSettings, Mapping[str, float]]
+"""The prediction under one setting, its post-processing, and the decoder's seconds by stage."""
 
 
 @dataclass(frozen=True)
 class Study:
     """
-    One thing that is varied.
+    One setting to vary.
 
     Attributes
     ----------
     name : str
-        For files.
+        For file names.
     label : str
-        What is varied, and its unit.
+        The setting and its unit.
     settings : tuple of str
-        As tables name them.
-    places : tuple of float
-        The same on an axis, ascending.
-    answer : function of View
-        Yields an answer for each setting.
+        Its values, as text for tables.
+    axis_values : tuple of float
+        Its values as positions on a chart's axis, ascending.
+    predict : function of EncodedScan
+        Yields one `SettingPrediction` per value.
     stages : tuple of str
-        Those whose seconds depend on the setting; 'together' is the way from scan to instances.
+        Stages whose seconds depend on the setting; 'together' is the full pipeline.
 
     """
 
     name: str
     label: str
     settings: tuple[str, ...]
-    places: tuple[float, ...]
-    answer: Callable[[View], Iterator[Answer]]
+    axis_values: tuple[float, ...]
+    predict: Callable[[EncodedScan], Iterator[SettingPrediction]]
     stages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class SettingResult:
     """
-    What came of one setting.
+    Scores and run time under one setting.
 
     Attributes
     ----------
     scores : Scores
     seconds : dict of str to float
-        Median over the scans of each stage, and of all 'together'.
+        Of each stage and of their sum, 'together'; medians over the scans.
 
     """
 
@@ -131,14 +130,14 @@ class Outcome:
 
 
 def vary_queries(segmenter: Segmenter, settings: ExtractSettings,
-                 counts: Sequence[int] = QUERIES) -> Study:
+                 counts: Sequence[int] = QUERY_COUNTS) -> Study:
     """
-    Study how many queries are worth their time (Fig. 3, left).
+    Vary the number of queries: scores against run time (Fig. 3, left).
 
     Raises
     ------
     InputError
-        If the queries are learned: their number is fixed.
+        If the queries are learned, which fixes their number.
 
     """
     if segmenter.weights.model.queries == 'learned':
@@ -146,66 +145,66 @@ def vary_queries(segmenter: Segmenter, settings: ExtractSettings,
                          'leave this study out')
     counts = sorted(counts)
 
-    def answer(view: View) -> Iterator[Answer]:
-        view.decode(counts[0])  # the first run is slower, with whatever number of queries
+    def predict(encoded: EncodedScan) -> Iterator[SettingPrediction]:
+        encoded.decode(counts[0])  # warm-up: the first run is slower, with any number of queries
         for count in counts:
-            prediction, seconds = view.decode(count)
+            prediction, seconds = encoded.decode(count)
             yield prediction, settings, seconds
 
-    return Study('queries', 'queries', tuple(map(str, counts)), tuple(map(float, counts)), answer,
+    return Study('queries', 'queries', tuple(map(str, counts)), tuple(map(float, counts)), predict,
                  ('decoder', 'together'))
 
 
 def vary_steps(segmenter: Segmenter, settings: ExtractSettings) -> Study:
-    """Study what each refinement step adds, all seen in one run of the decoder (Fig. 3, right)."""
+    """Score the prediction after each refinement step, from one decoder run (Fig. 3, right)."""
     model = segmenter.weights.model
     numbers = range(model.num_rounds * len(model.levels) + 1)
 
-    def answer(view: View) -> Iterator[Answer]:
-        for step in view.refine(segmenter.num_queries):
+    def predict(encoded: EncodedScan) -> Iterator[SettingPrediction]:
+        for step in encoded.refine(segmenter.num_queries):
             yield Prediction(step.class_logits, step.mask_logits), settings, {}
 
     return Study('steps', 'refinement steps', tuple(map(str, numbers)),
-                 tuple(map(float, numbers)), answer)
+                 tuple(map(float, numbers)), predict)
 
 
 def vary_eps(segmenter: Segmenter, settings: ExtractSettings,
-             distances: Sequence[float] = EPS) -> Study:
+             distances: Sequence[float] = EPS_VALUES) -> Study:
     """
-    Study how far apart the parts of a mask may be (Table VII).
+    Vary the eps of the DBSCAN clustering of masks (Table VII).
 
     Parameters
     ----------
     segmenter, settings
     distances : sequence of float
-        Metres; 0 stands for none, which is as good as infinitely far and comes last.
+        Metres; 0 is no clustering, which equals an infinite eps and therefore comes last.
 
     """
     ascending = sorted(distances, key=lambda distance: distance or np.inf)
     last = max(distances)
     gap = 0.1 * (last or 1.0)
 
-    def answer(view: View) -> Iterator[Answer]:
-        prediction, seconds = view.decode(segmenter.num_queries)
+    def predict(encoded: EncodedScan) -> Iterator[SettingPrediction]:
+        prediction, seconds = encoded.decode(segmenter.num_queries)
         for distance in ascending:
             yield prediction, replace(settings, dbscan_eps=distance), seconds
 
     return Study('eps', 'DBSCAN eps, m', tuple(str(float(d)) if d else 'none' for d in ascending),
-                 tuple(d or last + gap for d in ascending), answer, ('clustering',))
+                 tuple(d or last + gap for d in ascending), predict, ('clustering',))
 
 
 def run_studies(segmenter: Segmenter, dataset: Dataset, names: Sequence[str],
                 studies: Sequence[Study], protocol: Protocol,
-                on_scan: Callable[[str], None] | None = None) -> list[list[Outcome]]:
+                on_scan: Callable[[str], None] | None = None) -> list[list[SettingResult]]:
     """
-    Segment scans of a data set under every setting of some studies.
+    Run studies: segment the scans of a data set under every setting.
 
     Parameters
     ----------
     segmenter : Segmenter
     dataset : Dataset
     names : sequence of str
-        Its scans.
+        Names of the scans.
     studies : sequence of Study
     protocol : Protocol
     on_scan : function of name, optional
@@ -213,12 +212,12 @@ def run_studies(segmenter: Segmenter, dataset: Dataset, names: Sequence[str],
 
     Returns
     -------
-    For each study an outcome for each setting
+    For each study a result for each setting
 
     Raises
     ------
     InputError
-        If weights and data set disagree about classes, or a scan does not suit the weights.
+        If weights and data set have different classes, or the weights cannot segment a scan.
 
     """
     check_classes(segmenter.weights.classes, dataset.classes)
@@ -227,35 +226,35 @@ def run_studies(segmenter: Segmenter, dataset: Dataset, names: Sequence[str],
     for name in names:
         labelled = dataset.read(name)
         truth = block_truth(dataset, labelled)
-        with (file_errors(dataset.path(name)),
+        with (naming(dataset.path(name)),
               guard_memory('for this scan: use fewer queries, or weights with larger voxels')):
-            view = View(segmenter, labelled.scan)
+            encoded = EncodedScan(segmenter, labelled.scan)
             for study, row in zip(studies, trials):
-                for trial, answer in zip(row, study.answer(view)):
-                    trial.add(view, truth, answer)
+                for trial, prediction in zip(row, study.predict(encoded)):
+                    trial.add(encoded, truth, prediction)
         if on_scan is not None:
             on_scan(name)
-    return [[trial.outcome() for trial in row] for row in trials]
+    return [[trial.result() for trial in row] for row in trials]
 
 
 class _Trial:
-    """What came of one setting so far."""
+    """Scores and run time under one setting, accumulated scan by scan."""
 
     def __init__(self, evaluation: Evaluation) -> None:
         self.evaluation = evaluation
         self.seconds: list[dict[str, float]] = []
 
-    def add(self, view: View, truth: Truth, answer: Answer) -> None:
-        """Turn an answer into instances and compare them with the truth."""
-        prediction, settings, decoder = answer
-        scan = view.with_superpoints() if settings.superpoints else view.scan
-        found = view.segmenter.extract(prediction, view.voxels, scan, settings)
-        self.evaluation.add(found, truth)
-        seconds = {**view.seconds, **decoder, **found.seconds}
+    def add(self, encoded: EncodedScan, truth: Truth, predicted: SettingPrediction) -> None:
+        """Post-process a prediction into instances and evaluate them."""
+        prediction, settings, decoder = predicted
+        scan = encoded.with_superpoints() if settings.superpoints else encoded.scan
+        instances = encoded.segmenter.extract(prediction, encoded.voxels, scan, settings)
+        self.evaluation.add(instances, truth)
+        seconds = {**encoded.seconds, **decoder, **instances.seconds}
         self.seconds.append({**seconds, 'together': sum(seconds.values())})
 
-    def outcome(self) -> Outcome:
+    def result(self) -> SettingResult:
         stages = dict.fromkeys(stage for scan in self.seconds for stage in scan)
-        return Outcome(self.evaluation.scores(), {
+        return SettingResult(self.evaluation.scores(), {
             stage: float(np.median([scan.get(stage, 0.0) for scan in self.seconds]))
             for stage in stages})

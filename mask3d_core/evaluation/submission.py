@@ -9,10 +9,10 @@ from mask3d_core.data.benchmark import find_benchmark
 from mask3d_core.data.dataset import Dataset, inner_points
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation.export import export_scene
-from mask3d_core.evaluation.predictions import Found, Predictions
+from mask3d_core.evaluation.predictions import Predictions, PredictionsLike
 import numpy as np
 
-Submit = Callable[[str, Found], None]
+Submit = Callable[[str, PredictionsLike], None]
 """Takes the name of a scan and its predictions."""
 
 
@@ -49,7 +49,7 @@ def start_submission(folder: Path, name: str, dataset: Dataset | None = None) ->
     return lambda scan, found: export_block(folder, known, scan, found)
 
 
-def export_block(folder: Path, dataset: Dataset, name: str, found: Found) -> None:
+def export_block(folder: Path, dataset: Dataset, name: str, found: PredictionsLike) -> None:
     """
     Write the inner part of a block of STPLS3D, as the benchmark numbers and names blocks.
 

@@ -1,6 +1,6 @@
-"""The floor of the benchmark: counted another way."""
+"""Floating-point operations, counted another way."""
 
-from mask3d_core.bench.flops import count_pairs, decoder_arithmetic, unet_arithmetic
+from mask3d_core.bench.flops import count_decoder_gflop, count_pairs, count_unet_gflop
 from mask3d_core.model import ModelConfig
 from mask3d_core.model.backbone import UNet
 from mask3d_core.model.config import BACKBONES
@@ -33,7 +33,7 @@ def test_of_one_voxel_every_convolution_multiplies_one_matrix(backbone: str) -> 
     matrices = [module.weight[:, 0] for module in UNet(config).modules()
                 if isinstance(module, ConvNorm)]
     expected = 2 * sum(matrix.numel() for matrix in matrices) / 1e9
-    assert unet_arithmetic(config, pyramid) == pytest.approx(expected, rel=1e-12)
+    assert count_unet_gflop(config, pyramid) == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_decoder_of_one_voxel() -> None:
@@ -43,4 +43,4 @@ def test_the_decoder_of_one_voxel() -> None:
     masks = (3 * 4 + 1) * 96 * 50
     expected = 2 * (keys + masks) / 1e9
     pyramid = build_pyramid(torch.tensor([[0, 3, 4, 5]]))
-    assert decoder_arithmetic(config, pyramid, 50) == pytest.approx(expected, rel=1e-12)
+    assert count_decoder_gflop(config, pyramid, 50) == pytest.approx(expected, rel=1e-12)

@@ -1,4 +1,4 @@
-"""Average precision: the original's numbers, small exact cases, and what must always hold."""
+"""Average precision: the original's values, small exact cases, and invariants."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -69,7 +69,7 @@ def test_the_original_evaluator(golden: Callable[[str], Any], tmp_path: Path) ->
     np.testing.assert_allclose(scores.ap, case['ap'], rtol=0, atol=1e-12)
 
 
-def test_half_found() -> None:
+def test_half_of_the_objects_found() -> None:
     truth = truth_of((CHAIR, (0, 200)), (CHAIR, (200, 400)))
     scores = evaluate((predict((CHAIR, (0, 200), 0.9)), truth))
     # Curve (recall, precision): (0.5, 1) and the artificial (0, 1). Central differences give
@@ -107,11 +107,11 @@ def test_a_second_prediction_of_an_object_is_false_with_the_lower_score() -> Non
         np.testing.assert_allclose(curve.recall, [1, 1, 0.5, 0])
 
 
-def test_a_prediction_finds_one_object_only() -> None:
+def test_a_prediction_matches_one_object_only() -> None:
     truth = truth_of((CHAIR, (0, 200)), (CHAIR, (200, 400)))
     both = (CHAIR, (0, 400), 0.5)                            # IoU 1/2 with each
     assert evaluate((predict(both), truth)).ap[0, 2] == pytest.approx(0.5)
-    # One that has lost an object to a better one is false there, but may find another.
+    # A duplicate of one object is a false positive there, but may match another object.
     scores = evaluate((predict((CHAIR, (0, 200), 0.9), both), truth))
     # Scores 0.5 (true and false), 0.9 (true): (1, 2/3), (1/2, 1), (0, 1).
     assert scores.ap[0, 2] == pytest.approx(2 / 3 * 0.25 + 0.5 + 0.25)
@@ -149,7 +149,7 @@ def test_small_objects_and_predictions_do_not_count() -> None:
     assert evaluate((predict(good), truth), protocol=smaller).ap[0, 1] == 0.5
 
 
-def test_points_outside_are_as_if_cut_off() -> None:
+def test_points_outside_are_ignored() -> None:
     label = np.where(np.arange(POINTS) < 600, CHAIR, -1)
     inside = np.arange(POINTS) < 400
     cut = evaluate((predict((CHAIR, (0, 300), 1.0)), make_truth(label, label, inside)))
@@ -170,13 +170,13 @@ def test_a_class_without_objects_is_nan_and_not_in_the_mean() -> None:
     np.testing.assert_array_equal(scores.mean_ap, [1, 1, 1])
 
 
-def test_nothing_to_find_at_all() -> None:
+def test_no_objects() -> None:
     scores = evaluate((predict((CHAIR, (0, 200), 1.0)), truth_of()))
     assert np.isnan(scores.mean_ap).all()
     assert np.isnan(scores.agnostic).all()
 
 
-def test_nothing_found() -> None:
+def test_no_predictions() -> None:
     truth = truth_of((CHAIR, (0, 200)), (TABLE, (200, 400)))
     empty = predict()
     for found in (empty, replace(empty, num_points=0), predict((CHAIR, (0, 0), 0.7))):
@@ -217,17 +217,17 @@ def test_groups_are_means_over_their_classes() -> None:
     np.testing.assert_array_equal(scores.groups['one'], 0)
 
 
-def test_merged_evaluations_are_as_one() -> None:
+def test_merged_evaluations_equal_one() -> None:
     protocol = Protocol(confidence=0.5)
     truth = truth_of((CHAIR, (0, 200)), (TABLE, (200, 400)))
     scans = [(predict((CHAIR, (0, 200), 0.9), (TABLE, (0, 200), 0.7)), truth),
              (predict((TABLE, (200, 400), 0.6)), truth)]
-    shares = [Evaluation(CLASSES, protocol) for _ in scans]
-    for share, (found, objects) in zip(shares, scans):
-        share.add(found, objects)
+    parts = [Evaluation(CLASSES, protocol) for _ in scans]
+    for part, (found, objects) in zip(parts, scans):
+        part.add(found, objects)
     merged = Evaluation(CLASSES, protocol)
-    for share in shares:
-        merged.merge(share)
+    for part in parts:
+        merged.merge(part)
     assert merged.scores().to_dict() == evaluate(*scans, protocol=protocol).to_dict()
 
 

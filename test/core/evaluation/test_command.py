@@ -1,4 +1,4 @@
-"""`mask3d evaluate` on small data sets, and what stands behind it."""
+"""`mask3d evaluate` on small data sets, and its protocols."""
 
 from dataclasses import replace
 import json
@@ -89,7 +89,7 @@ def test_weights_on_a_data_set(dataset: Dataset, weights: Path, tmp_path: Path,
     assert (out / 'curves.png').stat().st_size > 1000
 
 
-def test_a_benchmark_is_answered_with_its_number_of_queries(
+def test_a_benchmark_is_evaluated_with_its_number_of_queries(
         dataset: Dataset, weights: Path, tmp_path: Path) -> None:
     assert main(['evaluate', str(dataset.folder), '--weights', str(weights), '-o', str(tmp_path),
                  '--device', 'cpu']) == 0
@@ -106,7 +106,7 @@ def test_predictions_are_not_saved_over_the_truth(
     assert 'a.npz is read, and would be overwritten' in capsys.readouterr().err
 
 
-def test_what_a_robot_gets_is_evaluated_on_request(
+def test_as_robot_evaluates_the_output_of_mask3d_segment(
         dataset: Dataset, weights: Path, tmp_path: Path) -> None:
     evaluate = ['evaluate', str(dataset.folder), '--min-region', '20']
     model = ['--weights', str(weights), '--num-queries', '8', '--device', 'cpu']
@@ -122,7 +122,7 @@ def test_what_a_robot_gets_is_evaluated_on_request(
     assert json.loads((tmp_path / 'scores' / 'scores.json').read_text())['as_robot']
 
 
-def test_weights_and_their_stored_predictions_score_alike(
+def test_weights_and_their_stored_predictions_have_equal_scores(
         dataset: Dataset, weights: Path, tmp_path: Path) -> None:
     model = ['--weights', str(weights), '--num-queries', '8', '--device', 'cpu']
     every = ['--all-classes', '--min-points', '1', '--overlap-threshold', '1',
@@ -282,7 +282,7 @@ def test_an_output_that_is_a_file(dataset: Dataset, tmp_path: Path,
         assert f'{place} is a file or inside one: give a folder' in capsys.readouterr().err
 
 
-def test_of_a_block_only_the_inner_part_counts() -> None:
+def test_only_the_inner_part_of_a_block_is_evaluated() -> None:
     labelled = room(0, 'block')
     facts = ScanFacts(POINTS, inner=(0.0, 0.0, 1.0, 1.0))
     data = Dataset(Path(), 'stpls3d', SCANNET, scans={'block': facts})
@@ -295,7 +295,8 @@ def test_of_a_block_only_the_inner_part_counts() -> None:
 
 def test_weights_of_other_classes_are_refused() -> None:
     check_classes(SCANNET.without(['wall']), SCANNET)
-    with pytest.raises(InputError, match="class 2 is 'floor' in the data set, but 'chair' to"):
+    with pytest.raises(InputError, match="class 2 is 'floor' in the data set, but 'chair' in "
+                                         'the weights'):
         check_classes(load_classes('scannet200'), SCANNET.without(['wall']))
     with pytest.raises(InputError, match='no class in common'):
         check_classes(ClassTable((99,), ('lamp',), ((0, 0, 0),)), SCANNET)
@@ -313,7 +314,7 @@ def test_the_settings_of_the_original() -> None:
     assert find_protocol('scannet').settings().overlap_threshold is None
 
 
-def test_other_data_is_answered_as_on_a_robot() -> None:
+def test_other_data_is_evaluated_as_on_a_robot() -> None:
     settings, robot = find_protocol('our office').settings(), ExtractSettings()
     assert settings.superpoints and settings.dbscan_eps is robot.dbscan_eps is None
     assert settings.overlap_threshold == robot.overlap_threshold == 0.5

@@ -40,17 +40,17 @@ def test_an_overlap_of_one_half_is_enough() -> None:
     assert rates(evaluate((CHAIR, 100, 149, 0.9)))[1].tolist() == [0, 0]
 
 
-def test_the_unsure_are_left_out() -> None:
+def test_predictions_below_the_confidence_are_ignored() -> None:
     assert rates(evaluate((CHAIR, 100, 200, 0.8), (CHAIR, 0, 100, 0.79)))[1].tolist() == [1, 0.5]
 
 
-def test_the_best_is_painted_over_the_others_in_any_order() -> None:
+def test_points_belong_to_the_most_confident_mask_in_any_order() -> None:
     low, high = (CHAIR, 100, 300, 0.85), (CHAIR, 100, 200, 0.95)
     for found in ((low, high), (high, low)):  # what the better one leaves is the second chair
         assert rates(evaluate(*found))[1].tolist() == [1, 1]
 
 
-def test_a_mask_painted_over_entirely_is_no_prediction() -> None:
+def test_a_mask_without_points_left_is_no_prediction() -> None:
     scores = evaluate((CHAIR, 100, 200, 0.95), (TABLE, 100, 200, 0.85), (TABLE, 300, 400, 0.82))
     np.testing.assert_array_equal(rates(scores)[1:], [[1, 0.5], [1, 1]])
 

@@ -114,7 +114,7 @@ def test_curves_of_many_classes_are_means_over_groups(tmp_path: Path) -> None:
     assert colored(tmp_path / 'curves.png', BLACK)[:2].any()
 
 
-def test_curves_of_nothing(tmp_path: Path) -> None:
+def test_curves_of_an_empty_evaluation(tmp_path: Path) -> None:
     evaluation = Evaluation(load_classes('scannet20'), find_protocol('scannet'))
     draw_curves(tmp_path / 'curves.png', evaluation.scores())
     assert (tmp_path / 'curves.png').stat().st_size > 0

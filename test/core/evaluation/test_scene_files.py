@@ -1,4 +1,4 @@
-"""Predictions and ground truth in files: what is written is read, what is broken is named."""
+"""Files of predictions and ground truth: round trips, and messages for malformed files."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -47,21 +47,21 @@ def test_scannet_truth(tmp_path: Path) -> None:
     assert truth.object.tolist() == [VOID, 0, 0, VOID, 1]
 
 
-def test_a_class_0_stands_as_1_in_the_files(tmp_path: Path) -> None:
+def test_class_0_is_1_in_the_files(tmp_path: Path) -> None:
     (tmp_path / 'area.txt').write_text('1001\n1002\n7001\n')
     truth = read_scannet_truth(tmp_path / 'area.txt', load_classes('s3dis'))
     assert truth.class_id.tolist() == [0, 0, 6] and truth.object.tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize('text', ['3001 x\n', '3001\n2.5\n', '-5\n', '9' * 30])
-def test_broken_scannet_truth_is_named(text: str, tmp_path: Path) -> None:
+def test_malformed_scannet_truth_is_named(text: str, tmp_path: Path) -> None:
     path = tmp_path / 'scene.txt'
     path.write_text(text)
     with pytest.raises(InputError, match='scene.txt: expected'):
         read_scannet_truth(path, SCANNET)
 
 
-def test_a_submission_as_the_benchmark_wants_it(tmp_path: Path) -> None:
+def test_a_submission_in_the_format_of_the_benchmark(tmp_path: Path) -> None:
     export_scene(tmp_path, 'scene0011_00', FOUND)
     lines = (tmp_path / 'scene0011_00.txt').read_text().splitlines()
     assert lines == ['predicted_masks/scene0011_00_000.txt 5 0.9',
@@ -85,19 +85,19 @@ def test_an_export_replaces_the_one_before(tmp_path: Path) -> None:
     assert masks == {'scene_000.txt', *(f'scene_1_00{number}.txt' for number in range(3))}
 
 
-def test_a_submission_of_nothing(tmp_path: Path) -> None:
+def test_an_empty_submission(tmp_path: Path) -> None:
     export_scene(tmp_path, 'empty', replace(FOUND, masks=FOUND.masks[:0],
                                             class_id=FOUND.class_id[:0], score=FOUND.score[:0]))
     assert len(read_predictions(tmp_path / 'empty.txt').score) == 0
 
 
 @pytest.mark.parametrize('name', ['', 'two words', 'sub/scene'])
-def test_a_name_no_benchmark_takes(name: str, tmp_path: Path) -> None:
+def test_names_with_spaces_or_slashes_are_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match='without spaces and slashes'):
         export_scene(tmp_path, name, FOUND)
 
 
-def test_broken_submissions_are_named(tmp_path: Path) -> None:
+def test_malformed_submissions_are_named(tmp_path: Path) -> None:
     path = tmp_path / 'scene.txt'
     export_scene(tmp_path, 'scene', FOUND)
     good = path.read_text()
@@ -135,9 +135,9 @@ def test_predictions_as_segment_writes_them(tmp_path: Path) -> None:
     ({'class_id': np.zeros(4)}, 'class ids as integers and scores as numbers, got uint8, float64'),
     ({'masks': np.zeros((4, 2))}, 'expected masks as packed bytes'),
     ({'score': np.array(['a', 'b', 'c', 'd'])}, 'scores as numbers'),
-    ({'score': np.array([1, 0.5, np.nan, 0.1])}, 'expected scores that are numbers, got nan'),
+    ({'score': np.array([1, 0.5, np.nan, 0.1])}, 'expected finite scores, got nan'),
 ])
-def test_broken_predictions_are_named(changed: dict[str, object], sentence: str,
+def test_malformed_predictions_are_named(changed: dict[str, object], sentence: str,
                                       tmp_path: Path) -> None:
     write_npz(tmp_path / 'found.npz', FOUND, **changed)
     with pytest.raises(InputError, match=f'found.npz: .*{sentence}'):

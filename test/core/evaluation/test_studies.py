@@ -1,4 +1,4 @@
-"""The paper's studies of a model, on small rooms."""
+"""The studies of the paper, on small rooms."""
 
 from dataclasses import replace
 import json
@@ -9,7 +9,13 @@ from mask3d_core.data.dataset import Dataset
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation import Evaluation
 from mask3d_core.evaluation.dataset_evaluation import dataset_protocol, segment_split
-from mask3d_core.evaluation.studies import run_studies, vary_eps, vary_queries, vary_steps, View
+from mask3d_core.evaluation.studies import (
+    EncodedScan,
+    run_studies,
+    vary_eps,
+    vary_queries,
+    vary_steps,
+)
 from mask3d_core.evaluation.study_report import bold_best, format_table
 from mask3d_core.model.config import ModelConfig
 from mask3d_core.segmenter import load_segmenter, Segmenter
@@ -35,23 +41,23 @@ def make_segmenter(dataset: Dataset, queries: str, seed: int = 0) -> Segmenter:
                                             voxel_size=0.1, seed=seed), 'cpu')
 
 
-def test_the_network_answers_as_it_does_alone(dataset: Dataset) -> None:
+def test_predictions_equal_those_of_the_segmenter(dataset: Dataset) -> None:
     segmenter = make_segmenter(dataset, 'fps_feature')
     settings = dataset_protocol(dataset).settings()
-    view = View(segmenter, make_room(0).scan)
-    alone = segmenter.predict(view.voxels)
-    fewer, trained, more = vary_queries(segmenter, settings, (20, 12, 5)).answer(view)
-    assert [len(answer[0].class_logits) for answer in (fewer, trained, more)] == [5, 12, 20]
+    encoded = EncodedScan(segmenter, make_room(0).scan)
+    expected = segmenter.predict(encoded.voxels)
+    fewer, trained, more = vary_queries(segmenter, settings, (20, 12, 5)).predict(encoded)
+    assert [len(one[0].class_logits) for one in (fewer, trained, more)] == [5, 12, 20]
     assert fewer[2]['decoder'] > 0
-    steps = list(vary_steps(segmenter, settings).answer(view))
+    steps = list(vary_steps(segmenter, settings).predict(encoded))
     assert len(steps) == 13
     for same, *_ in (trained, steps[-1]):
-        assert torch.equal(same.class_logits, alone.class_logits)
-        assert torch.equal(same.mask_logits, alone.mask_logits)
-    assert not torch.equal(steps[-2][0].class_logits, alone.class_logits)
+        assert torch.equal(same.class_logits, expected.class_logits)
+        assert torch.equal(same.mask_logits, expected.mask_logits)
+    assert not torch.equal(steps[-2][0].class_logits, expected.class_logits)
 
 
-def test_the_default_is_scored_as_elsewhere(dataset: Dataset) -> None:
+def test_default_settings_score_as_in_mask3d_evaluate(dataset: Dataset) -> None:
     segmenter = make_segmenter(dataset, 'learned', seed=21)  # it finds something by chance
     protocol = dataset_protocol(dataset)
     settings, names = protocol.settings(), dataset.split('validation')
@@ -59,7 +65,7 @@ def test_the_default_is_scored_as_elsewhere(dataset: Dataset) -> None:
                vary_eps(segmenter, settings, (0, 1.6, 0.2, 0.4))]
     assert [study.settings for study in studies] == [
         tuple(map(str, range(13))), ('0.2', '0.4', '1.6', 'none')]
-    assert all(list(study.places) == sorted(set(study.places)) for study in studies)
+    assert all(list(study.axis_values) == sorted(set(study.axis_values)) for study in studies)
     seen: list[str] = []
     steps, eps = run_studies(segmenter, dataset, names, studies, protocol, seen.append)
     assert seen == names
@@ -67,10 +73,10 @@ def test_the_default_is_scored_as_elsewhere(dataset: Dataset) -> None:
     evaluation = Evaluation(dataset.classes, protocol)
     segment_split(segmenter, dataset, names, evaluation)
     default = evaluation.scores()
-    for outcome in (steps[12], eps[2]):  # of 16 voxels of 0.1 m
-        assert outcome.scores.to_dict() == default.to_dict()
-    for outcomes in (steps, eps):
-        assert len({str(outcome.scores.to_dict()) for outcome in outcomes}) > 2
+    for result in (steps[12], eps[2]):  # of 16 voxels of 0.1 m
+        assert result.scores.to_dict() == default.to_dict()
+    for results in (steps, eps):
+        assert len({str(result.scores.to_dict()) for result in results}) > 2
     seconds = eps[0].seconds
     assert set(seconds) == {'voxels', 'pyramid', 'unet', 'superpoints', 'decoder', 'clustering',
                             'instances', 'together'}
@@ -128,7 +134,7 @@ def test_the_command(dataset: Dataset, tmp_path: Path,
             main([*command, *wrong])
 
 
-def test_the_best_of_a_column_is_bold_unless_all_are_alike() -> None:
+def test_the_best_of_a_column_is_bold_unless_all_are_equal() -> None:
     scores = np.array([[.101, .5, np.nan], [.2004, .5, np.nan], [.1996, .5, np.nan]])
     assert bold_best(scores) == [['10.1', '50.0', '-'], ['**20.0**', '50.0', '-'],
                                  ['**20.0**', '50.0', '-']]
