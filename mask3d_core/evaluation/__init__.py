@@ -11,7 +11,8 @@ Evaluation: average precision of instances, as the benchmarks compute it.
 - `scene_files`: find and read stored predictions and ground truth.
 - `export`: ScanNet's submission format; `submission`: the files each benchmark server takes.
 - `studies`, `study_report`: one model under varied settings (paper, Fig. 3 and Table VII).
-- `protocol`: classes, thresholds and settings of each benchmark.
+
+The protocol of each benchmark (classes, thresholds, settings) is in `mask3d_core.data.protocol`.
 """
 
 from mask3d_core.data.benchmark import find_protocol

@@ -1,4 +1,4 @@
-"""What a benchmark's server takes: one scene after another, in the format it asks for."""
+"""Write submissions to the benchmark servers, scene by scene."""
 
 from __future__ import annotations
 
@@ -18,55 +18,56 @@ Submit = Callable[[str, PredictionsLike], None]
 
 def start_submission(folder: Path, name: str, dataset: Dataset | None = None) -> Submit:
     """
-    Return what writes the scans of a submission, as `export_scene` does; nothing is written yet.
+    Return the function that writes a scan of a submission; nothing is written yet.
 
     Parameters
     ----------
     folder : path
-        Made when missing.
+        Created if missing.
     name : str
         Of the data set, or of its class table (`find_benchmark`).
     dataset : Dataset, optional
-        Needed for a benchmark that takes blocks, since it knows the inner part of each.
+        Required for a benchmark of blocks: it has the inner part of each block.
 
     Raises
     ------
     InputError
-        If the benchmark takes no submissions, or its blocks are not known.
+        If the benchmark has no server, or of blocks without `dataset`.
 
     """
     benchmark = find_benchmark(name)
     if benchmark is None or benchmark.submission == 'scenes':
-        return lambda scan, found: export_scene(folder, scan, found)
+        return lambda scan, predictions: export_scene(folder, scan, predictions)
     if benchmark.submission == 'none':
         raise InputError(f'{benchmark.title} has no server that takes submissions, all its labels '
-                         'are public: read the scores in the table, and keep predictions with '
+                         'are public: see the scores in the table, and save predictions with '
                          '--save')
     if dataset is None:
-        raise InputError(f'{benchmark.title} takes blocks without their margin, which only the '
-                         'DATASET knows: give it instead of --ground-truth')
+        raise InputError(f'{benchmark.title} takes blocks without their margin, which is stored '
+                         'in the DATASET: give it instead of --ground-truth')
     known = dataset
-    return lambda scan, found: export_block(folder, known, scan, found)
+    return lambda scan, predictions: export_block(folder, known, scan, predictions)
 
 
-def export_block(folder: Path, dataset: Dataset, name: str, found: PredictionsLike) -> None:
+def export_block(folder: Path, dataset: Dataset, name: str, predictions: PredictionsLike,
+                 ) -> None:
     """
-    Write the inner part of a block of STPLS3D, as the benchmark numbers and names blocks.
+    Write the inner part of a block of STPLS3D, with the numbers and names of the benchmark.
 
     Parameters
     ----------
     folder : path
-        Made when missing.
+        Created if missing.
     dataset : Dataset
     name : str
         Scene and number of the block, 26_points_GTv3_7; 26_points_GTv3_07_inst_nostuff is written.
-    found : Instances or Predictions
+    predictions : Instances or Predictions
         Over the points of the block.
 
     Raises
     ------
     InputError
-        If the scan is no block, or a file cannot be read or written.
+        If the scan is not a block, or a file cannot be read or written.
 
     """
     facts = dataset.scans[name]
@@ -76,10 +77,10 @@ def export_block(folder: Path, dataset: Dataset, name: str, found: PredictionsLi
     block = dataset.read(name)
     inner = np.zeros(block.scan.input_size, np.bool_)
     inner[block.scan.kept] = inner_points(block, facts)
-    masks = [np.packbits(np.unpackbits(packed, count=found.num_points)[inner])
-             for packed in found.masks]
+    masks = [np.packbits(np.unpackbits(packed, count=predictions.num_points)[inner])
+             for packed in predictions.masks]
     count = int(np.count_nonzero(inner))
     cut = Predictions(np.array(masks, np.uint8).reshape(len(masks), (count + 7) // 8), count,
-                      found.class_id, found.score)
+                      predictions.class_id, predictions.score)
     scene, number = name.rsplit('_', 1)
     export_scene(folder, f'{scene}_0{number}_inst_nostuff', cut)
