@@ -68,13 +68,13 @@ class RunRecorder:
         self.writes = self.fabric.is_global_zero
         if self.writes:
             self.logger = RunLogger(self.path, first)
-            self.progress = Progress(first, steps, run.sampler.steps_per_epoch)
+            self.progress = Progress(steps, run.sampler.steps_per_epoch)
             self.progress.message(
                 f'training on {len(run.training_data.training)} scans, steps {first} to {steps}, '
                 f'on {self.fabric.world_size} x {self.fabric.device}; output folder: {self.path}')
 
     def log_step(self, done: int, samples: Sequence[Sample], terms: Sequence[float], norm: float,
-            waiting: float) -> None:
+                 waiting: float) -> None:
         """
         Log a step.
 

@@ -110,7 +110,7 @@ class SampleTransform:
         rng = np.random.default_rng([self.seed, *index])
         neutral = self.voxelization.color_mean or (0.5, 0.5, 0.5)
         labelled = augment(labelled, rng, self.augmentation, neutral)
-        if labelled.scan.color is None and self.augmentation.color_drop:  # as a dropped one
+        if labelled.scan.color is None and self.augmentation.color_drop:  # as after a drop
             plain = np.tile(np.asarray(neutral, np.float32), (len(labelled), 1))
             labelled = replace(labelled, scan=replace(labelled.scan, color=plain))
         voxels = voxelize(labelled.scan, self.voxelization)

@@ -20,7 +20,7 @@ NON_FINITE_COST = 1e6
 
 MIN_LOGIT = -70.
 """
-Lower bound of mask logits in sigmoid and softplus, which are 0 there in float32.
+Lower bound of mask logits where only their sigmoid or softplus matters, which is 0 there.
 
 Far from its object a mask has logits of -200. Their exponentials are denormal numbers, which
 processors compute ten times slower.
@@ -156,8 +156,8 @@ def _mask_costs(features: Tensor, embeddings: Tensor, masks: Tensor) -> tuple[Te
     """
     members = masks.t().to(features.dtype).contiguous()  # [V, T]
     softplus = features.new_zeros(len(embeddings))
-    extent = features.new_zeros(len(embeddings))
-    common = features.new_zeros(len(embeddings), len(masks))
+    extent = features.new_zeros(len(embeddings))              # sums of probabilities
+    common = features.new_zeros(len(embeddings), len(masks))  # soft intersections
     for rows in row_chunks(len(features), len(embeddings), features.device):
         logits = product(features[rows], embeddings).clamp_(min=MIN_LOGIT)
         softplus += logits.sum(0)

@@ -18,14 +18,14 @@ class Progress:
 
     Parameters
     ----------
-    begin, end : int
-        Steps done before this process started, and at the end of the run.
+    num_steps : int
+        Steps of the whole run.
     steps_per_epoch : int
 
     """
 
-    def __init__(self, begin: int, end: int, steps_per_epoch: int) -> None:
-        self.begin, self.end, self.steps_per_epoch = begin, end, steps_per_epoch
+    def __init__(self, num_steps: int, steps_per_epoch: int) -> None:
+        self.num_steps, self.steps_per_epoch = num_steps, steps_per_epoch
         self.times: deque[float] = deque([time.monotonic()], SPEED_WINDOW + 1)
         self.shown = 0.0
         self.width = 0
@@ -41,15 +41,15 @@ class Progress:
         self.times.append(now)
         each = self.seconds
         terminal = sys.stderr.isatty()
-        if not terminal and done < self.end and now - self.shown < MIN_LINE_INTERVAL:
+        if not terminal and done < self.num_steps and now - self.shown < MIN_LINE_INTERVAL:
             return
         self.shown = now
-        epochs = self.end // self.steps_per_epoch
+        epochs = self.num_steps // self.steps_per_epoch
         epoch, place = divmod(done - 1, self.steps_per_epoch)
         line = (f'epoch {epoch + 1}/{epochs} step {place + 1}/{self.steps_per_epoch}  '
                 f'loss {loss:.2f}  rate {rate:.1e}  {each:.2f} s/step'
                 f' (data {100 * waiting / max(each, 1e-9):.0f} %)  '
-                f'{_duration(each * (self.end - done))} left')
+                f'{_duration(each * (self.num_steps - done))} left')
         print('\r' + line.ljust(self.width) if terminal else line,
               end='' if terminal else '\n', file=sys.stderr, flush=True)
         self.width = len(line) if terminal else 0

@@ -131,7 +131,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_the_progress_line(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
-    progress = Progress(begin=10, end=7200, steps_per_epoch=12)
+    progress = Progress(num_steps=7200, steps_per_epoch=12)
     clock[0] += 5
     progress.show(11, loss=12.345, rate=1e-4, waiting=1)
     line = capsys.readouterr().err
@@ -147,7 +147,7 @@ def test_the_progress_line(capsys: pytest.CaptureFixture[str], clock: list[float
 
 
 def test_time_between_steps_is_excluded(clock: list[float]) -> None:
-    progress = Progress(0, 100, 10)
+    progress = Progress(100, 10)
     clock[0] += 3
     progress.exclude(3)
     clock[0] += 2
@@ -159,7 +159,7 @@ def test_on_a_terminal_the_line_is_updated_in_place(monkeypatch: pytest.MonkeyPa
     master, slave = os.openpty()
     with open(slave, 'w') as terminal, open(master, 'rb', buffering=0) as screen:
         monkeypatch.setattr('sys.stderr', terminal)
-        progress = Progress(0, 200000, 10)
+        progress = Progress(200000, 10)
         progress.times[0] -= 3
         for done in (1, 2):
             progress.show(done, 1, 1, 0)
