@@ -7,7 +7,7 @@ from pathlib import Path
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation.predictions import PredictionsLike
 from mask3d_core.files.source import file_errors
-from mask3d_core.files.target import writing
+from mask3d_core.files.target import atomic_write
 import numpy as np
 
 MASK_FOLDER = 'predicted_masks'

@@ -18,7 +18,6 @@ from mask3d_core.evaluation.evaluation import Evaluation
 from mask3d_core.evaluation.ground_truth import Truth
 from mask3d_core.evaluation.scores import Scores
 from mask3d_core.extraction.postprocess import ExtractSettings
-from mask3d_core.files.source import file_errors
 from mask3d_core.model import Prediction, StepPrediction
 from mask3d_core.scan import Scan
 from mask3d_core.segmenter import Segmenter, Stopwatch
@@ -226,7 +225,7 @@ def run_studies(segmenter: Segmenter, dataset: Dataset, names: Sequence[str],
     for name in names:
         labelled = dataset.read(name)
         truth = block_truth(dataset, labelled)
-        with (naming(dataset.path(name)),
+        with (file_errors(dataset.path(name)),
               guard_memory('for this scan: use fewer queries, or weights with larger voxels')):
             encoded = EncodedScan(segmenter, labelled.scan)
             for study, row in zip(studies, trials):

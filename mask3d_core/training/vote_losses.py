@@ -60,7 +60,7 @@ def _scan_loss(votes: Votes, targets: Targets) -> Tensor:
     classes = (known * losses).sum() / known.sum().clamp(min=1e-6)
     if not len(member):
         return classes + 0 * votes.centers.sum()  # DDP needs a gradient for every weight
-    centers = (member @ votes.places) / sizes.clamp(min=1)[:, None]
+    centers = (member @ votes.positions) / sizes.clamp(min=1)[:, None]
     distance = (votes.centers - centers[owner]).norm(dim=1)
     weight = weight * ~no_object
     total = CENTER_LOSS_PER_METER * (weight * distance).sum()
