@@ -55,7 +55,7 @@ def export_scene(folder: Path, name: str, predictions: PredictionsLike, min_poin
             out.write(text.tobytes())
         lines.append(f'{file} {predictions.class_id[index]} '
                      f'{float(predictions.score[index]):.9g}\n')
-    with writing(folder / f'{name}.txt') as out:
+    with atomic_write(folder / f'{name}.txt') as out:
         out.write(''.join(lines).encode('ascii'))
     number = len(lines)
     with file_errors(folder):
