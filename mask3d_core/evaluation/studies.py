@@ -18,6 +18,7 @@ from mask3d_core.evaluation.evaluation import Evaluation
 from mask3d_core.evaluation.ground_truth import Truth
 from mask3d_core.evaluation.scores import Scores
 from mask3d_core.extraction.postprocess import ExtractSettings
+from mask3d_core.files.source import file_errors
 from mask3d_core.model import Prediction, StepPrediction
 from mask3d_core.scan import Scan
 from mask3d_core.segmenter import Segmenter, Stopwatch
