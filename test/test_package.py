@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import zipfile
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ElementTree.parse(ROOT / 'package.xml').getroot()
@@ -61,6 +62,14 @@ def test_the_changelog_tells_of_this_version() -> None:
     version = PACKAGE.findtext('version')
     headings = re.findall(r'^(\d+\.\d+\.\d+) .*\n-+$', (ROOT / 'CHANGELOG.rst').read_text(), re.M)
     assert headings[0] == version
+
+
+def test_the_citation_is_of_this_version() -> None:
+    citation = yaml.safe_load((ROOT / 'CITATION.cff').read_text())
+    assert citation['version'] == PACKAGE.findtext('version')
+    assert citation['license'] == PACKAGE.findtext('license')
+    released = f'{citation["version"]} ({citation["date-released"]})\n---'
+    assert released in (ROOT / 'CHANGELOG.rst').read_text()
 
 
 def test_the_licence_is_the_one_we_name() -> None:
@@ -123,6 +132,20 @@ def test_the_launch_file_names_only_what_exists() -> None:
     assert all((ROOT / 'config' / name).is_file() for name in files)
     ours = re.findall(r"package='mask3d_ros', executable='(\w+)'", source)
     assert ours == ['segment_node'] and (ROOT / 'scripts' / ours[0]).is_file()
+
+
+@pytest.mark.parametrize('path', ['.github/workflows/ci.yml', '.pre-commit-config.yaml', *(
+    f'.github/ISSUE_TEMPLATE/{name}.yml' for name in ('bug', 'config', 'data', 'feature'))])
+def test_files_for_contributors_are_valid_yaml(path: str) -> None:
+    assert isinstance(yaml.safe_load((ROOT / path).read_text()), dict)
+
+
+def test_ci_runs_every_python_that_the_wheels_support() -> None:
+    jobs = yaml.safe_load((ROOT / '.github' / 'workflows' / 'ci.yml').read_text())['jobs']
+    tested = jobs['test']['strategy']['matrix']['python']
+    assert tested == ['3.10', '3.11', '3.12', '3.13', '3.14']
+    assert f'Python\n# {tested[0]} to {tested[-1]}.' in (
+        ROOT / 'requirements' / 'ros.txt').read_text()
 
 
 def run(*command: str, cwd: Path) -> None:
