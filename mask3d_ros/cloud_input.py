@@ -1,4 +1,4 @@
-"""The input topic: subscriptions that follow what its publishers offer."""
+"""The input topic: subscriptions whose QoS matches that of the publishers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from mask3d_ros import qos
-from mask3d_ros.qos import Offer, OVERRIDABLE
+from mask3d_ros.qos import OVERRIDABLE_POLICIES, QosPair
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 from rclpy.qos import QoSPolicyKind
@@ -16,22 +16,23 @@ from rclpy.subscription import Subscription, SubscriptionEventCallbacks
 from sensor_msgs.msg import PointCloud2
 
 POINT_CLOUD = 'sensor_msgs/msg/PointCloud2'
-REMEMBERED = 2
-"""Clouds that tell one received twice, by two subscriptions, from a new one: Humble's rclpy does
-not give callbacks the time of publication, so they are compared."""
+DUPLICATE_WINDOW = 2
+"""Recent clouds kept to recognize one that two subscriptions receive. Their contents are compared,
+as Humble's rclpy does not give callbacks the time of publication."""
 
 
 def declare_overrides(node: Node, topic: str) -> None:
     """
-    Declare the parameters that pin a policy of an input: `qos_overrides./points.subscription.…`.
+    Declare the QoS overrides of an input: `qos_overrides./points.subscription.reliability` etc.
 
-    Unlike rclpy's own they have no default: `input_qos` decides what is not pinned.
+    Unlike rclpy's own they have no default: `input_qos` decides the policies that are not set.
     """
-    for kind in OVERRIDABLE:
+    for kind in OVERRIDABLE_POLICIES:
         node.declare_parameter(
             _override_name(node, topic, kind.name), None,
-            ParameterDescriptor(description=f'Pins the {kind.name.lower()} of the input, whatever '
-                                'input_qos says.', read_only=True, dynamic_typing=True))
+            ParameterDescriptor(description=f'Sets the {kind.name.lower()} of the input '
+                                'subscriptions; takes precedence over input_qos.',
+                                read_only=True, dynamic_typing=True))
 
 
 def _override_name(node: Node, topic: str, kind: str) -> str:
@@ -40,59 +41,59 @@ def _override_name(node: Node, topic: str, kind: str) -> str:
 
 class CloudInput:
     """
-    Receives the clouds of a topic.
+    Subscribes to a topic and passes each cloud on once.
 
     Parameters
     ----------
     node : Node
         Its overrides must be declared (`declare_overrides`).
     topic : str
-    choice : str
-        One of `qos.INPUT_QOS`; with `auto`, call `follow` now and then.
-    receive : callable
-        Gets each cloud once; runs in the executor.
+    input_qos : str
+        One of `qos.INPUT_QOS`; with `auto`, call `update_subscriptions` periodically.
+    on_cloud : callable
+        Called with each cloud, in the executor.
 
     Raises
     ------
     InputError
-        For overrides that are no policies.
+        If an override is not a policy.
 
     """
 
-    def __init__(self, node: Node, topic: str, choice: str,
-                 receive: Callable[[PointCloud2], None]) -> None:
+    def __init__(self, node: Node, topic: str, input_qos: str,
+                 on_cloud: Callable[[PointCloud2], None]) -> None:
         self._node = node
         self._topic = topic
-        self._pinned = qos.INPUT_QOS[choice]
-        self._receive = receive
+        self._fixed_qos = qos.INPUT_QOS[input_qos]
+        self._on_cloud = on_cloud
         self._overrides = {
-            kind.name.lower(): value for kind in OVERRIDABLE
+            kind.name.lower(): value for kind in OVERRIDABLE_POLICIES
             if (value := node.get_parameter(_override_name(node, topic, kind.name)).value)
             is not None}
-        self._subscriptions: dict[Offer, Subscription[PointCloud2]] = {}
-        self._unpaired: deque[tuple[Offer, PointCloud2]] = deque(maxlen=REMEMBERED)
-        self.follow()
+        self._subscriptions: dict[QosPair, Subscription[PointCloud2]] = {}
+        self._recent: deque[tuple[QosPair, PointCloud2]] = deque(maxlen=DUPLICATE_WINDOW)
+        self.update_subscriptions()
 
     @property
     def topic(self) -> str:
         """Name of the topic, expanded and remapped."""
         return self._node.resolve_topic_name(self._topic)
 
-    def follow(self) -> None:
-        """Subscribe as the publishers of the moment ask for; keep what is right already."""
-        wanted = self._pinned or qos.subscriptions_for(self._offers())
-        if not wanted and self._subscriptions:
+    def update_subscriptions(self) -> None:
+        """Match the subscriptions to the current publishers; keep those that still fit."""
+        requested = self._fixed_qos or qos.requested_qos(self._offered_qos())
+        if not requested and self._subscriptions:
             return
-        # With nobody there yet: as a volatile publisher needs it, whose clouds come only once.
-        wanted = wanted or ((qos.RELIABLE, qos.VOLATILE),)
-        profiles = [qos.input_profile(offer, self._overrides) for offer in wanted]
-        by_offer = {(p.reliability, p.durability): p for p in profiles}
-        for offer in by_offer.keys() - self._subscriptions.keys():
-            self._subscriptions[offer] = self._node.create_subscription(
-                PointCloud2, self._topic, partial(self._on_cloud, offer), by_offer[offer],
-                event_callbacks=self._events())
-        for offer in self._subscriptions.keys() - by_offer.keys():
-            self._node.destroy_subscription(self._subscriptions.pop(offer))
+        # Without publishers subscribe as to a volatile one, whose clouds cannot be had later.
+        requested = requested or ((qos.RELIABLE, qos.VOLATILE),)
+        profiles = [qos.input_profile(pair, self._overrides) for pair in requested]
+        by_pair = {(p.reliability, p.durability): p for p in profiles}
+        for pair in by_pair.keys() - self._subscriptions.keys():
+            self._subscriptions[pair] = self._node.create_subscription(
+                PointCloud2, self._topic, partial(self._receive, pair), by_pair[pair],
+                event_callbacks=self._event_callbacks())
+        for pair in self._subscriptions.keys() - by_pair.keys():
+            self._node.destroy_subscription(self._subscriptions.pop(pair))
 
     def close(self) -> None:
         """Unsubscribe."""
@@ -100,30 +101,36 @@ class CloudInput:
             self._node.destroy_subscription(subscription)
         self._subscriptions.clear()
 
-    def _events(self) -> SubscriptionEventCallbacks:
-        """Warn of publishers that do not match, but not when following them will change that."""
-        if self._pinned:
+    def _event_callbacks(self) -> SubscriptionEventCallbacks:
+        """
+        Return the callbacks that warn about publishers of incompatible QoS.
+
+        With `auto` only an override can make a lasting incompatibility: any other ends with the
+        next `update_subscriptions`. With a fixed `input_qos` rclpy's own warning is used.
+        """
+        if self._fixed_qos:
             return SubscriptionEventCallbacks()
-        return SubscriptionEventCallbacks(incompatible_qos=self._on_mismatch,
+        return SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos,
                                           use_default_callbacks=False)
 
-    def _on_mismatch(self, event: Any) -> None:
+    def _on_incompatible_qos(self, event: Any) -> None:
         policy = QoSPolicyKind(event.last_policy_kind).name.lower()
         if policy in self._overrides:
             self._node.get_logger().warning(
-                f'nothing comes from a publisher on {self.topic}: its QoS is incompatible with '
-                f'the {policy} that qos_overrides pins, {self._overrides[policy]}')
+                f'no clouds can be received from a publisher on {self.topic}: its QoS is '
+                f'incompatible with the {policy} that qos_overrides sets, '
+                f'{self._overrides[policy]}')
 
-    def _offers(self) -> list[Offer]:
+    def _offered_qos(self) -> list[QosPair]:
         return [(info.qos_profile.reliability, info.qos_profile.durability)
                 for info in self._node.get_publishers_info_by_topic(self._topic)
                 if info.topic_type == POINT_CLOUD]
 
-    def _on_cloud(self, offer: Offer, cloud: PointCloud2) -> None:
-        """Hand a cloud on, unless another subscription has brought the same one before."""
-        for pair in self._unpaired:
-            if pair[0] != offer and pair[1] == cloud:
-                self._unpaired.remove(pair)
+    def _receive(self, pair: QosPair, cloud: PointCloud2) -> None:
+        """Pass a cloud on, unless another subscription has received the same one before."""
+        for recent in self._recent:
+            if recent[0] != pair and recent[1] == cloud:
+                self._recent.remove(recent)
                 return
-        self._unpaired.append((offer, cloud))
-        self._receive(cloud)
+        self._recent.append((pair, cloud))
+        self._on_cloud(cloud)

@@ -1,4 +1,4 @@
-"""PointCloud2 messages that the nodes send."""
+"""The PointCloud2 messages that the nodes publish."""
 
 from __future__ import annotations
 
@@ -7,54 +7,57 @@ from typing import Any
 
 from mask3d_core.colors import faded_colors
 from mask3d_core.scan import Scan
-from mask3d_ros.answer import Answer
+from mask3d_ros.result import SegmentationResult
 import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
 DATATYPES = {'f4': PointField.FLOAT32, 'u4': PointField.UINT32}
-AXES = [('x', '<f4'), ('y', '<f4'), ('z', '<f4')]
-COLOR = ('rgb', '<f4')
-LABELLED = np.dtype([*AXES, COLOR, ('label', '<u4'), ('instance', '<u4'), ('score', '<f4')])
+XYZ_FIELDS = [('x', '<f4'), ('y', '<f4'), ('z', '<f4')]
+RGB_FIELD = ('rgb', '<f4')
+LABELLED_DTYPE = np.dtype([
+    *XYZ_FIELDS, RGB_FIELD, ('label', '<u4'), ('instance', '<u4'), ('score', '<f4')])
+"""Fields of the labelled cloud."""
 
 
-def labelled_cloud(answer: Answer) -> PointCloud2:
+def labelled_cloud(result: SegmentationResult) -> PointCloud2:
     """
-    Return the cloud of an answer, painted and labelled.
+    Return the input cloud with the colour, label, id and score of each point's instance.
 
-    Row by row it is the input cloud: same header, same width and height; points that were not
-    finite are NaN. Fields: x y z FLOAT32; rgb packed in FLOAT32, the colour of the point's best
-    instance or, for points of none, its own faded to grey; label UINT32, class id; instance
-    UINT32, id; score FLOAT32. The last three are 0 for points of no instance.
+    Header, width, height and the order of the points are those of the input; points that are not
+    finite become NaN. Fields: x y z FLOAT32; rgb packed in FLOAT32; label UINT32, class id;
+    instance UINT32, id; score FLOAT32. A point of several instances belongs to the one of highest
+    score. Points of no instance have their own colour faded to grey, and 0 in the last three.
     """
-    scan, instances = answer.scan, answer.instances
-    best = instances.point_instance()[scan.kept]  # [N] -> index, -1 for none
+    scan, instances = result.scan, result.instances
+    best = instances.point_instance()[scan.kept]  # [N], row of the instance or -1
     assigned = best >= 0
     color = faded_colors(scan.color, len(scan))
-    color[assigned] = answer.colors[best[assigned]]
-    points = _points(scan.xyz, LABELLED)
-    _paint(points, color)
-    # Index -1 takes the last entry of these tables, which stands for none.
+    color[assigned] = result.colors[best[assigned]]
+    points = _points(scan.xyz, LABELLED_DTYPE)
+    _pack_rgb(points, color)
+    # index -1 selects the appended 0
     points['label'] = np.append(instances.class_id, 0)[best]
-    points['instance'] = np.append(answer.ids, 0)[best]
+    points['instance'] = np.append(result.ids, 0)[best]
     points['score'] = np.append(instances.score, 0)[best]
     rows = points
     if len(scan) < scan.input_size:
-        rows = np.zeros(scan.input_size, LABELLED)
+        rows = np.zeros(scan.input_size, LABELLED_DTYPE)
         for axis in 'xyz':
             rows[axis] = np.nan
         rows[scan.kept] = points
-    message = _message(answer.cloud.header, rows, answer.cloud.height, answer.cloud.width)
+    message = _message(result.cloud.header, rows, result.cloud.height, result.cloud.width)
     message.is_dense = len(scan) == scan.input_size
     return message
 
 
 def scan_cloud(header: Header, scan: Scan) -> PointCloud2:
-    """Return the finite points of a scan as a cloud: x y z FLOAT32, and rgb if it has colour."""
-    points = _points(scan.xyz, np.dtype(AXES if scan.color is None else [*AXES, COLOR]))
+    """Return the finite points of a scan as a cloud: x y z FLOAT32, and rgb if there is colour."""
+    fields = XYZ_FIELDS if scan.color is None else [*XYZ_FIELDS, RGB_FIELD]
+    points = _points(scan.xyz, np.dtype(fields))
     if scan.color is not None:
-        _paint(points, np.rint(scan.color * 255).astype(np.uint8))
+        _pack_rgb(points, np.rint(scan.color * 255).astype(np.uint8))
     message = _message(header, points, 1, len(points))
     message.is_dense = True
     return message
@@ -62,9 +65,9 @@ def scan_cloud(header: Header, scan: Scan) -> PointCloud2:
 
 def as_bytes(rows: NDArray[Any]) -> array.array[int]:
     """
-    Return the bytes of an array as the type that rclpy takes over unchecked.
+    Return the bytes of an array as `array.array`, the one type that rclpy does not validate.
 
-    For 20 MB that is 4 to 13 ms; with `bytes` or a numpy array rclpy looks at every value, which
+    That takes 4 to 13 ms for 20 MB. With `bytes` or a numpy array rclpy checks every value, which
     takes more than a second.
     """
     data = array.array('B')
@@ -74,13 +77,13 @@ def as_bytes(rows: NDArray[Any]) -> array.array[int]:
 
 def _points(xyz: NDArray[np.floating], dtype: np.dtype[Any]) -> NDArray[Any]:
     points = np.zeros(len(xyz), dtype)
-    for place, axis in enumerate('xyz'):
-        points[axis] = xyz[:, place]
+    for column, axis in enumerate('xyz'):
+        points[axis] = xyz[:, column]
     return points
 
 
-def _paint(points: NDArray[Any], color: NDArray[np.uint8]) -> None:
-    """Pack colours [N, 3] into the bits of the field rgb: 0x00RRGGBB, never a NaN."""
+def _pack_rgb(points: NDArray[Any], color: NDArray[np.uint8]) -> None:
+    """Write colours [N, 3] to the field rgb, packed as 0x00RRGGBB; these bits are never a NaN."""
     red, green, blue = color.astype(np.uint32).T
     points['rgb'] = (red << 16 | green << 8 | blue).view(np.float32)
 

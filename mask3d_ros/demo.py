@@ -1,4 +1,4 @@
-"""The demo: a real scan through the real nodes over real DDS; `python -m mask3d_ros.demo`."""
+"""The demo: play a scan, segment it and receive the results, in three processes over DDS."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from mask3d_core.scan import Scan
 from mask3d_core.weights.shipped import shipped_weights
 from mask3d_ros.messages import instances_from
 from mask3d_ros.msg import InstanceArray
-from mask3d_ros.node_process import NodeProcess
-from mask3d_ros.qos import latched
+from mask3d_ros.node_subprocess import NodeSubprocess
+from mask3d_ros.qos import latched_profile
 import numpy as np
 import rclpy
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 SCAN = Path('demo', 'office.ply')
-"""The bundled scan, in the source tree or in the share of an installation."""
+"""The bundled scan, below the source tree or the share folder of an installation."""
 TOPICS = {'cloud_map': PointCloud2, 'segment_node/instances': InstanceArray,
           'segment_node/markers': MarkerArray, 'segment_node/cloud': PointCloud2}
-LOG_TAIL = 3000
-"""Characters of a node's log to show when something went wrong."""
+LOG_TAIL_CHARACTERS = 3000
+"""Characters of a node's log that an error message shows."""
 
 
 def bundled_scan() -> Path:
-    """Return where the bundled scan is, or where it would be in the source tree."""
+    """Return the path of the bundled scan; if it is missing, its path in the source tree."""
     prefixes = os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
     shares = [Path(prefix, 'share', 'mask3d_ros') for prefix in prefixes if prefix]
     tree = Path(__file__).resolve().parent.parent
@@ -44,17 +44,18 @@ def bundled_scan() -> Path:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the demo; return 0, or 1 after one sentence that says what failed."""
+    """Run the demo; return 0, or 1 after an error message."""
     parser = argparse.ArgumentParser(
         'python -m mask3d_ros.demo', description='Play a scan with map_player, segment it with '
-        'segment_node, and show what arrives in a third process.')
+        'segment_node, and receive the results in a third process.')
     parser.add_argument('--output', type=Path, default=Path('out/demo'), metavar='DIR')
     parser.add_argument('--scan', type=Path, default=bundled_scan(), metavar='FILE',
                         help='.ply, .pcd, .npz or a bag of one cloud; default: the bundled scan')
     parser.add_argument('--weights', type=Path, metavar='FILE',
-                        help='default: those that ship with the package')
+                        help='default: the weights that ship with the package')
     parser.add_argument('--score-threshold', type=float, default=0.3, metavar='S',
-                        help='what is less sure is not shown (default: 0.3; the node alone: 0)')
+                        help='discard instances with a lower score (default: 0.3; the default of '
+                             'the node: 0)')
     parser.add_argument('--timeout', type=float, default=120.0, metavar='SECONDS')
     options = parser.parse_args(arguments)
     try:
@@ -72,14 +73,14 @@ def _run(options: argparse.Namespace) -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     messages = _play(options, {'weights': str(options.weights or shipped_weights()),
                                'score_threshold': options.score_threshold})
-    cloud, found = messages['cloud_map'], messages['segment_node/instances']
-    if found.header != cloud.header:
-        raise InputError('the node answered another cloud than the one that was played')
+    cloud, message = messages['cloud_map'], messages['segment_node/instances']
+    if message.header != cloud.header:
+        raise InputError('the node segmented another cloud than the one that was played')
     scan = decode_pointcloud2(cloud)
-    instances = instances_from(found, scan)
-    print(_table(found))
-    print(_latency(found))
-    print(f'arrived over DDS: {len(found.instances)} instances, '
+    instances = instances_from(message, scan)
+    print(_instance_table(message))
+    print(_stage_table(message))
+    print(f'received over DDS: {len(message.instances)} instances, '
           f'{len(messages["segment_node/markers"].markers)} markers, a labelled cloud of '
           f'{messages["segment_node/cloud"].width} points')
     for path in _write(options, scan, instances):
@@ -88,13 +89,13 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _play(options: argparse.Namespace, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Start the nodes, and return one message of each topic, by its name."""
-    # A namespace of our own: a robot's nodes on this machine neither see the demo nor disturb it.
+    """Start the nodes and return one message of each topic, by topic name."""
+    # a separate namespace, so that nodes of a robot on this machine and the demo do not interact
     namespace = f'/mask3d_demo_{os.getpid()}'
     names = {'__ns': namespace, 'points': 'cloud_map'}
-    player = NodeProcess('map_player', options.output / 'map_player.log',
+    player = NodeSubprocess('map_player', options.output / 'map_player.log',
                          {'file': str(options.scan)}, names)
-    with player, NodeProcess('segment_node', options.output / 'segment_node.log', parameters,
+    with player, NodeSubprocess('segment_node', options.output / 'segment_node.log', parameters,
                              names) as node:
         messages = _receive(namespace, (player, node), options.timeout)
         for process in (node, player):
@@ -104,8 +105,9 @@ def _play(options: argparse.Namespace, parameters: Mapping[str, Any]) -> dict[st
     return messages
 
 
-def _receive(namespace: str, processes: Sequence[NodeProcess], timeout: float) -> dict[str, Any]:
-    """Wait for one message of each topic; raise InputError with the logs if none comes."""
+def _receive(namespace: str, processes: Sequence[NodeSubprocess], timeout: float,
+             ) -> dict[str, Any]:
+    """Wait for one message of each topic; raise InputError with the logs if one is missing."""
     messages: dict[str, Any] = {}
     rclpy.init(args=[])
     try:
@@ -113,7 +115,7 @@ def _receive(namespace: str, processes: Sequence[NodeProcess], timeout: float) -
         for topic, kind in TOPICS.items():
             node.create_subscription(
                 kind, topic, lambda message, topic=topic: messages.update({topic: message}),
-                latched())
+                latched_profile())
         deadline = time.monotonic() + timeout
         while len(messages) < len(TOPICS):
             rclpy.spin_once(node, timeout_sec=0.2)
@@ -125,7 +127,7 @@ def _receive(namespace: str, processes: Sequence[NodeProcess], timeout: float) -
                     raise InputError(f'{process.module} reports an error:\n{_tail(process)}')
             if time.monotonic() > deadline:
                 missing = ', '.join(topic for topic in TOPICS if topic not in messages)
-                raise InputError(f'nothing came on {missing} within {timeout:g} s:\n'
+                raise InputError(f'no message on {missing} within {timeout:g} s:\n'
                                  + '\n'.join(map(_tail, processes)))
         node.destroy_node()
     finally:
@@ -133,15 +135,15 @@ def _receive(namespace: str, processes: Sequence[NodeProcess], timeout: float) -
     return messages
 
 
-def _tail(process: NodeProcess) -> str:
-    return f'--- {process.log}\n{process.text()[-LOG_TAIL:]}'
+def _tail(process: NodeSubprocess) -> str:
+    return f'--- {process.log}\n{process.text()[-LOG_TAIL_CHARACTERS:]}'
 
 
-def _table(found: InstanceArray) -> str:
-    """Return the instances as a table."""
+def _instance_table(message: InstanceArray) -> str:
+    """Return a table of the instances."""
     lines = [f'{"id":>4}  {"class":<16} {"score":>5} {"points":>8}  {"box centre (m)":^22}  '
              f'{"box size (m)":^20}']
-    for instance in found.instances:
+    for instance in message.instances:
         center, size = instance.box_pose.position, instance.box_size
         lines.append(
             f'{instance.id:>4}  {instance.class_name:<16} {instance.score:>5.2f} '
@@ -150,16 +152,16 @@ def _table(found: InstanceArray) -> str:
     return '\n'.join(lines)
 
 
-def _latency(found: InstanceArray) -> str:
-    """Return the time of each stage as a table."""
-    milliseconds = 1000 * np.asarray(found.stage_seconds)
-    rows = [*zip(found.stage_names, milliseconds), ('all', milliseconds.sum())]
+def _stage_table(message: InstanceArray) -> str:
+    """Return a table of the time of each stage."""
+    milliseconds = 1000 * np.asarray(message.stage_seconds)
+    rows = [*zip(message.stage_names, milliseconds), ('total', milliseconds.sum())]
     return '\n'.join([f'{"stage":<12} {"ms":>8}',
                       *(f'{name:<12} {time:>8.1f}' for name, time in rows)])
 
 
 def _write(options: argparse.Namespace, scan: Scan, instances: Instances) -> list[Path]:
-    """Write the labelled cloud and the picture."""
+    """Write the labelled cloud and the picture; return their paths."""
     cloud, picture = options.output / 'instances.ply', options.output / 'instances.png'
     write_labelled_ply(cloud, scan, instances)
     draw_side_by_side(picture, scan, instances, options.scan.name)

@@ -1,19 +1,21 @@
-"""Errors, told once: the place where the node survives."""
+"""Error handling of the nodes: exceptions are logged with throttling and do not end the node."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 import time
 import traceback
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from mask3d_core.errors import InputError
 
-REPEAT_SECONDS = 10.0
+Value = TypeVar('Value')
+THROTTLE_SECONDS = 10.0
+"""Minimum time between two log lines with the same message."""
 
 
 class Logger(Protocol):
-    """What is used of a ROS logger."""
+    """The part of a ROS logger that is used here."""
 
     def error(self, message: str) -> object:
         """Log an error."""
@@ -21,56 +23,63 @@ class Logger(Protocol):
 
 class ErrorLog:
     """
-    Logs errors; a message that repeats is logged again only after `REPEAT_SECONDS`.
+    Logs errors; a repeated message is logged again only after `THROTTLE_SECONDS`.
 
     Parameters
     ----------
     logger : Logger
-    alive : callable
-        Whether ROS still runs: when it shuts down, everything that uses it fails, as it should.
+    is_ok : callable
+        Whether the ROS context is valid. During shutdown every call into ROS raises; these
+        exceptions are expected and not logged.
     clock : callable
-        Seconds.
+        Returns seconds.
 
     """
 
-    def __init__(self, logger: Logger, alive: Callable[[], bool],
+    def __init__(self, logger: Logger, is_ok: Callable[[], bool],
                  clock: Callable[[], float] = time.monotonic) -> None:
         self._logger = logger
-        self._alive = alive
+        self._is_ok = is_ok
         self._clock = clock
-        self._last = ''
+        self._last_message = ''
         self._last_time = 0.0
         self._repeats = 0
 
-    def survive(self, action: Callable[[], None]) -> bool:
-        """
-        Do something, log what goes wrong, and return whether it went well.
+    def guard(self, action: Callable[[], object]) -> bool:
+        """Run an action, log its exception if it raises one, and return whether it succeeded."""
+        def run() -> bool:
+            action()
+            return True
 
-        An InputError is one sentence for the user. Anything else is a defect of ours or of the
-        device: it is logged with its traceback, and the node goes on to the next cloud. This is
-        the only place that catches everything.
+        return self.value_or(False, run)
+
+    def value_or(self, default: Value, function: Callable[[], Value]) -> Value:
+        """
+        Return what a function returns, or the default after logging the exception it raised.
+
+        An InputError is logged as one sentence for the user. Any other exception is a defect of
+        this package or of the device: it is logged with its traceback, and the node goes on with
+        the next cloud. This is the only place that catches every exception.
         """
         try:
-            action()
+            return function()
         except InputError as error:
             self.log(str(error))
-            return False
         except Exception:  # noqa: BLE001
-            if self._alive():
+            if self._is_ok():
                 self.log('unexpected error, please report it:\n' + traceback.format_exc())
-            return False
-        return True
+        return default
 
     def log(self, message: str) -> None:
-        """Log a message, unless it is the last one again."""
+        """Log a message, unless it repeats the previous one within `THROTTLE_SECONDS`."""
         now = self._clock()
-        if message == self._last and now - self._last_time < REPEAT_SECONDS:
+        if message == self._last_message and now - self._last_time < THROTTLE_SECONDS:
             self._repeats += 1
             return
-        again = message == self._last and self._repeats
-        self._logger.error(f'{message} ({self._repeats} times more)' if again else message)
-        self._last, self._last_time, self._repeats = message, now, 0
+        again = message == self._last_message and self._repeats
+        self._logger.error(f'{message} (repeated {self._repeats} times)' if again else message)
+        self._last_message, self._last_time, self._repeats = message, now, 0
 
-    def forget(self) -> None:
-        """Log the next message in any case: in between, something went well."""
-        self._last = ''
+    def reset(self) -> None:
+        """Log the next message in any case; to be called after a success."""
+        self._last_message = ''

@@ -1,8 +1,8 @@
-"""Play recorded clouds, as a mapping stack would publish them."""
+"""A node that publishes recorded clouds, as a mapping stack would."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 import time
 from typing import Any
@@ -14,9 +14,9 @@ from mask3d_core.files.bag import BAG_SUFFIXES, read_clouds
 from mask3d_core.scan import Scan
 from mask3d_ros import parameters
 from mask3d_ros.clouds import as_bytes, scan_cloud
-from mask3d_ros.parameters import Row
-from mask3d_ros.process import run_node
-from mask3d_ros.qos import latched, overridable
+from mask3d_ros.parameters import ParameterSpec
+from mask3d_ros.qos import latched_profile, overriding_options
+from mask3d_ros.run_node import run_node
 import numpy as np
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -24,20 +24,30 @@ from rclpy.timer import Timer
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
-LOOP_SECONDS = 1.0
-"""Before a recording starts again, unless `rate` says otherwise."""
+LOOP_INTERVAL_SECONDS = 1.0
+"""Time between the last cloud and the first one of the next loop, if `rate` is 0."""
 
-MAP_PLAYER: tuple[Row, ...] = (
-    Row('file', '', 'Path of a .ply, .pcd or .npz file, of a .mcap or .db3 file, or of the folder '
-        'of a ROS 2 bag.', when='start'),
-    Row('topic', '', 'Topic of the bag; empty: its only PointCloud2 topic.', when='start'),
-    Row('frame_id', '', "Frame of the clouds; empty: as recorded, and 'map' for files that record "
-        'none.', when='start'),
-    Row('rate', 0.0, 'Clouds per second; 0: as recorded.', (0.0, 1000.0), when='start'),
-    Row('loop', False, 'Start again at the end. Otherwise the last cloud stays latched.',
-        when='start'),
+MAP_PLAYER_PARAMETERS: tuple[ParameterSpec, ...] = (
+    ParameterSpec(
+        'file', '', 'Path of a .ply, .pcd or .npz file, of a .mcap or .db3 file, or of the '
+        'folder of a ROS 2 bag.', takes_effect='start'),
+    ParameterSpec(
+        'topic', '', 'Topic of the bag; empty: its only PointCloud2 topic.',
+        takes_effect='start'),
+    ParameterSpec(
+        'frame_id', '', "Frame of the clouds; empty: as recorded, or 'map' for files that record "
+        'none.', takes_effect='start'),
+    ParameterSpec(
+        'rate', 0.0, 'Clouds per second; 0: the recorded timing.', (0.0, 1000.0),
+        takes_effect='start'),
+    ParameterSpec(
+        'loop', False, 'Start again after the last cloud; false: the last cloud stays latched.',
+        takes_effect='start'),
 )
 """All parameters of `map_player`."""
+
+StampedCloud = tuple[float, PointCloud2]
+"""Recorded time in seconds, and the cloud."""
 
 
 class MapPlayer(Node):
@@ -49,26 +59,27 @@ class MapPlayer(Node):
 
     def __init__(self) -> None:
         super().__init__('map_player')
-        parameters.declare(self, MAP_PLAYER)
-        self._values = parameters.values(self, MAP_PLAYER)
+        parameters.declare(self, MAP_PLAYER_PARAMETERS)
+        self._values = parameters.values(self, MAP_PLAYER_PARAMETERS)
         if not self._values['file']:
             raise InputError('parameter file is empty: expected the path of a cloud or a bag, '
                              'as in -p file:=scan.ply')
         self._file = Path(self._values['file']).expanduser()
-        self._publisher = self.create_publisher(PointCloud2, 'cloud_map', latched(),
-                                                qos_overriding_options=overridable())
+        self._publisher = self.create_publisher(PointCloud2, 'cloud_map', latched_profile(),
+                                                qos_overriding_options=overriding_options())
         self._is_bag = self._file.is_dir() or self._file.suffix.lower() in BAG_SUFFIXES
         self._scan: Scan | None = None
-        self._clouds = self._timed_clouds()
+        self._clouds = delayed_clouds(self._bag_clouds if self._is_bag else self._file_cloud,
+                                      self._values['rate'], self._values['loop'])
         self._count = 0
-        self._due = 0.0  # of the next cloud, by the steady clock
+        self._next_time = 0.0  # when the next cloud is due, by the steady clock
 
     def play(self) -> None:
-        """Publish the first cloud, and go on from a timer."""
+        """Publish the first cloud, and the others from a timer."""
         first = next(self._clouds, None)
         if first is None:
             raise InputError(f'{self._file}: the topic has no messages')
-        self._due = time.monotonic()
+        self._next_time = time.monotonic()
         self._publish(first[1])
         self._schedule()
 
@@ -82,12 +93,12 @@ class MapPlayer(Node):
             f'{cloud.header.frame_id!r} on {self._publisher.topic_name}')
 
     def _schedule(self) -> None:
-        """Read ahead, and publish the next cloud when it is time."""
+        """Read the next cloud in advance, and publish it when it is due."""
         following = next(self._clouds, None)
         if following is None:
             self.get_logger().info('end of the recording; the last cloud stays latched')
             return
-        seconds, cloud = following
+        delay, cloud = following
         timer: Timer
 
         def publish() -> None:
@@ -95,38 +106,51 @@ class MapPlayer(Node):
             self._publish(cloud)
             self._schedule()
 
-        now = time.monotonic()  # reading took a while
-        self._due = max(self._due + seconds, now)
-        timer = self.create_timer(self._due - now, publish,
+        now = time.monotonic()  # reading may have taken longer than the delay
+        self._next_time = max(self._next_time + delay, now)
+        timer = self.create_timer(self._next_time - now, publish,
                                   clock=Clock(clock_type=ClockType.STEADY_TIME))
 
-    def _timed_clouds(self) -> Iterator[tuple[float, PointCloud2]]:
-        """Give each cloud with the seconds to wait before it."""
-        rate = self._values['rate']
-        while True:
-            seconds, previous = LOOP_SECONDS, None
-            for stamp, cloud in self._bag() if self._is_bag else self._map():
-                if previous is not None:
-                    seconds = max(stamp - previous, 0.0)
-                previous = stamp
-                yield 1 / rate if rate else seconds, cloud
-            if previous is None or not self._values['loop']:
-                return
-
-    def _bag(self) -> Iterator[tuple[float, PointCloud2]]:
-        """Give the clouds of a bag with their stamps."""
+    def _bag_clouds(self) -> Iterator[StampedCloud]:
+        """Yield the clouds of a bag with their recorded times."""
         for stamp, frame, message in read_clouds(self._file, self._values['topic'] or None):
             yield stamp, _cloud_message(message, self._values['frame_id'] or frame)
 
-    def _map(self) -> Iterator[tuple[float, PointCloud2]]:
-        """Give the cloud of another file."""
+    def _file_cloud(self) -> Iterator[StampedCloud]:
+        """Yield the one cloud of a file that is not a bag."""
         if self._scan is None:
             self._scan = read_scan(self._file, self._values['topic'] or None)
         yield 0.0, scan_cloud(Header(frame_id=self._values['frame_id'] or 'map'), self._scan)
 
 
+def delayed_clouds(read: Callable[[], Iterable[StampedCloud]], rate: float, loop: bool,
+                   ) -> Iterator[tuple[float, PointCloud2]]:
+    """
+    Yield each cloud of a recording with the seconds to wait before it.
+
+    Parameters
+    ----------
+    read : callable
+        Reads the recording; called once per loop.
+    rate : float
+        Clouds per second; 0 for the recorded timing.
+    loop : bool
+        Whether to start again after the last cloud; a recording without clouds ends in any case.
+
+    """
+    while True:
+        delay, previous = LOOP_INTERVAL_SECONDS, None
+        for stamp, cloud in read():
+            if previous is not None:
+                delay = max(stamp - previous, 0.0)
+            previous = stamp
+            yield 1 / rate if rate else delay, cloud
+        if previous is None or not loop:
+            return
+
+
 def _cloud_message(recorded: Any, frame_id: str) -> PointCloud2:
-    """Return a cloud as rosbags reads it as a message to publish."""
+    """Convert a message that rosbags has read into one to publish."""
     stamp = recorded.header.stamp
     return PointCloud2(
         header=Header(stamp=Time(sec=stamp.sec, nanosec=stamp.nanosec), frame_id=frame_id),
@@ -139,7 +163,7 @@ def _cloud_message(recorded: Any, frame_id: str) -> PointCloud2:
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the player until it is told to end."""
+    """Run the player until it is interrupted."""
     run_node(MapPlayer, args, start=MapPlayer.play, stop=lambda player: None)
 
 

@@ -1,4 +1,4 @@
-"""InstanceArray messages: made from an answer, and read back."""
+"""Conversion of results to InstanceArray messages, and of these messages to instances."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import math
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
-from mask3d_ros.answer import Answer
 from mask3d_ros.msg import Instance, InstanceArray
+from mask3d_ros.result import SegmentationResult
 import numpy as np
 from numpy.typing import NDArray
 from std_msgs.msg import ColorRGBA
 
 
-def instance_array(answer: Answer) -> InstanceArray:
-    """Return the instances of an answer as a message, best score first."""
+def instance_array(result: SegmentationResult) -> InstanceArray:
+    """Return the instances of a result as a message, in descending order of score."""
     return InstanceArray(
-        header=answer.cloud.header, cloud_size=answer.instances.num_points,
-        instances=[_instance(answer, index) for index in range(len(answer.instances))],
-        stage_names=list(answer.seconds), stage_seconds=[*map(float, answer.seconds.values())])
+        header=result.cloud.header, cloud_size=result.instances.num_points,
+        instances=[_instance(result, index) for index in range(len(result.instances))],
+        stage_names=list(result.seconds), stage_seconds=[*map(float, result.seconds.values())])
 
 
 def instances_from(message: InstanceArray, scan: Scan) -> Instances:
@@ -32,36 +32,36 @@ def instances_from(message: InstanceArray, scan: Scan) -> Instances:
     ----------
     message : InstanceArray
     scan : Scan
-        Of the cloud that the message answers; the axis-aligned boxes come from there.
+        The scan of the segmented cloud; the axis-aligned boxes are computed from its points.
 
     """
-    found = message.instances
+    messages = message.instances
     xyz = np.full((scan.input_size, 3), np.nan)
     xyz[scan.kept] = scan.xyz
-    rows = [np.asarray(instance.point_indices, np.int64) for instance in found]
-    masks = np.zeros((len(found), message.cloud_size), bool)
+    rows = [np.asarray(instance.point_indices, np.int64) for instance in messages]
+    masks = np.zeros((len(messages), message.cloud_size), bool)
     for mask, points in zip(masks, rows):
         mask[points] = True
     corners = np.array([(xyz[points].min(axis=0), xyz[points].max(axis=0)) for points in rows],
                        np.float64).reshape(-1, 2, 3)
     return Instances(
         masks=np.packbits(masks, axis=1), num_points=message.cloud_size,
-        class_id=np.array([instance.class_id for instance in found], np.int32),
-        score=np.array([instance.score for instance in found], np.float32),
-        class_names={instance.class_id: instance.class_name for instance in found},
-        class_colors={instance.class_id: _rgb(instance.color) for instance in found},
-        centroid=_vectors([instance.centroid for instance in found]),
+        class_id=np.array([instance.class_id for instance in messages], np.int32),
+        score=np.array([instance.score for instance in messages], np.float32),
+        class_names={instance.class_id: instance.class_name for instance in messages},
+        class_colors={instance.class_id: _rgb(instance.color) for instance in messages},
+        centroid=_vectors([instance.centroid for instance in messages]),
         box_center=corners.mean(axis=1), box_size=corners[:, 1] - corners[:, 0],
-        upright_center=_vectors([instance.box_pose.position for instance in found]),
-        upright_size=_vectors([instance.box_size for instance in found]),
+        upright_center=_vectors([instance.box_pose.position for instance in messages]),
+        upright_size=_vectors([instance.box_size for instance in messages]),
         upright_yaw=np.array([2 * math.atan2(instance.box_pose.orientation.z,
                                              instance.box_pose.orientation.w)
-                              for instance in found]),
+                              for instance in messages]),
         seconds=dict(zip(message.stage_names, message.stage_seconds)))
 
 
 def box_pose(instances: Instances, index: int) -> Pose:
-    """Return pose of the upright box of one instance: its centre, turned about z."""
+    """Return the pose of an instance's upright box: its centre, rotated about z by its yaw."""
     half = float(instances.upright_yaw[index]) / 2
     return Pose(position=point(instances.upright_center[index]),
                 orientation=Quaternion(z=math.sin(half), w=math.cos(half)))
@@ -88,14 +88,14 @@ def _rgb(message: ColorRGBA) -> tuple[int, int, int]:
     return round(255 * message.r), round(255 * message.g), round(255 * message.b)
 
 
-def _instance(answer: Answer, index: int) -> Instance:
-    instances = answer.instances
+def _instance(result: SegmentationResult, index: int) -> Instance:
+    instances = result.instances
     rows = instances.points(index).astype(np.uint32)
     x, y, z = instances.upright_size[index].tolist()
     return Instance(
-        id=int(answer.ids[index]), class_id=int(instances.class_id[index]),
+        id=int(result.ids[index]), class_id=int(instances.class_id[index]),
         class_name=instances.name(index), score=float(instances.score[index]),
         box_pose=box_pose(instances, index), box_size=Vector3(x=x, y=y, z=z),
         centroid=point(instances.centroid[index]), num_points=len(rows),
-        # array.array is the one type that rclpy does not check value by value.
-        point_indices=array.array('I', rows.tobytes()), color=color(answer.colors[index]))
+        # array.array is the one type that rclpy does not validate value by value
+        point_indices=array.array('I', rows.tobytes()), color=color(result.colors[index]))

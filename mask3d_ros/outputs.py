@@ -1,4 +1,4 @@
-"""The outputs: latched topics, each built only when someone listens to it."""
+"""The output topics: latched, and a message is built only for topics that have subscribers."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from mask3d_core.errors import InputError
-from mask3d_ros.answer import Answer
 from mask3d_ros.clouds import labelled_cloud
 from mask3d_ros.markers import marker_array
 from mask3d_ros.messages import instance_array
 from mask3d_ros.msg import InstanceArray
-from mask3d_ros.qos import latched, overridable
+from mask3d_ros.qos import latched_profile, overriding_options
+from mask3d_ros.result import SegmentationResult
 from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from sensor_msgs.msg import PointCloud2
@@ -28,47 +28,48 @@ class Output:
     topic : str
     message_type : class
     build : callable
-        Makes the message of an answer.
+        Builds the message from a result.
 
     Raises
     ------
     InputError
-        For overrides that are no policies.
+        If `qos_overrides` has a value that is not a policy.
 
     """
 
     def __init__(self, node: LifecycleNode, topic: str, message_type: type,
-                 build: Callable[[Answer], Any]) -> None:
+                 build: Callable[[SegmentationResult], Any]) -> None:
         self._node = node
         self._build = build
-        self._sent: Answer | None = None
+        self._published: SegmentationResult | None = None
         try:
             self._publisher: LifecyclePublisher[Any] = node.create_lifecycle_publisher(
-                message_type, topic, latched(), qos_overriding_options=overridable())
+                message_type, topic, latched_profile(),
+                qos_overriding_options=overriding_options())
         except (RuntimeError, InvalidParameterTypeException) as error:
             raise InputError(f'qos_overrides of {topic}: {error}') from error
 
-    def wanted(self) -> bool:
-        """Return whether someone listens."""
+    def has_subscribers(self) -> bool:
+        """Return whether the topic has subscribers."""
         return self._publisher.get_subscription_count() > 0
 
-    def lacks(self, answer: Answer) -> bool:
-        """Return whether someone listens and has not been sent this answer."""
-        return self._sent is not answer and self.wanted()
+    def needs_update(self, result: SegmentationResult) -> bool:
+        """Return whether the topic has subscribers and this result was not published on it."""
+        return self._published is not result and self.has_subscribers()
 
-    def update(self, answer: Answer) -> None:
-        """Publish an answer that someone lacks; late subscribers get it, too."""
-        if self.lacks(answer):
-            self._sent = answer
-            self._publisher.publish(self._build(answer))
+    def update(self, result: SegmentationResult) -> None:
+        """Publish a result if needed; as the topic is latched, late subscribers receive it."""
+        if self.needs_update(result):
+            self._published = result
+            self._publisher.publish(self._build(result))
 
     def close(self) -> None:
-        """Remove the topic; what was latched is gone."""
+        """Destroy the publisher, and with it the latched message."""
         self._node.destroy_lifecycle_publisher(self._publisher)
 
 
 def create_outputs(node: LifecycleNode) -> Iterator[Output]:
-    """Create the outputs of the segment_node, one by one: each is there when the next fails."""
+    """Create the outputs of `segment_node` one by one: if one fails, the caller has the others."""
     yield Output(node, '~/instances', InstanceArray, instance_array)
     yield Output(node, '~/markers', MarkerArray, marker_array)
     yield Output(node, '~/cloud', PointCloud2, labelled_cloud)

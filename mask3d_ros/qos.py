@@ -1,4 +1,4 @@
-"""Quality of service: take clouds as they are offered, give results to whoever comes late."""
+"""Quality of service: inputs match their publishers, outputs are latched for late subscribers."""
 
 from __future__ import annotations
 
@@ -9,63 +9,67 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 BEST_EFFORT, RELIABLE = ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE
-LATCHED, VOLATILE = DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.VOLATILE
+TRANSIENT_LOCAL, VOLATILE = DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.VOLATILE
 
-Offer = tuple[ReliabilityPolicy, DurabilityPolicy]
-"""The two policies that decide whether a publisher and a subscription match."""
+QosPair = tuple[ReliabilityPolicy, DurabilityPolicy]
+"""Reliability and durability: the policies that decide whether two endpoints are compatible."""
 
-INPUT_QOS: Mapping[str, tuple[Offer, ...]] = {
+INPUT_QOS: Mapping[str, tuple[QosPair, ...]] = {
     'auto': (),
     'reliable': ((RELIABLE, VOLATILE),),
     'best_effort': ((BEST_EFFORT, VOLATILE),),
-    'transient_local': ((RELIABLE, LATCHED),),
+    'transient_local': ((RELIABLE, TRANSIENT_LOCAL),),
 }
-"""Choices of the parameter `input_qos`, and the subscriptions each of them makes."""
+"""Choices of the parameter `input_qos`, and the subscriptions of each; `auto` matches them to the
+publishers."""
 
-OVERRIDABLE = (QoSPolicyKind.RELIABILITY, QoSPolicyKind.DURABILITY, QoSPolicyKind.HISTORY,
-               QoSPolicyKind.DEPTH)
+OVERRIDABLE_POLICIES = (QoSPolicyKind.RELIABILITY, QoSPolicyKind.DURABILITY, QoSPolicyKind.HISTORY,
+                        QoSPolicyKind.DEPTH)
 
 
-def latched() -> QoSProfile:
-    """Return the profile of every output: reliable, and the last message for late subscribers."""
+def latched_profile() -> QoSProfile:
+    """Return the profile of every output: reliable and transient local, depth 1."""
     return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=RELIABLE,
-                      durability=LATCHED)
+                      durability=TRANSIENT_LOCAL)
 
 
-def overridable() -> QoSOverridingOptions:
+def overriding_options() -> QoSOverridingOptions:
     """Return the policies of an output that `qos_overrides` may change."""
-    return QoSOverridingOptions(OVERRIDABLE)
+    return QoSOverridingOptions(OVERRIDABLE_POLICIES)
 
 
-def subscriptions_for(offers: Iterable[Offer]) -> tuple[Offer, ...]:
+def requested_qos(offered: Iterable[QosPair]) -> tuple[QosPair, ...]:
     """
-    Return the subscriptions that get everything the publishers of a topic offer.
+    Return the QoS of the subscriptions that receive every cloud of a topic's publishers.
 
-    A latched subscription gets the last cloud of latched publishers but nothing of volatile ones,
-    and a volatile one misses what was sent before it came: with publishers of both kinds it takes
-    two subscriptions. A reliable subscription gets nothing of a best-effort publisher.
+    A transient-local subscription is not compatible with a volatile publisher. A volatile one
+    misses what a latched publisher sent before it was created. So publishers of both kinds need
+    two subscriptions. A reliable subscription is not compatible with a best-effort publisher.
     """
-    offers = list(offers)
-    wanted = []
-    for durability in (LATCHED, VOLATILE):
-        reliabilities = {r for r, d in offers if (d == LATCHED) == (durability == LATCHED)}
+    offered = list(offered)
+    requested = []
+    for durability in (TRANSIENT_LOCAL, VOLATILE):
+        # a publisher of unknown durability counts as volatile
+        reliabilities = {r for r, d in offered
+                         if (d == TRANSIENT_LOCAL) == (durability == TRANSIENT_LOCAL)}
         if reliabilities:
-            wanted.append((BEST_EFFORT if BEST_EFFORT in reliabilities else RELIABLE, durability))
-    return tuple(wanted)
+            requested.append(
+                (BEST_EFFORT if BEST_EFFORT in reliabilities else RELIABLE, durability))
+    return tuple(requested)
 
 
-def input_profile(offer: Offer, overrides: Mapping[str, str | int]) -> QoSProfile:
+def input_profile(requested: QosPair, overrides: Mapping[str, str | int]) -> QoSProfile:
     """
-    Return the profile of a subscription; only the newest cloud is ever wanted.
+    Return the profile of an input subscription; depth 1, as only the latest cloud is segmented.
 
     Raises
     ------
     InputError
-        For an override that is no policy.
+        If an override is not a policy.
 
     """
-    profile = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=offer[0],
-                         durability=offer[1])
+    profile = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=requested[0],
+                         durability=requested[1])
     policies = {'reliability': ReliabilityPolicy, 'durability': DurabilityPolicy,
                 'history': HistoryPolicy}
     for kind, value in overrides.items():

@@ -1,4 +1,4 @@
-"""Requests for lifecycle transitions."""
+"""Handling of lifecycle transition requests."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode
 
 
-def refuse_impossible_transitions(node: LifecycleNode) -> None:
+def reject_invalid_transitions(node: LifecycleNode) -> None:
     """
-    Let a node answer requests for transitions its state does not know with failure.
+    Make a node respond with failure to transitions that its current state does not allow.
 
-    rclpy does so since Kilted; before, such a request ends the process.
+    rclpy does so since Kilted; before, such a request raises and ends the process.
     """
     for service in node.services:
         if service.srv_type is ChangeState:

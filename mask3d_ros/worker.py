@@ -1,4 +1,4 @@
-"""The one thread that computes, and the slot where the newest cloud waits for it."""
+"""A worker thread, and the slot in which the latest cloud waits for it."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from typing import Generic, TypeVar
 Item = TypeVar('Item')
 
 
-class Newest(Generic[Item]):
-    """A slot for one item: a newer one replaces it."""
+class LatestSlot(Generic[Item]):
+    """A thread-safe slot for one item; a newer item replaces an older one."""
 
     def __init__(self) -> None:
         self._item: Item | None = None
-        self._replaced = 0
+        self._dropped = 0
         self._lock = threading.Lock()
 
     def put(self, item: Item) -> None:
-        """Store an item; the one that still waited, if any, is dropped and counted."""
+        """Store an item; an item that was still waiting is dropped and counted."""
         with self._lock:
-            self._replaced += self._item is not None
+            self._dropped += self._item is not None
             self._item = item
 
     def take(self) -> tuple[Item | None, int]:
         """Return the item, if any, and how many were dropped since the last call."""
         with self._lock:
             item, self._item = self._item, None
-            replaced, self._replaced = self._replaced, 0
-            return item, replaced
+            dropped, self._dropped = self._dropped, 0
+            return item, dropped
 
     def clear(self) -> None:
-        """Forget the item."""
+        """Discard the item and the count of dropped items."""
         self.take()
 
     def __bool__(self) -> bool:
@@ -40,20 +40,20 @@ class Newest(Generic[Item]):
 
 class Worker:
     """
-    A thread that calls `work` whenever something is due.
+    A thread that calls `work` whenever work is due.
 
     Parameters
     ----------
-    due_in : callable
-        Seconds until there is work: 0 for now, infinity for nothing in sight. Called in the
-        thread, again after every `wake`.
+    seconds_until_due : callable
+        Returns the seconds until work is due: 0 or less for now, infinity if none is expected.
+        Called in the worker thread, again after every `wake`.
     work : callable
-        Does it. Neither raises anything.
+        Does the work, in the worker thread. Neither callable may raise.
 
     """
 
-    def __init__(self, due_in: Callable[[], float], work: Callable[[], None]) -> None:
-        self._due_in = due_in
+    def __init__(self, seconds_until_due: Callable[[], float], work: Callable[[], None]) -> None:
+        self._seconds_until_due = seconds_until_due
         self._work = work
         self._stopping = False
         self._changed = threading.Condition()
@@ -61,12 +61,12 @@ class Worker:
         self._thread.start()
 
     def wake(self) -> None:
-        """Make the thread ask again what is due; returns at once, also while it works."""
+        """Make the thread check again whether work is due; never blocks on running work."""
         with self._changed:
             self._changed.notify()
 
     def stop(self) -> None:
-        """End the thread after the work at hand, and wait for that."""
+        """End the thread after the work in progress; block until it has ended."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
@@ -77,10 +77,10 @@ class Worker:
             self._work()
 
     def _wait(self) -> bool:
-        """Wait for work; return False when there will be none."""
+        """Block until work is due; return False if the thread is to end."""
         with self._changed:
             while not self._stopping:
-                delay = self._due_in()
+                delay = self._seconds_until_due()
                 if delay <= 0:
                     return True
                 self._changed.wait(min(delay, threading.TIMEOUT_MAX))

@@ -24,8 +24,9 @@ FLOORS = {
         8: '__main__ cli commands',
     },
     'mask3d_ros': {
-        5: 'answer cloud_input clouds error_log markers messages msg node_process outputs '
-           'parameters process qos segmentation transitions worker',
+        5: 'cloud_input clouds error_log markers messages msg node_subprocess outputs parameters '
+           'qos result run_node segment_cloud segment_parameters segmentation_worker transitions '
+           'worker',
         6: 'demo map_player segment_node',
     },
 }

@@ -1,4 +1,4 @@
-"""Fixtures of the ROS tests: real nodes in real processes, on a DDS domain of their own."""
+"""Fixtures of the ROS tests: real nodes in subprocesses, in a DDS domain of their own."""
 
 from collections.abc import Iterator
 import importlib.util
@@ -11,14 +11,16 @@ HAS_ROS = importlib.util.find_spec('rclpy') is not None
 collect_ignore_glob = [] if HAS_ROS else ['test_*.py']
 
 if HAS_ROS:
-    # Before anything starts DDS: neither another test run nor a robot shares our topics.
+    # Set before anything starts DDS: no topics are shared with another test run or a robot.
     os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    from mask3d_ros.node_subprocess import NodeSubprocess
+    import rclpy
     from ros_client import Client
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say why nothing of this folder ran."""
+    """Say why no test of this folder ran."""
     if not HAS_ROS:
         terminalreporter.write_line('test/ros: not run, rclpy is not installed')
 
@@ -39,14 +41,39 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope='session')
-def ros() -> Iterator['Client']:
-    """Return the third process of all tests: it publishes, receives and calls services."""
+def context() -> Iterator[None]:
+    """Initialize rclpy in the process of the tests."""
+    rclpy.init(args=[])
+    yield
+    rclpy.try_shutdown()
+
+
+@pytest.fixture(scope='session')
+def session_client(context: None) -> Iterator['Client']:
+    """Return the client of all tests that use the root namespace."""
     with Client() as client:
         yield client
 
 
 @pytest.fixture
-def client(ros: 'Client') -> Iterator['Client']:
-    """Return the third process, without the topics of the tests before."""
-    yield ros
-    ros.forget_topics()
+def client(session_client: 'Client') -> Iterator['Client']:
+    """Return the client, without topics of earlier tests."""
+    yield session_client
+    session_client.forget_topics()
+
+
+@pytest.fixture(scope='session')
+def session_node(weights: Path,
+                 tmp_path_factory: pytest.TempPathFactory) -> Iterator['NodeSubprocess']:
+    """Return the segment_node that tests of several files share: to start one takes seconds."""
+    log = tmp_path_factory.mktemp('node') / 'segment_node.log'
+    with NodeSubprocess('segment_node', log, {'weights': str(weights)}) as process:
+        yield process
+        assert process.stop() == 0, process.text()
+
+
+@pytest.fixture
+def node(session_node: 'NodeSubprocess', client: 'Client', weights: Path) -> 'NodeSubprocess':
+    """Return the shared node: active, default parameters, no earlier clouds or ids."""
+    client.reset(session_node, weights)
+    return session_node

@@ -3,31 +3,31 @@
 from mask3d_core.colors import faded_colors, instance_color
 from mask3d_core.files import decode_pointcloud2
 from mask3d_core.scan import Scan
-from mask3d_ros.clouds import as_bytes, LABELLED, labelled_cloud, scan_cloud
+from mask3d_ros.clouds import as_bytes, labelled_cloud, LABELLED_DTYPE, scan_cloud
 import numpy as np
 from sensor_msgs.msg import PointField
 from std_msgs.msg import Header
-from tiny_answer import tiny_answer
+from tiny_result import tiny_result
 
 
 def test_labelled_cloud_is_the_input_row_by_row() -> None:
-    answer = tiny_answer()
-    message = labelled_cloud(answer)
-    assert message.header == answer.cloud.header
+    result = tiny_result()
+    message = labelled_cloud(result)
+    assert message.header == result.cloud.header
     assert (message.height, message.width) == (2, 5)
     assert message.row_step == 5 * message.point_step and not message.is_dense
-    rows = np.frombuffer(message.data, LABELLED)
+    rows = np.frombuffer(message.data, LABELLED_DTYPE)
     assert len(rows) == 10
     np.testing.assert_array_equal(rows['instance'], [0, 0, 0, 0, 1, 1, 1, 2, 0, 2])
     np.testing.assert_array_equal(rows['label'], [0, 0, 0, 0, 5, 5, 5, 7, 0, 7])
     np.testing.assert_array_equal(rows['score'],
                                   np.float32([0, 0, 0, 0, .9, .9, .9, .4, 0, .4]))
     assert np.isnan(rows['x'][2]) and np.isfinite(np.delete(rows['x'], 2)).all()
-    np.testing.assert_array_equal(rows['z'][answer.scan.kept], answer.scan.xyz[:, 2])
+    np.testing.assert_array_equal(rows['z'][result.scan.kept], result.scan.xyz[:, 2])
 
 
 def test_labelled_cloud_has_the_fields_that_rviz_and_pcl_know() -> None:
-    fields = {field.name: field.datatype for field in labelled_cloud(tiny_answer()).fields}
+    fields = {field.name: field.datatype for field in labelled_cloud(tiny_result()).fields}
     assert fields == {
         'x': PointField.FLOAT32, 'y': PointField.FLOAT32, 'z': PointField.FLOAT32,
         'rgb': PointField.FLOAT32, 'label': PointField.UINT32, 'instance': PointField.UINT32,
@@ -35,13 +35,13 @@ def test_labelled_cloud_has_the_fields_that_rviz_and_pcl_know() -> None:
 
 
 def test_labelled_cloud_paints_instances_and_fades_the_rest() -> None:
-    answer = tiny_answer()
-    painted = decode_pointcloud2(labelled_cloud(answer))
+    result = tiny_result()
+    painted = decode_pointcloud2(labelled_cloud(result))
     paint = np.rint(painted.color * 255).astype(int)
     rows = {int(row): place for place, row in enumerate(painted.kept)}
     assert tuple(paint[rows[4]]) == instance_color(0)
     assert tuple(paint[rows[9]]) == instance_color(1)
-    faded = faded_colors(answer.scan.color, len(answer.scan))
+    faded = faded_colors(result.scan.color, len(result.scan))
     np.testing.assert_array_equal(paint[rows[0]], faded[0])
 
 

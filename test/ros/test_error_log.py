@@ -1,7 +1,7 @@
 """Errors are told once, and never end the node."""
 
 from mask3d_core.errors import InputError
-from mask3d_ros.error_log import ErrorLog, REPEAT_SECONDS
+from mask3d_ros.error_log import ErrorLog, THROTTLE_SECONDS
 import pytest
 
 
@@ -11,7 +11,7 @@ class Recorder:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.now = 0.0
-        self.alive = True
+        self.ok = True
 
     def error(self, message: str) -> None:
         self.lines.append(message)
@@ -24,7 +24,7 @@ def recorder() -> Recorder:
 
 @pytest.fixture
 def log(recorder: Recorder) -> ErrorLog:
-    return ErrorLog(recorder, lambda: recorder.alive, lambda: recorder.now)
+    return ErrorLog(recorder, lambda: recorder.ok, lambda: recorder.now)
 
 
 def refuse() -> None:
@@ -32,18 +32,18 @@ def refuse() -> None:
 
 
 def test_success_says_nothing(log: ErrorLog, recorder: Recorder) -> None:
-    assert log.survive(lambda: None)
+    assert log.guard(lambda: None)
     assert recorder.lines == []
 
 
 def test_the_same_error_is_told_once_and_again_after_a_while(
         log: ErrorLog, recorder: Recorder) -> None:
     for _ in range(5):
-        assert not log.survive(refuse)
+        assert not log.guard(refuse)
     assert recorder.lines == ['cloud is empty']
-    recorder.now = REPEAT_SECONDS + 1
-    log.survive(refuse)
-    assert recorder.lines[1:] == ['cloud is empty (4 times more)']
+    recorder.now = THROTTLE_SECONDS + 1
+    log.guard(refuse)
+    assert recorder.lines[1:] == ['cloud is empty (repeated 4 times)']
 
 
 def test_another_error_is_told_at_once(log: ErrorLog, recorder: Recorder) -> None:
@@ -54,22 +54,22 @@ def test_another_error_is_told_at_once(log: ErrorLog, recorder: Recorder) -> Non
 
 
 def test_after_a_success_it_is_news_again(log: ErrorLog, recorder: Recorder) -> None:
-    log.survive(refuse)
-    log.forget()
-    log.survive(refuse)
+    log.guard(refuse)
+    log.reset()
+    log.guard(refuse)
     assert recorder.lines == ['cloud is empty'] * 2
 
 
 def test_a_defect_comes_with_its_traceback(log: ErrorLog, recorder: Recorder) -> None:
-    assert not log.survive(lambda: {}['missing'])
+    assert not log.guard(lambda: {}['missing'])
     assert 'unexpected error' in recorder.lines[0] and 'KeyError' in recorder.lines[0]
     assert 'test_error_log.py' in recorder.lines[0]
 
 
 def test_what_fails_because_ros_shuts_down_is_no_defect(
         log: ErrorLog, recorder: Recorder) -> None:
-    recorder.alive = False
-    assert not log.survive(lambda: {}['missing'])
+    recorder.ok = False
+    assert not log.guard(lambda: {}['missing'])
     assert recorder.lines == []
 
 
@@ -79,4 +79,4 @@ def test_the_wish_to_end_passes(log: ErrorLog, end: type[BaseException]) -> None
         raise end
 
     with pytest.raises(end):
-        log.survive(interrupt)
+        log.guard(interrupt)

@@ -1,4 +1,4 @@
-"""The launch file: the node it starts, where launch_ros is at hand."""
+"""The launch file and the node it starts; skipped without launch_ros."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ import sys
 from lifecycle_msgs.srv import GetState
 import pytest
 from rcl_interfaces.srv import GetParameters
-from ros_client import Client, room, SECONDS
+from ros_client import Client, room, TIMEOUT_SECONDS
 
 pytest.importorskip('launch_ros', reason='launch_ros is on no package index; it comes with ROS 2')
 
@@ -27,7 +27,7 @@ sys.exit(service.run())
 
 
 class Launched:
-    """The launch file, running; looks like a NodeProcess to the client."""
+    """A running launch file, with the interface of NodeSubprocess that the client uses."""
 
     module = 'segment.launch.py'
 
@@ -40,7 +40,7 @@ class Launched:
 
     @property
     def exit_status(self) -> int | None:
-        """Status launch ended with, None while it runs."""
+        """Exit status of launch; None while it is running."""
         return self._process.poll()
 
     def text(self) -> str:
@@ -48,14 +48,14 @@ class Launched:
         return self.log.read_text(errors='replace')
 
     def stop(self) -> int:
-        """End as Ctrl-C would; return the exit status."""
+        """Interrupt launch as Ctrl-C does; return the exit status."""
         self._process.send_signal(signal.SIGINT)
-        return self._process.wait(SECONDS)
+        return self._process.wait(TIMEOUT_SECONDS)
 
 
 @pytest.fixture
 def launched(tmp_path: Path, weights: Path) -> Iterator[Launched]:
-    """Start the node as another one, in a namespace, on another topic."""
+    """Start the node with another name and input topic, in a namespace."""
     (tmp_path / 'ours.yaml').write_text('/**:\n  ros__parameters:\n    dbscan_eps: 0.5\n')
     running = Launched(tmp_path / 'log.txt', 'cloud:=/mapping/cloud_map', f'weights:={weights}',
                        'device:=cpu', 'name:=finder', 'namespace:=robot',
@@ -65,14 +65,14 @@ def launched(tmp_path: Path, weights: Path) -> Iterator[Launched]:
         running.stop()
 
 
-def test_the_node_answers_the_cloud_it_was_pointed_to(client: Client, launched: Launched,
-                                                      weights: Path) -> None:
+def test_the_node_segments_the_remapped_cloud(client: Client, launched: Launched,
+                                              weights: Path) -> None:
     from mask3d_ros.msg import InstanceArray
 
-    answers = client.receive('/robot/finder/instances', InstanceArray)
+    results = client.receive('/robot/finder/instances', InstanceArray)
     client.publisher(topic='/mapping/cloud_map').publish(room(stamp=7))
-    client.wait(lambda: answers, launched)
-    assert answers[0].header.stamp.sec == 7
+    client.wait(lambda: results, launched)
+    assert results[0].header.stamp.sec == 7
     state = client.call(launched, GetState, '/robot/finder/get_state', GetState.Request())
     assert state.current_state.label == 'active'
     request = GetParameters.Request(names=['weights', 'device', 'dbscan_eps'])
@@ -83,16 +83,17 @@ def test_the_node_answers_the_cloud_it_was_pointed_to(client: Client, launched: 
     assert 'finder' in launched.text() and 'Traceback' not in launched.text()
 
 
-def test_autostart_can_be_left_to_a_manager(client: Client, tmp_path: Path) -> None:
-    running = Launched(tmp_path / 'log.txt', 'autostart:=false')
+def test_without_autostart_the_node_is_unconfigured(client: Client, tmp_path: Path) -> None:
+    running = Launched(tmp_path / 'log.txt', 'autostart:=false', 'namespace:=manual')
     try:
-        state = client.call(running, GetState, '/segment_node/get_state', GetState.Request())
+        state = client.call(running, GetState, '/manual/segment_node/get_state',
+                            GetState.Request())
         assert state.current_state.label == 'unconfigured'
     finally:
         running.stop()
 
 
-def test_a_wrong_argument_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_argument_is_rejected(tmp_path: Path) -> None:
     running = Launched(tmp_path / 'log.txt', 'autostart:=perhaps')
-    assert running._process.wait(SECONDS) == 1
+    assert running._process.wait(TIMEOUT_SECONDS) == 1
     assert 'autostart' in running.text() and "['true', 'false']" in running.text()

@@ -5,12 +5,12 @@ from itertools import pairwise
 from mask3d_ros.markers import EDGES, marker_array
 import numpy as np
 import pytest
-from tiny_answer import tiny_answer
+from tiny_result import tiny_result
 from visualization_msgs.msg import Marker
 
 
 def test_all_old_markers_go_first() -> None:
-    first, *others = marker_array(tiny_answer()).markers
+    first, *others = marker_array(tiny_result()).markers
     assert first.action == Marker.DELETEALL and first.header.frame_id == 'map'
     assert [marker.action for marker in others] == [Marker.ADD] * 4
     assert {marker.header.frame_id for marker in others} == {'map'}
@@ -19,7 +19,7 @@ def test_all_old_markers_go_first() -> None:
 
 
 def test_a_box_has_twelve_edges_of_its_size() -> None:
-    box = marker_array(tiny_answer()).markers[1]
+    box = marker_array(tiny_result()).markers[1]
     assert box.type == Marker.LINE_LIST and len(box.points) == 24
     ends = np.array([(end.x, end.y, end.z) for end in box.points])
     lengths = np.linalg.norm(ends[::2] - ends[1::2], axis=1)
@@ -30,8 +30,8 @@ def test_a_box_has_twelve_edges_of_its_size() -> None:
 
 
 def test_a_label_stands_above_its_box() -> None:
-    answer = tiny_answer()
-    label = marker_array(answer).markers[3]
+    result = tiny_result()
+    label = marker_array(result).markers[3]
     assert label.type == Marker.TEXT_VIEW_FACING and label.text == 'chair 0.90'
     assert label.pose.position.z > 1.7 + 0.3
 

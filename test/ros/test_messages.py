@@ -6,18 +6,18 @@ from mask3d_ros.msg import InstanceArray
 import numpy as np
 import pytest
 from rclpy.serialization import deserialize_message, serialize_message
-from tiny_answer import BOX, OVERLAP, tiny_answer
+from tiny_result import CHAIR_POINTS, TABLE_POINTS, tiny_result
 
 
 def test_values_of_an_instance() -> None:
-    message = instance_array(tiny_answer())
+    message = instance_array(tiny_result())
     assert message.header.frame_id == 'map' and message.header.stamp.sec == 7
     assert message.cloud_size == 10
     chair, table = message.instances
     assert (chair.id, chair.class_id, chair.class_name) == (1, 5, 'chair')
     assert chair.score == pytest.approx(0.9)
-    assert list(chair.point_indices) == BOX and chair.num_points == 3
-    assert list(table.point_indices) == OVERLAP
+    assert list(chair.point_indices) == CHAIR_POINTS and chair.num_points == 3
+    assert list(table.point_indices) == TABLE_POINTS
     assert (chair.box_size.x, chair.box_size.y, chair.box_size.z) == (0.8, 0.1, 0.6)
     position = chair.box_pose.position
     assert (position.x, position.y, position.z) == (1.5, 1.6, 1.7)
@@ -31,19 +31,19 @@ def test_values_of_an_instance() -> None:
 
 
 def test_there_and_back() -> None:
-    answer = tiny_answer()
-    sent = serialize_message(instance_array(answer))
-    back = instances_from(deserialize_message(sent, InstanceArray), answer.scan)
+    result = tiny_result()
+    sent = serialize_message(instance_array(result))
+    back = instances_from(deserialize_message(sent, InstanceArray), result.scan)
     for name in ('masks', 'num_points', 'class_id'):
-        np.testing.assert_array_equal(getattr(back, name), getattr(answer.instances, name))
+        np.testing.assert_array_equal(getattr(back, name), getattr(result.instances, name))
     for name in ('score', 'centroid', 'box_center', 'box_size', 'upright_center', 'upright_size',
                  'upright_yaw'):
-        np.testing.assert_allclose(getattr(back, name), getattr(answer.instances, name),
+        np.testing.assert_allclose(getattr(back, name), getattr(result.instances, name),
                                    rtol=1e-6, atol=1e-6, err_msg=name)
-    assert back.class_names == answer.instances.class_names
+    assert back.class_names == result.instances.class_names
 
 
 def test_no_instances() -> None:
-    answer = tiny_answer()
-    nothing = InstanceArray(header=answer.cloud.header, cloud_size=10)
-    assert len(instances_from(nothing, answer.scan)) == 0
+    result = tiny_result()
+    nothing = InstanceArray(header=result.cloud.header, cloud_size=10)
+    assert len(instances_from(nothing, result.scan)) == 0

@@ -1,4 +1,4 @@
-"""The table of parameters, its file, and the settings made of it."""
+"""The parameter tables, their file and documentation, and the settings of the live ones."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,26 +9,28 @@ from mask3d_core.errors import InputError
 from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.model import ModelConfig
 from mask3d_core.weights.checkpoint import untrained_weights
-from mask3d_ros.parameters import Row, SEGMENT_NODE, Settings
+from mask3d_ros.map_player import MAP_PLAYER_PARAMETERS
+from mask3d_ros.parameters import ParameterSpec
+from mask3d_ros.segment_parameters import SEGMENT_NODE_PARAMETERS, Settings
 import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-ROWS = {row.name: row for row in SEGMENT_NODE}
+SPECS = {spec.name: spec for spec in SEGMENT_NODE_PARAMETERS}
 
 
 def values(**changes: Any) -> dict[str, Any]:
-    return {row.name: row.default for row in SEGMENT_NODE} | changes
+    return {spec.name: spec.default for spec in SEGMENT_NODE_PARAMETERS} | changes
 
 
 def test_the_file_equals_the_table() -> None:
     file = yaml.safe_load((ROOT / 'config' / 'segment.yaml').read_text())
     assert file == {'/**': {'ros__parameters': values()}}
     for name, value in file['/**']['ros__parameters'].items():
-        assert type(value) is type(ROWS[name].default), f'{name}: ROS would refuse the type'
+        assert type(value) is type(SPECS[name].default), f'{name}: ROS would refuse the type'
 
 
-def test_rviz_shows_what_the_node_publishes_and_gets_it_late() -> None:
+def test_rviz_displays_the_outputs_with_latched_subscriptions() -> None:
     displays = yaml.safe_load((ROOT / 'config' / 'segment.rviz').read_text())[
         'Visualization Manager']['Displays']
     topics = {display['Topic']['Value']: display['Topic'] for display in displays
@@ -39,9 +41,9 @@ def test_rviz_shows_what_the_node_publishes_and_gets_it_late() -> None:
 
 def test_the_documentation_names_every_parameter_with_its_default() -> None:
     text = (ROOT / 'docs' / 'node.md').read_text()
-    for row in SEGMENT_NODE:
-        default = f"`'{row.default}'`" if row.default == '' else f'`{_yaml(row.default)}`'
-        assert f'| `{row.name}` | {default} |' in text, f'{row.name} {default}'
+    for spec in (*SEGMENT_NODE_PARAMETERS, *MAP_PLAYER_PARAMETERS):
+        default = f"`'{spec.default}'`" if spec.default == '' else f'`{_yaml(spec.default)}`'
+        assert f'| `{spec.name}` | {default} |' in text, f'{spec.name} {default}'
 
 
 def _yaml(value: Any) -> str:
@@ -59,37 +61,38 @@ def test_settings_take_every_live_value() -> None:
         num_queries=30, max_rate=4.0, max_voxels=0))
     assert settings.extract == ExtractSettings(
         0.5, -1, 20, 0.1, 4, 0.7, classes=('chair',), superpoints=False)
-    assert settings.num_queries == 30 and settings.min_seconds == 0.25 and not settings.track
+    assert settings.num_queries == 30 and settings.min_period == 0.25 and not settings.track
     assert settings.max_voxels == 0
 
 
-def test_each_explains_itself() -> None:
-    for row in SEGMENT_NODE:
-        descriptor = row.descriptor()
+def test_descriptors() -> None:
+    for spec in (*SEGMENT_NODE_PARAMETERS, *MAP_PLAYER_PARAMETERS):
+        descriptor = spec.descriptor()
         assert descriptor.description.endswith('.') and descriptor.additional_constraints
-    assert ROWS['top_k'].descriptor().integer_range[0].from_value == -1
-    assert ROWS['dbscan_eps'].descriptor().floating_point_range[0].to_value == 1000
-    assert ROWS['autostart'].descriptor().read_only
-    assert 'one of auto, reliable' in ROWS['input_qos'].descriptor().additional_constraints
-    assert 'clean up' in ROWS['weights'].descriptor().additional_constraints
+    assert SPECS['top_k'].descriptor().integer_range[0].from_value == -1
+    assert SPECS['dbscan_eps'].descriptor().floating_point_range[0].to_value == 1000
+    assert SPECS['autostart'].descriptor().read_only
+    assert 'one of auto, reliable' in SPECS['input_qos'].descriptor().additional_constraints
+    assert 'clean up' in SPECS['weights'].descriptor().additional_constraints
 
 
-def test_settings_are_checked_for_the_weights() -> None:
+def test_settings_are_checked_against_the_weights() -> None:
     classes = ClassTable((1, 2), ('chair', 'table'), ((0, 0, 0), (255, 255, 255)))
     shape = ModelConfig('Res16UNet14A', num_classes=2, num_queries=10, num_rounds=1)
     sampled = untrained_weights(shape, classes)
-    Settings.of(values(classes=['table'], num_queries=30)).check_for(sampled)
+    Settings.of(values(classes=['table'], num_queries=30)).check_against(sampled)
     with pytest.raises(InputError, match="unknown class 'unicorn'.*chair, table"):
-        Settings.of(values(classes=['unicorn'])).check_for(sampled)
+        Settings.of(values(classes=['unicorn'])).check_against(sampled)
     learned = untrained_weights(replace(shape, queries='learned'), classes)
-    Settings.of(values(num_queries=10)).check_for(learned)
+    Settings.of(values(num_queries=10)).check_against(learned)
     with pytest.raises(InputError, match='10 learned queries: expected 0 or 10'):
-        Settings.of(values(num_queries=30)).check_for(learned)
+        Settings.of(values(num_queries=30)).check_against(learned)
 
 
-@pytest.mark.parametrize(('row', 'value', 'words'), [
-    (ROWS['precision'], 'float8', "precision is 'float8', expected one of float32"),
-    (ROWS['dbscan_eps'], float('nan'), 'dbscan_eps is nan')])
-def test_a_wrong_value_is_refused_with_a_reason(row: Row, value: Any, words: str) -> None:
-    with pytest.raises(InputError, match=words):
-        row.check(value)
+@pytest.mark.parametrize(('spec', 'value', 'message'), [
+    (SPECS['precision'], 'float8', "precision is 'float8', expected one of float32"),
+    (SPECS['dbscan_eps'], float('nan'), 'dbscan_eps is nan')])
+def test_an_invalid_value_is_rejected_with_a_reason(
+        spec: ParameterSpec, value: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        spec.check(value)

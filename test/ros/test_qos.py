@@ -1,47 +1,48 @@
-"""Which subscriptions a topic needs, given what its publishers offer."""
+"""The QoS of input subscriptions, given that of the publishers; overrides; outputs."""
 
 from mask3d_core.errors import InputError
 from mask3d_ros.qos import (
     BEST_EFFORT,
     input_profile,
-    LATCHED,
-    latched,
+    latched_profile,
     RELIABLE,
-    subscriptions_for,
+    requested_qos,
+    TRANSIENT_LOCAL,
     VOLATILE,
 )
 import pytest
 from rclpy.qos import DurabilityPolicy, HistoryPolicy
 
 
-@pytest.mark.parametrize(('offers', 'wanted'), [
+@pytest.mark.parametrize(('offered', 'requested'), [
     ([], []),
-    ([(RELIABLE, LATCHED)], [(RELIABLE, LATCHED)]),
+    ([(RELIABLE, TRANSIENT_LOCAL)], [(RELIABLE, TRANSIENT_LOCAL)]),
     ([(RELIABLE, VOLATILE)], [(RELIABLE, VOLATILE)]),
     ([(BEST_EFFORT, VOLATILE)], [(BEST_EFFORT, VOLATILE)]),
     ([(RELIABLE, VOLATILE), (BEST_EFFORT, VOLATILE)], [(BEST_EFFORT, VOLATILE)]),
-    ([(BEST_EFFORT, VOLATILE), (RELIABLE, LATCHED)],
-     [(RELIABLE, LATCHED), (BEST_EFFORT, VOLATILE)]),
+    ([(BEST_EFFORT, VOLATILE), (RELIABLE, TRANSIENT_LOCAL)],
+     [(RELIABLE, TRANSIENT_LOCAL), (BEST_EFFORT, VOLATILE)]),
     ([(RELIABLE, DurabilityPolicy.UNKNOWN)], [(RELIABLE, VOLATILE)]),
 ])
-def test_subscriptions_for(offers: list, wanted: list) -> None:
-    assert list(subscriptions_for(offers)) == wanted
+def test_requested_qos(offered: list, requested: list) -> None:
+    assert list(requested_qos(offered)) == requested
 
 
-def test_input_keeps_the_newest_cloud_only() -> None:
+def test_input_keeps_only_the_latest_cloud() -> None:
     profile = input_profile((BEST_EFFORT, VOLATILE), {})
     assert (profile.reliability, profile.durability) == (BEST_EFFORT, VOLATILE)
     assert (profile.history, profile.depth) == (HistoryPolicy.KEEP_LAST, 1)
 
 
-def test_overrides_win() -> None:
+def test_overrides_take_precedence() -> None:
     profile = input_profile((BEST_EFFORT, VOLATILE),
                             {'durability': 'transient_local', 'reliability': 'reliable',
                              'depth': 5})
-    assert (profile.reliability, profile.durability, profile.depth) == (RELIABLE, LATCHED, 5)
+    assert (profile.reliability, profile.durability) == (RELIABLE, TRANSIENT_LOCAL)
+    assert profile.depth == 5
 
 
-def test_an_override_that_is_no_policy_is_refused() -> None:
+def test_an_override_that_is_not_a_policy_is_rejected() -> None:
     with pytest.raises(InputError, match="'sometimes' is no durability.*transient_local"):
         input_profile((RELIABLE, VOLATILE), {'durability': 'sometimes'})
     for depth in ('ten', 0, True):
@@ -50,5 +51,6 @@ def test_an_override_that_is_no_policy_is_refused() -> None:
 
 
 def test_outputs_are_latched() -> None:
-    profile = latched()
-    assert (profile.reliability, profile.durability, profile.depth) == (RELIABLE, LATCHED, 1)
+    profile = latched_profile()
+    assert (profile.reliability, profile.durability) == (RELIABLE, TRANSIENT_LOCAL)
+    assert profile.depth == 1

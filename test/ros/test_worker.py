@@ -1,4 +1,4 @@
-"""The worker thread and its slot."""
+"""The worker thread and the slot for the latest item."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,10 @@ import math
 import threading
 import time
 
-from mask3d_ros.worker import Newest, Worker
+from mask3d_ros.worker import LatestSlot, Worker
+
+TIMEOUT_SECONDS = 60.0
+"""Limit of every wait for the thread; only a thread that hangs reaches it."""
 
 
 @contextmanager
@@ -17,8 +20,8 @@ def running(worker: Worker) -> Iterator[Worker]:
         worker.stop()
 
 
-def test_newest_wins_and_the_others_are_counted() -> None:
-    slot: Newest[str] = Newest()
+def test_the_latest_item_replaces_others_which_are_counted() -> None:
+    slot: LatestSlot[str] = LatestSlot()
     assert not slot
     for name in ('first', 'second', 'third'):
         slot.put(name)
@@ -27,15 +30,15 @@ def test_newest_wins_and_the_others_are_counted() -> None:
     assert slot.take() == (None, 0)
 
 
-def test_clear_forgets_the_count_too() -> None:
-    slot: Newest[str] = Newest()
+def test_clear_resets_the_count() -> None:
+    slot: LatestSlot[str] = LatestSlot()
     slot.put('first')
     slot.put('second')
     slot.clear()
     assert slot.take() == (None, 0)
 
 
-def test_works_when_woken_and_only_if_something_is_due() -> None:
+def test_works_when_woken_and_only_if_work_is_due() -> None:
     due, worked = threading.Event(), threading.Semaphore(0)
 
     def work() -> None:
@@ -47,41 +50,52 @@ def test_works_when_woken_and_only_if_something_is_due() -> None:
         assert not worked.acquire(timeout=0.1)
         due.set()
         worker.wake()
-        assert worked.acquire(timeout=5)
-        assert not worked.acquire(timeout=0.1)
+        assert worked.acquire(timeout=TIMEOUT_SECONDS)
+    assert not worked.acquire(blocking=False), 'one piece of work, done once'
 
 
 def test_waits_until_it_is_time_without_being_woken() -> None:
     start = time.monotonic()
     worked: list[float] = []
+    done = threading.Event()
 
-    def due_in() -> float:
-        return math.inf if worked else start + 0.2 - time.monotonic()
+    def seconds_until_due() -> float:
+        if worked:
+            done.set()
+            return math.inf
+        return start + 0.2 - time.monotonic()
 
-    with running(Worker(due_in, lambda: worked.append(time.monotonic()))):
-        time.sleep(0.5)
+    with running(Worker(seconds_until_due, lambda: worked.append(time.monotonic()))):
+        assert done.wait(TIMEOUT_SECONDS)
     assert len(worked) == 1 and worked[0] - start >= 0.2
 
 
 def test_waits_longer_than_a_lock_can() -> None:
-    with running(Worker(lambda: 1e300, lambda: None)) as worker:
-        worker.wake()
-        time.sleep(0.1)
+    asked = threading.Semaphore(0)
+
+    def seconds_until_due() -> float:
+        asked.release()
+        return 1e300
+
+    with running(Worker(seconds_until_due, lambda: None)) as worker:
+        assert asked.acquire(timeout=TIMEOUT_SECONDS)
+        worker.wake()  # an exception in the wait before would have ended the thread
+        assert asked.acquire(timeout=TIMEOUT_SECONDS)
         assert worker._thread.is_alive()
 
 
-def test_stop_waits_for_the_work_at_hand_and_wake_does_not() -> None:
-    started, finish = threading.Event(), threading.Event()
+def test_stop_waits_for_the_work_in_progress_and_wake_does_not() -> None:
+    started, finish, finished = threading.Event(), threading.Event(), threading.Event()
 
     def work() -> None:
         started.set()
-        finish.wait(5)
+        assert finish.wait(TIMEOUT_SECONDS)
+        finished.set()
 
     worker = Worker(lambda: 0.0, work)
-    assert started.wait(5)
-    start = time.monotonic()
+    assert started.wait(TIMEOUT_SECONDS)
     worker.wake()
-    assert time.monotonic() - start < 1
+    assert not finished.is_set(), 'wake returns while the work is in progress'
     threading.Timer(0.2, finish.set).start()
     worker.stop()
-    assert time.monotonic() - start >= 0.2
+    assert finished.is_set()

@@ -1,4 +1,4 @@
-"""What the tests do over DDS: publish clouds, receive answers, call services."""
+"""The client of the ROS tests: publishes clouds, receives results, calls services over DDS."""
 
 from collections.abc import Callable
 import os
@@ -11,8 +11,9 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from mask3d_core.scan import Scan
 from mask3d_ros.clouds import scan_cloud
-from mask3d_ros.node_process import NodeProcess
-from mask3d_ros.qos import BEST_EFFORT, LATCHED, latched, RELIABLE, VOLATILE
+from mask3d_ros.node_subprocess import NodeSubprocess
+from mask3d_ros.qos import BEST_EFFORT, latched_profile, RELIABLE, TRANSIENT_LOCAL, VOLATILE
+from mask3d_ros.segment_parameters import SEGMENT_NODE_PARAMETERS
 import numpy as np
 from rcl_interfaces.msg import Parameter, SetParametersResult
 from rcl_interfaces.srv import DescribeParameters, SetParametersAtomically
@@ -24,25 +25,35 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 PROFILES = {
-    'latched': QoSProfile(depth=1, reliability=RELIABLE, durability=LATCHED),
+    'latched': QoSProfile(depth=1, reliability=RELIABLE, durability=TRANSIENT_LOCAL),
     'reliable': QoSProfile(depth=1, reliability=RELIABLE, durability=VOLATILE),
     'best_effort': QoSProfile(depth=1, reliability=BEST_EFFORT, durability=VOLATILE)}
-SECONDS = 120.0
-"""Longest wait for anything: a slow machine passes, a hanging node fails."""
-REPEAT_SECONDS = 10.0
-"""After which a request without an answer is sent again."""
+TIMEOUT_SECONDS = 600.0
+"""
+Limit of every wait for a condition; only a node that hangs reaches it.
 
-
-BUSY_SECONDS = 0.15
-"""Of the processor: a node that used as much since a cloud was published computes."""
+The longest wait is that for a segment_node to start and segment its first cloud: 5 s on two idle
+cores, 30 s on two cores shared by ten other processes.
+"""
+RETRY_SECONDS = 10.0
+"""Time after which a service request without a response is sent again."""
+BUSY_CPU_SECONDS = 0.15
+"""CPU time since a cloud was published that shows that the node is segmenting it."""
 
 
 class Client:
-    """A node in the test's own process, spun only while something is awaited."""
+    """
+    A ROS node in the process of the tests, spun only while a test waits.
 
-    def __init__(self) -> None:
-        rclpy.init(args=[])
-        self.node = rclpy.create_node('test_client')
+    Parameters
+    ----------
+    namespace : str
+        Of the client, and so of all relative topic and service names: that of the tested node.
+
+    """
+
+    def __init__(self, namespace: str = '') -> None:
+        self.node = rclpy.create_node('test_client', namespace=namespace)
         self._services: dict[str, Any] = {}
 
     def __enter__(self) -> 'Client':
@@ -51,7 +62,6 @@ class Client:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         self.node.destroy_node()
-        rclpy.shutdown()
 
     def forget_topics(self) -> None:
         """Remove the publishers and subscriptions of a test."""
@@ -61,86 +71,113 @@ class Client:
             if publisher.msg_type is PointCloud2:
                 self.node.destroy_publisher(publisher)
 
-    def wait(self, condition: Callable[[], Any], process: NodeProcess,
-             seconds: float = SECONDS) -> None:
-        """Spin until a condition holds; fail with the log of a process if it never does."""
-        deadline = time.monotonic() + seconds
+    def wait(self, condition: Callable[[], Any], process: NodeSubprocess | None = None) -> None:
+        """Spin until a condition holds; fail with the log of the process if it does not."""
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while not condition():
-            assert time.monotonic() < deadline, f'waited {seconds} s in vain:\n{process.text()}'
-            assert process.exit_status is None, f'{process.module} ended:\n{process.text()}'
+            log = process.text() if process else ''
+            assert time.monotonic() < deadline, (
+                f'the condition does not hold after {TIMEOUT_SECONDS} s:\n{log}')
+            if process:
+                assert process.exit_status is None, f'{process.module} ended:\n{log}'
             rclpy.spin_once(self.node, timeout_sec=0.05)
 
     def spin(self, seconds: float) -> None:
-        """Spin for a while."""
+        """Spin for some time: to pace publications, never to show that nothing happens."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             rclpy.spin_once(self.node, timeout_sec=0.05)
 
-    def keep_busy(self, process: NodeProcess, publisher: Publisher, message: PointCloud2) -> None:
-        """Publish a cloud, and spin until the process is at work on it."""
+    def keep_busy(self, process: NodeSubprocess, publisher: Publisher,
+                  message: PointCloud2) -> None:
+        """Publish a cloud, and spin until the process is segmenting it."""
         before = _cpu_seconds(process)
         publisher.publish(message)
-        self.wait(lambda: _cpu_seconds(process) > before + BUSY_SECONDS, process)
+        self.wait(lambda: _cpu_seconds(process) > before + BUSY_CPU_SECONDS, process)
 
     def receive(self, topic: str, kind: type) -> list[Any]:
-        """Subscribe to an output; return the list that fills with its messages."""
+        """Subscribe to an output; return a list to which its messages are appended."""
         messages: list[Any] = []
-        self.node.create_subscription(kind, topic, messages.append, latched())
+        self.node.create_subscription(kind, topic, messages.append, latched_profile())
         return messages
 
     def publisher(self, profile: str = 'latched', topic: str = 'points') -> Publisher:
-        """Return a publisher of clouds."""
+        """Create a publisher of clouds."""
         return self.node.create_publisher(PointCloud2, topic, PROFILES[profile])
 
-    def set_parameters(self, process: NodeProcess, name: str = 'segment_node',
+    def set_parameters(self, process: NodeSubprocess, name: str = 'segment_node',
                        **values: Any) -> SetParametersResult:
-        """Set parameters of a node, all or none."""
+        """Set parameters of a node atomically."""
         messages: list[Parameter] = [RclpyParameter(key, value=value).to_parameter_msg()
                                      for key, value in values.items()]
         return self.call(process, SetParametersAtomically, f'{name}/set_parameters_atomically',
                          SetParametersAtomically.Request(parameters=messages)).result
 
-    def describe(self, process: NodeProcess, names: list[str]) -> list[Any]:
+    def describe(self, process: NodeSubprocess, names: list[str]) -> list[Any]:
         """Return the descriptors of a node's parameters."""
         return self.call(process, DescribeParameters, 'segment_node/describe_parameters',
                          DescribeParameters.Request(names=names)).descriptors
 
-    def change_state(self, process: NodeProcess, transition: str | int) -> bool:
-        """Ask for a transition by its label or its id; return whether it succeeded."""
-        wanted = (Transition(label=transition) if isinstance(transition, str)
-                  else Transition(id=transition))
-        request = ChangeState.Request(transition=wanted)
+    def change_state(self, process: NodeSubprocess, transition: str | int) -> bool:
+        """Request a transition by its label or id; return whether it succeeded."""
+        request = ChangeState.Request(transition=(
+            Transition(label=transition) if isinstance(transition, str)
+            else Transition(id=transition)))
         name = 'segment_node/change_state'
         if name not in self._services:
             self._service(ChangeState, name)
-            self.state(process)  # once this is answered, the node knows of the other client, too
+            self.state(process)  # then the node has discovered the other client, too
         return self.call(process, ChangeState, name, request, repeat=False).success
 
-    def state(self, process: NodeProcess) -> str:
+    def reset(self, process: NodeSubprocess, weights: str | Path) -> None:
+        """
+        Make a segment_node active, with default parameters and without earlier clouds and ids.
+
+        Configured anew it has new outputs, so that nothing latched is left of an earlier test.
+        """
+        for state, transition in (('active', 'deactivate'), ('inactive', 'cleanup')):
+            if self.state(process) == state:
+                assert self.change_state(process, transition), process.text()
+        defaults = {spec.name: spec.default for spec in SEGMENT_NODE_PARAMETERS
+                    if spec.takes_effect != 'start'}
+        assert self.set_parameters(process, **defaults | {'weights': str(weights)}).successful
+        for transition in ('configure', 'activate'):
+            assert self.change_state(process, transition), process.text()
+
+    def round_trip(self, process: NodeSubprocess) -> None:
+        """
+        Wait until the executor of a segment_node has handled two requests.
+
+        What was published before has then been received, and the node has acted on it.
+        """
+        for _ in range(2):
+            self.state(process)
+
+    def state(self, process: NodeSubprocess) -> str:
         """Return the label of the node's lifecycle state."""
         return self.call(process, GetState, 'segment_node/get_state',
                          GetState.Request()).current_state.label
 
-    def call(self, process: NodeProcess, kind: type, name: str, request: Any,
+    def call(self, process: NodeSubprocess, kind: type, name: str, request: Any,
              repeat: bool = True) -> Any:
         """
-        Call a service of a process.
+        Call a service of a process and return the response.
 
-        On a busy machine a service may know of its client later than the client of it, and then
-        drops its answer: unless told otherwise, the request is repeated.
+        On a busy machine a service may discover its client later than the client discovers it, and
+        then its response is lost. Therefore the request is repeated, unless `repeat` is false.
         """
         service = self._service(kind, name)
         self.wait(service.service_is_ready, process)
         futures: list[Any] = []
-        began = time.monotonic()
+        start = time.monotonic()
 
-        def answered() -> bool:
-            due = (time.monotonic() - began) / REPEAT_SECONDS if repeat else 0
+        def has_response() -> bool:
+            due = (time.monotonic() - start) / RETRY_SECONDS if repeat else 0
             if len(futures) <= due:
                 futures.append(service.call_async(request))
             return any(future.done() for future in futures)
 
-        self.wait(answered, process)
+        self.wait(has_response, process)
         return next(future.result() for future in futures if future.done())
 
     def _service(self, kind: type, name: str) -> Any:
@@ -149,10 +186,10 @@ class Client:
         return self._services[name]
 
 
-def _cpu_seconds(process: NodeProcess) -> float:
-    """Return how long a process has computed, all its threads together."""
-    facts = Path(f'/proc/{process.pid}/stat').read_text().rpartition(')')[2].split()
-    return (int(facts[11]) + int(facts[12])) / os.sysconf('SC_CLK_TCK')
+def _cpu_seconds(process: NodeSubprocess) -> float:
+    """Return the CPU time of a process, all its threads together."""
+    stat = Path(f'/proc/{process.pid}/stat').read_text().rpartition(')')[2].split()
+    return (int(stat[11]) + int(stat[12])) / os.sysconf('SC_CLK_TCK')
 
 
 def room(stamp: int = 1, points: int = 4000) -> PointCloud2:
@@ -168,13 +205,13 @@ def room(stamp: int = 1, points: int = 4000) -> PointCloud2:
 
 
 def hall(stamp: int = 1) -> PointCloud2:
-    """Return a cloud of so many voxels that the node is busy with it for a while."""
+    """Return a cloud of so many voxels that the node needs seconds of CPU time for it."""
     xyz = np.random.default_rng(0).uniform(0, (15, 15, 3), (30_000, 3))
     return cloud(xyz, np.full((len(xyz), 3), 100, np.uint8), stamp)
 
 
 def cloud(xyz: np.ndarray, color: np.ndarray | None, stamp: int = 1) -> PointCloud2:
-    """Return a cloud in the frame map, as it is: unfinite points, too."""
+    """Return a cloud in the frame map, points that are not finite included."""
     scan = Scan(np.asarray(xyz, np.float32), None if color is None else color / np.float32(255),
                 None, np.arange(len(xyz)), len(xyz))
     header = Header(frame_id='map')

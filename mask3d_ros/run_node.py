@@ -1,4 +1,4 @@
-"""A process that runs one node."""
+"""The main function of a node process: initialize ROS, spin one node, shut down."""
 
 from __future__ import annotations
 
@@ -17,38 +17,39 @@ from rclpy.node import Node
 
 AnyNode = TypeVar('AnyNode', bound=Node)
 WAKE_SECONDS = 1.0
-"""How often a node that has nothing to do looks whether it was told to end."""
+"""Period of the timer that makes an idle node notice the shutdown of its context."""
 
 
 def run_node(create: Callable[[], AnyNode], args: Sequence[str] | None,
              start: Callable[[AnyNode], None], stop: Callable[[AnyNode], None]) -> None:
     """
-    Run a node until the process is told to end.
+    Spin a node until the process is interrupted.
 
     Parameters
     ----------
     create : callable
-        Makes the node.
+        Creates the node.
     args : sequence of str, optional
-        Command line; None takes the one of the process.
+        Command line arguments; None for those of the process.
     start, stop : callable
         Called with the node before and after it spins.
 
     Raises
     ------
     SystemExit
-        With status 1 and one sentence, for parameters or input the node cannot start with.
+        With status 1, after one sentence on stderr, if the node cannot start with its parameters
+        or input.
 
     """
-    # Ctrl-C under ros2 launch comes twice, from the terminal and from launch. rclpy's handler ends
-    # the spin; Python's own would interrupt the end.
+    # Under ros2 launch Ctrl-C sends SIGINT twice: from the terminal and from launch. rclpy's
+    # handler ends the spin; Python's own would interrupt the clean-up after it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     rclpy.init(args=None if args is None else list(args))
     node = None
     try:
         node = create()
-        # On a signal rclpy wakes the spin first and ends the context then. A spin that looks in
-        # between would sleep for ever.
+        # On a signal rclpy first wakes the executor and then shuts down the context. An executor
+        # that checks the context in between would wait for ever without this timer.
         node.create_timer(WAKE_SECONDS, lambda: None,
                           clock=Clock(clock_type=ClockType.STEADY_TIME))
         start(node)
@@ -61,7 +62,7 @@ def run_node(create: Callable[[], AnyNode], args: Sequence[str] | None,
         pass
     except rclpy_implementation.RCLError:
         if rclpy.ok():
-            raise  # else it was told to end before it spun
+            raise  # otherwise it was interrupted before it spun
     finally:
         if node is not None:
             stop(node)

@@ -1,20 +1,20 @@
-"""An answer of ten points and two instances, every value known."""
+"""A segmentation result of ten points and two instances, every value known."""
 
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
-from mask3d_ros.answer import Answer
 from mask3d_ros.clouds import scan_cloud
+from mask3d_ros.result import SegmentationResult
 import numpy as np
 from std_msgs.msg import Header
 
-BOX = [4, 5, 6]
-"""Rows of the cloud in the first instance, a chair."""
-OVERLAP = [6, 7, 9]
-"""Rows in the second, a table: row 6 belongs to both."""
+CHAIR_POINTS = [4, 5, 6]
+"""Point indices of the first instance, a chair."""
+TABLE_POINTS = [6, 7, 9]
+"""Point indices of the second, a table: point 6 belongs to both."""
 
 
-def tiny_answer() -> Answer:
-    """Return the answer; row 2 of its cloud is NaN, the cloud is 2 x 5 organised."""
+def tiny_result() -> SegmentationResult:
+    """Return the result; point 2 of its cloud is NaN, the cloud is organized, 2 x 5."""
     xyz = np.arange(30, dtype=np.float32).reshape(10, 3) / 10
     color = np.linspace(0, 1, 30, dtype=np.float32).reshape(10, 3)
     header = Header(frame_id='map')
@@ -24,16 +24,16 @@ def tiny_answer() -> Answer:
     kept = np.array([0, 1, 3, 4, 5, 6, 7, 8, 9])
     scan = Scan(xyz[kept], color[kept], None, kept, 10)
     masks = np.zeros((2, 10), bool)
-    masks[0, BOX], masks[1, OVERLAP] = True, True
+    masks[0, CHAIR_POINTS], masks[1, TABLE_POINTS] = True, True
     instances = Instances(
         masks=np.packbits(masks, axis=1), num_points=10, class_id=np.array([5, 7], np.int32),
         score=np.array([0.9, 0.4], np.float32), class_names={5: 'chair', 7: 'table'},
         class_colors={5: (188, 189, 34), 7: (255, 152, 150)},
-        centroid=np.array([xyz[BOX].mean(0), xyz[OVERLAP].mean(0)], np.float64),
+        centroid=np.array([xyz[CHAIR_POINTS].mean(0), xyz[TABLE_POINTS].mean(0)], np.float64),
         box_center=np.array([[1.5, 1.6, 1.7], [2.25, 2.35, 2.45]]),
         box_size=np.array([[0.6, 0.6, 0.6], [0.9, 0.9, 0.9]]),
         upright_center=np.array([[1.5, 1.6, 1.7], [2.25, 2.35, 2.45]]),
         upright_size=np.array([[0.8, 0.1, 0.6], [1.2, 0.2, 0.9]]),
         upright_yaw=np.array([np.pi / 4, -np.pi / 6]))
-    return Answer(cloud, scan, instances, np.array([1, 2], np.uint32),
-                  {'read': 0.25, 'unet': 0.5})
+    return SegmentationResult(cloud, scan, instances, np.array([1, 2], np.uint32),
+                              {'read': 0.25, 'unet': 0.5})

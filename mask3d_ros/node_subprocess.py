@@ -1,4 +1,4 @@
-"""Nodes in processes of their own, started and watched by another program."""
+"""Subprocess handle of a node: start it, read its log, end it in order."""
 
 from __future__ import annotations
 
@@ -12,26 +12,29 @@ import sys
 from types import TracebackType
 from typing import Any
 
-STOP_SECONDS = 15.0
-"""How long a node may take to end before it is aborted: the cloud in work is finished first."""
+STOP_SECONDS = 120.0
+"""Time a node has to end after SIGINT before it is aborted. It first finishes the cloud in
+progress, which takes seconds, or many times that while other processes use all cores."""
+ABORT_SECONDS = 60.0
+"""Time an aborted node has to write the stacks of its threads before it is killed."""
 
 
-class NodeProcess:
+class NodeSubprocess:
     """
-    One node of this package in a process of its own, its log in a file.
+    A node of this package that runs as a subprocess and logs to a file.
 
     Parameters
     ----------
     module : str
         'segment_node' or 'map_player'.
     log : path
-        Where its output goes.
+        File for its standard output and standard error.
     parameters : mapping of str to value
         ROS parameters.
     remappings : mapping of str to str
-        ROS names; `__ns` and `__node`, too.
+        Names to new names, `__ns` and `__node` included.
     environment : mapping of str to str
-        Added to the environment of this process.
+        Variables in addition to the environment of this process.
 
     """
 
@@ -45,14 +48,14 @@ class NodeProcess:
         arguments += [word for name, target in (remappings or {}).items()
                       for word in ('-r', f'{name}:={target}')]
         with log.open('wb') as file:
-            # A session of its own: Ctrl-C reaches this process, which ends its nodes in order.
+            # A new session, so that Ctrl-C reaches only this process, which then stops the node.
             self._process = subprocess.Popen(
                 [sys.executable, '-X', 'faulthandler', '-m', f'mask3d_ros.{module}', '--ros-args',
                  *arguments],
                 stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
                 env={**os.environ, **(environment or {})}, start_new_session=True)
 
-    def __enter__(self) -> NodeProcess:
+    def __enter__(self) -> NodeSubprocess:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
@@ -61,12 +64,12 @@ class NodeProcess:
 
     @property
     def pid(self) -> int:
-        """Number of the process."""
+        """Process id."""
         return self._process.pid
 
     @property
     def exit_status(self) -> int | None:
-        """Status the process ended with, None while it runs."""
+        """Exit status of the process; None while it is running."""
         return self._process.poll()
 
     def text(self) -> str:
@@ -80,7 +83,8 @@ class NodeProcess:
         Raises
         ------
         TimeoutError
-            With the log, if it does not; it is stopped, and where it was belongs to the log.
+            If it does not end in time. The node is stopped first, so that the log in the message
+            has the stacks of its threads if it had to be aborted.
 
         """
         try:
@@ -92,23 +96,25 @@ class NodeProcess:
 
     def stop(self) -> int:
         """
-        End the node as Ctrl-C would, and return its exit status.
+        Interrupt the node as Ctrl-C does, and return its exit status.
 
-        Negative is the signal that ended a node which would not: aborted, it writes into its log
-        what its threads were doing.
+        A node that does not end is aborted, upon which it logs the stacks of its threads, and at
+        last killed. The status is then negative: the number of the signal.
         """
-        for number in (signal.SIGINT, signal.SIGABRT, signal.SIGKILL):
+        for number, seconds in ((signal.SIGINT, STOP_SECONDS), (signal.SIGABRT, ABORT_SECONDS)):
             if self._process.poll() is None:
                 self._process.send_signal(number)
                 with suppress(subprocess.TimeoutExpired):
-                    self._process.wait(STOP_SECONDS)
+                    self._process.wait(seconds)
+        if self._process.poll() is None:
+            self._process.kill()
         return self._process.wait()
 
 
 def _literal(value: Any) -> str:
-    """Return a parameter as the ROS command line reads it."""
+    """Return a parameter value in the YAML syntax of the ROS command line."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return "'" + value.replace("'", "''") + "'"  # quoted: a file named 1.0 is no number
+        return "'" + value.replace("'", "''") + "'"  # a file named 1.0 is no number
     return str(value)

@@ -1,0 +1,44 @@
+"""The result of segmenting one cloud, from which the output messages are built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mask3d_core.colors import instance_colors
+from mask3d_core.instances import Instances
+from mask3d_core.scan import Scan
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import PointCloud2
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentationResult:
+    """
+    The instances of one cloud; every output message is built from it.
+
+    Attributes
+    ----------
+    cloud : PointCloud2
+        The input message, unchanged.
+    scan : Scan
+        The finite points of the cloud.
+    instances : Instances
+    ids : [I] uint32
+        Id of each instance, never 0.
+    seconds : mapping of str to float
+        Processing time of each stage.
+
+    """
+
+    cloud: PointCloud2
+    scan: Scan
+    instances: Instances
+    ids: NDArray[np.uint32]
+    seconds: Mapping[str, float]
+
+    @property
+    def colors(self) -> NDArray[np.uint8]:
+        """Colour of each instance in every output: [I, 3]. Id 1 has the first colour."""
+        return instance_colors(self.ids.astype(np.int64) - 1)

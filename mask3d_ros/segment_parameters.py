@@ -1,0 +1,131 @@
+"""The parameters of `segment_node`, and the settings of the live ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mask3d_core.errors import InputError
+from mask3d_core.extraction.postprocess import EPS_VOXELS, ExtractSettings
+from mask3d_core.voxels import MAX_VOXEL_GROWTH
+from mask3d_core.weights.checkpoint import Weights
+from mask3d_ros.parameters import ParameterSpec
+from mask3d_ros.qos import INPUT_QOS
+
+EXTRACT_DEFAULTS = ExtractSettings()
+EPS_FROM_VOXEL_SIZE = -1.0
+"""Value of `dbscan_eps` that stands for None, which a parameter cannot be."""
+MAX_VOXELS_FROM_WEIGHTS = -1
+"""Value of `max_voxels` that stands for None."""
+
+SEGMENT_NODE_PARAMETERS: tuple[ParameterSpec, ...] = (
+    ParameterSpec(
+        'weights', '', 'Path of the weights file, which also holds the class table, the voxel '
+        'size and the colour statistics; empty: the weights that ship with the package.',
+        takes_effect='configure'),
+    ParameterSpec(
+        'device', 'auto', 'Device of the model: auto (a GPU if available), cpu, cuda or cuda:N.',
+        takes_effect='configure'),
+    ParameterSpec(
+        'precision', 'float32', 'Floating-point type of the network. 16-bit types are faster on '
+        'a GPU.', choices=('float32', 'bfloat16', 'float16'), takes_effect='configure'),
+    ParameterSpec(
+        'input_qos', 'auto', 'QoS of the subscriptions to points. auto matches the publishers: '
+        'latched maps as well as sensor streams.', choices=tuple(INPUT_QOS),
+        takes_effect='configure'),
+    ParameterSpec(
+        'autostart', True, 'Configure and activate the node when the process starts; false: a '
+        'lifecycle manager does it.', takes_effect='start'),
+    ParameterSpec(
+        'num_queries', 0, 'Number of queries of the decoder; each predicts one mask. Fewer are '
+        'faster; 0: the number used in training.', (0, 10_000)),
+    ParameterSpec(
+        'max_voxels', MAX_VOXELS_FROM_WEIGHTS, 'A cloud with more voxels than this gets larger '
+        f'voxels, up to {MAX_VOXEL_GROWTH:g} times the size: a dense map takes two thirds of the time, '
+        'but small objects may be missed; 0: no limit; -1: the value in the weights.',
+        (MAX_VOXELS_FROM_WEIGHTS, 100_000_000)),
+    ParameterSpec(
+        'score_threshold', EXTRACT_DEFAULTS.score_threshold, 'Instances with a score (class '
+        'probability times mean mask probability) below this are discarded.', (0.0, 1.0)),
+    ParameterSpec(
+        'top_k', EXTRACT_DEFAULTS.top_k, 'Number of masks kept, those with the highest class '
+        'probabilities; -1: the number of queries.', (-1, 100_000)),
+    ParameterSpec(
+        'min_points', EXTRACT_DEFAULTS.min_points, 'Instances with fewer points are discarded.',
+        (1, 100_000_000)),
+    ParameterSpec(
+        'dbscan_eps', EPS_FROM_VOXEL_SIZE, 'DBSCAN eps in metres: parts of a mask further apart '
+        'become separate instances; 0: masks are not split; -1: '
+        f'{EPS_VOXELS} times the voxel size of the weights.', (EPS_FROM_VOXEL_SIZE, 1000.0)),
+    ParameterSpec(
+        'dbscan_min_points', EXTRACT_DEFAULTS.dbscan_min_points, 'DBSCAN min_points: voxels '
+        'within dbscan_eps, itself included, that make a voxel a core point; 1: no voxel is '
+        'noise.', (1, 10_000)),
+    ParameterSpec(
+        'overlap_threshold', EXTRACT_DEFAULTS.overlap_threshold or 1.0, 'Non-maximum '
+        'suppression: an instance whose IoU with one of higher score is above this is '
+        'discarded; 1: none is.', (0.0, 1.0)),
+    ParameterSpec(
+        'superpoints', EXTRACT_DEFAULTS.superpoints, 'Masks consist of whole superpoints (small '
+        'pieces of surface), so that they end at object boundaries; false: masks as predicted '
+        'for voxels, slightly faster.'),
+    ParameterSpec(
+        'track', True, 'An object that is detected again keeps its id; needs clouds in a fixed '
+        'frame (map, odom). false: ids count from 1 in each cloud, in descending order of score.'),
+    ParameterSpec(
+        'classes', [''], "Names of the classes to keep, as in the weights; ['']: all."),
+    ParameterSpec(
+        'max_rate', 0.0, 'Maximum number of clouds per second, to leave computing time to other '
+        'processes; 0: no limit.', (0.0, 1000.0)),
+)
+"""All parameters of `segment_node`; `config/segment.yaml` holds the same defaults."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    The values of the live parameters; immutable, so that a change replaces all at once.
+
+    Attributes
+    ----------
+    extract : ExtractSettings
+        Settings of the post-processing.
+    num_queries : int
+        0 for the number used in training.
+    min_period : float
+        Minimum time between the starts of two segmentations, seconds: 1 / `max_rate`.
+    track : bool
+    max_voxels : int or None
+        None for the value in the weights.
+
+    """
+
+    extract: ExtractSettings
+    num_queries: int
+    min_period: float
+    track: bool = True
+    max_voxels: int | None = None
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Settings:
+        """Make settings from the values of `SEGMENT_NODE_PARAMETERS`."""
+        overlap, rate = values['overlap_threshold'], values['max_rate']
+        eps, max_voxels = values['dbscan_eps'], values['max_voxels']
+        extract = ExtractSettings(
+            score_threshold=values['score_threshold'], top_k=values['top_k'],
+            min_points=values['min_points'], dbscan_eps=None if eps < 0 else eps,
+            dbscan_min_points=values['dbscan_min_points'],
+            overlap_threshold=None if overlap >= 1 else overlap,
+            superpoints=values['superpoints'],
+            classes=tuple(name for name in values['classes'] if name))
+        return cls(extract, values['num_queries'], 1 / rate if rate else 0.0, values['track'],
+                   None if max_voxels < 0 else max_voxels)
+
+    def check_against(self, weights: Weights) -> None:
+        """Raise InputError for settings that these weights do not support."""
+        weights.classes.rows(self.extract.classes)
+        trained = weights.model.num_queries
+        if weights.model.queries == 'learned' and self.num_queries not in (0, trained):
+            raise InputError(f'num_queries is {self.num_queries}, but these weights have '
+                             f'{trained} learned queries: expected 0 or {trained}')
