@@ -1,4 +1,4 @@
-"""The clouds that go out."""
+"""The clouds that the nodes publish."""
 
 from mask3d_core.colors import faded_colors, instance_color
 from mask3d_core.files import decode_pointcloud2
@@ -10,7 +10,7 @@ from std_msgs.msg import Header
 from tiny_result import tiny_result
 
 
-def test_labelled_cloud_is_the_input_row_by_row() -> None:
+def test_labelled_cloud_keeps_the_points_and_their_order() -> None:
     result = tiny_result()
     message = labelled_cloud(result)
     assert message.header == result.cloud.header
@@ -26,7 +26,7 @@ def test_labelled_cloud_is_the_input_row_by_row() -> None:
     np.testing.assert_array_equal(rows['z'][result.scan.kept], result.scan.xyz[:, 2])
 
 
-def test_labelled_cloud_has_the_fields_that_rviz_and_pcl_know() -> None:
+def test_fields_of_the_labelled_cloud() -> None:
     fields = {field.name: field.datatype for field in labelled_cloud(tiny_result()).fields}
     assert fields == {
         'x': PointField.FLOAT32, 'y': PointField.FLOAT32, 'z': PointField.FLOAT32,
@@ -34,7 +34,7 @@ def test_labelled_cloud_has_the_fields_that_rviz_and_pcl_know() -> None:
         'score': PointField.FLOAT32}
 
 
-def test_labelled_cloud_paints_instances_and_fades_the_rest() -> None:
+def test_labelled_cloud_colors_instances_and_fades_other_points() -> None:
     result = tiny_result()
     painted = decode_pointcloud2(labelled_cloud(result))
     paint = np.rint(painted.color * 255).astype(int)
@@ -45,7 +45,7 @@ def test_labelled_cloud_paints_instances_and_fades_the_rest() -> None:
     np.testing.assert_array_equal(paint[rows[0]], faded[0])
 
 
-def test_scan_cloud_is_read_back_as_it_was() -> None:
+def test_scan_cloud_round_trip() -> None:
     random = np.random.default_rng(1)
     color = random.integers(0, 256, (50, 3), dtype=np.uint8)
     scan = Scan.from_points(random.normal(size=(50, 3)).astype(np.float32), color)
@@ -61,6 +61,6 @@ def test_scan_cloud_without_colour_has_no_rgb() -> None:
     assert decode_pointcloud2(message).color is None
 
 
-def test_as_bytes_takes_rows_with_gaps() -> None:
+def test_as_bytes_of_a_strided_array() -> None:
     rows = np.arange(20, dtype=np.float32).reshape(10, 2)[::2]
     assert bytes(as_bytes(rows)) == rows.tobytes()

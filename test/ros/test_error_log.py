@@ -1,4 +1,4 @@
-"""Errors are told once, and never end the node."""
+"""Errors are logged with throttling and do not end the node."""
 
 from mask3d_core.errors import InputError
 from mask3d_ros.error_log import ErrorLog, THROTTLE_SECONDS
@@ -6,7 +6,7 @@ import pytest
 
 
 class Recorder:
-    """A logger and a clock to look at."""
+    """A logger that keeps its lines, and a clock that the test sets."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -31,13 +31,12 @@ def refuse() -> None:
     raise InputError('cloud is empty')
 
 
-def test_success_says_nothing(log: ErrorLog, recorder: Recorder) -> None:
+def test_success_logs_nothing(log: ErrorLog, recorder: Recorder) -> None:
     assert log.guard(lambda: None)
     assert recorder.lines == []
 
 
-def test_the_same_error_is_told_once_and_again_after_a_while(
-        log: ErrorLog, recorder: Recorder) -> None:
+def test_a_repeated_error_is_throttled(log: ErrorLog, recorder: Recorder) -> None:
     for _ in range(5):
         assert not log.guard(refuse)
     assert recorder.lines == ['cloud is empty']
@@ -46,27 +45,32 @@ def test_the_same_error_is_told_once_and_again_after_a_while(
     assert recorder.lines[1:] == ['cloud is empty (repeated 4 times)']
 
 
-def test_another_error_is_told_at_once(log: ErrorLog, recorder: Recorder) -> None:
+def test_value_or_returns_the_value_or_the_default(log: ErrorLog, recorder: Recorder) -> None:
+    assert log.value_or(1.0, lambda: 2.0) == 2.0 and recorder.lines == []
+    assert log.value_or(1.0, lambda: {}['missing']) == 1.0 and 'KeyError' in recorder.lines[0]
+
+
+def test_another_error_is_logged_at_once(log: ErrorLog, recorder: Recorder) -> None:
     log.log('one')
     log.log('other')
     log.log('one')
     assert recorder.lines == ['one', 'other', 'one']
 
 
-def test_after_a_success_it_is_news_again(log: ErrorLog, recorder: Recorder) -> None:
+def test_after_a_success_an_error_is_logged_again(log: ErrorLog, recorder: Recorder) -> None:
     log.guard(refuse)
     log.reset()
     log.guard(refuse)
     assert recorder.lines == ['cloud is empty'] * 2
 
 
-def test_a_defect_comes_with_its_traceback(log: ErrorLog, recorder: Recorder) -> None:
+def test_an_unexpected_error_has_its_traceback(log: ErrorLog, recorder: Recorder) -> None:
     assert not log.guard(lambda: {}['missing'])
     assert 'unexpected error' in recorder.lines[0] and 'KeyError' in recorder.lines[0]
     assert 'test_error_log.py' in recorder.lines[0]
 
 
-def test_what_fails_because_ros_shuts_down_is_no_defect(
+def test_unexpected_errors_during_shutdown_are_not_logged(
         log: ErrorLog, recorder: Recorder) -> None:
     recorder.ok = False
     assert not log.guard(lambda: {}['missing'])
@@ -74,7 +78,7 @@ def test_what_fails_because_ros_shuts_down_is_no_defect(
 
 
 @pytest.mark.parametrize('end', [KeyboardInterrupt, SystemExit])
-def test_the_wish_to_end_passes(log: ErrorLog, end: type[BaseException]) -> None:
+def test_exceptions_that_end_the_process_pass(log: ErrorLog, end: type[BaseException]) -> None:
     def interrupt() -> None:
         raise end
 

@@ -18,7 +18,7 @@ from ros_client import Client, room, TIMEOUT_SECONDS
 from sensor_msgs.msg import PointCloud2
 
 SLOWNESS = 5
-"""How many times slower than an idle one the machine may be."""
+"""Factor by which delays may exceed those of an idle machine."""
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_file_repeats_at_a_rate(client: Client, scan_file: Path, tmp_path: Pat
 
 
 def write_bag(path: Path, seconds: list[float]) -> None:
-    """Write a bag of one small cloud for each stamp."""
+    """Write a bag with one small cloud per stamp."""
     from rosbags.rosbag2 import Writer
     from rosbags.typesys import get_typestore, Stores
 

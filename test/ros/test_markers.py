@@ -1,4 +1,4 @@
-"""Markers: one box and one label for each instance, and nothing left from before."""
+"""Markers: previous ones are deleted; one box and one label for each instance."""
 
 from itertools import pairwise
 
@@ -9,7 +9,7 @@ from tiny_result import tiny_result
 from visualization_msgs.msg import Marker
 
 
-def test_all_old_markers_go_first() -> None:
+def test_previous_markers_are_deleted_first() -> None:
     first, *others = marker_array(tiny_result()).markers
     assert first.action == Marker.DELETEALL and first.header.frame_id == 'map'
     assert [marker.action for marker in others] == [Marker.ADD] * 4
@@ -29,13 +29,13 @@ def test_a_box_has_twelve_edges_of_its_size() -> None:
     assert box.pose.orientation.z == pytest.approx(np.sin(np.pi / 8))
 
 
-def test_a_label_stands_above_its_box() -> None:
+def test_a_label_is_above_its_box() -> None:
     result = tiny_result()
     label = marker_array(result).markers[3]
     assert label.type == Marker.TEXT_VIEW_FACING and label.text == 'chair 0.90'
     assert label.pose.position.z > 1.7 + 0.3
 
 
-def test_edges_join_corners_once() -> None:
+def test_edges_are_distinct_pairs_of_corners() -> None:
     assert len(EDGES) == 12
     assert all(one < other for one, other in pairwise(EDGES))

@@ -1,4 +1,4 @@
-"""InstanceArray: what is in it, and that nothing is lost on the way back."""
+"""InstanceArray: the values of a message, and the conversion back to instances."""
 
 from mask3d_core.colors import instance_color
 from mask3d_ros.messages import instance_array, instances_from
@@ -30,7 +30,7 @@ def test_values_of_an_instance() -> None:
     assert list(message.stage_seconds) == [0.25, 0.5]
 
 
-def test_there_and_back() -> None:
+def test_round_trip() -> None:
     result = tiny_result()
     sent = serialize_message(instance_array(result))
     back = instances_from(deserialize_message(sent, InstanceArray), result.scan)

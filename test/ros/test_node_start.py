@@ -12,7 +12,7 @@ from ros_client import Client, hall, room, TIMEOUT_SECONDS
 from visualization_msgs.msg import MarkerArray
 
 NAMESPACE = '/start'
-"""Of the nodes of this file, apart from the node that other tests share."""
+"""Namespace of the nodes of this file: the node that other tests share has none."""
 
 
 @pytest.fixture(scope='module')

@@ -23,7 +23,7 @@ def values(**changes: Any) -> dict[str, Any]:
     return {spec.name: spec.default for spec in SEGMENT_NODE_PARAMETERS} | changes
 
 
-def test_the_file_equals_the_table() -> None:
+def test_segment_yaml_has_the_defaults() -> None:
     file = yaml.safe_load((ROOT / 'config' / 'segment.yaml').read_text())
     assert file == {'/**': {'ros__parameters': values()}}
     for name, value in file['/**']['ros__parameters'].items():
@@ -39,7 +39,7 @@ def test_rviz_displays_the_outputs_with_latched_subscriptions() -> None:
     assert {topic['Durability Policy'] for topic in topics.values()} == {'Transient Local'}
 
 
-def test_the_documentation_names_every_parameter_with_its_default() -> None:
+def test_node_md_lists_every_parameter_with_its_default() -> None:
     text = (ROOT / 'docs' / 'node.md').read_text()
     for spec in (*SEGMENT_NODE_PARAMETERS, *MAP_PLAYER_PARAMETERS):
         default = f"`'{spec.default}'`" if spec.default == '' else f'`{_yaml(spec.default)}`'
@@ -50,11 +50,11 @@ def _yaml(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def test_defaults_are_the_defaults_of_the_extraction() -> None:
+def test_defaults_are_those_of_the_post_processing() -> None:
     assert Settings.of(values()) == Settings(ExtractSettings(), 0, 0.0)
 
 
-def test_settings_take_every_live_value() -> None:
+def test_settings_of_every_live_parameter() -> None:
     settings = Settings.of(values(
         score_threshold=0.5, top_k=-1, min_points=20, dbscan_eps=0.1, dbscan_min_points=4,
         overlap_threshold=0.7, superpoints=False, track=False, classes=['chair', ''],
