@@ -56,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('--score-threshold', type=float, default=0.3, metavar='S',
                         help='discard instances with a lower score (default: 0.3; the default of '
                              'the node: 0)')
-    parser.add_argument('--timeout', type=float, default=120.0, metavar='SECONDS')
+    parser.add_argument('--timeout', type=float, default=120.0, metavar='SECONDS',
+                        help='give up if a result is missing after this time (default: 120)')
     options = parser.parse_args(arguments)
     try:
         _run(options)
@@ -94,9 +95,9 @@ def _play(options: argparse.Namespace, parameters: Mapping[str, Any]) -> dict[st
     namespace = f'/mask3d_demo_{os.getpid()}'
     names = {'__ns': namespace, 'points': 'cloud_map'}
     player = NodeSubprocess('map_player', options.output / 'map_player.log',
-                         {'file': str(options.scan)}, names)
+                            {'file': str(options.scan)}, names)
     with player, NodeSubprocess('segment_node', options.output / 'segment_node.log', parameters,
-                             names) as node:
+                                names) as node:
         messages = _receive(namespace, (player, node), options.timeout)
         for process in (node, player):
             status = process.stop()

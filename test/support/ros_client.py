@@ -72,14 +72,23 @@ class Client:
                 self.node.destroy_publisher(publisher)
 
     def wait(self, condition: Callable[[], Any], process: NodeSubprocess | None = None) -> None:
-        """Spin until a condition holds; fail with the log of the process if it does not."""
+        """
+        Spin until a condition holds; fail with the log of the process if it does not.
+
+        A process that hangs is stopped: its log then shows where, and the next test that uses it
+        fails at once.
+        """
         deadline = time.monotonic() + TIMEOUT_SECONDS
         while not condition():
-            log = process.text() if process else ''
-            assert time.monotonic() < deadline, (
-                f'the condition does not hold after {TIMEOUT_SECONDS} s:\n{log}')
-            if process:
-                assert process.exit_status is None, f'{process.module} ended:\n{log}'
+            if process is not None:
+                assert process.exit_status is None, f'{process.module} ended:\n{process.text()}'
+            if time.monotonic() > deadline:
+                log = ''
+                if process is not None:
+                    process.stop()
+                    log = process.text()
+                raise AssertionError(
+                    f'the condition does not hold after {TIMEOUT_SECONDS} s:\n{log}')
             rclpy.spin_once(self.node, timeout_sec=0.05)
 
     def spin(self, seconds: float) -> None:
