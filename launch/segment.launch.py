@@ -37,8 +37,8 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
             'namespace', default_value='', description='Namespace of the node.'),
         DeclareLaunchArgument(
             'autostart', default_value='true', choices=['true', 'false'],
-            description='Configure and activate the node at start; false: a lifecycle manager does '
-                        'it.'),
+            description='Configure and activate the node at start; false: left to a lifecycle '
+                        'manager.'),
         DeclareLaunchArgument(
             'log_level', default_value='info',
             choices=['debug', 'info', 'warn', 'error', 'fatal'],

@@ -30,14 +30,13 @@ def segment_cloud(cloud: PointCloud2, segmenter: Segmenter, settings: Settings, 
     start = time.perf_counter()
     scan = decode_pointcloud2(cloud)
     read = time.perf_counter() - start
-    segmenter.num_queries = settings.num_queries or segmenter.weights.model.num_queries
-    segmenter.max_voxels = settings.max_voxels
-    instances = segmenter.segment(scan, settings.extract)
+    instances = segmenter.segment(scan, settings.extract, num_queries=settings.num_queries or None,
+                                  max_voxels=settings.max_voxels)
     start = time.perf_counter()
     if settings.track:
-        ids = tracker.follow(scan, instances, cloud.header.frame_id)
+        ids = tracker.update(scan, instances, cloud.header.frame_id)
     else:
-        tracker.forget()
+        tracker.reset()
         ids = np.arange(1, len(instances) + 1, dtype=np.uint32)
     tracking = time.perf_counter() - start
     return SegmentationResult(cloud, scan, instances, ids,

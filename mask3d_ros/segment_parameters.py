@@ -42,8 +42,8 @@ SEGMENT_NODE_PARAMETERS: tuple[ParameterSpec, ...] = (
         'faster; 0: the number used in training.', (0, 10_000)),
     ParameterSpec(
         'max_voxels', MAX_VOXELS_FROM_WEIGHTS, 'A cloud with more voxels than this gets larger '
-        f'voxels, up to {MAX_VOXEL_GROWTH:g} times the size: a dense map takes two thirds of the time, '
-        'but small objects may be missed; 0: no limit; -1: the value in the weights.',
+        f'voxels, up to {MAX_VOXEL_GROWTH:g} times the size: a dense map takes two thirds of the '
+        'time, but small objects may be missed; 0: no limit; -1: the value in the weights.',
         (MAX_VOXELS_FROM_WEIGHTS, 100_000_000)),
     ParameterSpec(
         'score_threshold', EXTRACT_DEFAULTS.score_threshold, 'Instances with a score (class '

