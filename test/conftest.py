@@ -2,36 +2,35 @@
 
 from collections.abc import Callable, Iterator
 import json
-from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, settings
 import numpy as np
+from numpy.typing import NDArray
 import pytest
-from shared import SHARED
+from shared import find_shared
 
 settings.register_profile('tests', deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile('tests')  # a slow machine is no failure
 
 
-def _existing(path: Path) -> Path:
-    if not path.exists():
-        pytest.skip(f'{path.name} is not at hand: set MASK3D_SHARED to the folder that holds '
-                    f'{path.relative_to(SHARED)}')
-    return path
-
-
 @pytest.fixture(scope='session')
-def golden() -> Callable[[str], Any]:
-    """Return a loader of one of the original's npz files, by case name."""
-    return lambda case: np.load(_existing(SHARED / 'golden' / f'{case}.npz'))
+def golden() -> Callable[[str], dict[str, NDArray]]:
+    """Return a loader of the original's inputs and outputs, by case name."""
+    return _golden_arrays
+
+
+def _golden_arrays(case: str) -> dict[str, NDArray]:
+    arrays = dict(np.load(find_shared(f'golden/{case}.npz')))
+    if 'inputs_of' in arrays:  # two cases with the same inputs: stored once
+        return _golden_arrays(str(arrays.pop('inputs_of'))) | arrays
+    return arrays
 
 
 @pytest.fixture(scope='session')
 def golden_json() -> Callable[[str], dict[str, Any]]:
     """Return a loader of the facts of a golden case, by case name."""
-    return lambda case: json.loads(
-        _existing(SHARED / 'golden' / f'{case}.json').read_text())
+    return lambda case: json.loads(find_shared(f'golden/{case}.json').read_text())
 
 
 @pytest.fixture(autouse=True)
@@ -51,9 +50,3 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture(scope='session')
-def shared_data() -> Path:
-    """Return the folder of real clouds and bags."""
-    return _existing(SHARED / 'data')

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-from pathlib import Path
 
 from mask3d_core.classes import class_table_names, ClassTable, load_classes
 from mask3d_core.errors import InputError
 import pytest
+from shared import find_shared
 
 SIZES = {'scannet20': 20, 'scannet200': 200, 's3dis': 13, 'stpls3d': 14}
 
@@ -23,8 +23,8 @@ def test_tables_are_complete(name: str) -> None:
 
 
 @pytest.mark.parametrize('name', SIZES)
-def test_tables_are_those_of_the_data_sets(shared_data: Path, name: str) -> None:
-    rows = csv.DictReader((shared_data / 'classes' / f'{name}.tsv').open(), delimiter='\t')
+def test_tables_are_those_of_the_data_sets(name: str) -> None:
+    rows = csv.DictReader((find_shared(f'data/classes/{name}.tsv')).open(), delimiter='\t')
     expected = [(int(row['id']), row['name']) for row in rows]
     table = load_classes(name)
     assert list(zip(table.ids, table.names)) == expected

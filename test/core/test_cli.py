@@ -17,6 +17,7 @@ from mask3d_core.weights.checkpoint import save_weights, untrained_weights
 from mask3d_core.weights.shipped import shipped_weights
 import numpy as np
 import pytest
+from shared import find_shared
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -319,9 +320,9 @@ def test_info_knows_weights_and_scans(weights_file: Path, scan_file: Path) -> No
     assert re.search(r'size +3.00 x 3.00 x 2.6', scan.stdout)
 
 
-def test_info_lists_the_topics_of_a_bag(shared_data: Path) -> None:
+def test_info_lists_the_topics_of_a_bag() -> None:
     pytest.importorskip('rosbags')
-    done = mask3d('info', shared_data / 'bags' / 'kinect_tabletop_ros2_mcap_zstd')
+    done = mask3d('info', find_shared('data/bags/kinect_tabletop_ros2_mcap_zstd'))
 
     assert done.returncode == 0, done.stderr
     assert '/camera/depth_registered/points (1 clouds)' in done.stdout

@@ -15,6 +15,7 @@ from mask3d_core.voxels import voxelize
 from mask3d_core.weights.checkpoint import save_weights, untrained_weights, Weights
 import numpy as np
 import pytest
+from shared import find_shared
 import torch
 
 CLASSES = load_classes('scannet20').without(['wall', 'floor'])
@@ -226,10 +227,10 @@ def test_cuda_agrees_with_the_cpu(weights: Weights, segmenter: Segmenter, room: 
     np.testing.assert_allclose(two.score[:5], one.score[:5], atol=1e-3)
 
 
-def test_full_network_on_a_real_scan(shared_data: Path) -> None:
+def test_full_network_on_a_real_scan() -> None:
     from mask3d_core.files import read_scan
 
-    scan = read_scan(shared_data / 'clouds' / 'test55.pcd')
+    scan = read_scan(find_shared('data/clouds/test55.pcd'))
     segmenter = load_segmenter(untrained_weights(ModelConfig(), CLASSES), 'cpu')
     instances = segmenter.segment(scan, ExtractSettings(top_k=10))
     assert instances.num_points == scan.input_size and len(instances) <= 10

@@ -16,6 +16,7 @@ import pytest
 from rclpy.serialization import serialize_message
 from ros_client import Client, room, TIMEOUT_SECONDS
 from sensor_msgs.msg import PointCloud2
+from shared import find_shared
 
 SLOWNESS = 5
 """Factor by which delays may exceed those of an idle machine."""
@@ -115,9 +116,9 @@ def test_an_unreadable_file_ends_the_start_with_one_sentence(
 
 
 def test_a_real_bag_through_the_node(
-        client: Client, shared_data: Path, node: NodeSubprocess, tmp_path: Path) -> None:
+        client: Client, node: NodeSubprocess, tmp_path: Path) -> None:
     pytest.importorskip('rosbags')
-    bag = shared_data / 'bags' / 'kinect_tabletop_ros2_mcap_zstd'
+    bag = find_shared('data/bags/kinect_tabletop_ros2_mcap_zstd')
     results = client.receive('segment_node/instances', InstanceArray)
     labelled = client.receive('segment_node/cloud', PointCloud2)
     assert client.set_parameters(node, num_queries=5).successful

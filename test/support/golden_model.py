@@ -1,34 +1,18 @@
 """The original's weights, scans and queries of a golden case, as our model takes them."""
 
-from collections.abc import Callable
-import importlib.util
 from typing import Any
 
+from golden_weights import tensor_for
 from mask3d_core.model import Mask3D
 from mask3d_core.original.convert import convert_state, infer_config
 from mask3d_core.voxels import Voxels
 import numpy as np
-import pytest
-from shared import SHARED
 import torch
-
-
-def original_tensor() -> Callable[[str, list[int]], np.ndarray]:
-    """Return the function that makes the original's weights from their names."""
-    path = SHARED / 'golden' / 'weights.py'
-    if not path.exists():
-        pytest.skip('golden/weights.py is not at hand: set MASK3D_SHARED')
-    spec = importlib.util.spec_from_file_location('golden_weights', path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.tensor_for
 
 
 def golden_model(facts: dict[str, Any]) -> Mask3D:
     """Build our model with the original's weights of a case."""
-    make = original_tensor()
-    original = {name: torch.from_numpy(np.array(make(name, shape)))
+    original = {name: torch.from_numpy(tensor_for(name, shape))
                 for name, (_, shape) in facts['state_shapes'].items()}
     settings = facts['config']
     config = infer_config(

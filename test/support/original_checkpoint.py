@@ -3,14 +3,12 @@
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-import importlib.util
 from pathlib import Path
 import sys
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-from shared import SHARED
+from golden_weights import tensor_for
 import torch
 
 State = dict[str, torch.Tensor]
@@ -18,12 +16,8 @@ State = dict[str, torch.Tensor]
 
 def golden_state(golden_json: Callable[[str], dict[str, Any]]) -> State:
     """Return the original's weights of the smallest golden case."""
-    spec = importlib.util.spec_from_file_location('weights', SHARED / 'golden' / 'weights.py')
     shapes = golden_json('micro_eval')['state_shapes']
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return {name: torch.from_numpy(np.array(module.tensor_for(name, shape)))
+    return {name: torch.from_numpy(tensor_for(name, shape))
             for name, (_, shape) in shapes.items()}
 
 

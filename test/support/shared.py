@@ -1,7 +1,26 @@
-"""Where the original's inputs and outputs, and real data, are: beside the repository."""
+"""Where the original's outputs and real recordings are: in the repository, or beside it."""
 
 import os
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get('MASK3D_SHARED', ROOT.parent / 'shared'))
+"""The folder with what is too large for the repository, or not ours to redistribute."""
+WHY_NOT_HERE = {
+    'golden': 'golden data too large for the repository',
+    'data': 'recordings and tables that the repository does not redistribute'}
+
+
+def find_shared(name: str) -> Path:
+    """
+    Return the path of golden/… or data/…; skip the test if it is on this machine nowhere.
+
+    The repository's own folder test/ comes first, then SHARED.
+    """
+    for folder in (ROOT / 'test', SHARED):
+        if (folder / name).exists():
+            return folder / name
+    folder, _ = name.split('/', 1)
+    pytest.skip(f'{WHY_NOT_HERE[folder]}: set MASK3D_SHARED to the folder that holds {folder}/')

@@ -1,4 +1,4 @@
-"""The labelled Kinect frames of table tops in the shared data, in two frames."""
+"""Labelled frames of a Kinect: table tops of the shared data, and a can of the repository."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from mask3d_core.files import lzf, read_scan
 from mask3d_core.scan import Scan
 import numpy as np
 from numpy.typing import NDArray
+from shared import find_shared
 
 NAMES = ('test55', 'test10', 'learn13')
 """With 14, 2 and 3 objects."""
@@ -22,6 +23,13 @@ def labels_of_each_point(path: Path) -> NDArray[np.int64]:
     stored = lzf.decompress(body[8:8 + packed], size)            # field after field, labels first
     label = np.frombuffer(stored, '<u4', 640 * 480)
     return label[read_scan(path).kept].astype(np.int64)
+
+
+def can_on_a_floor() -> tuple[Scan, NDArray[np.int64]]:
+    """Return the scan of the repository, and its labels: 20 the can, 1 floor, 2 wall, 0 none."""
+    scan = read_scan(find_shared('data/bags/kinect_tabletop_ros2_mcap_zstd'))
+    label = np.load(find_shared('data/labels/kinect_tabletop.npz'))['label']
+    return scan, label.reshape(-1)[scan.kept].astype(np.int64)
 
 
 def turned_upright(scan: Scan, label: NDArray[np.int64]) -> Scan:

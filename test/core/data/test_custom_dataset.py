@@ -19,6 +19,7 @@ from mask3d_core.files.ply import ply_bytes
 from mask3d_core.superpoints.superpoints import find_superpoints, group_mesh
 import numpy as np
 import pytest
+from shared import find_shared
 
 TABLE = 'id\tname\n1\tpallet\n4\tforklift\n'
 
@@ -314,10 +315,10 @@ def test_names_are_sorted_as_people_count() -> None:
         'hall', 'room_1', 'room_1b', 'room_9', 'room_10']
 
 
-def test_a_bag_becomes_a_file_to_label(shared_data: Path, tmp_path: Path,
+def test_a_bag_becomes_a_file_to_label(tmp_path: Path,
                                        capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip('rosbags')
-    bag = shared_data / 'bags' / 'kinect_tabletop_ros2_mcap_zstd'
+    bag = find_shared('data/bags/kinect_tabletop_ros2_mcap_zstd')
     arguments = ['prepare', 'bag', str(bag), '--topic', '/camera/depth_registered/points',
                  str(tmp_path / 'plys'), '--name', 'table']
 

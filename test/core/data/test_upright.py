@@ -9,6 +9,7 @@ from mask3d_core.files import read_scan
 import numpy as np
 from numpy.typing import NDArray
 import pytest
+from shared import find_shared
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -93,9 +94,9 @@ def test_the_demo_passes() -> None:
 @pytest.mark.parametrize('name', [
     'learn13', 'pcl_five_people', 'pcl_office1', 'pcl_region_growing_rgb_tutorial', 'test10',
     'test55'])
-def test_single_frames_of_a_kinect_are_doubted(shared_data: Path, name: str) -> None:
-    assert doubt_upright(read_scan(shared_data / 'clouds' / f'{name}.pcd').xyz) != ''
+def test_single_frames_of_a_kinect_are_doubted(name: str) -> None:
+    assert doubt_upright(read_scan(find_shared(f'data/clouds/{name}.pcd')).xyz) != ''
 
 
-def test_a_real_level_scan_passes(shared_data: Path) -> None:
-    assert doubt_upright(read_scan(shared_data / 'clouds' / 'open3d_fragment.pcd').xyz) == ''
+def test_a_real_level_scan_passes() -> None:
+    assert doubt_upright(read_scan(find_shared('data/clouds/open3d_fragment.pcd')).xyz) == ''

@@ -13,12 +13,13 @@ from mask3d_core.files import decode_pointcloud2
 from mask3d_core.files.bag import cloud_topics, read_bag, read_clouds
 import numpy as np
 import pytest
+from shared import find_shared
 
 rosbag2 = pytest.importorskip('rosbags.rosbag2', reason='needs the extra bags')
 typesys = pytest.importorskip('rosbags.typesys')
 
-KINECT = 'bags/kinect_tabletop_ros2_mcap_zstd'
-LIDAR = 'bags/lidar_xyzirt_1msg_db3'
+KINECT = 'data/bags/kinect_tabletop_ros2_mcap_zstd'
+LIDAR = 'data/bags/lidar_xyzirt_1msg_db3'
 XYZ = np.arange(24, dtype=np.float32).reshape(8, 3)
 
 
@@ -58,13 +59,13 @@ def check_kinect(path: Path) -> None:
     assert 0.69 < scan.xyz[:, 2].min() and scan.xyz[:, 2].max() < 1.66
 
 
-def test_kinect_zstd_mcap(shared_data: Path) -> None:
-    check_kinect(shared_data / KINECT)
-    check_kinect(shared_data / KINECT / 'kinect_tabletop_ros2_mcap_zstd.mcap')
+def test_kinect_zstd_mcap() -> None:
+    check_kinect(find_shared(KINECT))
+    check_kinect(find_shared(KINECT) / 'kinect_tabletop_ros2_mcap_zstd.mcap')
 
 
-def test_kinect_message_decodes_fast(shared_data: Path) -> None:
-    [(stamp, frame, message)] = read_clouds(shared_data / KINECT)
+def test_kinect_message_decodes_fast() -> None:
+    [(stamp, frame, message)] = read_clouds(find_shared(KINECT))
     assert stamp == pytest.approx(1527473951.98078, abs=1e-4)
     assert frame == 'camera_rgb_optical_frame' and message.point_step == 32
     times = []
@@ -75,8 +76,8 @@ def test_kinect_message_decodes_fast(shared_data: Path) -> None:
     assert min(times) < 0.1  # 3 ms on an idle machine; a loop over points would take seconds
 
 
-def test_lidar_db3(shared_data: Path) -> None:
-    for path in (shared_data / LIDAR, shared_data / LIDAR / 'lidar_xyzirt_1msg_db3.db3'):
+def test_lidar_db3() -> None:
+    for path in (find_shared(LIDAR), find_shared(LIDAR) / 'lidar_xyzirt_1msg_db3.db3'):
         assert cloud_topics(path) == {'/lidar/points': 1}
         scan = read_bag(path, '/lidar/points')
         assert len(scan) == scan.input_size == 64000 and scan.color is None
@@ -84,8 +85,8 @@ def test_lidar_db3(shared_data: Path) -> None:
         assert frame == 'lidar_link' and message.point_step == 26
 
 
-def test_a_folder_without_metadata(shared_data: Path, tmp_path: Path) -> None:
-    shutil.copy(shared_data / KINECT / 'kinect_tabletop_ros2_mcap_zstd.mcap', tmp_path)
+def test_a_folder_without_metadata(tmp_path: Path) -> None:
+    shutil.copy(find_shared(KINECT) / 'kinect_tabletop_ros2_mcap_zstd.mcap', tmp_path)
     check_kinect(tmp_path)
 
 

@@ -10,6 +10,7 @@ from mask3d_core.files.formats import scan_name
 from mask3d_core.files.ply import write_ply
 import numpy as np
 import pytest
+from shared import find_shared
 
 XYZ = np.arange(24, dtype=np.float32).reshape(8, 3)
 DEMO = Path(__file__).resolve().parents[3] / 'demo' / 'office.ply'
@@ -37,9 +38,9 @@ def test_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert scan_name('.') == 'map.1'
 
 
-def test_bags(shared_data: Path) -> None:
+def test_bags() -> None:
     pytest.importorskip('rosbags', reason='needs the extra bags')
-    folder = shared_data / 'bags' / 'lidar_xyzirt_1msg_db3'
+    folder = find_shared('data/bags/lidar_xyzirt_1msg_db3')
     assert len(read_scan(folder)) == 64000
     assert len(read_scan(next(folder.glob('*.db3')), '/lidar/points')) == 64000
 

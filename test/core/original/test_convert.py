@@ -21,7 +21,7 @@ from mask3d_core.original.names import infer_config
 from mask3d_core.weights.checkpoint import load_weights, save_weights, Weights
 from original_checkpoint import golden_state, lightning, State
 import pytest
-from shared import SHARED
+from shared import find_shared
 import torch
 
 
@@ -103,11 +103,8 @@ def test_tensor_values_are_kept(converted: tuple[Weights, ConversionReport],
 
 
 def test_the_published_architecture_converts_completely() -> None:
-    path = SHARED / 'golden' / 'state_dict_34c.txt'
-    if not path.exists():
-        pytest.skip('state_dict_34c.txt is not at hand: set MASK3D_SHARED')
     state = {}
-    for line in path.read_text().splitlines():
+    for line in find_shared('golden/state_dict_34c.txt').read_text().splitlines():
         name, shape, dtype = line.split('\t')
         size = [int(number) for number in re.findall(r'\d+', shape)]
         state[name.removeprefix('model.')] = torch.empty(

@@ -1,6 +1,5 @@
 """Superpoints of clouds and meshes."""
 
-from pathlib import Path
 
 from hypothesis import given, settings, strategies
 from mask3d_core.errors import InputError
@@ -18,7 +17,8 @@ from mask3d_core.voxels import Voxelization, voxelize
 import numpy as np
 from numpy.typing import NDArray
 import pytest
-from table_tops import labels_of_each_point
+from shared import find_shared
+from table_tops import can_on_a_floor, labels_of_each_point
 import torch
 from torch.nn import functional
 
@@ -250,8 +250,8 @@ def test_invalid_meshes_are_errors(vertices: NDArray, faces: NDArray, message: s
     ('test55', 0.01, 180, 0.985), ('test55', 0.02, 75, 0.97), ('test10', 0.01, 80, 0.995),
     ('learn13', 0.02, 25, 0.993)])
 def test_superpoints_of_a_table_top_do_not_cross_its_objects(
-        name: str, voxel_size: float, most: int, least: float, shared_data: Path) -> None:
-    path = shared_data / 'clouds' / f'{name}.pcd'
+        name: str, voxel_size: float, most: int, least: float) -> None:
+    path = find_shared(f'data/clouds/{name}.pcd')
     target = labels_of_each_point(path) // 10                    # 0: the table
     superpoint = find_superpoints(read_scan(path), voxel_size)
     votes = np.zeros((superpoint.max() + 1, target.max() + 1), np.int64)
@@ -259,3 +259,15 @@ def test_superpoints_of_a_table_top_do_not_cross_its_objects(
     assert len(np.unique(votes.argmax(axis=1))) == len(np.unique(target))  # no object is lost
     assert len(votes) <= most
     assert (votes.argmax(axis=1)[superpoint] == target).mean() > least
+
+
+def test_superpoints_of_a_real_floor_keep_to_the_can_on_it() -> None:
+    pytest.importorskip('rosbags', reason='needs the extra bags')
+    scan, label = can_on_a_floor()
+    for voxel_size in (0.01, 0.02):
+        superpoint = find_superpoints(scan, voxel_size)
+        votes = np.zeros((superpoint.max() + 1, 2), np.int64)
+        np.add.at(votes, (superpoint, (label == 20).astype(int)), 1)
+        assert len(np.unique(votes.argmax(axis=1))) == 2
+        assert (votes.argmax(axis=1)[superpoint] == (label == 20)).mean() > 0.999
+    assert len(votes) <= 40

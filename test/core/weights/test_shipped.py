@@ -12,7 +12,8 @@ from mask3d_core.weights.checkpoint import load_weights
 from mask3d_core.weights.shipped import shipped_weights
 import numpy as np
 import pytest
-from table_tops import labels_of_each_point, NAMES, turned_upright
+from shared import find_shared
+from table_tops import can_on_a_floor, labels_of_each_point, NAMES, turned_upright
 
 MAX_BYTES = 12e6
 """Size of the file in the repository."""
@@ -42,14 +43,28 @@ def test_objects_are_found_in_a_real_scan() -> None:
     assert np.all(np.diff(found.score) <= 0)
 
 
+@pytest.mark.parametrize('upright', [True, False])
+def test_a_can_on_a_real_floor_is_found(upright: bool) -> None:
+    pytest.importorskip('rosbags', reason='needs the extra bags')
+    scan, label = can_on_a_floor()
+    scan = (turned_upright(scan, np.where(label == 1, 1, 0)) if upright
+            else Scan.from_points(scan.xyz, scan.color))
+    can = label == 20
+
+    found = load_segmenter(device='cpu').segment(scan)
+
+    likely = [found.mask(index) for index in np.flatnonzero(found.score > 0.5)]
+    assert max((mask & can).sum() / (mask | can).sum() for mask in likely) > 0.75
+
+
 @pytest.mark.parametrize(('upright', 'least'), [(True, (0.35, 0.50)), (False, (0.35, 0.50))])
 def test_objects_on_real_tables(
-        upright: bool, least: tuple[float, float], shared_data: Path) -> None:
+        upright: bool, least: tuple[float, float]) -> None:
     """Class-agnostic AP50 and AP25 are not far below those of docs/weights.md."""
     segmenter = load_segmenter(device='cpu')
     evaluation = Evaluation(segmenter.weights.classes, Protocol())
     for name in NAMES:
-        path = shared_data / 'clouds' / f'{name}.pcd'
+        path = find_shared(f'data/clouds/{name}.pcd')
         scan, label = read_scan(path), labels_of_each_point(path)
         scan = turned_upright(scan, label) if upright else Scan.from_points(scan.xyz, scan.color)
         thing = label >= 10
