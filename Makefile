@@ -3,12 +3,15 @@
 # once there is an environment, the Python it was made with
 PYTHON ?= $(shell test -x .venv/bin/python && echo .venv/bin/python || echo python3)
 IN_VENV = . .venv/ros.sh &&
+# processes that run tests side by side; 0: one after the other, in one process
+WORKERS ?= auto
 
 .PHONY: help have-python setup demo test test-slow lint docs clean
 
 help:
 	@echo "make demo    segment the bundled scan with real ROS 2 nodes; results in out/demo"
-	@echo "make test    lint, types and all tests but the slow ones"
+	@echo "make test    lint, types and all tests but the slow ones, with their line coverage;"
+	@echo "             WORKERS=0 runs them one after the other"
 	@echo "make test-slow   the tests that take minutes: a model that learns two rooms by heart"
 	@echo "make lint    lint and types only"
 	@echo "make docs    the documentation and the API reference as a site in out/docs"
@@ -29,7 +32,7 @@ demo: setup
 	@$(IN_VENV) python -m mask3d_ros.demo --output out/demo
 
 test: lint
-	@$(IN_VENV) python -m pytest
+	@$(IN_VENV) python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --cov
 
 test-slow: setup
 	@$(IN_VENV) python -m pytest -m slow
@@ -44,5 +47,5 @@ docs: have-python
 	@echo "docs: out/docs/index.html"
 
 clean:
-	rm -rf .venv build install log out *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build install log out *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

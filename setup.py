@@ -34,7 +34,8 @@ setup(
     install_requires=['numpy', 'pillow>=10.1', 'scipy', 'torch>=2.4'],
     extras_require={
         'bags': ['rosbags'],
-        'test': ['hypothesis', 'pytest', 'rosbags', 'scikit-learn'],
+        'test': ['hypothesis', 'pytest', 'pytest-cov>=7', 'pytest-xdist', 'rosbags',
+                 'scikit-learn'],
         'train': ['lightning-fabric>=2.4', 'pyyaml', 'tensorboard'],
     },
 )

@@ -1,8 +1,15 @@
-"""Fixtures: the original's inputs and outputs, and real data, where they are at hand."""
+"""Fixtures: the original's inputs and outputs; what was skipped, told at the end."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 import json
+import os
+import textwrap
 from typing import Any
+
+if 'PYTEST_XDIST_WORKER' in os.environ:
+    # One worker per core: more threads would only wait for each other. Before torch is imported.
+    os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 from hypothesis import HealthCheck, settings
 import numpy as np
@@ -12,6 +19,18 @@ from shared import find_shared
 
 settings.register_profile('tests', deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile('tests')  # a slow machine is no failure
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end which files had tests that were skipped, by reason."""
+    tests: dict[str, set[str]] = defaultdict(set)
+    for report in terminalreporter.stats.get('skipped', []):
+        tests[report.longrepr[2].removeprefix('Skipped: ')].add(report.nodeid)
+    for reason, names in sorted(tests.items()):
+        files = sorted({name.split('::')[0].removeprefix('test/') for name in names})
+        terminalreporter.write_line(f'skipped {len(names)}: {reason}', yellow=True)
+        terminalreporter.write_line(textwrap.fill(
+            ', '.join(files), 99, initial_indent='    ', subsequent_indent='    '))
 
 
 @pytest.fixture(scope='session')

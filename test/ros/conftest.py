@@ -11,8 +11,11 @@ HAS_ROS = importlib.util.find_spec('rclpy') is not None
 collect_ignore_glob = [] if HAS_ROS else ['test_*.py']
 
 if HAS_ROS:
-    # Set before anything starts DDS: no topics are shared with another test run or a robot.
-    os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
+    # Before anything starts DDS: neither another test run, another worker of this one (gw0, gw1,
+    # … of pytest-xdist) nor a robot shares our topics.
+    worker = os.environ.get('PYTEST_XDIST_WORKER')
+    run = os.getppid() + int(worker.removeprefix('gw')) if worker else os.getpid()
+    os.environ['ROS_DOMAIN_ID'] = str(1 + run % 100)
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     from mask3d_ros.node_subprocess import NodeSubprocess
     import rclpy

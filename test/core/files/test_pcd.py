@@ -211,9 +211,9 @@ REAL = {
 
 @pytest.mark.parametrize('name', REAL)
 def test_real_clouds(name: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     scan = read_pcd(find_shared(f'data/clouds/{name}.pcd'))
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     assert (len(scan), scan.input_size) == REAL[name]
     assert scan.color is not None and 0.3 < scan.color.mean() < 0.85
     assert np.abs(scan.xyz).max() < 10 and np.ptp(scan.xyz, axis=0).min() > 0.5

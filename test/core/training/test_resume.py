@@ -59,7 +59,7 @@ def logged(output: Path) -> list[list[str]]:
 
 def wait_for_steps(output: Path, count: int) -> None:
     """Wait until so many steps are logged."""
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300
     while not (output / 'log.csv').exists() or len(logged(output)) <= count:
         assert time.monotonic() < end, 'the run does not begin'
         time.sleep(0.02)
@@ -103,7 +103,7 @@ def test_stopped_by_ctrl_c_and_resumed(whole: Path, rooms: Path, tmp_path: Path)
     process = start(rooms, output)
     wait_for_steps(output, 3)
     os.killpg(process.pid, signal.SIGINT)  # a terminal tells the workers, too
-    _, output_text = process.communicate(timeout=120)
+    _, output_text = process.communicate(timeout=300)
     assert process.returncode == 1
     assert 'stopped by SIGINT after step ' in output_text and 'Traceback' not in output_text
     assert 3 <= load_state(output / 'state.pt')['step'] < 12
@@ -116,7 +116,7 @@ def test_killed_and_resumed(whole: Path, rooms: Path, tmp_path: Path) -> None:
     process = start(rooms, output)
     wait_for_steps(output, 5)
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=120)
+    process.communicate(timeout=300)
     assert process.returncode == -signal.SIGKILL
     train(configure(rooms, output, '--workers', '1'), resume=True)
     assert_equal_runs(whole, output)
