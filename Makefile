@@ -32,7 +32,8 @@ demo: setup
 	@$(IN_VENV) python -m mask3d_ros.demo --output out/demo
 
 test: lint
-	@$(IN_VENV) python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --cov
+	@$(IN_VENV) python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile \
+	  --no-loadscope-reorder --cov
 
 test-slow: setup
 	@$(IN_VENV) python -m pytest -m slow

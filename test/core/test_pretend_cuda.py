@@ -49,8 +49,8 @@ def weights(request: pytest.FixtureRequest) -> Weights:
 def scan() -> Scan:
     """Return a floor with two boxes on it."""
     random = np.random.default_rng(0)
-    floor = random.uniform(0, 3, (6000, 3)) * [1, 1, .01]
-    boxes = [random.uniform(0, .6, (2000, 3)) + [x, 1, 0] for x in (.3, 1.8)]
+    floor = random.uniform(0, 3, (3000, 3)) * [1, 1, .01]
+    boxes = [random.uniform(0, .6, (1000, 3)) + [x, 1, 0] for x in (.3, 1.8)]
     xyz = np.concatenate([floor, *boxes]).astype(np.float32)
     return Scan.from_points(xyz, random.uniform(0, 1, xyz.shape).astype(np.float32))
 
