@@ -15,7 +15,7 @@ from mask3d_core.instances import Instances
 from mask3d_core.model import Mask3D, Prediction
 from mask3d_core.model.layers import fold_batch_norms
 from mask3d_core.scan import Scan
-from mask3d_core.sparse import alone, aside, build_pyramid, Pyramid
+from mask3d_core.sparse import build_pyramid, in_background, Pyramid, single_threaded
 from mask3d_core.superpoints.superpoints import find_superpoints
 from mask3d_core.voxels import batch_coords, Voxelization, voxelize, Voxels
 from mask3d_core.weights.checkpoint import load_weights, Weights
@@ -141,8 +141,8 @@ class Segmenter:
         wanted = settings.superpoints and scan.segment is None
         # the network leaves cores idle now and then, all of them on a GPU
         work = partial(self.with_superpoints, scan, voxels.size)
-        beside = aside(work) if wanted else nullcontext()
-        with _memory_for(voxels), beside as grouped:
+        background = in_background(work) if wanted else nullcontext()
+        with _memory_for(voxels), background as grouped:
             prediction = self.predict(voxels, watch, num_queries)
             if grouped is not None:
                 with watch.stage('superpoints'):
@@ -202,7 +202,7 @@ class Segmenter:
         """Run the U-Net on one scan on the device: its features [V_l, C_l], coarse to fine."""
         with watch.stage('pyramid'):
             build = partial(build_pyramid, batch_coords([voxels]), self.weights.model.kernels)
-            pyramid = alone(build) if self.device.type == 'cpu' else build()
+            pyramid = single_threaded(build) if self.device.type == 'cpu' else build()
         with watch.stage('unet'):
             features = voxels.features[pyramid.order].to(self.precision)
             levels = [level.float() for level in self.model.unet(features, pyramid)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mask3d_core.errors import InputError
 from mask3d_core.extraction.point_masks import Groups
-from mask3d_core.sparse import shared
+from mask3d_core.sparse import parallel_map
 import numpy as np
 from numpy.typing import NDArray
 import torch
@@ -130,7 +130,7 @@ def _positive(mask_logits: Tensor) -> tuple[list[NDArray[np.int64]], list[NDArra
         ends = np.cumsum(np.bincount(query, minlength=len(inside)))
         return np.split(row + number * ROWS_PER_BLOCK, ends)[:-1], np.split(probability, ends)[:-1]
 
-    parts = (shared(find, len(blocks)) if mask_logits.device.type == 'cpu'
+    parts = (parallel_map(find, len(blocks)) if mask_logits.device.type == 'cpu'
              else [find(number) for number in range(len(blocks))])
     rows, probabilities = zip(*parts)
     return ([np.concatenate(pieces) for pieces in zip(*rows)],

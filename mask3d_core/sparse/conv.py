@@ -9,7 +9,7 @@ import platform
 from typing import Any
 
 from mask3d_core.sparse.pyramid import Block, Level
-from mask3d_core.sparse.threads import share
+from mask3d_core.sparse.threads import parallel_for
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -178,7 +178,7 @@ def _convolve(features: Tensor, weight: Tensor, level: Level, bias: Tensor | Non
     if features.is_cuda:
         convolve(range(len(blocks)))
     else:
-        share(convolve, len(blocks))
+        parallel_for(convolve, len(blocks))
     return result
 
 
@@ -302,6 +302,6 @@ class _SparseConv(torch.autograd.Function):
         if features.is_cuda:
             convolve(range(num_parts))
         else:
-            share(convolve, num_parts)
+            parallel_for(convolve, num_parts)
         grad_weight = totals.sum(0) if num_parts > 1 else totals[0]
         return grad_features, grad_weight.transpose(0, 1).to(weight.dtype).contiguous(), None

@@ -1,4 +1,4 @@
-"""Whole pieces of work for each thread, instead of every operation cut in pieces for all."""
+"""Worker pools that run whole blocks of work in parallel, one torch thread in each worker."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from typing import Any, TypeVar
 import torch
 
 T = TypeVar('T')
-_aside: list[Future[Any]] = []
-"""What is done aside, or waits for it."""
+_background: list[Future[Any]] = []
+"""The work that runs `in_background` now, or is queued for it."""
 
 
-def share(work: Callable[[Iterator[int]], None], count: int) -> None:
+def parallel_for(work: Callable[[Iterator[int]], None], count: int) -> None:
     """
-    Let each of torch's threads call `work` with the numbers 0..count - 1 it gets hold of.
+    Process the numbers 0..count - 1 in parallel: each worker calls `work` with an iterator.
 
-    Inside, torch computes with one thread and without gradients. The threads meet once, at the
-    end, and not after every operation: where another program wants a core, the network loses
-    that share of its speed and not nine tenths of it (docs/log/speed.md).
+    The workers draw from the same iterator, so that each number is processed once. There is one
+    worker for each of torch's threads; inside, torch computes with one thread and without
+    gradients. The workers synchronize once, at the end, and not after every operation: where
+    another program wants a core, the network loses that share of its speed and not nine tenths
+    of it (docs/log/speed.md).
     """
     threads = min(torch.get_num_threads(), count)
     numbers = iter(range(count))  # `next` on it is atomic
@@ -34,31 +36,31 @@ def share(work: Callable[[Iterator[int]], None], count: int) -> None:
         part.result()
 
 
-def shared(work: Callable[[int], T], count: int) -> list[T]:
-    """Return what `work` says of 0..count - 1, computed as `share` does."""
+def parallel_map(work: Callable[[int], T], count: int) -> list[T]:
+    """Return the results of `work` for 0..count - 1 in order, computed by `parallel_for`."""
     results: list[Any] = [None] * count
 
     def fill(numbers: Iterable[int]) -> None:
         for number in numbers:
             results[number] = work(number)
 
-    share(fill, count)
+    parallel_for(fill, count)
     return results
 
 
-def alone(work: Callable[[], T]) -> T:
+def single_threaded(work: Callable[[], T]) -> T:
     """
-    Return what `work` says; while something is done `aside`, it is computed by one thread.
+    Return the result of `work`, computed with one thread while other work is `in_background`.
 
-    For many small operations, which would wait, each for all of its threads, one of which has no
-    core then.
+    For many small operations: with more threads, each would wait for a thread that has no core
+    then.
     """
-    busy = torch.get_num_threads() > 1 and any(not done.done() for done in _aside)
+    busy = torch.get_num_threads() > 1 and any(not done.done() for done in _background)
     return _submit(work).result() if busy else work()
 
 
 def _submit(work: Callable[[], T]) -> Future[T]:
-    """Let a thread do some work in inference mode if that is on here, without gradients."""
+    """Run work on the pool without gradients, and in inference mode if that is on here."""
     inference, threads = torch.is_inference_mode_enabled(), torch.get_num_threads()
 
     def do() -> T:
@@ -69,39 +71,39 @@ def _submit(work: Callable[[], T]) -> Future[T]:
 
 
 @contextmanager
-def aside(work: Callable[[], T]) -> Iterator[Future[T]]:
+def in_background(work: Callable[[], T]) -> Iterator[Future[T]]:
     """
-    Let a thread do some work meanwhile, which is done, or has failed, at the end.
+    Run work in a background thread; it is done, or has failed, when the context ends.
 
-    In it torch computes with one thread: two that want all of them wait for each other. The
-    process has one such thread: callers take turns, and `work` must not call this itself. Modes
-    as `torch.inference_mode` do not go along.
+    In it torch computes with one thread: two that want all of them wait for each other. A
+    process has one background thread: callers take turns, and `work` must not call this itself.
+    Modes as `torch.inference_mode` do not carry over.
     """
     done = _pool(os.getpid(), torch.get_num_threads(), 1).submit(work)
-    _aside.append(done)
+    _background.append(done)
     try:
         yield done
     finally:
         wait([done])
-        _aside.remove(done)
+        _background.remove(done)
 
 
 @cache
 def _pool(process: int, common: int, size: int) -> ThreadPoolExecutor:
     """
-    Return `size` threads of a process (a fork has none of its parent's).
+    Return the worker pool of `size` threads of a process (a fork has none of its parent's).
 
-    `common` is the number of threads torch computes with elsewhere, which stays.
+    `common` is the number of threads torch computes with outside the pool, which stays.
     """
     started = Barrier(size)
-    pool = ThreadPoolExecutor(size, 'sparse', _compute_alone)
+    pool = ThreadPoolExecutor(size, 'sparse', _use_one_torch_thread)
     for task in [pool.submit(started.wait) for _ in range(size)]:
         task.result()
-    torch.set_num_threads(common)  # `_compute_alone` also set what threads to come begin with
+    torch.set_num_threads(common)  # the workers have also set the number of later threads
     return pool
 
 
-def _compute_alone() -> None:
-    """Give this thread, and no other, operations of one thread."""
-    torch.get_num_threads()  # a thread's first question sets it to the common number
+def _use_one_torch_thread() -> None:
+    """Let torch compute with one thread in this worker, and in no other thread."""
+    torch.get_num_threads()  # a thread's first call sets it to the common number
     torch.set_num_threads(1)

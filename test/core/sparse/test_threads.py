@@ -1,9 +1,14 @@
-"""Work shared among threads."""
+"""Worker pools and work in the background."""
 
 from collections.abc import Iterator
 import threading
 
-from mask3d_core.sparse.threads import alone, aside, share, shared
+from mask3d_core.sparse.threads import (
+    in_background,
+    parallel_for,
+    parallel_map,
+    single_threaded,
+)
 import pytest
 import torch
 
@@ -17,20 +22,21 @@ def two_threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def test_every_number_once(two_threads: None) -> None:
+def test_every_number_is_processed_once(two_threads: None) -> None:
     done = []
-    share(lambda numbers: done.extend(numbers), 1000)
+    parallel_for(lambda numbers: done.extend(numbers), 1000)
     assert sorted(done) == list(range(1000))
 
 
-def test_two_threads_work_at_the_same_time(two_threads: None) -> None:
+def test_two_workers_run_at_the_same_time(two_threads: None) -> None:
     both = threading.Barrier(2, timeout=20)
-    share(lambda numbers: [both.wait() for _ in numbers], 2)  # one alone would wait for ever
+    # a single worker would wait for ever
+    parallel_for(lambda numbers: [both.wait() for _ in numbers], 2)
 
 
-def test_inside_torch_has_one_thread_and_outside_all(two_threads: None) -> None:
+def test_torch_has_one_thread_inside_and_all_outside(two_threads: None) -> None:
     inside = []
-    share(lambda numbers: inside.extend(torch.get_num_threads() for _ in numbers), 8)
+    parallel_for(lambda numbers: inside.extend(torch.get_num_threads() for _ in numbers), 8)
     assert set(inside) == {1}
     assert torch.get_num_threads() == 2
     later: list[int] = []
@@ -40,24 +46,25 @@ def test_inside_torch_has_one_thread_and_outside_all(two_threads: None) -> None:
     assert later == [2]
 
 
-def test_modes_go_along(two_threads: None) -> None:
+def test_modes_carry_over(two_threads: None) -> None:
     modes = []
+    inference, grad = torch.is_inference_mode_enabled, torch.is_grad_enabled
     with torch.inference_mode():
-        share(lambda numbers: modes.extend(torch.is_inference_mode_enabled() for _ in numbers), 4)
-    share(lambda numbers: modes.extend(torch.is_grad_enabled() for _ in numbers), 4)
+        parallel_for(lambda numbers: modes.extend(inference() for _ in numbers), 4)
+    parallel_for(lambda numbers: modes.extend(grad() for _ in numbers), 4)
     assert modes == [True] * 4 + [False] * 4
 
 
-def test_errors_come_out(two_threads: None) -> None:
+def test_errors_are_raised_in_the_caller(two_threads: None) -> None:
     def fail(numbers: Iterator[int]) -> None:
         for number in numbers:
             raise ValueError(f'number {number}')
 
     with pytest.raises(ValueError, match='number'):
-        share(fail, 10)
+        parallel_for(fail, 10)
 
 
-def test_work_aside_has_one_thread_and_is_done_at_the_end(two_threads: None) -> None:
+def test_background_work_has_one_thread_and_is_done_at_the_end(two_threads: None) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
     def work() -> int:
@@ -65,34 +72,34 @@ def test_work_aside_has_one_thread_and_is_done_at_the_end(two_threads: None) -> 
         go_on.wait(20)
         return torch.get_num_threads()
 
-    with aside(work) as done:
+    with in_background(work) as done:
         assert begun.wait(20) and not done.done() and torch.get_num_threads() == 2
         go_on.set()
     assert done.done() and done.result() == 1
 
 
-def test_nothing_to_share_is_done_at_once() -> None:
-    share(lambda numbers: list(map(pytest.fail, numbers)), 0)
+def test_no_numbers_need_no_worker() -> None:
+    parallel_for(lambda numbers: list(map(pytest.fail, numbers)), 0)
 
 
-def test_errors_aside_come_out_where_they_are_asked_for(two_threads: None) -> None:
-    with aside(lambda: 1 // 0) as done:
+def test_background_errors_are_raised_with_the_result(two_threads: None) -> None:
+    with in_background(lambda: 1 // 0) as done:
         pass
     with pytest.raises(ZeroDivisionError):
         done.result()
 
 
-def test_shared_work_is_answered_in_order(two_threads: None) -> None:
-    assert shared(lambda number: number * number, 50) == [n * n for n in range(50)]
+def test_results_are_in_order(two_threads: None) -> None:
+    assert parallel_map(lambda number: number * number, 50) == [n * n for n in range(50)]
 
 
-def test_work_beside_other_work_has_one_thread_and_its_modes(two_threads: None) -> None:
-    until = threading.Event()
-    with aside(until.wait):
+def test_single_threaded_while_other_work_is_in_the_background(two_threads: None) -> None:
+    until, inference = threading.Event(), torch.is_inference_mode_enabled
+    with in_background(until.wait):
         with torch.inference_mode():
-            inside = alone(lambda: (torch.get_num_threads(), torch.is_inference_mode_enabled()))
-        assert inside == (1, True) and not alone(torch.is_inference_mode_enabled)
+            inside = single_threaded(lambda: (torch.get_num_threads(), inference()))
+        assert inside == (1, True) and not single_threaded(inference)
         with pytest.raises(ZeroDivisionError):
-            alone(lambda: 1 // 0)
+            single_threaded(lambda: 1 // 0)
         until.set()
-    assert alone(torch.get_num_threads) == 2, 'nothing is aside: all threads are free'
+    assert single_threaded(torch.get_num_threads) == 2, 'nothing runs in the background'
