@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from mask3d_core.errors import InputError
-from mask3d_core.model import decoder, Mask3D, ModelConfig, Prediction, StepPrediction
+from mask3d_core.model import decoder, Mask3D, ModelConfig, Prediction, queries, StepPrediction
 from mask3d_core.model.backbone import UNet
 from mask3d_core.model.decoder import Attention, attention_mask, LevelKeys
 from mask3d_core.model.layers import DownConv, fold_batch_norms, StemConv, UpConv
@@ -188,6 +188,15 @@ def test_farthest_points() -> None:
     line = torch.tensor([[0, 0, 0], [1, 0, 0], [9, 0, 0], [4, 0, 0], [5, 0, 0]])
     assert farthest_points(line, 4).tolist() == [0, 2, 3, 1]  # 4 and 5 tie: the first wins
     assert farthest_points(line[:2], 4).tolist() == [0, 1, 0, 0]
+    assert farthest_points(line, 2, torch.tensor([1., 9., 1., 3., 4.])).tolist() == [1, 4]
+
+
+@pytest.mark.parametrize('weighted', [False, True])
+def test_farthest_points_are_the_same_on_every_device(weighted: bool) -> None:
+    points, weight = 9 * torch.rand(5000, 3), torch.rand(5000) if weighted else None
+    chosen = farthest_points(points, 60, weight)
+    assert chosen.dtype == torch.int64 and len(chosen.unique()) == 60
+    assert torch.equal(chosen, queries._farthest_on_gpu(points.t().contiguous(), 60, weight))
 
 
 def test_queries_with_empty_masks_attend_everywhere() -> None:
