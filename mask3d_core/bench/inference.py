@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 import json
 from pathlib import Path
 import resource
@@ -12,6 +12,7 @@ import sys
 import time
 from typing import Any
 
+from mask3d_core.bench.busy import busy_neighbors
 from mask3d_core.bench.flops import count_decoder_gflop, count_unet_gflop
 from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.files import read_scan
@@ -51,6 +52,8 @@ class Measurement:
         Useful arithmetic.
     product_rate : float
         GFLOP/s of torch's own product of [8192, 2048] x [2048, 96], median over the run.
+    neighbors : int
+        Number of busy processes that ran concurrently.
 
     """
 
@@ -65,6 +68,7 @@ class Measurement:
     unet_gflop: float
     decoder_gflop: float
     product_rate: float
+    neighbors: int = 0
 
     @property
     def network_seconds(self) -> float:
@@ -87,10 +91,13 @@ class Measurement:
                                'floor_seconds': self.floor_seconds, 'ratio': self.ratio}
 
 
-def run_bench(files: Sequence[Path], segmenter: Segmenter, repeats: int = 5,
+def run_bench(files: Sequence[Path], segmenter: Segmenter, repeats: int = 5, neighbors: int = 0,
               ) -> list[Measurement]:
     """
     Measure scans and print a table as they come.
+
+    With `neighbors`, each scan is measured a second time while so many processes keep the cores
+    busy, and a third row has the ratios of the two.
 
     With random weights masks cover much of a scan: with trained ones the decoder and the
     extraction are faster.
@@ -105,8 +112,15 @@ def run_bench(files: Sequence[Path], segmenter: Segmenter, repeats: int = 5,
     measurements = []
     for file in files:
         print(f'mask3d: measuring {file} …', file=sys.stderr, flush=True)
-        measurements.append(measure(segmenter, read_scan(file), file.stem, repeats))
+        scan = read_scan(file)
+        measurements.append(measure(segmenter, scan, file.stem, repeats))
         print(_row(measurements[-1]), flush=True)
+        if neighbors:
+            with busy_neighbors(neighbors):
+                busy = measure(segmenter, scan, file.stem, repeats)
+            measurements.append(replace(busy, neighbors=neighbors))
+            print(_row(measurements[-1]))
+            print(_ratios(*measurements[-2:]), flush=True)
     return measurements
 
 
@@ -181,6 +195,15 @@ def write_json(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 def _row(m: Measurement) -> str:
     stages = ' '.join(f'{m.seconds[stage]:11.3f}' for stage in STAGES)
-    return (f'{m.name[:20]:20} {m.voxels:8} {stages} {m.together:8.3f} {m.network_seconds:8.3f} '
+    name = f'busy neighbors: {m.neighbors}' if m.neighbors else m.name
+    return (f'{name[:20]:20} {m.voxels:8} {stages} {m.together:8.3f} {m.network_seconds:8.3f} '
             f'{m.floor_seconds:7.3f} {m.ratio:6.2f} {m.unet_gflop:7.1f} {m.product_rate:8.0f} '
             f'{m.peak_bytes / 1e6:8.0f}')
+
+
+def _ratios(idle: Measurement, busy: Measurement) -> str:
+    """Return the row of the times with busy neighbors in those without."""
+    stages = ' '.join(f'{busy.seconds[stage] / idle.seconds[stage]:11.2f}'
+                      if idle.seconds[stage] else ' ' * 11 for stage in STAGES)
+    return (f'{"busy / idle":20} {"":8} {stages} {busy.together / idle.together:8.2f} '
+            f'{busy.network_seconds / idle.network_seconds:8.2f}')

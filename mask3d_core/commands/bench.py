@@ -24,6 +24,7 @@ example:
   mask3d bench room.ply office.pcd --device cuda --precision bfloat16 --json bench.json
   mask3d bench room.ply --clustering
   mask3d bench room.ply --superpoints
+  mask3d bench room.ply --busy 2
   mask3d bench room.ply --train
 """
 
@@ -36,6 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--repeats', type=count, default=5, metavar='R',
                         help='runs of which the median is taken (default: 5)')
     parser.add_argument('--json', type=Path, metavar='OUT', help='also write the numbers here')
+    parser.add_argument('--busy', type=count, metavar='N',
+                        help='also measure each scan while N processes keep the cores busy')
     parser.add_argument('--clustering', action='store_true',
                         help='also compare the clustering with scikit-learn, on 100 masks as a '
                              'room gives them; takes minutes on large scans')
@@ -55,9 +58,10 @@ def run(options: argparse.Namespace) -> None:
         raise InputError('--recompute is about training steps: give --train, too')
     if options.train and options.max_voxels is not None:
         raise InputError('--train measures a step on the whole cloud: leave --max-voxels out')
-    if options.train and (options.clustering or options.superpoints):
-        extra = '--clustering' if options.clustering else '--superpoints'
-        raise InputError(f'--train measures training steps alone: run {extra} without it')
+    extra = next((name for name in ('clustering', 'superpoints', 'busy')
+                  if getattr(options, name)), None)
+    if options.train and extra is not None:
+        raise InputError(f'--train measures training steps alone: run --{extra} without it')
     from mask3d_core.files.target import check_folder
 
     if options.json is not None:
@@ -75,7 +79,8 @@ def run(options: argparse.Namespace) -> None:
 
         segmenter = load_segmenter(options.weights or demo_weights(), options.device,
                                    options.precision, options.num_queries, options.max_voxels)
-        rows = [m.to_dict() for m in run_bench(options.files, segmenter, options.repeats)]
+        rows = [m.to_dict() for m in run_bench(options.files, segmenter, options.repeats,
+                                               options.busy or 0)]
     if options.json is not None:
         write_json(options.json, rows)
     if options.clustering:

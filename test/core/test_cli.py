@@ -317,7 +317,8 @@ def test_bench_trains_on_segments_and_knows_learned_queries(
 @pytest.mark.parametrize('options, words', [
     (['--recompute'], '--recompute is about training steps: give --train'),
     (['--train', '--clustering'], 'run --clustering without it'),
-    (['--train', '--superpoints'], 'run --superpoints without it')])
+    (['--train', '--superpoints'], 'run --superpoints without it'),
+    (['--train', '--busy', '2'], 'run --busy without it')])
 def test_bench_refuses_what_does_not_go_together(scan_file: Path, options: list[str], words: str,
                                                  capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['bench', str(scan_file), *options]) == 1
