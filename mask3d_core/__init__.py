@@ -24,6 +24,8 @@ import os
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
+from mask3d_core.openmp import wait_briefly
+
 if TYPE_CHECKING:
     from mask3d_core.classes import ClassTable, load_classes
     from mask3d_core.errors import InputError
@@ -39,6 +41,8 @@ __all__ = ['ClassTable', 'ExtractSettings', 'InputError', 'Instances', 'load_cla
 # torch asks for huge pages if told so before it first needs memory; clearing small ones took a
 # tenth of the network's time (docs/log/speed.md).
 os.environ.setdefault('THP_MEM_ALLOC_ENABLE', '1')
+
+wait_briefly()  # before torch is imported
 
 # Imported on first use: reading scans and results needs no torch.
 _HOME = {

@@ -8,6 +8,8 @@ import os
 import platform
 from typing import Final
 
+from mask3d_core.openmp import wait_briefly
+
 NEEDED: Final = ('numpy', 'scipy', 'torch', 'pillow')
 OPTIONAL: Final = {
     'rosbags': ('rosbags', 'needed to read .mcap and .db3 bags: pip install rosbags'),
@@ -81,7 +83,8 @@ def _device() -> list[DoctorCheck]:
         torch = import_module('torch')
     except (ImportError, OSError) as error:
         return [DoctorCheck('device', f'torch cannot be loaded: {error}', False)]
-    checks = [DoctorCheck('torch threads', str(torch.get_num_threads()))]
+    checks = [DoctorCheck('torch threads', str(torch.get_num_threads())),
+              DoctorCheck('OpenMP', wait_briefly())]
     reason = why_no_cuda()
     if reason is None:
         device = torch.cuda.get_device_properties(0)

@@ -12,6 +12,7 @@ if 'PYTEST_XDIST_WORKER' in os.environ:
     os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 from hypothesis import HealthCheck, settings
+import mask3d_core  # noqa: F401  sets how OpenMP's threads wait, before torch is imported
 import numpy as np
 from numpy.typing import NDArray
 import pytest

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS = {
     'mask3d_core': {
-        0: 'classes errors instances scan',
+        0: 'classes errors instances openmp scan',
         1: 'colors device doctor files geometry rooms sparse tracker voxels',
         2: 'drawing model superpoints',
         3: 'data extraction weights',
