@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ElementTree.parse(ROOT / 'package.xml').getroot()
 CMAKE = (ROOT / 'CMakeLists.txt').read_text()
 LAUNCH = ROOT / 'launch' / 'segment.launch.py'
+EXAMPLES = sorted((ROOT / 'examples').glob('*.py'))
 
 NOT_IN_HUMBLE = {
     'rclpy.clock_type', 'rclpy.event_handler', 'rclpy.experimental', 'rclpy.parameter_client',
@@ -101,13 +102,13 @@ def test_every_script_is_installed_and_can_be_started() -> None:
 
 
 def test_package_xml_names_every_ros_package_we_import() -> None:
-    files = [*(ROOT / 'mask3d_ros').rglob('*.py'), LAUNCH]
+    files = [*(ROOT / 'mask3d_ros').rglob('*.py'), *EXAMPLES, LAUNCH]
     used = set().union(*map(ros_packages, files))
     assert used - texts(r'(exec_)?depend') == set()
 
 
 def test_nothing_of_rclpy_is_used_that_humble_lacks() -> None:
-    files = [*(ROOT / 'mask3d_ros').rglob('*.py'), LAUNCH]
+    files = [*(ROOT / 'mask3d_ros').rglob('*.py'), *EXAMPLES, LAUNCH]
     assert set().union(*map(words, files)) & NOT_IN_HUMBLE == set()
 
 

@@ -148,7 +148,8 @@ def run_steps() -> None:
     """Run the steps whose inputs changed, in order."""
     package = [ROOT / 'package.xml', ROOT / 'setup.py']
     interfaces = [ROOT / 'package.xml', ROOT / 'CMakeLists.txt', *sorted(ROOT.glob('msg/*'))]
-    linked = ' '.join(str(path.relative_to(ROOT)) for folder in ('config', 'demo', 'launch')
+    linked = ' '.join(str(path.relative_to(ROOT))
+                      for folder in ('config', 'demo', 'examples', 'launch')
                       for path in sorted((ROOT / folder).glob('*.*')))
     script = Path(__file__)
     if not (VENV / 'stamps' / build_messages.__name__).exists():
