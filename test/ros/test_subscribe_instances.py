@@ -1,4 +1,4 @@
-"""examples/subscribe_instances.py in its own process, over Fast DDS."""
+"""examples/subscribe_instances.py as a subprocess, over DDS."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -12,30 +12,31 @@ import sys
 
 from geometry_msgs.msg import PointStamped, Pose, PoseWithCovarianceStamped
 from mask3d_ros.msg import Instance, InstanceArray
-from mask3d_ros.node_process import NodeProcess
-from mask3d_ros.qos import latched
+from mask3d_ros.node_subprocess import NodeSubprocess
+from mask3d_ros.qos import latched_profile
 import pytest
-from ros_client import Client, room, SECONDS
+from ros_client import Client, room, TIMEOUT_SECONDS
 
 SCRIPT = Path(__file__).resolve().parents[2] / 'examples' / 'subscribe_instances.py'
+NAMESPACE = '/example'
+"""Where no segment_node publishes."""
 
 
 class Example:
-    """The example, running; looks like a NodeProcess to the client."""
+    """The running example, with the interface of NodeSubprocess that the client uses."""
 
     module = SCRIPT.name
 
-    def __init__(self, log: Path, *parameters: str) -> None:
+    def __init__(self, log: Path, *arguments: str) -> None:
         self.log = log
-        words = [word for parameter in parameters for word in ('-p', parameter)]
         with log.open('wb') as file:
             self._process = subprocess.Popen(
-                [sys.executable, str(SCRIPT), '--ros-args', *words],
+                [sys.executable, str(SCRIPT), '--ros-args', *arguments],
                 stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
 
     @property
     def exit_status(self) -> int | None:
-        """Status it ended with, None while it runs."""
+        """Exit status; None while it is running."""
         return self._process.poll()
 
     def text(self) -> str:
@@ -43,22 +44,29 @@ class Example:
         return self.log.read_text(errors='replace')
 
     def stop(self) -> int:
-        """End as Ctrl-C would; return the exit status."""
+        """Interrupt it as Ctrl-C does; return the exit status."""
         self._process.send_signal(signal.SIGINT)
-        return self._process.wait(SECONDS)
+        return self._process.wait(TIMEOUT_SECONDS)
 
     def kill(self) -> None:
-        """End it whatever it does."""
+        """End it if it is still running."""
         self._process.kill()
         self._process.wait()
 
 
 @pytest.fixture
 def example(tmp_path: Path) -> Iterator[Example]:
-    """Start the example with its defaults."""
-    running = Example(tmp_path / 'example.log')
+    """Start the example with its default parameters."""
+    running = Example(tmp_path / 'example.log', '-r', f'__ns:={NAMESPACE}')
     yield running
     running.kill()
+
+
+@pytest.fixture
+def other_client(context: None) -> Iterator[Client]:
+    """Return a client in the namespace of the example."""
+    with Client(NAMESPACE) as client:
+        yield client
 
 
 def instance(identity: int, name: str, x: float, score: float = 0.9) -> Instance:
@@ -69,41 +77,41 @@ def instance(identity: int, name: str, x: float, score: float = 0.9) -> Instance
 
 
 def test_it_finds_the_nearest_object_of_a_segmented_cloud(
-        client: Client, weights: Path, tmp_path: Path) -> None:
+        node: NodeSubprocess, client: Client, tmp_path: Path) -> None:
     found = client.receive('segment_node/instances', InstanceArray)
     nearest = client.receive('nearest_object/nearest', PointStamped)
     client.publisher().publish(room(stamp=5))
-    with NodeProcess('segment_node', tmp_path / 'node.log', {'weights': str(weights)}) as node:
-        client.wait(lambda: found, node)
-        name = found[0].instances[0].class_name
-        example = Example(tmp_path / 'example.log', f'class_name:={name}', 'min_score:=0.0')
-        try:
-            client.wait(lambda: nearest, example)
-            assert example.stop() == 0, example.text()
-        finally:
-            example.kill()
+    client.wait(lambda: found, node)
+    name = found[0].instances[0].class_name
+    example = Example(tmp_path / 'example.log',
+                      '-p', f'class_name:={name}', '-p', 'min_score:=0.0')
+    try:
+        client.wait(lambda: nearest, example)
+        assert example.stop() == 0, example.text()
+    finally:
+        example.kill()
     centers = [one.box_pose.position for one in found[0].instances if one.class_name == name]
     assert nearest[0].header == found[0].header
     assert nearest[0].point == min(centers, key=lambda at: math.hypot(at.x, at.y, at.z))
     assert 'Traceback' not in example.text()
 
 
-def test_it_follows_the_pose_of_the_robot(client: Client, example: Example) -> None:
-    nearest = client.receive('nearest_object/nearest', PointStamped)
-    maps = client.node.create_publisher(InstanceArray, 'segment_node/instances', latched())
-    poses = client.node.create_publisher(PoseWithCovarianceStamped, 'pose', 1)
+def test_it_follows_the_pose_of_the_robot(other_client: Client, example: Example) -> None:
+    create = other_client.node.create_publisher
+    nearest = other_client.receive('nearest_object/nearest', PointStamped)
+    poses = create(PoseWithCovarianceStamped, 'pose', 1)
     message = InstanceArray(instances=[
         instance(1, 'chair', 0.5, score=0.2), instance(2, 'table', 1.0),
         instance(3, 'chair', 2.0), instance(4, 'chair', 5.0)])
     message.header.frame_id = 'map'
-    maps.publish(message)
-    client.wait(lambda: nearest, example)
+    create(InstanceArray, 'segment_node/instances', latched_profile()).publish(message)
+    other_client.wait(lambda: nearest, example)
     assert nearest[0].point.x == 2.0
     pose = PoseWithCovarianceStamped()
     pose.pose.pose.position.x = 4.0
 
     def arrived(x: float) -> bool:
-        poses.publish(pose)  # again and again: the first may come before DDS connects them
+        poses.publish(pose)  # repeatedly: the first may be sent before DDS connects both
         return nearest[-1].point.x == x
 
     def logged() -> list[tuple[str, str]]:
@@ -112,14 +120,12 @@ def test_it_follows_the_pose_of_the_robot(client: Client, example: Example) -> N
 
     for frame, x in (('map', 5.0), ('odom', 2.0)):
         pose.header.frame_id = frame
-        client.wait(partial(arrived, x), example)
-    client.wait(lambda: logged() == [('3', '2.00'), ('4', '1.00'), ('3', '2.00')], example)
-    client.node.destroy_publisher(maps)
-    client.node.destroy_publisher(poses)
+        other_client.wait(partial(arrived, x), example)
+    other_client.wait(lambda: logged() == [('3', '2.00'), ('4', '1.00'), ('3', '2.00')], example)
 
 
-def test_it_says_when_there_is_none(client: Client, example: Example) -> None:
-    maps = client.node.create_publisher(InstanceArray, 'segment_node/instances', latched())
+def test_it_says_when_there_is_none(other_client: Client, example: Example) -> None:
+    maps = other_client.node.create_publisher(
+        InstanceArray, 'segment_node/instances', latched_profile())
     maps.publish(InstanceArray(instances=[instance(1, 'table', 1.0)]))
-    client.wait(lambda: 'no chair among 1 instances' in example.text(), example)
-    client.node.destroy_publisher(maps)
+    other_client.wait(lambda: 'no chair among 1 instances' in example.text(), example)
