@@ -1,13 +1,17 @@
 """The hook of MkDocs: pages of the API reference, links between files, lists."""
 
+import ast
 import importlib.util
 from pathlib import Path
+import re
 from types import ModuleType
 from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+SECTIONS = {'Parameters', 'Attributes', 'Returns', 'Yields', 'Raises', 'Examples', 'Notes'}
+"""Of docstrings. One with another name would be shown as text, without a warning."""
 
 
 @pytest.fixture(scope='module')
@@ -27,7 +31,7 @@ def small(site: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(site, 'ROOT', tmp_path)
     for path, text in {
             'README.md': '[a](docs/a.md#b) [c](CONTRIBUTING.md) <img src="docs/d.png">',
-            'CONTRIBUTING.md': '[a](docs/a.md) [e](tools/e.py)',
+            'CONTRIBUTING.md': '[a](docs/a.md) [1]\n\n[1]: tools/e.py\n[2]: https://g\n',
             'docs/a.md': '[c](../CONTRIBUTING.md) [f](log/f.md) [web](https://g) [h](#h)',
             'docs/log/f.md': '[r](../../README.md) [e](../../tools/e.py) [gone](../../gone.md)',
             'docs/d.png': '', 'tools/e.py': ''}.items():
@@ -47,7 +51,7 @@ def uris(navigation: list[Any]) -> list[str]:
 
 @pytest.mark.parametrize(('path', 'expected'), [
     ('README.md', '[a](a.md#b) [c](repository/CONTRIBUTING.md) <img src="d.png">'),
-    ('CONTRIBUTING.md', '[a](../a.md) [e](tools/e.py)'),
+    ('CONTRIBUTING.md', '[a](../a.md) [1]\n\n[1]: tools/e.py\n[2]: https://g\n'),
     ('docs/a.md', '[c](repository/CONTRIBUTING.md) [f](log/f.md) [web](https://g) [h](#h)'),
     ('docs/log/f.md', '[r](../index.md) [e](../repository/tools/e.py) [gone](../../gone.md)')])
 def test_links_lead_to_pages_of_the_site(small: ModuleType, path: str, expected: str) -> None:
@@ -97,6 +101,22 @@ def test_public_names_come_first(site: ModuleType) -> None:
     page = site.reference_pages()['reference/index.md']
     documented = [line.removeprefix('::: ') for line in page.splitlines() if line[:3] == ':::']
     assert documented == [f'mask3d_core.{name}' for name in mask3d_core.__all__]
+
+
+def docstrings(path: Path) -> list[str]:
+    """Return the docstrings of a module, its classes and functions."""
+    nodes = [node for node in ast.walk(ast.parse(path.read_text()))
+             if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))]
+    return [text for node in nodes if (text := ast.get_docstring(node))]
+
+
+def test_sections_of_docstrings_are_known(site: ModuleType) -> None:
+    found = {f'{path.relative_to(ROOT)}: {title}'
+             for package in site.PACKAGES for path in (ROOT / package).rglob('*.py')
+             for text in docstrings(path)
+             for title, line in re.findall(r'^(\S.*)\n(--+)$', text, re.M)
+             if title not in SECTIONS or len(title) != len(line)}
+    assert found == set()
 
 
 def test_a_summary_fits_a_table(site: ModuleType, tmp_path: Path) -> None:

@@ -21,8 +21,9 @@ PUBLIC_PACKAGE = 'mask3d_core'
 """The package whose `__all__` is the public interface."""
 HOME = 'README.md'
 
-LINK = re.compile(r'(?P<start>\]\(|\b(?:src|href)=")(?!\w+:|[/#])(?P<target>[^)"\s#]+)')
-"""A relative link in Markdown or HTML, without its anchor."""
+LINK = re.compile(r'(?P<start>\]\(|^\[[^\]]+\]:\s+|\b(?:src|href)=")'
+                  r'(?!\w+:|[/#])(?P<target>[^)"\s#]+)', re.M)
+"""A relative link in Markdown, inline or as a reference, or in HTML; without its anchor."""
 LIST_ITEM = re.compile(r'(?P<marker>[-*+]|(?P<number>\d+)\.) ')
 
 PUBLIC_PAGE = """\
