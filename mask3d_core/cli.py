@@ -34,8 +34,17 @@ exit status: 0 success, 1 failure (the reason is on stderr), 2 wrong usage
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
+def build_parser(command_names: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
+    """
+    Return the parser of the command line.
+
+    Parameters
+    ----------
+    command_names : strings
+        Commands whose arguments are added; all others have their help line only. Adding some
+        takes imports that the others need not wait for.
+
+    """
     parser = argparse.ArgumentParser(
         'mask3d', description='Object instances in 3D point clouds, with Mask3D.',
         epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -46,7 +55,8 @@ def build_parser() -> argparse.ArgumentParser:
         command = commands.add_parser(
             name, help=module.SUMMARY, description=module.DESCRIPTION, epilog=module.EXAMPLES,
             formatter_class=argparse.RawDescriptionHelpFormatter)
-        module.add_arguments(command)
+        if name in command_names:
+            module.add_arguments(command)
         command.set_defaults(run=module.run)
     return parser
 
@@ -66,7 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit status: 0 success, 1 failure. Wrong usage raises SystemExit with status 2.
 
     """
-    parser = build_parser()
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    parser = build_parser(arguments[:1])
     options, others = parser.parse_known_args(arguments)
     if others and 'keys' not in options:
         parser.error(f'unrecognized arguments: {" ".join(others)}')

@@ -8,7 +8,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from mask3d_core.commands.arguments import count
-from mask3d_core.data.benchmark import benchmarks
 from mask3d_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,6 +35,8 @@ FACTS = ('classes', 'voxel_size', 'masks', 'num_heads', 'num_rounds', 'num_queri
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
+    from mask3d_core.data.benchmark import benchmarks
+
     parser.add_argument('original', type=Path, metavar='ORIGINAL.ckpt',
                         help='checkpoint of PyTorch Lightning, or a weights file for --half')
     parser.add_argument('out', type=Path, metavar='OUT', help='weights file to write')

@@ -17,10 +17,9 @@ from mask3d_core.commands.arguments import (
     fraction,
     log,
 )
-from mask3d_core.data.benchmark import Benchmark, benchmarks
-from mask3d_core.data.protocol import CUSTOM
 
 if TYPE_CHECKING:
+    from mask3d_core.data.benchmark import Benchmark
     from mask3d_core.data.dataset import Dataset
     from mask3d_core.evaluation import Evaluation, Protocol, Truth
     from mask3d_core.evaluation.report import Cost
@@ -118,6 +117,8 @@ def _add_protocol(group: argparse._ArgumentGroup) -> None:
 
 def _default(setting: str, custom: str = '') -> str:
     """Return the default of a setting of the protocol: of custom data sets, and benchmarks."""
+    from mask3d_core.data.protocol import CUSTOM
+
     usual = getattr(CUSTOM, setting)
     special = _by_title(lambda benchmark: None if getattr(benchmark.protocol, setting) == usual
                         else getattr(benchmark.protocol, setting))
@@ -126,6 +127,8 @@ def _default(setting: str, custom: str = '') -> str:
 
 def _by_title(fact: Callable[[Benchmark], object]) -> str:
     """List a fact of the benchmarks: `ScanNet, ScanNet200: 150; S3DIS: 100`; None: left out."""
+    from mask3d_core.data.benchmark import benchmarks
+
     titles: dict[object, list[str]] = {}
     for benchmark in benchmarks().values():
         titles.setdefault(fact(benchmark), []).append(benchmark.title)

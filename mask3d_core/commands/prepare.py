@@ -10,7 +10,6 @@ from typing import Any, TYPE_CHECKING
 
 from mask3d_core.classes import class_table_names
 from mask3d_core.commands.arguments import count, count_or_zero, name_list
-from mask3d_core.data.benchmark import benchmarks
 from mask3d_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,6 +44,8 @@ of a second and has 47,000 points on average; see docs/training_data.md.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add a command for each kind of data."""
+    from mask3d_core.data.benchmark import benchmarks
+
     parser.add_argument('--check', type=Path, metavar='OUT', help='the same as: check OUT')
     parser.set_defaults(refuse=parser.error)
     kinds = parser.add_subparsers(metavar='KIND', dest='kind')
@@ -154,6 +155,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _run_benchmark(options: argparse.Namespace) -> None:
+    from mask3d_core.data.benchmark import benchmarks
     from mask3d_core.data.prepare import prepare
 
     benchmark = benchmarks()[options.kind]
