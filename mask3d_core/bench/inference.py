@@ -137,7 +137,7 @@ def measure(segmenter: Segmenter, scan: Scan, name: str, repeats: int = 5) -> Me
         segmenter.segment(scan, warm_up)
     reset_peak(segmenter.device)
     runs, whole, rates = [], [], []
-    for _ in range(repeats):  # side by side: a noisy neighbour then slows all
+    for _ in range(repeats):  # in turns: a noisy neighbor then slows all
         runs.append(segmenter.segment(scan, settings).seconds)
         began = time.perf_counter()
         segmenter.segment(scan)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import re
 
 from mask3d_core.data.dataset import Dataset
-from mask3d_core.data.labels import byte_color, LabelledScan, NONE
+from mask3d_core.data.labels import byte_color, LabelledScan, NO_ID
 from mask3d_core.data.upright import doubt_upright
 from mask3d_core.errors import InputError
 import numpy as np
@@ -135,19 +135,19 @@ def _check_color(labelled: LabelledScan, data: Dataset) -> Iterator[Problem]:
 
 def _check_labels(labelled: LabelledScan, data: Dataset) -> Iterator[Problem]:
     label, instance = labelled.label, labelled.instance
-    unknown = np.setdiff1d(label, [NONE, *data.classes.ids])
+    unknown = np.setdiff1d(label, [NO_ID, *data.classes.ids])
     if len(unknown):
         count = np.count_nonzero(np.isin(label, unknown))
         yield True, f'label {_listed(unknown)} ({count} points) is not in the class table'
-    if not (label > NONE).any():
+    if not (label > NO_ID).any():
         yield True, 'has no labels'
     background = [data.classes.ids[row] for row, name in enumerate(data.classes.names)
                   if name in data.background]
-    lonely = (instance == NONE) & (label != NONE) & ~np.isin(label, background)
+    lonely = (instance == NO_ID) & (label != NO_ID) & ~np.isin(label, background)
     if lonely.any():
         yield False, (f'{np.count_nonzero(lonely)} points have a class but no instance: '
                       f'label {_listed(np.unique(label[lonely]))}')
-    inside = instance > NONE
+    inside = instance > NO_ID
     if not inside.any():
         yield False, 'has no instances'
     ids, sizes = np.unique(instance[inside], return_counts=True)

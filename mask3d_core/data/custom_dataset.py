@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mask3d_core.classes import ClassTable
 from mask3d_core.data.custom_scan import box_file, read_custom_scan
-from mask3d_core.data.labels import LabelledScan, NONE, write_labelled
+from mask3d_core.data.labels import LabelledScan, NO_ID, write_labelled
 from mask3d_core.data.readers.raw_scan import list_folder, RawSource
 from mask3d_core.errors import InputError
 from mask3d_core.files.bag import read_bag
@@ -48,7 +48,7 @@ def extract_map(bag: Path, topic: str | None, out: Path, name: str | None = None
     if path.exists():
         raise InputError(f'{path} exists and may hold labels: remove it, or give another --name')
     scan = read_bag(bag, topic)
-    nothing = np.full(len(scan), NONE, np.int32)
+    nothing = np.full(len(scan), NO_ID, np.int32)
     with file_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     write_labelled(path, LabelledScan(scan, nothing, nothing, path.stem))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mask3d_core.classes import ClassTable
-from mask3d_core.data.labels import byte_color, LabelledScan, NONE, read_labelled
+from mask3d_core.data.labels import byte_color, LabelledScan, NO_ID, read_labelled
 from mask3d_core.data.readers.label_boxes import LabelBox, read_label_boxes
 from mask3d_core.data.readers.raw_scan import RawScan
 from mask3d_core.errors import InputError
@@ -56,12 +56,12 @@ def read_custom_scan(file: Path, classes: ClassTable, faces: bool = False) -> li
     else:
         labelled, notes = _label_by_boxes(file, boxes, classes)
     scan = labelled.scan
-    unknown, counts = np.unique(labelled.label[~np.isin(labelled.label, (NONE, 0, *classes.ids))],
+    unknown, counts = np.unique(labelled.label[~np.isin(labelled.label, (NO_ID, 0, *classes.ids))],
                                 return_counts=True)
     if len(unknown):
         raise InputError(f'{file}: label {unknown[0]} ({counts[0]} points) is not in the class '
                          'table: correct the label, or add the class')
-    if not (labelled.label > NONE).any() and not (labelled.instance > NONE).any():
+    if not (labelled.label > NO_ID).any() and not (labelled.instance > NO_ID).any():
         raise InputError(f'{file}: nothing is labelled: every point has label and instance 0')
     xyz = scan.xyz
     if np.abs(xyz).max() > MAX_FLOAT32_COORDINATE:
@@ -87,7 +87,7 @@ def read_custom_scan(file: Path, classes: ClassTable, faces: bool = False) -> li
 def _label_by_boxes(file: Path, boxes: Sequence[LabelBox], classes: ClassTable,
                     ) -> tuple[LabelledScan, list[str]]:
     scan = read_ply(file)
-    label, instance = (np.full(len(scan), NONE, np.int32) for _ in range(2))
+    label, instance = (np.full(len(scan), NO_ID, np.int32) for _ in range(2))
     ids = dict(zip(classes.names, classes.ids))
     empty = 0
     for number, box in sorted(enumerate(boxes), key=lambda pair: -pair[1].volume):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from mask3d_core.classes import load_classes
 from mask3d_core.data.benchmark import Benchmark
-from mask3d_core.data.labels import NONE
+from mask3d_core.data.labels import NO_ID
 from mask3d_core.data.protocol import CUSTOM
 from mask3d_core.data.readers.raw_scan import RawScan, RawSource
 from mask3d_core.errors import InputError
@@ -110,6 +110,6 @@ def drop_fragments(columns: dict[str, NDArray]) -> dict[str, NDArray]:
     """Remove label and instance from instances with less than `MIN_INSTANCE_POINTS` points."""
     instance = columns['instance']
     _, place, count = np.unique(instance, return_inverse=True, return_counts=True)
-    few = (count[place.reshape(-1)] < MIN_INSTANCE_POINTS) & (instance != NONE)
-    return columns | {'instance': np.where(few, NONE, instance).astype(np.int32),
-                      'label': np.where(few, NONE, columns['label']).astype(np.int32)}
+    few = (count[place.reshape(-1)] < MIN_INSTANCE_POINTS) & (instance != NO_ID)
+    return columns | {'instance': np.where(few, NO_ID, instance).astype(np.int32),
+                      'label': np.where(few, NO_ID, columns['label']).astype(np.int32)}

@@ -17,8 +17,8 @@ from mask3d_core.scan import Scan
 import numpy as np
 from numpy.typing import NDArray
 
-NONE = -1
-"""Label of unlabelled points, and instance of points of none."""
+NO_ID = -1
+"""Label of points of no class, and instance of points of none."""
 COLORS = ('red', 'green', 'blue')
 
 
@@ -81,11 +81,11 @@ class LabelledScan:
 
 def _ids(values: NDArray | None, key: str, scan: Scan) -> NDArray[np.int32]:
     if values is None:
-        return np.full(len(scan), NONE, np.int32)
+        return np.full(len(scan), NO_ID, np.int32)
     if values.shape != (scan.input_size,) or values.dtype.kind not in 'iu':
         raise InputError(f'expected {key} as {scan.input_size} integers, got {values.dtype.name} '
                          f'of shape {list(values.shape)}')
-    if values.size and (values.min() < NONE or values.max() > INT32.max):
+    if values.size and (values.min() < NO_ID or values.max() > INT32.max):
         raise InputError(f'expected {key} from -1 to {INT32.max}, got {values.min()} to '
                          f'{values.max()}')
     return values.astype(np.int32, copy=False)[scan.kept]
@@ -139,7 +139,7 @@ def _from_vertices(vertices: dict[str, NDArray], name: str) -> LabelledScan:
         raise InputError(f'expected the vertex property {missing[0]!r}, got: '
                          + ', '.join(vertices))
     label, instance = (whole_numbers(vertices[key], key) for key in ('label', 'instance'))
-    label[(label < 0) | ((label == 0) & (instance <= 0))] = NONE
+    label[(label < 0) | ((label == 0) & (instance <= 0))] = NO_ID
     scan = scan_from_columns(vertices)
     return LabelledScan(scan, label[scan.kept].astype(np.int32),
                         (np.maximum(instance, 0) - 1)[scan.kept].astype(np.int32), name)

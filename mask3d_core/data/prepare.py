@@ -17,7 +17,7 @@ import time
 from typing import Any
 
 from mask3d_core.data.dataset import color_statistics, Dataset, ScanFacts, SPLITS
-from mask3d_core.data.labels import LabelledScan, NONE, write_labelled
+from mask3d_core.data.labels import LabelledScan, NO_ID, write_labelled
 from mask3d_core.data.readers.raw_scan import RawScan, RawSource
 from mask3d_core.errors import InputError
 from mask3d_core.files.target import atomic_write, check_target
@@ -205,7 +205,7 @@ def _labelled(raw: RawScan, ids: tuple[int, ...]) -> LabelledScan:
     except InputError as error:
         raise InputError(f'{raw.name}: {error}') from error
     known = np.isin(labelled.label, ids)
-    return replace(labelled, label=np.where(known, labelled.label, NONE).astype(np.int32))
+    return replace(labelled, label=np.where(known, labelled.label, NO_ID).astype(np.int32))
 
 
 def _with_superpoints(labelled: LabelledScan, faces: NDArray[np.integer] | None,

@@ -221,7 +221,7 @@ def test_too_many_voxels_for_the_memory(node: NodeSubprocess, client: Client) ->
     if free is None:
         pytest.skip('the platform does not report how much memory is free')
     side = math.ceil((1.5 * free / (BYTES_PER_MASK * queries)) ** (1 / 2))
-    # one voxel per point, all in a plane: voxels of few neighbours are segmented fastest
+    # one voxel per point, all in a plane: voxels with few neighbors are segmented fastest
     plane = np.stack(np.meshgrid(*[np.arange(side) / 20] * 2, [0.0]), axis=-1).reshape(-1, 3)
     got = client.receive('segment_node/instances', InstanceArray)
     assert client.set_parameters(node, num_queries=queries).successful

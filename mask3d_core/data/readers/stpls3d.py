@@ -21,9 +21,9 @@ SPLIT_FOLDERS = ('train', 'validation', 'test')
 """Where the original wants the scenes sorted into."""
 VALIDATION = (5, 10, 15, 20, 25)
 LAST_LABELLED = 25
-BLOCK = 50.0
+BLOCK_SIDE = 50.0
 """Metres: the part of a block whose instances count."""
-MARGIN = 2.0
+BLOCK_MARGIN = 2.0
 """Metres around it, so that the network sees objects at its edge whole."""
 
 
@@ -66,7 +66,7 @@ def read_stpls3d_scene(file: Path, labelled: bool, blocks: bool) -> list[RawScan
     file : path
     labelled : bool
     blocks : bool
-        Whether to cut it into squares of 50 m, each with a margin of 2 m of its neighbours.
+        Whether to cut it into squares of 50 m, each with a margin of 2 m of its neighbors.
         Training crops the whole scene instead, anew each time.
 
     Returns
@@ -111,14 +111,14 @@ Inner = tuple[float, float, float, float]
 def _blocks(xyz: NDArray[np.float32]) -> list[tuple[int, NDArray[np.int64], Inner]]:
     """Return number, rows and inner square of each block that has points."""
     x, y = xyz[:, 0], xyz[:, 1]
-    columns, depth = (max(1, math.ceil(float(axis.max()) / BLOCK)) for axis in (x, y))
+    columns, depth = (max(1, math.ceil(float(axis.max()) / BLOCK_SIDE)) for axis in (x, y))
     blocks = []
     for column in range(columns):
-        left, right = BLOCK * column, BLOCK * (column + 1)
-        strip = np.flatnonzero((x >= left - MARGIN) & (x <= right + MARGIN))
+        left, right = BLOCK_SIDE * column, BLOCK_SIDE * (column + 1)
+        strip = np.flatnonzero((x >= left - BLOCK_MARGIN) & (x <= right + BLOCK_MARGIN))
         for place in range(depth):
-            front, back = BLOCK * place, BLOCK * (place + 1)
-            near = strip[(y[strip] >= front - MARGIN) & (y[strip] <= back + MARGIN)]
+            front, back = BLOCK_SIDE * place, BLOCK_SIDE * (place + 1)
+            near = strip[(y[strip] >= front - BLOCK_MARGIN) & (y[strip] <= back + BLOCK_MARGIN)]
             inside = ((x[near] >= left) & (x[near] <= right)
                       & (y[near] >= front) & (y[near] <= back))
             if np.count_nonzero(inside) >= MIN_POINTS:

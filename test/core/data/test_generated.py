@@ -17,7 +17,7 @@ from mask3d_core.cli import main
 from mask3d_core.data import generated
 from mask3d_core.data.check import check_dataset
 from mask3d_core.data.dataset import Dataset
-from mask3d_core.data.generated import drop_fragments, generate_room, NONE, room_sources
+from mask3d_core.data.generated import drop_fragments, generate_room, NO_ID, room_sources
 import numpy as np
 from numpy.typing import NDArray
 import pytest
@@ -66,29 +66,29 @@ def test_a_scan_of_a_room(number: int) -> None:
         'label': (np.int32, (count,)), 'instance': (np.int32, (count,))}
     assert np.isfinite(columns['xyz']).all() and np.ptp(columns['xyz'], axis=0).max() < 15
     label, instance = columns['label'], columns['instance']
-    assert set(label.tolist()) <= {*CLASSES.ids, NONE}
-    objects, size = np.unique(instance[instance != NONE], return_counts=True)
+    assert set(label.tolist()) <= {*CLASSES.ids, NO_ID}
+    objects, size = np.unique(instance[instance != NO_ID], return_counts=True)
     assert len(objects) > 1 and size.min() >= 30
     background = [CLASSES.ids[CLASSES.names.index(name)] for name in ('wall', 'floor')]
-    assert not np.isin(label[instance != NONE], [NONE, *background]).any()
-    assert np.isin(label[instance == NONE], [NONE, *background]).all()
+    assert not np.isin(label[instance != NO_ID], [NO_ID, *background]).any()
+    assert np.isin(label[instance == NO_ID], [NO_ID, *background]).all()
     assert all(len(np.unique(label[instance == number])) == 1 for number in objects)
 
 
 def test_what_is_hardly_seen_is_not_learned() -> None:
-    columns = {'instance': np.repeat(np.array([NONE, 4, 5], np.int32), [40, 29, 30]),
+    columns = {'instance': np.repeat(np.array([NO_ID, 4, 5], np.int32), [40, 29, 30]),
                'label': np.repeat(np.array([1, 5, 7], np.int32), [40, 29, 30]),
                'xyz': np.zeros((99, 3), np.float32)}
     kept = drop_fragments(columns)
-    assert kept['instance'].tolist() == [NONE] * 69 + [5] * 30
-    assert kept['label'].tolist() == [1] * 40 + [NONE] * 29 + [7] * 30
+    assert kept['instance'].tolist() == [NO_ID] * 69 + [5] * 30
+    assert kept['label'].tolist() == [1] * 40 + [NO_ID] * 29 + [7] * 30
     assert kept['xyz'] is columns['xyz'] and kept['label'].dtype == np.int32
 
 
 def portrait(columns: dict[str, NDArray]) -> list[float]:
     """Return what changes with any part of the generator, but hardly from machine to machine."""
     xyz, color, label = columns['xyz'].astype(np.float64), columns['color'], columns['label']
-    return [len(xyz), len(np.unique(columns['instance'])), label[label != NONE].sum(),
+    return [len(xyz), len(np.unique(columns['instance'])), label[label != NO_ID].sum(),
             *xyz.mean(0), *xyz.std(0), *color.mean(0), *color.std(0)]
 
 

@@ -1,4 +1,4 @@
-"""The floors of the architecture: imports go down or stay, never up, never in a circle."""
+"""The layers of the architecture: imports go down or stay, never up, never in a circle."""
 
 import ast
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-FLOORS = {
+LAYERS = {
     'mask3d_core': {
         0: 'classes errors instances openmp scan',
         1: 'colors device doctor files geometry rooms sparse tracker voxels',
@@ -30,9 +30,9 @@ FLOORS = {
         6: 'demo map_player segment_node',
     },
 }
-FLOOR_OF = {f'{package}.{name}': floor for package, floors in FLOORS.items()
-            for floor, names in floors.items() for name in names.split()}
-WITHOUT_TORCH = [*FLOORS['mask3d_core'][0].split(), 'files', 'drawing', 'geometry']
+LAYER_OF = {f'{package}.{name}': layer for package, layers in LAYERS.items()
+            for layer, names in layers.items() for name in names.split()}
+WITHOUT_TORCH = [*LAYERS['mask3d_core'][0].split(), 'files', 'drawing', 'geometry']
 RUN_TIME = {'numpy', 'PIL', 'scipy', 'torch'}
 """What `pip install .` brings; everything else is imported where it is used."""
 
@@ -68,23 +68,23 @@ def imported(module: str) -> set[str]:
 
 
 def part(module: str) -> str:
-    """Return the part of the floor plan a module belongs to: mask3d_core.files of .files.ply."""
+    """Return the part of the layers a module belongs to: mask3d_core.files of .files.ply."""
     return '.'.join(module.split('.')[:2])
 
 
-def test_every_module_has_a_floor() -> None:
-    assert {part(module) for module in MODULES} - set(FLOOR_OF) == set()
+def test_every_module_has_a_layer() -> None:
+    assert {part(module) for module in MODULES} - set(LAYER_OF) == set()
 
 
-def test_the_floor_plan_names_only_what_exists() -> None:
+def test_the_layers_name_only_what_exists() -> None:
     generated = {'mask3d_ros.msg'}
-    assert set(FLOOR_OF) - {part(module) for module in MODULES} - generated == set()
+    assert set(LAYER_OF) - {part(module) for module in MODULES} - generated == set()
 
 
 @pytest.mark.parametrize('module', MODULES)
 def test_imports_go_down(module: str) -> None:
-    floor = FLOOR_OF[part(module)]
-    up = [name for name in imported(module) if FLOOR_OF.get(part(name), -1) > floor]
+    layer = LAYER_OF[part(module)]
+    up = [name for name in imported(module) if LAYER_OF.get(part(name), -1) > layer]
     assert up == []
 
 
@@ -96,7 +96,7 @@ def test_the_core_knows_nothing_of_ros(module: str) -> None:
 
 @pytest.mark.parametrize('module', [name for name in MODULES if '.sparse' in name])
 def test_sparse_imports_torch_only(module: str) -> None:
-    others = {part(name) for name in imported(module)} & set(FLOOR_OF)
+    others = {part(name) for name in imported(module)} & set(LAYER_OF)
     assert others <= {'mask3d_core.sparse', 'mask3d_core.errors'}
     assert not {name.split('.')[0] for name in imported(module)} & {'numpy', 'scipy'}
 
@@ -114,7 +114,7 @@ def test_no_circles() -> None:
     list(TopologicalSorter(graph).static_order())  # raises CycleError, with the circle
 
 
-def test_floor_0_files_drawing_and_geometry_work_without_torch() -> None:
+def test_layer_0_files_drawing_and_geometry_work_without_torch() -> None:
     light = [module for module in MODULES
              if part(module).removeprefix('mask3d_core.') in WITHOUT_TORCH]
     code = f"import sys; sys.modules['torch'] = None; import mask3d_core, {', '.join(light)}"
