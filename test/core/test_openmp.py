@@ -55,7 +55,7 @@ def test_what_the_user_has_set_stays(given: dict[str, str]) -> None:
 
 def test_doctor_says_who_has_set_it() -> None:
     assert doctor_says('') == ('threads sleep after a short wait '
-                               '(set by mask3d: GOMP_SPINCOUNT=1000, KMP_BLOCKTIME=0)')
+                               '(set by mask3d: GOMP_SPINCOUNT=100, KMP_BLOCKTIME=0)')
     assert doctor_says('', OMP_WAIT_POLICY='ACTIVE') == 'OMP_WAIT_POLICY=ACTIVE (set by the user)'
 
 
