@@ -12,7 +12,7 @@ help:
 	@echo "make demo    segment the bundled scan with real ROS 2 nodes; results in out/demo"
 	@echo "make test    lint, types and all tests but the slow ones, with their line coverage;"
 	@echo "             WORKERS=0 runs them one after the other"
-	@echo "make test-slow   the tests that take minutes: a model that learns two rooms by heart"
+	@echo "make test-slow   the tests that take minutes: a model that overfits two rooms"
 	@echo "make lint    lint and types only"
 	@echo "make docs    the documentation and the API reference as a site in out/docs"
 	@echo "make setup   the environment alone: .venv with PyTorch, ROS 2 and our messages"

@@ -1,7 +1,7 @@
 r"""
-Start RTAB-Map for an RGB-D camera, and segment_node on the map it builds.
+Start RTAB-Map for an RGB-D camera, and segment_node on its map; not run by the tests.
 
-Not run by the tests: it needs a camera, and rtabmap_ros (`ros-$ROS_DISTRO-rtabmap-ros`).
+It needs a camera, and rtabmap_ros (`ros-$ROS_DISTRO-rtabmap-ros`).
 
     ros2 launch examples/rtabmap.launch.py rgb_topic:=/camera/color/image_raw \
       depth_topic:=/camera/aligned_depth_to_color/image_raw \

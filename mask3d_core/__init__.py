@@ -3,7 +3,7 @@ Mask3D: object instances in point clouds.
 
     from mask3d_core import load_segmenter, Scan
 
-    segmenter = load_segmenter('mask3d.weights')
+    segmenter = load_segmenter()            # the shipped weights
     instances = segmenter.segment(Scan.from_points(xyz, color))
 
 Letters of array dimensions, everywhere in this package:

@@ -15,7 +15,8 @@ PRECISIONS: Final = {'float32': torch.float32, 'bfloat16': torch.bfloat16,
 BYTES_PER_VOXEL: Final = 8_000
 BYTES_PER_MASK: Final = 12
 """
-Memory of the full network, per voxel, and per voxel and query; measured in docs/benchmarks.md.
+Memory of the full network, per voxel, and per voxel and query; rounded up from the peak memory in
+docs/benchmarks.md.
 
 Smaller backbones need less. The estimate only has to reject maps that cannot fit.
 """

@@ -10,8 +10,8 @@ from typing import Final
 
 from mask3d_core.openmp import wait_briefly
 
-NEEDED: Final = ('numpy', 'scipy', 'torch', 'pillow')
-OPTIONAL: Final = {
+REQUIRED_PACKAGES: Final = ('numpy', 'scipy', 'torch', 'pillow')
+OPTIONAL_PACKAGES: Final = {
     'rosbags': ('rosbags', 'needed to read .mcap and .db3 bags: pip install rosbags'),
     'lightning-fabric': ('lightning_fabric', 'needed for training: pip install lightning-fabric'),
     'pyyaml': ('yaml', 'needed for training: pip install pyyaml'),
@@ -44,8 +44,8 @@ def run_checks() -> list[DoctorCheck]:
         DoctorCheck('system', f'{platform.system()} {platform.machine()}, '
                               f'{_cores()} CPU cores'),
         DoctorCheck('python', platform.python_version())]
-    checks += [_package(name) for name in NEEDED]
-    checks += [_optional(name, module, use) for name, (module, use) in OPTIONAL.items()]
+    checks += [_package(name) for name in REQUIRED_PACKAGES]
+    checks += [_optional(name, module, use) for name, (module, use) in OPTIONAL_PACKAGES.items()]
     if all(check.passed for check in checks):
         checks += _device()
     return checks

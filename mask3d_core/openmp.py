@@ -13,7 +13,7 @@ from functools import cache
 import os
 import sys
 
-VARIABLES = ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT', 'KMP_BLOCKTIME')
+WAIT_VARIABLES = ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT', 'KMP_BLOCKTIME')
 """Variables a user may set: if one of them is set, all are left as they are."""
 SHORT_WAIT = {'GOMP_SPINCOUNT': '100', 'KMP_BLOCKTIME': '0'}
 """
@@ -35,7 +35,7 @@ def wait_briefly() -> str:
         How they wait, and who set it, for `mask3d doctor`.
 
     """
-    given = {name: os.environ[name] for name in VARIABLES if name in os.environ}
+    given = {name: os.environ[name] for name in WAIT_VARIABLES if name in os.environ}
     if given and given != SHORT_WAIT:  # the same: a process of mask3d has started this one
         return f'{_text(given)} (set by the user)'
     earlier = _loaded_earlier()

@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 
 CELL_SIZE = 0.05
 """Metres: instances are compared by the cells they occupy, so their points may differ."""
-MIN_IOU = 0.25
+MIN_TRACK_IOU = 0.25
 """Intersection over union of the cells of two instances of one object, at least."""
 MAX_MISSES = 5
 """A track is deleted after more clouds that show its place without an instance there."""
@@ -136,7 +136,7 @@ class Tracker:
         # two adjacent objects of which both clouds show little more than the common border are
         # not the same, although their IoU there may be high
         smaller = np.minimum(instance_size[:, None], track_size)
-        same = (iou >= MIN_IOU) & (common >= MIN_IOU * smaller)
+        same = (iou >= MIN_TRACK_IOU) & (common >= MIN_TRACK_IOU * smaller)
         # squared, so that one good pair scores higher than two poor ones
         rows, columns = linear_sum_assignment(np.where(same, iou ** 2, 0), maximize=True)
         return {int(row): int(column) for row, column in zip(rows, columns) if same[row, column]}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from mask3d_core.files.bag import POINT_CLOUD
 from mask3d_ros import qos
 from mask3d_ros.qos import OVERRIDABLE_POLICIES, QosPair
 from rcl_interfaces.msg import ParameterDescriptor
@@ -15,7 +16,6 @@ from rclpy.qos import QoSPolicyKind
 from rclpy.subscription import Subscription, SubscriptionEventCallbacks
 from sensor_msgs.msg import PointCloud2
 
-POINT_CLOUD = 'sensor_msgs/msg/PointCloud2'
 DUPLICATE_WINDOW = 2
 """Recent clouds kept to recognize one that two subscriptions receive. Their contents are compared,
 as Humble's rclpy does not give callbacks the time of publication."""

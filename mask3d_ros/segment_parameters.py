@@ -28,8 +28,9 @@ SEGMENT_NODE_PARAMETERS: tuple[ParameterSpec, ...] = (
         'device', 'auto', 'Device of the model: auto (a GPU if available), cpu, cuda or cuda:N.',
         takes_effect='configure'),
     ParameterSpec(
-        'precision', 'float32', 'Floating-point type of the network. 16-bit types are faster on '
-        'a GPU.', choices=('float32', 'bfloat16', 'float16'), takes_effect='configure'),
+        'precision', 'float32', 'Floating-point type of the U-Net; the decoder uses float32. '
+        '16-bit types are faster on a GPU.', choices=('float32', 'bfloat16', 'float16'),
+        takes_effect='configure'),
     ParameterSpec(
         'input_qos', 'auto', 'QoS of the subscriptions to points. auto matches the publishers: '
         'latched maps as well as sensor streams.', choices=tuple(INPUT_QOS),

@@ -9,7 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted({*ROOT.glob('*.md'), *ROOT.glob('docs/**/*.md'), *ROOT.glob('demo/*.md'),
-                    *ROOT.glob('examples/**/*.md')})
+                    *ROOT.glob('examples/**/*.md'), *ROOT.glob('test/**/*.md'),
+                    *ROOT.glob('.github/**/*.md')})
 MAX_WIDTH = 100
 """Characters of a line; a URL on a line of its own may be longer."""
 FENCED = re.compile(r'^```(\w*)\n(.*?)^```$', re.M | re.S)

@@ -1,4 +1,4 @@
-"""Busy neighbors: processes that keep the cores busy, as other programs of a robot do."""
+"""Busy busy_processes: processes that keep the cores busy, as other programs of a robot do."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ while os.getppid() == int(sys.argv[1]):
 
 
 @contextmanager
-def busy_neighbors(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+def busy_processes(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     """
     Run `count` processes that compute without pause; they are ended when the context ends.
 
     They share the session of this process: schedulers divide the cores between sessions first.
     """
     with ExitStack() as stack:
-        neighbors = []
+        busy_processes = []
         for _ in range(count):
-            neighbors.append(stack.enter_context(subprocess.Popen(
+            busy_processes.append(stack.enter_context(subprocess.Popen(
                 [sys.executable, '-S', '-c', LOOP, str(os.getpid())],
                 stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)))  # Ctrl-C reaches them, too
-            stack.callback(neighbors[-1].kill)
-        yield neighbors
+            stack.callback(busy_processes[-1].kill)
+        yield busy_processes

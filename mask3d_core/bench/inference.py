@@ -1,4 +1,4 @@
-"""Measure how long the way from a scan to instances takes, stage by stage."""
+"""Measure the seconds of each stage of the full pipeline: scan in, instances out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from mask3d_core.bench.busy import busy_neighbors
+from mask3d_core.bench.busy import busy_processes
 from mask3d_core.bench.flops import count_decoder_gflop, count_unet_gflop
 from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.files import read_scan
@@ -24,15 +24,15 @@ from mask3d_core.voxels import batch_coords
 import torch
 
 STAGES = ('voxels', 'superpoints', 'pyramid', 'unet', 'decoder', 'clustering', 'instances')
-NETWORK = ('voxels', 'pyramid', 'unet', 'decoder')
-PRODUCT = (8192, 2048, 96)
+NETWORK_STAGES = ('voxels', 'pyramid', 'unet', 'decoder')
+REFERENCE_PRODUCT_SHAPE = (8192, 2048, 96)
 """Rows, inner size and columns of the product whose rate sets the floor."""
 
 
 @dataclass(frozen=True)
 class Measurement:
     """
-    What one scan took.
+    Time and memory of one scan.
 
     Attributes
     ----------
@@ -41,18 +41,17 @@ class Measurement:
     voxel_size : float
         Metres.
     seconds : dict of str to float
-        Median of each stage; superpoints are made only for weights that want segments.
+        Median of each stage; superpoints only for weights on segments.
     together : float
-        Median of the whole with the node's defaults, superpoints beside the network unless the
-        weights want them first.
+        Median of `Segmenter.segment` with the node's defaults: superpoints are computed
+        concurrently with the network, or before it for weights on segments.
     peak_bytes : int
-        Largest memory of the process, or of the GPU, while the scan was segmented, superpoints
-        beside the network included.
+        Peak memory of the process, or of the GPU, while the scan was segmented.
     unet_gflop, decoder_gflop : float
         Useful arithmetic.
     product_rate : float
         GFLOP/s of torch's own product of [8192, 2048] x [2048, 96], median over the run.
-    neighbors : int
+    num_busy : int
         Number of busy processes that ran concurrently.
 
     """
@@ -68,12 +67,12 @@ class Measurement:
     unet_gflop: float
     decoder_gflop: float
     product_rate: float
-    neighbors: int = 0
+    num_busy: int = 0
 
     @property
     def network_seconds(self) -> float:
         """From points to prediction, geometry included."""
-        return sum(self.seconds[stage] for stage in NETWORK)
+        return sum(self.seconds[stage] for stage in NETWORK_STAGES)
 
     @property
     def floor_seconds(self) -> float:
@@ -82,7 +81,7 @@ class Measurement:
 
     @property
     def ratio(self) -> float:
-        """How many times the floor the network takes."""
+        """Seconds of the network over those of the floor."""
         return self.network_seconds / self.floor_seconds
 
     def to_dict(self) -> dict[str, Any]:
@@ -91,12 +90,12 @@ class Measurement:
                                'floor_seconds': self.floor_seconds, 'ratio': self.ratio}
 
 
-def run_bench(files: Sequence[Path], segmenter: Segmenter, repeats: int = 5, neighbors: int = 0,
+def run_bench(files: Sequence[Path], segmenter: Segmenter, repeats: int = 5, num_busy: int = 0,
               ) -> list[Measurement]:
     """
-    Measure scans and print a table as they come.
+    Measure scans and print a row of the table after each.
 
-    With `neighbors`, each scan is measured a second time while so many processes keep the cores
+    With `num_busy`, each scan is measured a second time while so many processes keep the cores
     busy, and a third row has the ratios of the two.
 
     With random weights masks cover much of a scan: with trained ones the decoder and the
@@ -115,10 +114,10 @@ def run_bench(files: Sequence[Path], segmenter: Segmenter, repeats: int = 5, nei
         scan = read_scan(file)
         measurements.append(measure(segmenter, scan, file.stem, repeats))
         print(_row(measurements[-1]), flush=True)
-        if neighbors:
-            with busy_neighbors(neighbors):
+        if num_busy:
+            with busy_processes(num_busy):
                 busy = measure(segmenter, scan, file.stem, repeats)
-            measurements.append(replace(busy, neighbors=neighbors))
+            measurements.append(replace(busy, num_busy=num_busy))
             print(_row(measurements[-1]))
             print(_ratios(*measurements[-2:]), flush=True)
     return measurements
@@ -152,7 +151,7 @@ def measure(segmenter: Segmenter, scan: Scan, name: str, repeats: int = 5) -> Me
 
 def product_rate(device: torch.device) -> float:
     """Return the GFLOP/s of torch's own product of [8192, 2048] x [2048, 96]."""
-    rows, inner, columns = PRODUCT
+    rows, inner, columns = REFERENCE_PRODUCT_SHAPE
     left, right = (torch.ones(rows, inner, device=device),
                    torch.ones(inner, columns, device=device))
     times = []
@@ -166,7 +165,7 @@ def product_rate(device: torch.device) -> float:
 
 
 def reset_peak(device: torch.device) -> None:
-    """Forget the largest memory so far, where the system can."""
+    """Reset the counter of the peak memory, where the system has one."""
     if device.type == 'cuda':
         torch.cuda.reset_peak_memory_stats(device)
     clear = Path('/proc/self/clear_refs')
@@ -195,14 +194,14 @@ def write_json(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 def _row(m: Measurement) -> str:
     stages = ' '.join(f'{m.seconds[stage]:11.3f}' for stage in STAGES)
-    name = f'busy neighbors: {m.neighbors}' if m.neighbors else m.name
+    name = f'busy processes: {m.num_busy}' if m.num_busy else m.name
     return (f'{name[:20]:20} {m.voxels:8} {stages} {m.together:8.3f} {m.network_seconds:8.3f} '
             f'{m.floor_seconds:7.3f} {m.ratio:6.2f} {m.unet_gflop:7.1f} {m.product_rate:8.0f} '
             f'{m.peak_bytes / 1e6:8.0f}')
 
 
 def _ratios(idle: Measurement, busy: Measurement) -> str:
-    """Return the row of the times with busy neighbors in those without."""
+    """Return the row of the times with busy num_busy in those without."""
     stages = ' '.join(f'{busy.seconds[stage] / idle.seconds[stage]:11.2f}'
                       if idle.seconds[stage] else ' ' * 11 for stage in STAGES)
     return (f'{"busy / idle":20} {"":8} {stages} {busy.together / idle.together:8.2f} '

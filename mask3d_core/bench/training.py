@@ -22,7 +22,7 @@ from mask3d_core.superpoints.superpoints import find_superpoints
 from mask3d_core.training.losses import compute_loss
 from mask3d_core.training.targets import Targets
 from mask3d_core.voxels import batch_coords, voxelize, Voxels
-from mask3d_core.weights.checkpoint import demo_weights, load_weights, Weights
+from mask3d_core.weights.checkpoint import load_weights, untrained_full_weights, Weights
 import torch
 
 STAGES = ('pyramid', 'forward', 'losses', 'backward')
@@ -109,7 +109,7 @@ def run_training_bench(files: Sequence[Path], settings: StepSettings, device: st
     Without weights the full network (Res16UNet34C, 100 queries) is measured with random ones: the
     time of a step does not depend on them.
     """
-    facts = demo_weights() if weights is None else load_weights(weights)
+    facts = untrained_full_weights() if weights is None else load_weights(weights)
     place = find_device(device)
     if settings.num_queries is not None:
         facts.model.check_queries(settings.num_queries)

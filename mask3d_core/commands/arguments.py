@@ -20,7 +20,7 @@ def add_model_arguments(parser: argparse.ArgumentParser,
     parser.add_argument('--weights', type=Path, metavar='W',
                         help=f'weights file (default: {weights})')
     parser.add_argument('--num-queries', type=count, metavar='Q',
-                        help='object queries, the most objects found; fewer are faster '
+                        help='queries of the decoder, one mask each; fewer are faster '
                              f'(default: {num_queries})')
     parser.add_argument('--max-voxels', type=count_or_zero, metavar='V',
                         help='voxelize clouds that fill more voxels more coarsely, which takes '
@@ -29,7 +29,8 @@ def add_model_arguments(parser: argparse.ArgumentParser,
                         help='auto, cpu, cuda or cuda:1 (default: auto)')
     parser.add_argument('--precision', default='float32',
                         choices=('float32', 'bfloat16', 'float16'),
-                        help='data type of the backbone (default: float32)')
+                        help='floating-point type of the U-Net; the decoder uses float32 '
+                             '(default: float32)')
 
 
 def name_list(text: str) -> tuple[str, ...]:

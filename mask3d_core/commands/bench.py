@@ -49,7 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              'scan: the seconds of the median step, and its floor, three passes '
                              'of the U-Net')
     parser.add_argument('--recompute', action='store_true',
-                        help='with --train: keep less of the U-Net in memory and compute it twice')
+                        help='with --train: activation checkpointing in the U-Net '
+                             '(`checkpoint_activations` of the training configuration)')
 
 
 def run(options: argparse.Namespace) -> None:
@@ -75,9 +76,9 @@ def run(options: argparse.Namespace) -> None:
             options.files, settings, options.device, options.weights, options.repeats)]
     else:
         from mask3d_core.segmenter import load_segmenter
-        from mask3d_core.weights.checkpoint import demo_weights
+        from mask3d_core.weights.checkpoint import untrained_full_weights
 
-        segmenter = load_segmenter(options.weights or demo_weights(), options.device,
+        segmenter = load_segmenter(options.weights or untrained_full_weights(), options.device,
                                    options.precision, options.num_queries, options.max_voxels)
         rows = [m.to_dict() for m in run_bench(options.files, segmenter, options.repeats,
                                                options.busy or 0)]

@@ -28,7 +28,7 @@ example:
 """
 
 
-FACTS = ('classes', 'voxel_size', 'masks', 'num_heads', 'num_rounds', 'num_queries',
+METADATA_OPTIONS = ('classes', 'voxel_size', 'masks', 'num_heads', 'num_rounds', 'num_queries',
          'color_mean', 'color_std', 'licence')
 """Options for facts that a checkpoint lacks."""
 
@@ -44,7 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                             benchmark.table for benchmark in benchmarks().values()
                             if benchmark.original is not None],
                         help='class table of the logits')
-    parser.add_argument('--voxel-size', type=float, metavar='METRES')
+    parser.add_argument('--voxel-size', type=float, metavar='METRES',
+                        help='voxel size of the training')
     parser.add_argument('--masks', choices=('points', 'segments'),
                         help='whether masks are predicted on points or on superpoints')
     parser.add_argument('--num-heads', type=count, metavar='H', help='attention heads')
@@ -83,14 +84,14 @@ def run(options: argparse.Namespace) -> None:
     dropped = sum(fate.startswith('dropped') for _, fate, _ in report.tensors)
     numbers = sum(tensor.numel() for tensor in weights.state.values())
     print(f'wrote {options.out}: {len(weights.state)} tensors, {numbers / 1e6:.1f} million '
-          f'numbers; {dropped} dropped, none missing, none left over')
+          f'numbers; {dropped} dropped, no missing and no unexpected tensors')
 
 
 def _halve(options: argparse.Namespace) -> None:
     """Write a weights file of ours again, in half precision."""
     from mask3d_core.weights.checkpoint import load_weights, save_weights
 
-    facts = {name: value for name, value in vars(options).items() if name in FACTS}
+    facts = {name: value for name, value in vars(options).items() if name in METADATA_OPTIONS}
     given = [name for name, value in facts.items() if value is not None]
     if given or not options.half:
         raise InputError(f'{options.original} is a weights file already: only --half can be '

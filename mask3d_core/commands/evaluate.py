@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mask3d_core.data.benchmark import Benchmark
     from mask3d_core.data.dataset import Dataset
     from mask3d_core.evaluation import Evaluation, Protocol, Truth
-    from mask3d_core.evaluation.report import Cost
+    from mask3d_core.evaluation.report import RunTime
     from mask3d_core.evaluation.submission import Submit
     from mask3d_core.extraction.postprocess import ExtractSettings
     from mask3d_core.instances import Instances
@@ -36,7 +36,7 @@ prepared data set, or of stored predictions. Prints a table and writes into DIR
   scores.json     all scores, seconds of each stage, peak memory
   curves.png      precision-recall curves at IoU 0.5
 
-S3DIS adds mean precision and recall, ScanNet200 head, common and tail.
+Some benchmarks add precision and recall, or means over groups of classes.
 """
 EXAMPLES = """\
 example:
@@ -51,7 +51,7 @@ example:
 
 
 SUBMISSIONS = {'scenes': 'a file for each scene', 'blocks': 'blocks without their margin',
-               'none': 'it takes none'}
+               'none': 'not available, all labels are public'}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,8 +86,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         num_queries=_by_title(lambda benchmark: benchmark.protocol.num_queries)
                         + '; custom, or --as-robot: as trained')
     _add_protocol(parser.add_argument_group(
-        'protocol; default: for benchmarks that of the original, for custom data sets with the '
-        'masks of the node'))
+        'evaluation protocol', 'Defaults: for benchmarks those of the original, for custom data '
+        'sets the post-processing of the node.'))
     parser.add_argument('--benchmark', type=count, metavar='SCANS',
                         help='only measure the speed of the evaluation, on synthetic scans of '
                              '150,000 points with 100 predictions each')
@@ -96,10 +96,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_protocol(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--min-region', type=count, metavar='N',
-                       help=f'fewest points of an object or prediction (default: '
+                       help=f'minimum number of points of an object or prediction (default: '
                             f'{_default("min_region")})')
     group.add_argument('--top-k', type=count_or_all, metavar='K',
-                       help='predictions a scan, by class probability; -1: as many as masks '
+                       help='predictions per scan, by class probability; -1: as many as masks '
                             f'(default: {_default("top_k")})')
     group.add_argument('--dbscan-eps', type=distance, metavar='METRES',
                        help='split a mask where its parts are further apart than this; 0: never '
@@ -158,7 +158,7 @@ def _check_usage(options: argparse.Namespace) -> None:
     if options.benchmark is not None:
         for name in ('dataset', 'weights', 'predictions', 'ground_truth'):
             if getattr(options, name) is not None:
-                options.wrong_usage('--benchmark measures made-up scans: give nothing else')
+                options.wrong_usage('--benchmark measures synthetic scans: give nothing else')
         return
     if (options.dataset is None) == (options.ground_truth is None):
         options.wrong_usage('expected either a DATASET or --ground-truth')
@@ -272,11 +272,11 @@ def _add_stored(options: argparse.Namespace, names: list[str], evaluation: Evalu
 
 def _add_segmented(options: argparse.Namespace, dataset: Dataset, names: Sequence[str],
                    evaluation: Evaluation, submit: Submit | None,
-                   ) -> tuple[Cost, dict[str, Any]]:
+                   ) -> tuple[RunTime, dict[str, Any]]:
     """Segment scans; return what it took, and with which settings."""
     from mask3d_core.bench.inference import peak_bytes, reset_peak
     from mask3d_core.evaluation.dataset_evaluation import segment_split
-    from mask3d_core.evaluation.report import measure_cost
+    from mask3d_core.evaluation.report import measure_run_time
     from mask3d_core.files.results import write_instances_npz
     from mask3d_core.files.target import check_target
 
@@ -302,7 +302,7 @@ def _add_segmented(options: argparse.Namespace, dataset: Dataset, names: Sequenc
     settings = (evaluation.protocol.settings() if options.as_robot is None
                 else _robot_settings(options))
     seconds = segment_split(segmenter, dataset, names, evaluation, settings, progress)
-    cost = measure_cost(seconds, peak_bytes(segmenter.device), str(segmenter.device))
+    cost = measure_run_time(seconds, peak_bytes(segmenter.device), str(segmenter.device))
     return cost, {'num_queries': segmenter.num_queries, 'max_voxels': segmenter.max_voxels,
                   **asdict(settings)}
 
@@ -328,15 +328,15 @@ def _segmenter(options: argparse.Namespace, protocol: Protocol) -> Segmenter:
 
 
 def _report(options: argparse.Namespace, evaluation: Evaluation, about: dict[str, Any],
-            cost: Cost | None = None) -> None:
+            cost: RunTime | None = None) -> None:
     from mask3d_core.evaluation.curves import draw_curves
-    from mask3d_core.evaluation.report import format_cost, format_table, write_scores_json
+    from mask3d_core.evaluation.report import format_run_time, format_table, write_scores_json
 
     scores = evaluation.scores()
     options.out.mkdir(parents=True, exist_ok=True)
     print(format_table(scores))
     if cost is not None:
-        print(format_cost(cost))
+        print(format_run_time(cost))
     write_scores_json(options.out / 'scores.json', scores, about, cost)
     draw_curves(options.out / 'curves.png', scores)
     log(f'wrote {options.out / "scores.json"} and curves.png')

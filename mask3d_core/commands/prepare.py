@@ -34,11 +34,11 @@ examples:
 
 Each has its own help: mask3d prepare folder --help
 """
-ROOMS = """\
+ROOMS_DESCRIPTION = """\
 Each room is determined by the seed and its number: later calls with a larger --count
 or --held-out add rooms and leave the others unchanged. The classes are ScanNet's 20 and
-'object', for what a hand can carry; wall and floor are background. A room takes a third
-of a second and has 47,000 points on average; see docs/training_data.md.
+'object', for what a hand can carry; wall and floor are background. A room takes one to
+one and a half seconds of one core and has about 60,000 points; see docs/training_data.md.
 """
 
 
@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_bag(_command(kinds, 'bag', 'a recorded map -> a .ply to label', _run_bag))
     _add_folder(_command(kinds, 'folder', 'your own labelled scans', _run_folder))
     _add_rooms(_command(kinds, 'rooms', 'randomly furnished rooms, scanned by a virtual camera: '
-                                        'no download, no licence', _run_rooms, ROOMS))
+                                        'no download, no licence', _run_rooms, ROOMS_DESCRIPTION))
     check = _command(kinds, 'check', 'report mistakes in a prepared data set', _run_check)
     check.add_argument('data', type=Path, metavar='OUT', help='folder with dataset.json')
     _add_draw(_command(kinds, 'draw', 'draw scans of a prepared data set', _run_draw))
@@ -97,9 +97,10 @@ def _add_bag(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('raw', type=Path, metavar='PLYS',
-                        help='folder of .ply files with label and instance at each vertex, or '
-                             'with the boxes of labelCloud beside them (.json)')
+    parser.add_argument('raw', type=Path, metavar='FOLDER',
+                        help='folder of .ply or .npz files with label and instance of each point, '
+                             'or of .ply files with the boxes of labelCloud in a .json of the '
+                             'same name')
     _add_target(parser)
     parser.add_argument('--classes', required=True, metavar='TABLE',
                         help='.tsv file with the columns id and name (and red, green, blue); or '

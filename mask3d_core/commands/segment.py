@@ -61,12 +61,12 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
     Defaults are repeated in the help as text, so that it needs no torch; a test compares them.
     """
     group.add_argument('--score-threshold', type=fraction, metavar='S',
-                       help='lowest score, 0..1 (default: 0.0)')
+                       help='minimum score of an instance, 0..1 (default: 0.0)')
     group.add_argument('--top-k', type=count_or_all, metavar='K',
-                       help='most instances, by class probability; -1: as many as masks '
+                       help='masks kept, by class probability; -1: all '
                             '(default: 100)')
     group.add_argument('--min-points', type=count_or_zero, metavar='N',
-                       help='fewest points of an instance (default: 50)')
+                       help='minimum number of points of an instance (default: 50)')
     group.add_argument('--dbscan-eps', type=distance, metavar='METRES',
                        help='DBSCAN distance: split a mask whose parts are further apart; '
                             '0: never (default: 16 voxels)')

@@ -14,7 +14,7 @@ from mask3d_core.errors import InputError
 import numpy as np
 from numpy.typing import NDArray
 
-MIN_INSTANCE_POINTS = 10
+MIN_PLAUSIBLE_POINTS = 10
 """An instance with fewer points is reported as a probable labelling mistake."""
 MIN_EXTENT_VOXELS, MAX_EXTENT_VOXELS = 25, 20000
 """Range of the longest side of a scan, in voxels; outside of it the unit is not metres."""
@@ -151,9 +151,9 @@ def _check_labels(labelled: LabelledScan, data: Dataset) -> Iterator[Problem]:
     if not inside.any():
         yield False, 'has no instances'
     ids, sizes = np.unique(instance[inside], return_counts=True)
-    if (sizes < MIN_INSTANCE_POINTS).any():
-        yield False, (f'{_instances(ids[sizes < MIN_INSTANCE_POINTS])} has fewer than '
-                      f'{MIN_INSTANCE_POINTS} points')
+    if (sizes < MIN_PLAUSIBLE_POINTS).any():
+        yield False, (f'{_instances(ids[sizes < MIN_PLAUSIBLE_POINTS])} has fewer than '
+                      f'{MIN_PLAUSIBLE_POINTS} points')
     pairs = np.unique(np.stack([instance[inside], label[inside]], 1), axis=0)
     ids, classes = np.unique(pairs[:, 0], return_counts=True)
     if (classes > 1).any():

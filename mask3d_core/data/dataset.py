@@ -78,7 +78,7 @@ class Dataset:
     ----------
     folder : Path
     name : str
-        'scannet', 'scannet200', 's3dis', 'stpls3d', or the user's.
+        'scannet', 'scannet200', 's3dis', 'stpls3d', 'rooms SEED', or that of a custom data set.
     classes : ClassTable
         All classes that occur as labels.
     background : tuple of str

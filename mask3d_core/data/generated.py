@@ -21,7 +21,7 @@ ROOMS = Benchmark('rooms', 'rooms', 'rooms', replace(CUSTOM, num_queries=200))
 BENCHMARKS = (ROOMS,)
 NUM_POINTS = (25_000, 250_000)
 """Range of the number of points of a scan, drawn log-uniformly."""
-MIN_INSTANCE_POINTS = 30
+MIN_VISIBLE_POINTS = 30
 """Instances with fewer visible points are unlabelled: they cannot be recognized."""
 MAX_ATTEMPTS = 5
 
@@ -107,9 +107,9 @@ def generate_room(seed: int, number: int) -> dict[str, NDArray]:
 
 
 def drop_fragments(columns: dict[str, NDArray]) -> dict[str, NDArray]:
-    """Remove label and instance from instances with less than `MIN_INSTANCE_POINTS` points."""
+    """Remove label and instance from instances with less than `MIN_VISIBLE_POINTS` points."""
     instance = columns['instance']
     _, place, count = np.unique(instance, return_inverse=True, return_counts=True)
-    few = (count[place.reshape(-1)] < MIN_INSTANCE_POINTS) & (instance != NO_ID)
+    few = (count[place.reshape(-1)] < MIN_VISIBLE_POINTS) & (instance != NO_ID)
     return columns | {'instance': np.where(few, NO_ID, instance).astype(np.int32),
                       'label': np.where(few, NO_ID, columns['label']).astype(np.int32)}

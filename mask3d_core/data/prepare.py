@@ -128,8 +128,8 @@ def _prepare_all(task: Callable[[RawSource], PreparedSource], sources: Sequence[
         for future in as_completed([pool.submit(task, source) for source in sources]):
             yield future.result()
     except BrokenProcessPool as error:
-        raise InputError('a worker was killed, probably for want of memory: run the same again '
-                         'with fewer --workers, what is done stays') from error
+        raise InputError('a worker was killed, probably out of memory: repeat the command with '
+                         'fewer --workers; finished scans are kept') from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

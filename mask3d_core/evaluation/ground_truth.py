@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 VOID = -1
 """A point without object: ignored in predictions that cover it."""
-OUTSIDE = -2
+NOT_EVALUATED = -2
 """A point that is not evaluated at all, e.g. outside the inner part of a block."""
 
 
@@ -27,7 +27,7 @@ class Truth:
     Attributes
     ----------
     object : [N] int64
-        For each point of the input cloud the row of its object, `VOID` or `OUTSIDE`.
+        For each point of the input cloud the row of its object, `VOID` or `NOT_EVALUATED`.
     class_id : [T] int64
         Class of each object.
 
@@ -68,7 +68,7 @@ def make_truth(label: ArrayLike, instance: ArrayLike, inside: ArrayLike | None =
     base = int(instances.max(initial=0)) + 1
     keys, rows[known] = np.unique((labels * base + instances)[known], return_inverse=True)
     if inside is not None:
-        rows[~np.asarray(inside, bool)] = OUTSIDE
+        rows[~np.asarray(inside, bool)] = NOT_EVALUATED
     return Truth(rows, keys // base)
 
 
@@ -85,7 +85,7 @@ def truth_of(labelled: LabelledScan, inside: NDArray[np.bool_] | None = None) ->
     """
     scan = labelled.scan
     truth = make_truth(labelled.label, labelled.instance, inside)
-    rows = np.full(scan.input_size, OUTSIDE, np.int64)
+    rows = np.full(scan.input_size, NOT_EVALUATED, np.int64)
     rows[scan.kept] = truth.object
     return Truth(rows, truth.class_id)
 

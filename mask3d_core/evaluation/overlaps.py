@@ -88,7 +88,7 @@ def evaluated_objects(predictions: PredictionsLike, truth: Truth, class_ids: NDA
     objects = np.flatnonzero(np.isin(truth.class_id, class_ids))
     place = np.full(len(truth.class_id) + 2, len(objects), np.int64)
     place[objects] = np.arange(len(objects))
-    place[-2] = len(objects) + 1  # OUTSIDE is -2; VOID is -1, the last element
+    place[-2] = len(objects) + 1  # NOT_EVALUATED is -2; VOID is -1, the last element
     return objects, place[truth.object]
 
 

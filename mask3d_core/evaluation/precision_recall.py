@@ -11,7 +11,7 @@ from mask3d_core.evaluation.predictions import PredictionsLike
 import numpy as np
 from numpy.typing import NDArray
 
-MIN_IOU = 0.5
+MIN_TRUE_POSITIVE_IOU = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ def count_predictions(predictions: PredictionsLike, truth: Truth, class_ids: NDA
     truth_class = truth.class_id[objects]
     iou = shared / np.maximum(size[:, None] + truth_size - shared, 1)
     iou[class_of[:, None] != truth_class] = 0
-    hit = iou.max(axis=1, initial=0) >= MIN_IOU
+    hit = iou.max(axis=1, initial=0) >= MIN_TRUE_POSITIVE_IOU
     return Counts(_by_class(class_of[hit & (size > 0)], class_ids),
                   _by_class(class_of[~hit & (size > 0)], class_ids),
                   _by_class(truth_class[truth_size > 0], class_ids))

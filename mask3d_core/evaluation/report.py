@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Cost:
+class RunTime:
     """
     Run time and memory of segmenting the scans.
 
@@ -36,12 +36,13 @@ class Cost:
     device: str
 
 
-def measure_cost(seconds: Sequence[Mapping[str, float]], peak_bytes: int, device: str) -> Cost:
+def measure_run_time(seconds: Sequence[Mapping[str, float]], peak_bytes: int, device: str,
+                     ) -> RunTime:
     """Summarize the `Instances.seconds` of one or more scans."""
     runs = [{**run, 'together': sum(run.values())} for run in seconds]
     stages = {stage: [run.get(stage, 0.0) for run in runs]  # a scan may skip stages
               for stage in dict.fromkeys(stage for run in runs for stage in run)}
-    return Cost({stage: float(np.median(times)) for stage, times in stages.items()},
+    return RunTime({stage: float(np.median(times)) for stage, times in stages.items()},
                 {stage: float(np.percentile(times, 95)) for stage, times in stages.items()},
                 peak_bytes, device)
 
@@ -64,7 +65,7 @@ def format_table(scores: Scores) -> str:
     return '\n'.join(lines)
 
 
-def format_cost(cost: Cost) -> str:
+def format_run_time(cost: RunTime) -> str:
     """Format run time and memory as text."""
     stages = ', '.join(f'{stage} {cost.median[stage]:.3f} / {cost.p95[stage]:.3f}'
                        for stage in cost.median)
@@ -73,7 +74,7 @@ def format_cost(cost: Cost) -> str:
 
 
 def write_scores_json(path: Path, scores: Scores, about: Mapping[str, Any],
-                      cost: Cost | None = None) -> None:
+                      cost: RunTime | None = None) -> None:
     """
     Write scores (0..1, null for NaN) and the facts in `about`.
 

@@ -72,7 +72,7 @@ def export_block(folder: Path, dataset: Dataset, name: str, predictions: Predict
     """
     facts = dataset.scans[name]
     if facts.inner is None:
-        raise InputError(f'{name} is a whole scene, but the benchmark takes blocks of 50 m: '
+        raise InputError(f'{name} is a whole scene, but the benchmark takes blocks: '
                          'export the split validation or test')
     block = dataset.read(name)
     inner = np.zeros(block.scan.input_size, np.bool_)

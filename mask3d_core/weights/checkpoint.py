@@ -349,7 +349,7 @@ def untrained_weights(config: ModelConfig, classes: ClassTable, voxel_size: floa
                    {}, 'Apache-2.0', state)
 
 
-def demo_weights(seed: int = 2) -> Weights:
+def untrained_full_weights(seed: int = 2) -> Weights:
     """
     Return untrained weights of full size with ScanNet's classes; users print `UNTRAINED`.
 

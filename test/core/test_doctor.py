@@ -40,7 +40,7 @@ def test_bfloat16_instructions_of_the_processor(
 
 
 def test_a_missing_package_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, 'NEEDED', ('numpy', 'package_that_is_not_there'))
+    monkeypatch.setattr(doctor, 'REQUIRED_PACKAGES', ('numpy', 'package_that_is_not_there'))
 
     bad = [check for check in doctor.run_checks() if not check.passed]
 
@@ -53,13 +53,14 @@ def test_every_extra_is_listed_with_its_version_or_how_to_get_it(
     extras = re.search(r"'train': \[(.*?)\]", (ROOT / 'setup.py').read_text())
     assert extras is not None
     names = {name.split('>')[0] for name in re.findall(r"'(.*?)'", extras[1])}
-    assert names <= doctor.OPTIONAL.keys()
+    assert names <= doctor.OPTIONAL_PACKAGES.keys()
     for name in names - {'rosbags'}:
-        pytest.importorskip(doctor.OPTIONAL[name][0])
+        pytest.importorskip(doctor.OPTIONAL_PACKAGES[name][0])
     values = {check.name: check.value for check in doctor.run_checks()}
     assert all(values[name] == metadata.version(name) for name in names)
 
-    monkeypatch.setitem(doctor.OPTIONAL, 'pyyaml', ('no_yaml', 'training: pip install pyyaml'))
+    monkeypatch.setitem(doctor.OPTIONAL_PACKAGES, 'pyyaml',
+                        ('no_yaml', 'training: pip install pyyaml'))
     check, = (check for check in doctor.run_checks() if check.name == 'pyyaml')
     assert check.passed and check.value == 'not installed (training: pip install pyyaml)'
 

@@ -4,13 +4,13 @@ import os
 import subprocess
 import sys
 
-from mask3d_core.openmp import SHORT_WAIT, VARIABLES, wait_briefly
+from mask3d_core.openmp import SHORT_WAIT, wait_briefly, WAIT_VARIABLES
 import pytest
 
 
 def python(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run code in a process whose environment says nothing else of OpenMP."""
-    environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    environment = {name: value for name, value in os.environ.items() if name not in WAIT_VARIABLES}
     return subprocess.run([sys.executable, '-c', code], env=environment | variables, check=True,
                           capture_output=True, text=True)
 
@@ -25,7 +25,8 @@ def doctor_says(code: str, **variables: str) -> str:
 def variables_after(code: str, **variables: str) -> dict[str, str]:
     """Return the variables of OpenMP in a process that has run some code."""
     said = python(f'{code}\nimport os\n'
-                  f'print(*[f"{{n}}={{os.environ[n]}}" for n in {VARIABLES} if n in os.environ])',
+                  f'print(*[f"{{n}}={{os.environ[n]}}" for n in {WAIT_VARIABLES} '
+                  f'if n in os.environ])',
                   **variables).stdout
     return dict(pair.split('=') for pair in said.split())
 
@@ -66,7 +67,7 @@ def test_a_torch_imported_first_has_read_its_settings() -> None:
 
 
 def test_a_process_of_ours_inherits_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in VARIABLES:
+    for name in WAIT_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     for name, value in SHORT_WAIT.items():
         monkeypatch.setenv(name, value)
@@ -74,11 +75,11 @@ def test_a_process_of_ours_inherits_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_preloaded_runtime_has_read_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in VARIABLES:
+    for name in WAIT_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv('LD_PRELOAD', '/usr/lib/aarch64-linux-gnu/libgomp.so.1')
     assert 'after libgomp, by LD_PRELOAD: no effect' in wait_briefly.__wrapped__()
-    assert not set(VARIABLES) & set(os.environ)
+    assert not set(WAIT_VARIABLES) & set(os.environ)
 
 
 def test_the_tests_have_it_or_what_the_user_has_set() -> None:

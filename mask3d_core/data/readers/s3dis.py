@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 AREAS = tuple(f'Area_{number}' for number in range(1, 7))
-VALIDATION = 'Area_5'
+VALIDATION_AREA = 'Area_5'
 SAME_CLASS = {'stairs': 'clutter'}
 """Rooms have a class that the benchmark does not know."""
 
@@ -47,7 +47,7 @@ def s3dis_sources(raw: Path, classes: dict[str, int]) -> list[RawSource]:
         raise InputError(f'{raw} is not S3DIS: expected the folders {", ".join(AREAS)}')
     sources = []
     for area in AREAS:
-        split = 'validation' if area == VALIDATION else 'train'
+        split = 'validation' if area == VALIDATION_AREA else 'train'
         if not (root / area).is_dir():
             missing = MissingSource(root / area, 'expected rooms there')
             sources.append(RawSource(area, split, (), missing, area))

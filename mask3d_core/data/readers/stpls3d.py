@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 FOLDER = 'Synthetic_v3_InstanceSegmentation'
 SPLIT_FOLDERS = ('train', 'validation', 'test')
-"""Where the original wants the scenes sorted into."""
-VALIDATION = (5, 10, 15, 20, 25)
+"""Subfolders of the splits, as the original expects them."""
+VALIDATION_SCENES = (5, 10, 15, 20, 25)
 LAST_LABELLED = 25
 BLOCK_SIDE = 50.0
 """Metres: the part of a block whose instances count."""
@@ -51,7 +51,7 @@ def stpls3d_sources(raw: Path) -> list[RawSource]:
     sources = []
     for number, file in scenes:
         split = ('test' if number > LAST_LABELLED else
-                 'validation' if number in VALIDATION else 'train')
+                 'validation' if number in VALIDATION_SCENES else 'train')
         sources.append(RawSource(file.stem, split, (file,), partial(
             read_stpls3d_scene, file, split != 'test', split != 'train')))
     return sources

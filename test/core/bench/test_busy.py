@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from mask3d_core.bench.busy import busy_neighbors
+from mask3d_core.bench.busy import busy_processes
 from mask3d_core.cli import main
 from mask3d_core.weights.shipped import shipped_weights
 import numpy as np
@@ -40,7 +40,7 @@ def wait_until(holds: Callable[[], bool], seconds: float = 60) -> bool:
 
 
 def test_neighbors_compute_until_the_context_ends() -> None:
-    with busy_neighbors(2) as neighbors:
+    with busy_processes(2) as neighbors:
         assert len({neighbor.pid for neighbor in neighbors}) == 2
         # more than starting Python takes
         assert wait_until(lambda: min(ticks(neighbor.pid) for neighbor in neighbors) > 50)
@@ -49,14 +49,14 @@ def test_neighbors_compute_until_the_context_ends() -> None:
 
 @pytest.mark.parametrize('error', [KeyboardInterrupt, ValueError])
 def test_neighbors_end_with_an_error(error: type[BaseException]) -> None:
-    with pytest.raises(error), busy_neighbors(1) as neighbors:
+    with pytest.raises(error), busy_processes(1) as neighbors:
         raise error
     assert neighbors[0].returncode == -signal.SIGKILL
 
 
 def test_neighbors_end_when_their_parent_was_killed() -> None:
-    code = ('import time\nfrom mask3d_core.bench.busy import busy_neighbors\n'
-            'with busy_neighbors(1) as neighbors:\n'
+    code = ('import time\nfrom mask3d_core.bench.busy import busy_processes\n'
+            'with busy_processes(1) as neighbors:\n'
             '    print(neighbors[0].pid, flush=True)\n    time.sleep(600)')
     with subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True,
                           ) as parent:
@@ -74,9 +74,9 @@ def test_a_scan_is_measured_idle_and_busy(tmp_path: Path, capsys: pytest.Capture
     assert main(['bench', str(scan), '--weights', str(shipped_weights()), '--repeats', '1',
                  '--busy', '1', '--json', str(report)]) == 0
     idle, busy = json.loads(report.read_text())['measurements']
-    assert (idle['neighbors'], busy['neighbors'], busy['name']) == (0, 1, 'tiny')
+    assert (idle['num_busy'], busy['num_busy'], busy['name']) == (0, 1, 'tiny')
     table = capsys.readouterr().out.splitlines()
-    assert [re.match('(tiny|busy neighbors: 1|busy / idle) ', row) is not None
+    assert [re.match('(tiny|busy processes: 1|busy / idle) ', row) is not None
             for row in table[-3:]] == [True] * 3
     ratios = [float(number) for number in table[-1].removeprefix('busy / idle').split()]
     stages = [stage for stage, seconds in idle['seconds'].items() if seconds]

@@ -9,9 +9,9 @@ from mask3d_core.errors import InputError
 from mask3d_core.evaluation import Evaluation, find_protocol, make_truth, Predictions, Scores
 from mask3d_core.evaluation.curves import draw_curves
 from mask3d_core.evaluation.report import (
-    format_cost,
+    format_run_time,
     format_table,
-    measure_cost,
+    measure_run_time,
     write_scores_json,
 )
 import numpy as np
@@ -62,7 +62,8 @@ def test_the_table_of_scannet200_has_head_common_and_tail() -> None:
 
 
 def test_json(tmp_path: Path) -> None:
-    cost = measure_cost([{'unet': 1.0, 'decoder': 2.0}, {'unet': 3.0, 'decoder': 2.0}], 5, 'cpu')
+    cost = measure_run_time([{'unet': 1.0, 'decoder': 2.0}, {'unet': 3.0, 'decoder': 2.0}], 5,
+                            'cpu')
     write_scores_json(tmp_path / 'scores.json', SCANNET, {'split': 'validation'}, cost)
     content = json.loads((tmp_path / 'scores.json').read_text())
     assert content['split'] == 'validation'
@@ -79,9 +80,9 @@ def test_json(tmp_path: Path) -> None:
 
 
 def test_cost() -> None:
-    cost = measure_cost([{'unet': 1.0}, {'unet': 2.0}, {'unet': 9.0}], 12_000_000, 'cpu')
-    assert 'unet 2.000 / 8.300' in format_cost(cost)
-    assert 'peak memory: 12 MB' in format_cost(cost)
+    cost = measure_run_time([{'unet': 1.0}, {'unet': 2.0}, {'unet': 9.0}], 12_000_000, 'cpu')
+    assert 'unet 2.000 / 8.300' in format_run_time(cost)
+    assert 'peak memory: 12 MB' in format_run_time(cost)
 
 
 def colored(path: Path, color: tuple[int, int, int]) -> np.ndarray:

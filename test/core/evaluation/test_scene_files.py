@@ -8,7 +8,7 @@ from mask3d_core.data.labels import LabelledScan, write_labelled
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation import Predictions
 from mask3d_core.evaluation.export import export_scene
-from mask3d_core.evaluation.ground_truth import make_truth, OUTSIDE, read_scannet_truth, VOID
+from mask3d_core.evaluation.ground_truth import make_truth, NOT_EVALUATED, read_scannet_truth, VOID
 from mask3d_core.evaluation.predictions import read_predictions
 from mask3d_core.evaluation.scene_files import (
     check_complete,
@@ -31,7 +31,7 @@ def test_objects_are_pairs_of_label_and_instance() -> None:
     assert truth.class_id.tolist() == [3, 3, 7]                # by class, then instance
     assert truth.object.tolist() == [2, 2, 1, VOID, 0, VOID]
     inside = make_truth([7, 7, 3], [4, 4, 4], [True, False, True])
-    assert inside.object.tolist() == [1, OUTSIDE, 0]
+    assert inside.object.tolist() == [1, NOT_EVALUATED, 0]
 
 
 def test_labels_and_instances_of_different_lengths_are_refused() -> None:
@@ -183,7 +183,7 @@ def test_labelled_scans_are_ground_truth_over_the_rows_of_the_file(tmp_path: Pat
     label, instance = np.repeat([7, 3], 5), np.repeat([0, 1], 5)
     np.savez(tmp_path / 'scene.npz', xyz=xyz, label=label, instance=instance)
     truth = read_truth(find_truth(tmp_path)['scene'], SCANNET)
-    assert truth.object.tolist() == [1, 1, 1, 1, OUTSIDE, 0, 0, 0, 0, 0]
+    assert truth.object.tolist() == [1, 1, 1, 1, NOT_EVALUATED, 0, 0, 0, 0, 0]
     assert truth.class_id.tolist() == [3, 7]
     (tmp_path / 'scene.npz').unlink()
     finite = LabelledScan.from_columns(

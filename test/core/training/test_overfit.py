@@ -1,4 +1,4 @@
-"""A model learns two small rooms by heart: data, targets, loss, schedule and scores agree."""
+"""A model overfits two small rooms: data, targets, loss, schedule and scores agree."""
 
 import csv
 from pathlib import Path

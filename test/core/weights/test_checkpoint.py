@@ -11,12 +11,12 @@ from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D
 from mask3d_core.model.config import ModelConfig
 from mask3d_core.weights.checkpoint import (
-    demo_weights,
     expected_state,
     is_weights_file,
     load_weights,
     MIN_HALF_SIZE,
     save_weights,
+    untrained_full_weights,
     untrained_weights,
     Weights,
 )
@@ -240,7 +240,7 @@ def test_untrained_weights_are_reproducible_from_the_seed() -> None:
 
 
 def test_demo_weights_are_the_full_model_untrained() -> None:
-    weights = demo_weights()
+    weights = untrained_full_weights()
 
     assert weights.model == ModelConfig()
     assert weights.trained == {}

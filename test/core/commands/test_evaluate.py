@@ -12,7 +12,7 @@ from mask3d_core.data.dataset import Dataset, ScanFacts
 from mask3d_core.data.labels import LabelledScan, write_labelled
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation.dataset_evaluation import block_truth, check_classes
-from mask3d_core.evaluation.ground_truth import OUTSIDE
+from mask3d_core.evaluation.ground_truth import NOT_EVALUATED
 from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.model.config import ModelConfig
 from mask3d_core.weights.checkpoint import save_weights, untrained_weights
@@ -288,9 +288,9 @@ def test_only_the_inner_part_of_a_block_is_evaluated() -> None:
     data = Dataset(Path(), 'stpls3d', SCANNET, scans={'block': facts})
     truth = block_truth(data, labelled)
     inner = (labelled.scan.xyz[:, :2] < 1).all(axis=1)
-    np.testing.assert_array_equal(truth.object == OUTSIDE, ~inner)
+    np.testing.assert_array_equal(truth.object == NOT_EVALUATED, ~inner)
     whole = block_truth(Dataset(Path(), 'stpls3d', SCANNET), labelled)
-    assert (whole.object != OUTSIDE).all()
+    assert (whole.object != NOT_EVALUATED).all()
 
 
 def test_weights_of_other_classes_are_refused() -> None:
