@@ -6,6 +6,7 @@ from pathlib import Path
 import re
 import subprocess
 import sys
+from typing import NamedTuple
 
 from mask3d_core import doctor
 import pytest
@@ -80,3 +81,70 @@ def test_hidden_gpus_are_the_reason() -> None:
         env=os.environ | {'CUDA_VISIBLE_DEVICES': ''}, capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() not in ('', 'None')
+
+
+class Gpu(NamedTuple):
+    """What torch.cuda reports of a computer."""
+
+    count: int = 1
+    failure: str = ''
+    capability: tuple[int, int] = (8, 6)
+    kernels: tuple[str, ...] = ('sm_80', 'sm_90')
+    name: str = 'NVIDIA RTX A2000'
+    total_memory: int = 12 * 2**30
+    major, minor = 8, 6
+
+    def current_device(self) -> int:
+        if self.failure:
+            raise RuntimeError(f'{self.failure}\nand a second line')
+        return 0
+
+
+def install(gpu: Gpu, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let torch report a GPU."""
+    monkeypatch.setattr(torch.version, 'cuda', '12.8')
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+    for name, value in {'device_count': gpu.count, 'get_device_capability': gpu.capability,
+                        'get_arch_list': list(gpu.kernels), 'get_device_properties': gpu}.items():
+        monkeypatch.setattr(torch.cuda, name, lambda *_, value=value: value)
+    monkeypatch.setattr(torch.cuda, 'current_device', gpu.current_device)
+
+
+@pytest.mark.parametrize(('gpu', 'expected'), [
+    (Gpu(failure='Found no NVIDIA driver'), '^Found no NVIDIA driver$'),
+    (Gpu(count=0), 'the NVIDIA driver sees no GPU: check `nvidia-smi`'),
+    (Gpu(capability=(6, 1)), r'has no kernels for compute capability 6\.1: install a build'),
+    (Gpu(kernels=('sm_86',)), None),
+    (Gpu(), None),  # kernels of the same major version run on it
+])
+def test_why_a_gpu_cannot_be_used(
+        monkeypatch: pytest.MonkeyPatch, gpu: Gpu, expected: str | None) -> None:
+    install(gpu, monkeypatch)
+    reason = doctor.why_no_cuda()
+    assert reason is None if expected is None else re.search(expected, reason or '')
+
+
+def test_a_driver_error_names_the_variable_that_hides_gpus(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    install(Gpu(failure='No CUDA GPUs are available'), monkeypatch)
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '7')
+    reason = doctor.why_no_cuda()
+    assert reason == "No CUDA GPUs are available (CUDA_VISIBLE_DEVICES is '7')"
+
+
+def test_a_gpu_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(Gpu(), monkeypatch)
+    checks = {check.name: check.value for check in doctor.run_checks()}
+    assert checks['device'] == (
+        'cuda: NVIDIA RTX A2000, 12 GiB, compute capability 8.6, CUDA 12.8')
+    assert 'no CUDA because' not in checks and 'bfloat16' not in checks
+
+
+def test_a_torch_that_cannot_be_loaded_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(name: str) -> None:
+        raise OSError('libcudart.so.12: cannot open shared object file')
+
+    monkeypatch.setattr(doctor, 'import_module', broken)
+    last = doctor.run_checks()[-1]
+    assert not last.passed and last.value == (
+        'torch cannot be loaded: libcudart.so.12: cannot open shared object file')
