@@ -128,7 +128,7 @@ def test_the_command_prints_the_report(original: State, config: dict[str, Any], 
     assert len([line for line in lines if '  ->  ' in line]) == len(original) + 1
     assert 'masks on segments: False (given)' in lines
     assert 'attention heads: 2 (from the checkpoint: model.num_heads)' in lines
-    assert '3 dropped, none missing, none left over' in lines[-1]
+    assert '3 dropped, no missing and no unexpected tensors' in lines[-1]
     assert not load_weights(tmp_path / 'out.weights').model.on_segments
     assert main(['convert', str(path), str(path)]) == 1
     assert 'is read, and would be overwritten' in capsys.readouterr().err
