@@ -25,7 +25,7 @@ import torch
 SUPERPOINT_VOXEL_RATIO = 0.8
 """
 Voxel size of superpoints over that of the model: finer voxels keep small objects. For dense maps
-seen with larger voxels the ratio is 1, which is as good there (docs/log/superpoints.md).
+with larger voxels the ratio is 1, which is as good there (docs/log/superpoints.md).
 """
 
 
@@ -109,7 +109,7 @@ class Segmenter:
         Find the instances of a scan.
 
         Superpoints are computed if the scan has no segments, for weights trained on segments and
-        for settings that want them.
+        for settings that need them.
 
         Parameters
         ----------

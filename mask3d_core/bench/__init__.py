@@ -1,7 +1,8 @@
 """
 Benchmarks (`mask3d bench`): seconds, memory and floating-point operations of each stage.
 
-- `inference`: the pipeline from scan to instances; `training`: one training step.
+- `inference`: the pipeline from scan to instances; `busy`: beside other busy processes.
+- `training`: one training step.
 - `flops`: floating-point operations of U-Net and decoder, for lower bounds of the time.
 - `clustering`: clustering of masks against scikit-learn's DBSCAN.
 - `evaluation`: speed of the evaluation (`mask3d evaluate --benchmark`).

@@ -1,4 +1,4 @@
-"""Busy busy_processes: processes that keep the cores busy, as other programs of a robot do."""
+"""Busy processes: they keep the cores busy, as other programs of a robot do."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def busy_processes(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     They share the session of this process: schedulers divide the cores between sessions first.
     """
     with ExitStack() as stack:
-        busy_processes = []
+        processes = []
         for _ in range(count):
-            busy_processes.append(stack.enter_context(subprocess.Popen(
+            processes.append(stack.enter_context(subprocess.Popen(
                 [sys.executable, '-S', '-c', LOOP, str(os.getpid())],
                 stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)))  # Ctrl-C reaches them, too
-            stack.callback(busy_processes[-1].kill)
-        yield busy_processes
+            stack.callback(processes[-1].kill)
+        yield processes

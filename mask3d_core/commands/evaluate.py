@@ -233,10 +233,10 @@ def _evaluate_dataset(options: argparse.Namespace) -> None:
                     lambda name: block_truth(dataset, dataset.read(name)), submit)
         _report(options, evaluation, about | {'predictions': str(options.predictions)})
     else:
-        cost, settings = _add_segmented(options, dataset, names, evaluation, submit)
+        run_time, settings = _add_segmented(options, dataset, names, evaluation, submit)
         about |= {'weights': str(options.weights), 'as_robot': bool(options.as_robot),
                   'settings': settings}
-        _report(options, evaluation, about, cost)
+        _report(options, evaluation, about, run_time)
 
 
 def _protocol(protocol: Protocol, options: argparse.Namespace) -> Protocol:
@@ -302,8 +302,8 @@ def _add_segmented(options: argparse.Namespace, dataset: Dataset, names: Sequenc
     settings = (evaluation.protocol.settings() if options.as_robot is None
                 else _robot_settings(options))
     seconds = segment_split(segmenter, dataset, names, evaluation, settings, progress)
-    cost = measure_run_time(seconds, peak_bytes(segmenter.device), str(segmenter.device))
-    return cost, {'num_queries': segmenter.num_queries, 'max_voxels': segmenter.max_voxels,
+    run_time = measure_run_time(seconds, peak_bytes(segmenter.device), str(segmenter.device))
+    return run_time, {'num_queries': segmenter.num_queries, 'max_voxels': segmenter.max_voxels,
                   **asdict(settings)}
 
 
@@ -315,29 +315,28 @@ def _robot_settings(options: argparse.Namespace) -> ExtractSettings:
 
 
 def _segmenter(options: argparse.Namespace, protocol: Protocol) -> Segmenter:
-    """Load the weights; the number of queries is the benchmark's, unless they are learned."""
+    """Load the weights, with the protocol's number of queries if it is free to choose."""
     from mask3d_core.segmenter import load_segmenter
     from mask3d_core.weights.checkpoint import load_weights
-    from mask3d_core.weights.shipped import shipped_weights
 
-    weights = load_weights(options.weights or shipped_weights())
-    fixed = weights.model.queries == 'learned' or options.as_robot is not None
+    weights = load_weights(options.weights)
+    as_trained = weights.model.queries == 'learned' or options.as_robot is not None
     return load_segmenter(weights, options.device or 'auto', options.precision or 'float32',
-                          options.num_queries if fixed else protocol.num_queries,
+                          options.num_queries if as_trained else protocol.num_queries,
                           options.max_voxels)
 
 
 def _report(options: argparse.Namespace, evaluation: Evaluation, about: dict[str, Any],
-            cost: RunTime | None = None) -> None:
+            run_time: RunTime | None = None) -> None:
     from mask3d_core.evaluation.curves import draw_curves
     from mask3d_core.evaluation.report import format_run_time, format_table, write_scores_json
 
     scores = evaluation.scores()
     options.out.mkdir(parents=True, exist_ok=True)
     print(format_table(scores))
-    if cost is not None:
-        print(format_run_time(cost))
-    write_scores_json(options.out / 'scores.json', scores, about, cost)
+    if run_time is not None:
+        print(format_run_time(run_time))
+    write_scores_json(options.out / 'scores.json', scores, about, run_time)
     draw_curves(options.out / 'curves.png', scores)
     log(f'wrote {options.out / "scores.json"} and curves.png')
 

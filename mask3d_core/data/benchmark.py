@@ -103,7 +103,7 @@ def benchmarks() -> dict[str, Benchmark]:
 
 def find_benchmark(name: str) -> Benchmark | None:
     """
-    Return the benchmark of a data set, or None for a data set of one's own.
+    Return the benchmark of a data set, or None for a custom data set.
 
     Parameters
     ----------
@@ -126,8 +126,8 @@ def find_protocol(name: str, background: tuple[str, ...] | None = None) -> Proto
     Parameters
     ----------
     name : str
-        As for `find_benchmark`; a data set of one's own is evaluated as ScanNet is, but with all
-        its classes, and its masks are made as by the node, without duplicates.
+        As for `find_benchmark`; a custom data set is evaluated as ScanNet is, but with all its
+        classes, and its masks are made as by the node, without duplicates.
     background : tuple of str, optional
         Classes without instances; those of the benchmark by default.
 

@@ -60,4 +60,4 @@ class Protocol:
 
 
 CUSTOM = Protocol(dbscan_eps=None, superpoints=True, overlap_threshold=0.5)
-"""Data of one's own: all its classes are evaluated, and masks are made as by the node."""
+"""Custom data sets: all their classes are evaluated, and masks are made as by the node."""

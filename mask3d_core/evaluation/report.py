@@ -65,16 +65,16 @@ def format_table(scores: Scores) -> str:
     return '\n'.join(lines)
 
 
-def format_run_time(cost: RunTime) -> str:
+def format_run_time(run_time: RunTime) -> str:
     """Format run time and memory as text."""
-    stages = ', '.join(f'{stage} {cost.median[stage]:.3f} / {cost.p95[stage]:.3f}'
-                       for stage in cost.median)
-    return (f'seconds a scan on {cost.device}, median / 95th percentile: {stages}\n'
-            f'peak memory: {cost.peak_bytes / 1e6:.0f} MB')
+    stages = ', '.join(f'{stage} {run_time.median[stage]:.3f} / {run_time.p95[stage]:.3f}'
+                       for stage in run_time.median)
+    return (f'seconds a scan on {run_time.device}, median / 95th percentile: {stages}\n'
+            f'peak memory: {run_time.peak_bytes / 1e6:.0f} MB')
 
 
 def write_scores_json(path: Path, scores: Scores, about: Mapping[str, Any],
-                      cost: RunTime | None = None) -> None:
+                      run_time: RunTime | None = None) -> None:
     """
     Write scores (0..1, null for NaN) and the facts in `about`.
 
@@ -85,10 +85,11 @@ def write_scores_json(path: Path, scores: Scores, about: Mapping[str, Any],
 
     """
     content: dict[str, Any] = {**about, **scores.to_dict()}
-    if cost is not None:
-        content['seconds'] = {stage: {'median': round(cost.median[stage], 6),
-                                      'p95': round(cost.p95[stage], 6)} for stage in cost.median}
-        content |= {'peak_bytes': cost.peak_bytes, 'device': cost.device}
+    if run_time is not None:
+        content['seconds'] = {stage: {'median': round(run_time.median[stage], 6),
+                                      'p95': round(run_time.p95[stage], 6)}
+                              for stage in run_time.median}
+        content |= {'peak_bytes': run_time.peak_bytes, 'device': run_time.device}
     with atomic_write(path) as file:
         file.write((json.dumps(content, indent=1) + '\n').encode())
 

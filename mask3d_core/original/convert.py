@@ -216,13 +216,12 @@ def _report_tensors(original: Mapping[str, torch.Tensor], config: ModelConfig,
 def _find_trained_on(num_classes: int, settings: OriginalSettings, options: ConvertOptions,
                      ) -> Benchmark:
     """Return the benchmark a checkpoint was trained on: as given, as it says, or by its size."""
-    models = {benchmark.table: benchmark for benchmark in benchmarks().values()
-              if benchmark.original is not None}
+    by_size = {benchmark.original.num_classes: benchmark for benchmark in benchmarks().values()
+               if benchmark.original is not None}
     named = settings.read('data.train_dataset.dataset_name')
     benchmark = find_benchmark(options.classes or (named if isinstance(named, str) else ''))
-    if benchmark is None or benchmark.table not in models:
-        benchmark = next((model for model in models.values() if model.original is not None
-                          and model.original.num_classes == num_classes), None)
+    if benchmark is None or benchmark.original is None:
+        benchmark = by_size.get(num_classes)
     if benchmark is None:
         raise InputError(f'the checkpoint has {num_classes} classes, which is no table known '
                          'here: give --classes')

@@ -152,7 +152,7 @@ def _compare_order(variants: Sequence[Variant], reached: Sequence[list[float]]) 
         if reached[later] >= reached[row]:
             place = 'before' if reached[later] > reached[row] else 'as good as'
             notes.append(f'{variants[later].name} {place} {variants[row].name}')
-    return f'Other than in the paper: {"; ".join(notes)}.' if notes else "The paper's order."
+    return f'Unlike in the paper: {"; ".join(notes)}.' if notes else "The paper's order."
 
 
 def ablation_list(measured: Sequence[tuple[TrainedRun, Scores]]) -> list[dict[str, Any]]:

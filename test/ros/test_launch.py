@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-import signal
-import subprocess
-import sys
 
 from lifecycle_msgs.srv import GetState
+from logged_process import LoggedProcess
 import pytest
 from rcl_interfaces.srv import GetParameters
 from ros_client import Client, room, TIMEOUT_SECONDS
@@ -26,46 +24,24 @@ sys.exit(service.run())
 """What `ros2 launch` does, without ros2cli."""
 
 
-class Launched:
-    """A running launch file, with the interface of NodeSubprocess that the client uses."""
-
-    module = 'segment.launch.py'
-
-    def __init__(self, log: Path, *arguments: str) -> None:
-        self.log = log
-        with log.open('wb') as file:
-            self._process = subprocess.Popen(
-                [sys.executable, '-c', PROGRAM, str(LAUNCH), *arguments],
-                stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
-
-    @property
-    def exit_status(self) -> int | None:
-        """Exit status of launch; None while it is running."""
-        return self._process.poll()
-
-    def text(self) -> str:
-        """Return what launch and its node have logged so far."""
-        return self.log.read_text(errors='replace')
-
-    def stop(self) -> int:
-        """Interrupt launch as Ctrl-C does; return the exit status."""
-        self._process.send_signal(signal.SIGINT)
-        return self._process.wait(TIMEOUT_SECONDS)
+def launch(log: Path, *arguments: str) -> LoggedProcess:
+    """Run the launch file with some launch arguments."""
+    return LoggedProcess(LAUNCH.name, log, ['-c', PROGRAM, str(LAUNCH), *arguments])
 
 
 @pytest.fixture
-def launched(tmp_path: Path, weights: Path) -> Iterator[Launched]:
+def launched(tmp_path: Path, weights: Path) -> Iterator[LoggedProcess]:
     """Start the node with another name and input topic, in a namespace."""
     (tmp_path / 'ours.yaml').write_text('/**:\n  ros__parameters:\n    dbscan_eps: 0.5\n')
-    running = Launched(tmp_path / 'log.txt', 'cloud:=/mapping/cloud_map', f'weights:={weights}',
-                       'device:=cpu', 'name:=finder', 'namespace:=robot',
-                       f'params_file:={tmp_path / "ours.yaml"}')
+    running = launch(tmp_path / 'log.txt', 'cloud:=/mapping/cloud_map', f'weights:={weights}',
+                     'device:=cpu', 'name:=finder', 'namespace:=robot',
+                     f'params_file:={tmp_path / "ours.yaml"}')
     yield running
     if running.exit_status is None:
         running.stop()
 
 
-def test_the_node_segments_the_remapped_cloud(client: Client, launched: Launched,
+def test_the_node_segments_the_remapped_cloud(client: Client, launched: LoggedProcess,
                                               weights: Path) -> None:
     from mask3d_ros.msg import InstanceArray
 
@@ -84,7 +60,7 @@ def test_the_node_segments_the_remapped_cloud(client: Client, launched: Launched
 
 
 def test_without_autostart_the_node_is_unconfigured(client: Client, tmp_path: Path) -> None:
-    running = Launched(tmp_path / 'log.txt', 'autostart:=false', 'namespace:=manual')
+    running = launch(tmp_path / 'log.txt', 'autostart:=false', 'namespace:=manual')
     try:
         state = client.call(running, GetState, '/manual/segment_node/get_state',
                             GetState.Request())
@@ -94,6 +70,6 @@ def test_without_autostart_the_node_is_unconfigured(client: Client, tmp_path: Pa
 
 
 def test_an_invalid_argument_is_rejected(tmp_path: Path) -> None:
-    running = Launched(tmp_path / 'log.txt', 'autostart:=perhaps')
+    running = launch(tmp_path / 'log.txt', 'autostart:=perhaps')
     assert running._process.wait(TIMEOUT_SECONDS) == 1
     assert 'autostart' in running.text() and "['true', 'false']" in running.text()

@@ -6,58 +6,29 @@ from itertools import groupby
 import math
 from pathlib import Path
 import re
-import signal
-import subprocess
-import sys
 
 from geometry_msgs.msg import PointStamped, Pose, PoseWithCovarianceStamped
+from logged_process import LoggedProcess
 from mask3d_ros.msg import Instance, InstanceArray
 from mask3d_ros.node_subprocess import NodeSubprocess
 from mask3d_ros.qos import latched_profile
 import pytest
-from ros_client import Client, room, TIMEOUT_SECONDS
+from ros_client import Client, room
 
 SCRIPT = Path(__file__).resolve().parents[2] / 'examples' / 'subscribe_instances.py'
 NAMESPACE = '/example'
 """Where no segment_node publishes."""
 
 
-class Example:
-    """The running example, with the interface of NodeSubprocess that the client uses."""
-
-    module = SCRIPT.name
-
-    def __init__(self, log: Path, *arguments: str) -> None:
-        self.log = log
-        with log.open('wb') as file:
-            self._process = subprocess.Popen(
-                [sys.executable, str(SCRIPT), '--ros-args', *arguments],
-                stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
-
-    @property
-    def exit_status(self) -> int | None:
-        """Exit status; None while it is running."""
-        return self._process.poll()
-
-    def text(self) -> str:
-        """Return what it has logged so far."""
-        return self.log.read_text(errors='replace')
-
-    def stop(self) -> int:
-        """Interrupt it as Ctrl-C does; return the exit status."""
-        self._process.send_signal(signal.SIGINT)
-        return self._process.wait(TIMEOUT_SECONDS)
-
-    def kill(self) -> None:
-        """End it if it is still running."""
-        self._process.kill()
-        self._process.wait()
+def start_example(log: Path, *arguments: str) -> LoggedProcess:
+    """Start the example with some ROS arguments."""
+    return LoggedProcess(SCRIPT.name, log, [str(SCRIPT), '--ros-args', *arguments])
 
 
 @pytest.fixture
-def example(tmp_path: Path) -> Iterator[Example]:
+def example(tmp_path: Path) -> Iterator[LoggedProcess]:
     """Start the example with its default parameters."""
-    running = Example(tmp_path / 'example.log', '-r', f'__ns:={NAMESPACE}')
+    running = start_example(tmp_path / 'example.log', '-r', f'__ns:={NAMESPACE}')
     yield running
     running.kill()
 
@@ -83,7 +54,7 @@ def test_it_finds_the_nearest_object_of_a_segmented_cloud(
     client.publisher().publish(room(stamp=5))
     client.wait(lambda: found, node)
     name = found[0].instances[0].class_name
-    example = Example(tmp_path / 'example.log',
+    example = start_example(tmp_path / 'example.log',
                       '-p', f'class_name:={name}', '-p', 'min_score:=0.0')
     try:
         client.wait(lambda: nearest, example)
@@ -96,7 +67,7 @@ def test_it_finds_the_nearest_object_of_a_segmented_cloud(
     assert 'Traceback' not in example.text()
 
 
-def test_it_follows_the_pose_of_the_robot(other_client: Client, example: Example) -> None:
+def test_it_follows_the_pose_of_the_robot(other_client: Client, example: LoggedProcess) -> None:
     create = other_client.node.create_publisher
     nearest = other_client.receive('nearest_object/nearest', PointStamped)
     poses = create(PoseWithCovarianceStamped, 'pose', 1)
@@ -124,7 +95,7 @@ def test_it_follows_the_pose_of_the_robot(other_client: Client, example: Example
     other_client.wait(lambda: logged() == [('3', '2.00'), ('4', '1.00'), ('3', '2.00')], example)
 
 
-def test_it_says_when_there_is_none(other_client: Client, example: Example) -> None:
+def test_it_says_when_there_is_none(other_client: Client, example: LoggedProcess) -> None:
     maps = other_client.node.create_publisher(
         InstanceArray, 'segment_node/instances', latched_profile())
     maps.publish(InstanceArray(instances=[instance(1, 'table', 1.0)]))

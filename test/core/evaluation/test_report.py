@@ -62,9 +62,9 @@ def test_the_table_of_scannet200_has_head_common_and_tail() -> None:
 
 
 def test_json(tmp_path: Path) -> None:
-    cost = measure_run_time([{'unet': 1.0, 'decoder': 2.0}, {'unet': 3.0, 'decoder': 2.0}], 5,
+    run_time = measure_run_time([{'unet': 1.0, 'decoder': 2.0}, {'unet': 3.0, 'decoder': 2.0}], 5,
                             'cpu')
-    write_scores_json(tmp_path / 'scores.json', SCANNET, {'split': 'validation'}, cost)
+    write_scores_json(tmp_path / 'scores.json', SCANNET, {'split': 'validation'}, run_time)
     content = json.loads((tmp_path / 'scores.json').read_text())
     assert content['split'] == 'validation'
     assert content['mean'] == {'AP': 0.5, 'AP50': 0.5, 'AP25': 0.5}
@@ -80,9 +80,9 @@ def test_json(tmp_path: Path) -> None:
 
 
 def test_cost() -> None:
-    cost = measure_run_time([{'unet': 1.0}, {'unet': 2.0}, {'unet': 9.0}], 12_000_000, 'cpu')
-    assert 'unet 2.000 / 8.300' in format_run_time(cost)
-    assert 'peak memory: 12 MB' in format_run_time(cost)
+    run_time = measure_run_time([{'unet': 1.0}, {'unet': 2.0}, {'unet': 9.0}], 12_000_000, 'cpu')
+    assert 'unet 2.000 / 8.300' in format_run_time(run_time)
+    assert 'peak memory: 12 MB' in format_run_time(run_time)
 
 
 def colored(path: Path, color: tuple[int, int, int]) -> np.ndarray:

@@ -45,13 +45,13 @@ def test_the_tables_and_where_their_order_differs() -> None:
         ['| FPS, zeros', '40.6 |'], ['| learned', '39.7 |'], ['| FPS, features', '38.4 |']]
     assert [line.split(' | ')[7] for line in queries.splitlines()[2:]] == ['2', '1', '1']
     assert '| learned | **' in queries
-    assert order == 'Other than in the paper: learned before FPS, zeros.'
+    assert order == 'Unlike in the paper: learned before FPS, zeros.'
     assert [line.split(' | ')[0] for line in losses.splitlines()[2:]] == [
         '| cross entropy and dice', '| dice', '| cross entropy']
     assert same == "The paper's order."
     tie = format_ablations([(trained('a'), scores(6)),
                             (trained('b', '--model.queries', 'learned'), scores(6))])
-    assert tie.endswith('Other than in the paper: learned as good as FPS, zeros.')
+    assert tie.endswith('Unlike in the paper: learned as good as FPS, zeros.')
 
 
 def write_run(folder: Path, dataset: Dataset, *keys: str) -> Path:
