@@ -65,6 +65,8 @@ class Benchmark:
     submission : 'scenes', 'blocks' or 'none'
         What its server takes: one file per scene in ScanNet's format; the same for blocks without
         their margin; nothing, as there is no server.
+    block_name : callable
+        Returns the file name of a submitted block, without suffix, given the name of its scan.
     original : OriginalModels or None
         None: the original has no models of it.
 
@@ -79,6 +81,7 @@ class Benchmark:
     voxel_size: float = 0.02
     has_superpoints: bool = False
     submission: Literal['scenes', 'blocks', 'none'] = 'scenes'
+    block_name: Callable[[str], str] = str
     original: OriginalModels | None = None
 
     def dataset(self, folder: Path) -> Dataset:

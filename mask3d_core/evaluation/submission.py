@@ -45,29 +45,31 @@ def start_submission(folder: Path, name: str, dataset: Dataset | None = None) ->
     if dataset is None:
         raise InputError(f'{benchmark.title} takes blocks without their margin, which is stored '
                          'in the DATASET: give it instead of --ground-truth')
-    known = dataset
-    return lambda scan, predictions: export_block(folder, known, scan, predictions)
+    known, block_name = dataset, benchmark.block_name
+
+    def submit(scan: str, predictions: PredictionsLike) -> None:
+        inner = inner_predictions(known, scan, predictions)  # refuses what is not a block
+        export_scene(folder, block_name(scan), inner)
+
+    return submit
 
 
-def export_block(folder: Path, dataset: Dataset, name: str, predictions: PredictionsLike,
-                 ) -> None:
+def inner_predictions(dataset: Dataset, name: str, predictions: PredictionsLike) -> Predictions:
     """
-    Write the inner part of a block of STPLS3D, with the numbers and names of the benchmark.
+    Return the predictions for the inner part of a block, without its margin.
 
     Parameters
     ----------
-    folder : path
-        Created if missing.
     dataset : Dataset
     name : str
-        Scene and number of the block, 26_points_GTv3_7; 26_points_GTv3_07_inst_nostuff is written.
+        Of the block.
     predictions : Instances or Predictions
         Over the points of the block.
 
     Raises
     ------
     InputError
-        If the scan is not a block, or a file cannot be read or written.
+        If the scan is not a block, or cannot be read.
 
     """
     facts = dataset.scans[name]
@@ -80,7 +82,5 @@ def export_block(folder: Path, dataset: Dataset, name: str, predictions: Predict
     masks = [np.packbits(np.unpackbits(packed, count=predictions.num_points)[inner])
              for packed in predictions.masks]
     count = int(np.count_nonzero(inner))
-    cut = Predictions(np.array(masks, np.uint8).reshape(len(masks), (count + 7) // 8), count,
-                      predictions.class_id, predictions.score)
-    scene, number = name.rsplit('_', 1)
-    export_scene(folder, f'{scene}_0{number}_inst_nostuff', cut)
+    return Predictions(np.array(masks, np.uint8).reshape(len(masks), (count + 7) // 8), count,
+                       predictions.class_id, predictions.score)

@@ -126,9 +126,15 @@ def _blocks(xyz: NDArray[np.float32]) -> list[tuple[int, NDArray[np.int64], Inne
     return blocks
 
 
+def submitted_name(block: str) -> str:
+    """Return the submitted name of a block, 26_points_GTv3_07_inst_nostuff for …_GTv3_7."""
+    scene, number = block.rsplit('_', 1)
+    return f'{scene}_0{number}_inst_nostuff'
+
+
 BENCHMARKS = (Benchmark(
     'stpls3d', 'STPLS3D', 'stpls3d',
     Protocol(min_region=10, top_k=750, dbscan_eps=14.0, num_queries=160),
     'STPLS3D: RAW/Synthetic_v3_InstanceSegmentation/1_points_GTv3.txt …',
     lambda raw, _: stpls3d_sources(raw), voxel_size=0.333, submission='blocks',
-    original=OriginalModels(num_classes=14, voxel_size=None)),)
+    block_name=submitted_name, original=OriginalModels(num_classes=14, voxel_size=None)),)
