@@ -31,6 +31,7 @@ examples:
   mask3d prepare check data/ours
   mask3d prepare draw data/ours ours.png
   mask3d prepare rooms data/rooms --count 1000
+  mask3d prepare rooms data/floors --floor 9
 
 Each has its own help: mask3d prepare folder --help
 """
@@ -39,6 +40,14 @@ Each room is determined by the seed and its number: later calls with a larger --
 or --held-out add rooms and leave the others unchanged. The classes are ScanNet's 20 and
 'object', for what a hand can carry; wall and floor are background. A room takes one to
 one and a half seconds of one core and has about 60,000 points; see docs/training_data.md.
+
+With --floor N each scan is a whole floor of N rooms: rooms on both sides of a corridor,
+joined by open doorways, in one frame and with one numbering of instances. Held-out floors
+are also stored room by room, to compare the scores of both:
+
+  mask3d prepare rooms data/floors --floor 9
+  mask3d evaluate data/floors --weights my.weights
+  mask3d evaluate data/floors --weights my.weights --split validation_rooms
 """
 
 
@@ -118,10 +127,15 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
 
 def _add_rooms(parser: argparse.ArgumentParser) -> None:
     _add_target(parser)
-    parser.add_argument('--count', type=count, metavar='N', default=1000,
-                        help='rooms for training (default: 1000); more can be added later')
-    parser.add_argument('--held-out', type=count_or_zero, metavar='N', default=50,
-                        help='rooms of the split validation (default: 50)')
+    parser.add_argument('--count', type=count_or_zero, metavar='N',
+                        help='rooms for training (default: 1000), or with --floor floors '
+                             '(default: 0); more can be added later')
+    parser.add_argument('--held-out', type=count_or_zero, metavar='N',
+                        help='rooms of the split validation (default: 50), or with --floor floors '
+                             '(default: 1)')
+    parser.add_argument('--floor', type=count, metavar='N',
+                        help='make floors of N rooms along a corridor instead of single rooms; '
+                             'one N per folder')
     parser.add_argument('--seed', type=count_or_zero, metavar='N', default=0,
                         help='random seed of the rooms (default: 0); one per folder')
 
@@ -186,14 +200,21 @@ def _run_folder(options: argparse.Namespace) -> None:
 def _run_rooms(options: argparse.Namespace) -> None:
     from mask3d_core.classes import load_classes
     from mask3d_core.data.dataset import Dataset
-    from mask3d_core.data.generated import room_sources, ROOMS
+    from mask3d_core.data.generated import floor_sources, room_sources, ROOMS
     from mask3d_core.data.prepare import prepare
     from mask3d_core.rooms.scene_assembly import BACKGROUND_CLASSES
 
-    # Some are left in the frame of their camera, as some robots' clouds are.
-    data = Dataset(options.out, f'rooms {options.seed}', load_classes(ROOMS.table),
-                   BACKGROUND_CLASSES, upright=False)
-    sources = room_sources(options.count, options.held_out, options.seed)
+    floor = options.floor
+    count, held_out = (default if given is None else given for given, default in zip(
+        (options.count, options.held_out), (1000, 50) if floor is None else (0, 1)))
+    if not count + held_out:
+        raise InputError('expected at least one scan: --count and --held-out are both 0')
+    name = f'rooms {options.seed}' + ('' if floor is None else f', floors of {floor} rooms')
+    # Some rooms are left in the frame of their camera, as some robots' clouds are.
+    data = Dataset(options.out, name, load_classes(ROOMS.table), BACKGROUND_CLASSES,
+                   upright=floor is not None)
+    sources = (room_sources(count, held_out, options.seed) if floor is None else
+               floor_sources(count, held_out, options.seed, floor))
     _print_dataset(prepare(data, sources, options.workers, _log))
 
 
@@ -243,11 +264,12 @@ def _log(line: str) -> None:
 
 
 def _print_dataset(data: Dataset) -> None:
+    width = max(10, *map(len, data.splits))
     for split, names in data.splits.items():
         points = sum(data.scans[name].points for name in names)
-        print(f'{split:10}  {len(names):5} scans  {points / 1e6:8.1f} million points')
+        print(f'{split:{width}}  {len(names):5} scans  {points / 1e6:8.1f} million points')
     mean, std = (', '.join(f'{value:.4f}' for value in values)
                  for values in (data.color_mean, data.color_std))
-    print(f'colour      mean {mean}; deviation {std}')
-    print(f'segments    {"in all scans" if data.on_segments else "not in all scans"}')
+    print(f'{"colour":{width}}  mean {mean}; deviation {std}')
+    print(f'{"segments":{width}}  {"in all scans" if data.on_segments else "not in all scans"}')
     print(f'wrote {data.folder}; check it with: mask3d prepare check {data.folder}')

@@ -85,7 +85,10 @@ def _splits_of_scans(data: Dataset) -> dict[str, list[str]]:
 def _check_description(data: Dataset) -> Iterator[DatasetIssue]:
     where = 'dataset.json'
     if not data.splits.get('train'):
-        yield DatasetIssue(True, where, 'there is no training scan')
+        only_evaluated = bool(data.splits.get('validation'))
+        yield DatasetIssue(not only_evaluated, where, 'there is no training scan'
+                           + (': the data set serves for evaluation only' if only_evaluated
+                              else ''))
     if not data.splits.get('validation'):
         yield DatasetIssue(False, where, 'there is no validation scan: the weights cannot be '
                       'evaluated')

@@ -78,12 +78,14 @@ class Dataset:
     ----------
     folder : Path
     name : str
-        'scannet', 'scannet200', 's3dis', 'stpls3d', 'rooms SEED', or that of a custom data set.
+        'scannet', 'scannet200', 's3dis', 'stpls3d', 'rooms SEED', 'rooms SEED, floors of N rooms',
+        or that of a custom data set.
     classes : ClassTable
         All classes that occur as labels.
     background : tuple of str
         Names of the classes that are not objects (wall, floor): labelled, but never predicted.
     splits : mapping of 'train', 'validation', 'test' to names of scans
+        Generated floors have 'validation_rooms', too: their rooms one by one.
     folds : mapping of str to names of scans
         For cross-validation: the areas of S3DIS. Empty for most.
     scans : mapping of str to ScanFacts

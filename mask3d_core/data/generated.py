@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from mask3d_core.classes import load_classes
 from mask3d_core.data.benchmark import Benchmark
@@ -13,6 +14,9 @@ from mask3d_core.data.readers.raw_scan import RawScan, RawSource
 from mask3d_core.errors import InputError
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from mask3d_core.rooms.storey import StoreyPart
 
 GENERATOR_VERSION = 5
 """Increased when a seed gives different rooms: prepared ones are then generated again."""
@@ -24,6 +28,10 @@ NUM_POINTS = (25_000, 250_000)
 MIN_VISIBLE_POINTS = 30
 """Instances with fewer visible points are unlabelled: they cannot be recognized."""
 MAX_ATTEMPTS = 5
+STOREY_ROOMS, STOREY_SCANS = 1, 2
+"""Third number of the seeds of storeys; seeds of single rooms have two numbers."""
+PARTS_SPLIT = 'validation_rooms'
+"""Split of the rooms of held-out floors, one by one."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,39 @@ class RoomReader:
         return [RawScan(self.name, generate_room(self.seed, self.number))]
 
 
+@dataclass(frozen=True)
+class FloorReader:
+    """
+    Generates and scans one floor: rooms along a corridor.
+
+    Attributes
+    ----------
+    name : str
+    seed : int
+        Of the whole data set.
+    number : int
+        Of the floor in it; below 0: held out, so its parts are scans, too.
+    rooms : int
+
+    """
+
+    name: str
+    seed: int
+    number: int
+    rooms: int
+
+    def __call__(self) -> Sequence[RawScan]:
+        """Generate the floor and scan it; the first scan is the whole floor."""
+        parts = generate_storey(self.seed, self.number, self.rooms)
+        floor = RawScan(self.name, {key: np.concatenate([part[key] for part in parts])
+                                    for key in parts[0]})
+        if self.number >= 0:
+            return [floor]
+        names = [*(f'room_{place:02}' for place in range(self.rooms)), 'corridor']
+        return [floor, *(RawScan(f'{self.name}_{name}', part)
+                         for name, part in zip(names, parts))]
+
+
 def room_sources(count: int, held_out: int, seed: int) -> list[RawSource]:
     """
     List the rooms of a data set, still to be generated.
@@ -63,14 +104,45 @@ def room_sources(count: int, held_out: int, seed: int) -> list[RawSource]:
         0 or more.
 
     """
-    numbers = [('train', number) for number in range(count)]
-    numbers += [('validation', -1 - number) for number in range(held_out)]
     sources = []
-    for split, number in numbers:
+    for split, number in _numbers(count, held_out):
         name = f'room_{number:06}' if number >= 0 else f'held_out_{-1 - number:06}'
         sources.append(RawSource(name, split, (), RoomReader(name, seed, number),
                                  version=f'{GENERATOR_VERSION}, seed {seed}'))
     return sources
+
+
+def floor_sources(count: int, held_out: int, seed: int, rooms: int) -> list[RawSource]:
+    """
+    List the floors of a data set, still to be generated.
+
+    The rooms and the corridor of each held-out floor are further scans: the same points with the
+    same instances, in the split `PARTS_SPLIT`.
+
+    Parameters
+    ----------
+    count, held_out : int
+        Floors of the splits 'train' and 'validation', numbered separately as rooms are.
+    seed : int
+        0 or more.
+    rooms : int
+        Of each floor, 1 or more.
+
+    """
+    sources = []
+    for split, number in _numbers(count, held_out):
+        name = f'floor_{number:06}' if number >= 0 else f'held_out_floor_{-1 - number:06}'
+        sources.append(RawSource(
+            name, split, (), FloorReader(name, seed, number, rooms),
+            version=f'{GENERATOR_VERSION}, seed {seed}, floor of {rooms} rooms',
+            parts_split='' if number >= 0 else PARTS_SPLIT))
+    return sources
+
+
+def _numbers(count: int, held_out: int) -> list[tuple[str, int]]:
+    """Return split and number of rooms or floors: from 0 to train on, held-out ones below 0."""
+    return [*(('train', number) for number in range(count)),
+            *(('validation', -1 - number) for number in range(held_out))]
 
 
 def generate_room(seed: int, number: int) -> dict[str, NDArray]:
@@ -104,6 +176,44 @@ def generate_room(seed: int, number: int) -> dict[str, NDArray]:
         raise InputError(f'no camera sees anything of room {number} of seed {seed}: take another '
                          '--seed')
     return columns
+
+
+def generate_storey(seed: int, number: int, rooms: int) -> list[dict[str, NDArray]]:
+    """
+    Generate a storey and scan its rooms, and its corridor last, in one frame.
+
+    Instances are numbered through, so that the parts joined are one scan. A storey of more rooms
+    begins with the same rooms.
+
+    Returns
+    -------
+    list of columns as of `generate_room`
+
+    """
+    from mask3d_core.rooms.storey import make_storey
+
+    scans, first = [], 0
+    storey = (seed, number & 0xFFFFFFFF)
+    parts = make_storey((*storey, STOREY_ROOMS), rooms, load_classes(ROOMS.table))
+    for place, part in enumerate(parts):
+        columns = _scan_part(part, np.random.default_rng([*storey, STOREY_SCANS, place]))
+        instance = columns['instance']
+        known, row = np.unique(instance[instance != NO_ID], return_inverse=True)
+        instance[instance != NO_ID] = first + row.reshape(-1)
+        first += len(known)
+        scans.append(columns)
+    return scans
+
+
+def _scan_part(part: StoreyPart, rng: np.random.Generator) -> dict[str, NDArray]:
+    from mask3d_core.rooms.scanning import scan_scene
+
+    for _ in range(MAX_ATTEMPTS):
+        try:
+            return drop_fragments(scan_scene(part.scene, rng, part.style, part.pose))
+        except InputError:  # no camera position sees enough
+            continue
+    raise InputError('no camera sees anything of a room of this floor: take another --seed')
 
 
 def drop_fragments(columns: dict[str, NDArray]) -> dict[str, NDArray]:

@@ -228,7 +228,9 @@ def _with_superpoints(labelled: LabelledScan, faces: NDArray[np.integer] | None,
 
 def _progress(prepared: PreparedSource, done: int, total: int, each: float | None) -> str:
     """Return a progress line; `each` is the mean number of seconds a source takes."""
-    points = sum(facts.points for facts in prepared.scans.values())
+    whole = prepared.scans.get(prepared.source)  # other scans of its source are parts of it
+    scans = prepared.scans.values() if whole is None else [whole]
+    points = sum(facts.points for facts in scans)
     head = f'[{done:{len(str(total))}}/{total}] {prepared.source}'
     fate = f'FAILED: {prepared.error}' if prepared.error else f'{points} points'
     more = ''.join(f'; {note}' for note in prepared.notes)
@@ -246,7 +248,8 @@ def _assemble(data: Dataset, results: Sequence[tuple[RawSource, PreparedSource]]
     folds: dict[str, list[str]] = {}
     scans = {}
     for source, prepared in results:
-        splits[source.split] += prepared.scans
+        for name in prepared.scans:
+            splits.setdefault(source.split_of(name), []).append(name)
         if source.fold:
             folds.setdefault(source.fold, []).extend(prepared.scans)
         scans.update(prepared.scans)

@@ -67,6 +67,8 @@ class Arrangement:
         Openings by the index of their wall.
     niches : mapping of int to list of (Opening, float)
         Niches and their depths, metres, by the index of their wall.
+    thin_walls : set of int
+        Indices of walls without niches, because another room is behind them.
 
     """
 
@@ -75,6 +77,7 @@ class Arrangement:
     placed: list[PlacedPiece] = field(default_factory=list)
     openings: dict[int, list[Opening]] = field(default_factory=dict)
     niches: dict[int, list[tuple[Opening, float]]] = field(default_factory=dict)
+    thin_walls: set[int] = field(default_factory=set)
     _occupied: list[tuple[NDArray[np.float64], PlacedPiece | None]] = field(default_factory=list)
 
     def open_wall(self, number: int, opening: Opening, clearance: float) -> None:
@@ -87,10 +90,10 @@ class Arrangement:
         self._occupied.append((box, None))
 
     def move_into_niche(self, placed: PlacedPiece, depth: float) -> None:
-        """Move a piece at a wall into a niche `depth` metres deep, if the wall has no opening."""
+        """Move a piece at a wall into a niche `depth` metres deep, if the wall can have one."""
         for number, wall in enumerate(self.plan.walls):
             opening = placed.opening(wall)
-            if opening is not None and number not in self.openings:
+            if opening is not None and number not in {*self.openings, *self.thin_walls}:
                 self.niches.setdefault(number, []).append((opening, depth))
                 x, y, z = placed.point_in_room((0, depth, 0)).tolist()
                 moved = PlacedPiece(placed.piece, (x, y, z), placed.angle)

@@ -48,9 +48,7 @@ def make_room(rng: np.random.Generator, classes: ClassTable, crowded: bool = Fal
         Whether tables are full of objects, for close-up scans.
 
     """
-    kinds = list(ROOM_KINDS)
-    weight = np.array([ROOM_KINDS[kind][0] for kind in kinds])
-    kind: Furnish = kinds[rng.choice(len(kinds), p=weight / weight.sum())]
+    kind = random_kind(rng)
     if crowded and rng.random() < 0.6:
         kind = table_top
     low, high = ROOM_KINDS[kind][1] if kind in ROOM_KINDS else (2.5, 4.5)
@@ -60,20 +58,41 @@ def make_room(rng: np.random.Generator, classes: ClassTable, crowded: bool = Fal
         rooms.append(_connect(rooms[0], rng))
     shell: list[Surface] = []
     for number, room in enumerate(rooms):
-        f = Furnisher(room, crowded)
-        _doors(f)
-        (kind if number == 0 else kinds[rng.choice(len(kinds), p=weight / weight.sum())])(f)
-        _windows(f)
-        f.place_along_walls(devices.WALL_DEVICES, f.scaled_count(0, 1), gap=0.02)
-        f.hang_on_walls((shelves.wall_shelf,), f.chance(0.2), 0.9, 1.5)
-        f.hang_on_walls(decoration.WALL_DECORATION + devices.HANGING_DEVICES,
-                        f.scaled_count(0, 4), 1.1, 1.7)
-        f.hang_from_ceiling(decoration.CEILING_DECORATION, f.scaled_count(0, 1))
-        _rugs(f)
-        shell += _shell(room)
+        shell += furnish_room(room, kind if number == 0 else None, crowded)
         if number == 0:  # the passage is shared with the second room
-            shell += _passages(room)
+            shell += passages(room)
     return make_scene(rooms, shell, classes)
+
+
+def random_kind(rng: np.random.Generator) -> Furnish:
+    """Draw what a room is used for, as an office or a kitchen."""
+    kinds = list(ROOM_KINDS)
+    weight = np.array([ROOM_KINDS[kind][0] for kind in kinds])
+    kind: Furnish = kinds[rng.choice(len(kinds), p=weight / weight.sum())]
+    return kind
+
+
+def furnish_room(room: Arrangement, kind: Furnish | None, crowded: bool = False) -> list[Surface]:
+    """
+    Furnish one room, of a random kind if none is given.
+
+    Returns
+    -------
+    list of (class name, Mesh)
+        Its floor, ceiling and walls, see `room_shell`.
+
+    """
+    f = Furnisher(room, crowded)
+    _doors(f)
+    (kind or random_kind(room.rng))(f)
+    _windows(f)
+    f.place_along_walls(devices.WALL_DEVICES, f.scaled_count(0, 1), gap=0.02)
+    f.hang_on_walls((shelves.wall_shelf,), f.chance(0.2), 0.9, 1.5)
+    f.hang_on_walls(decoration.WALL_DECORATION + devices.HANGING_DEVICES,
+                    f.scaled_count(0, 4), 1.1, 1.7)
+    f.hang_from_ceiling(decoration.CEILING_DECORATION, f.scaled_count(0, 1))
+    _rugs(f)
+    return room_shell(room)
 
 
 def _connect(room: Arrangement, rng: np.random.Generator) -> Arrangement:
@@ -143,7 +162,7 @@ def _rugs(f: Furnisher) -> None:
         f.room.lay_flat(rug, x, y, float(f.rng.integers(4)) * np.pi / 2 + f.rng.normal(0, 0.1))
 
 
-def _shell(room: Arrangement) -> list[Surface]:
+def room_shell(room: Arrangement) -> list[Surface]:
     """Return floor, ceiling, walls, niches and skirting boards of a room."""
     rng, plan = room.rng, room.plan
     floor = (materials.wood, materials.carpet, materials.tiles, materials.stone)[rng.integers(4)]
@@ -173,7 +192,7 @@ def doorways(room: Arrangement, wall: Wall) -> Iterator[Opening]:
             yield opening
 
 
-def _passages(room: Arrangement) -> list[Surface]:
+def passages(room: Arrangement) -> list[Surface]:
     """Return the inner surfaces of the passages to the next room."""
     floor, coat = materials.wood(room.rng), materials.paint(room.rng)
     return [surface for number, openings in room.openings.items() for opening in openings

@@ -106,9 +106,18 @@ def random_style(rng: np.random.Generator, max_points: int = 50000) -> ScanStyle
                    upright=bool(rng.random() > SENSOR_FRAME_PROBABILITY))
 
 
-def scan_scene(scene: Scene, rng: np.random.Generator, style: ScanStyle) -> dict[str, NDArray]:
+def scan_scene(scene: Scene, rng: np.random.Generator, style: ScanStyle,
+               pose: NDArray[np.float64] | None = None) -> dict[str, NDArray]:
     """
     Simulate a scan of a room.
+
+    Parameters
+    ----------
+    scene : Scene
+    rng : numpy Generator
+    style : ScanStyle
+    pose : [4, 4] float64, optional
+        Of the scene in the map, for upright scans; random by default.
 
     Returns
     -------
@@ -130,7 +139,10 @@ def scan_scene(scene: Scene, rng: np.random.Generator, style: ScanStyle) -> dict
         sensor = replace(sensor, noise=MESH_NOISE_FACTOR * sensor.noise,
                          jitter=MESH_NOISE_FACTOR * sensor.jitter, flying=0.0, disparity_step=0.0)
     readings = _record_frames(scene, normals, sensor, style, rng)
-    frame = _random_map_pose(scene, rng) if style.upright else np.linalg.inv(readings.pose)
+    if not style.upright:
+        frame = np.linalg.inv(readings.pose)
+    else:
+        frame = _random_map_pose(scene, rng) if pose is None else pose
     xyz = readings.xyz @ frame[:3, :3].T + frame[:3, 3]
     fused = _fuse(xyz, (normals @ frame[:3, :3].T)[readings.face], style, rng)
     face = readings.face[fused.nearest]

@@ -60,6 +60,8 @@ class RawSource:
         Returns one scan or several; picklable. Raises InputError for damaged files.
     version : str
         Of generated scans: the version of the generator; a change makes them anew.
+    parts_split : str
+        Split of all scans but the one with the name of the source; empty: as `split`.
 
     """
 
@@ -69,6 +71,11 @@ class RawSource:
     read: Callable[[], Sequence[RawScan]]
     fold: str = ''
     version: str = ''
+    parts_split: str = ''
+
+    def split_of(self, scan: str) -> str:
+        """Return the split of one of its scans."""
+        return self.parts_split if self.parts_split and scan != self.name else self.split
 
 
 @dataclass(frozen=True)

@@ -153,6 +153,13 @@ def test_the_description_is_checked(tmp_path: Path) -> None:
         'superpoints for them']
 
 
+def test_a_data_set_may_serve_for_evaluation_only(tmp_path: Path) -> None:
+    data = make(tmp_path)
+    assert findings(replace(data, splits={'train': (), 'validation': ('a', 'b', 'c')})) == [
+        'warning: dataset.json: there is no training scan: the data set serves for evaluation '
+        'only']
+
+
 def test_classes_that_never_occur_are_named(tmp_path: Path) -> None:
     data = make(tmp_path)
     more = ClassTable((1, 2, 5, 8), ('floor', 'box', 'cart', 'crane'), ((1, 2, 3),) * 4)

@@ -168,6 +168,16 @@ def test_a_door_in_a_wall_with_a_passage_gets_no_niche() -> None:
     assert not room.niches and room.placed == [door]
 
 
+def test_a_door_in_a_thin_wall_gets_no_niche() -> None:
+    room = Arrangement(PLAN, np.random.default_rng(0), thin_walls={1})
+    doors = [room.place_against_wall(block(1, 0.1, 2, 'door'), gap=0, wall=wall, along=1.5)
+             for wall in (1, 2)]
+    for door in doors:
+        assert door is not None
+        room.move_into_niche(door, 0.2)
+    assert list(room.niches) == [2] and room.placed[0] is doors[0]
+
+
 def test_place_beside_uses_the_coordinates_of_the_host() -> None:
     room = arrangement()
     desk = room.place(block(1, 0.6, 0.7, 'desk'), (3.5, 1.5, 0), -np.pi / 2)  # its back towards +x

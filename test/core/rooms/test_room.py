@@ -21,12 +21,12 @@ from mask3d_core.rooms.scene_assembly import BACKGROUND_CLASSES, make_scene, UNL
 from mask3d_core.rooms.shell import floor_mesh
 from mask3d_core.rooms.solids import box
 import numpy as np
-from numpy.typing import NDArray
 import pytest
+from wall_gaps import gaps
 
 CLASSES = load_classes('rooms')
 NAMES = dict(zip(CLASSES.ids, CLASSES.names))
-WALL, FLOOR = (CLASSES.ids[CLASSES.names.index(name)] for name in ('wall', 'floor'))
+FLOOR = CLASSES.ids[CLASSES.names.index('floor')]
 GREY = Material((0.5, 0.5, 0.5))
 SEEDS = range(6)
 KINDS = [*ROOM_KINDS, table_top]
@@ -190,19 +190,6 @@ def test_the_same_state_gives_the_same_room(scenes: list[Scene]) -> None:
     assert again.mesh.materials == scenes[4].mesh.materials
 
 
-def gap(scene: Scene, y: float) -> tuple[float, float]:
-    """Return the start and the end of the passage in the plane of a wall, metres."""
-    wall = scene.mesh.vertices[scene.mesh.faces[scene.label == WALL]]
-    flat = wall[(np.abs(wall[:, :, 1] - y) < 1e-9).all(1)]
-    here = flat[(flat[:, :, 2].min(1) < 1) & (flat[:, :, 2].max(1) > 1)]
-    sides: NDArray[np.float64] = np.unique(here[:, :, 0].round(6))
-    starts = here[:, :, 0].min(1).round(6)
-    open_ones = [(a, b) for a, b in zip(sides, sides[1:])
-                 if not ((starts <= a) & (here[:, :, 0].max(1).round(6) >= b)).any()]
-    assert len(open_ones) == 1
-    return open_ones[0]
-
-
 def test_two_rooms_are_connected_by_holes_that_face_each_other() -> None:
     connected = 0
     for seed in range(16):
@@ -210,8 +197,8 @@ def test_two_rooms_are_connected_by_holes_that_face_each_other() -> None:
         if scene.mesh.bounds[0][1] > -1:
             continue
         connected += 1
-        assert gap(scene, 0.0) == pytest.approx(gap(scene, -WALL_THICKNESS))
-        start, end = gap(scene, 0.0)
+        [(start, end)] = gaps(scene, 0.0)
+        assert gaps(scene, -WALL_THICKNESS) == [pytest.approx((start, end))]
         assert 0.79 < end - start < 2.21
         assert {bool(y > 0) for y in scene.standpoints[:, 1]} == {True, False}
         middle = np.array([(start + end) / 2, -WALL_THICKNESS / 2])
