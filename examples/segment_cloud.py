@@ -24,7 +24,7 @@ class Box(NamedTuple):
     center: NDArray[np.float64]  # [3]
     size: NDArray[np.float64]    # [3], along the box's own axes
     yaw: float                   # rotation about z
-    rows: NDArray[np.int64]      # rows of the cloud that belong to the object, ascending
+    rows: NDArray[np.int32]      # rows of the cloud that belong to the object, ascending
 
 
 def find_boxes(segmenter: Segmenter, xyz: NDArray[np.floating],

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,10 +19,10 @@ class Instances:
 
     Attributes
     ----------
-    masks : [I, ceil(N / 8)] uint8
-        Masks over the N points of the input cloud, packed by `numpy.packbits`.
+    rows : I arrays, [n_i] int32
+        Rows of the input cloud that belong to each instance, ascending.
     num_points : int
-        N.
+        N, the number of points of the input cloud.
     class_id : [I] int32
         Class ids of the class table.
     score : [I] float32
@@ -46,7 +46,7 @@ class Instances:
 
     """
 
-    masks: NDArray[np.uint8]
+    rows: Sequence[NDArray[np.int32]]
     num_points: int
     class_id: NDArray[np.int32]
     score: NDArray[np.float32]
@@ -68,17 +68,49 @@ class Instances:
         """Return the class name of one instance."""
         return self.class_names[int(self.class_id[index])]
 
+    @property
+    def masks(self) -> NDArray[np.uint8]:
+        """Masks over the N points, packed as by `numpy.packbits`: [I, ceil(N / 8)], made anew."""
+        packed = np.zeros((len(self), (self.num_points + 7) // 8), np.uint8)
+        for row, points in zip(packed, self.rows, strict=True):
+            if len(points):
+                byte = points >> 3
+                first = np.flatnonzero(np.diff(byte, prepend=-1))   # of the points of each byte
+                bit = np.uint8(128) >> (points & 7).astype(np.uint8)
+                row[byte[first]] = np.bitwise_or.reduceat(bit, first)
+        return packed
+
     def mask(self, index: int) -> NDArray[np.bool_]:
         """Return the mask of one instance: [N] bool."""
-        return np.unpackbits(self.masks[index], count=self.num_points).view(bool)
+        mask = np.zeros(self.num_points, np.bool_)
+        mask[self.rows[index]] = True
+        return mask
 
-    def points(self, index: int) -> NDArray[np.int64]:
+    def points(self, index: int) -> NDArray[np.int32]:
         """Return the rows of the input cloud that belong to one instance, ascending."""
-        return np.flatnonzero(self.mask(index))
+        return self.rows[index]
 
     def point_instance(self) -> NDArray[np.int32]:
         """Return the index of the best instance of each point, -1 for none: [N] int32."""
         best = np.full(self.num_points, -1, np.int32)
         for index in reversed(range(len(self))):
-            best[self.points(index)] = index
+            best[self.rows[index]] = index
         return best
+
+    def take(self, chosen: ArrayLike) -> Instances:
+        """
+        Return some of the instances.
+
+        Parameters
+        ----------
+        chosen : [J] integer
+            Indices of the instances, in the order of the result; an index may occur repeatedly.
+
+        """
+        chosen = np.asarray(chosen, np.int64).reshape(-1)
+        return replace(
+            self, rows=tuple(self.rows[index] for index in chosen),
+            class_id=self.class_id[chosen], score=self.score[chosen],
+            centroid=self.centroid[chosen], box_center=self.box_center[chosen],
+            box_size=self.box_size[chosen], upright_center=self.upright_center[chosen],
+            upright_size=self.upright_size[chosen], upright_yaw=self.upright_yaw[chosen])

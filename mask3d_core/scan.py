@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 MIN_POINTS = 8
 MAX_COORDINATE = 1e5
 """Metres, absolute value. Larger coordinates come from a broken sensor or wrong units."""
+MAX_INPUT_SIZE = 2**31 - 1
+"""Points of an input cloud, so that rows of it fit into 32 bits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,12 +64,16 @@ class Scan:
         Raises
         ------
         InputError
-            For a wrong shape, too few finite points, or coordinates beyond `MAX_COORDINATE`.
+            For a wrong shape, too few finite points, more points than `MAX_INPUT_SIZE`, or
+            coordinates beyond `MAX_COORDINATE`.
 
         """
         points = np.asarray(xyz)
         if points.ndim != 2 or points.shape[1] != 3:
             raise InputError(f'expected points of shape [N, 3], got {list(points.shape)}')
+        if len(points) > MAX_INPUT_SIZE:
+            raise InputError(f'cloud has {len(points)} points, expected at most {MAX_INPUT_SIZE}: '
+                             'crop or thin the cloud')
         if points.dtype.kind not in 'fiu':
             raise InputError(f'expected points as numbers, got {points.dtype}')
         double = points.dtype.kind == 'f' and points.dtype.itemsize >= 8  # any byte order

@@ -93,8 +93,9 @@ class Tracker:
             self._frame = frame
         self._clouds += 1
         cells, cell = np.unique(_cell_keys(scan.xyz), return_inverse=True)
-        occupied = [np.unique(cell[instances.mask(index)[scan.kept]])
-                    for index in range(len(instances))]         # rows of `cells`
+        cell_of = np.zeros(scan.input_size, np.int64)
+        cell_of[scan.kept] = cell
+        occupied = [np.unique(cell_of[rows]) for rows in instances.rows]  # rows of `cells`
         track_of = self._match(cells, occupied)
         if not np.array_equal(cells, self._shown):  # the same cloud again is no evidence
             self._count_misses(cells, set(track_of.values()))

@@ -38,14 +38,11 @@ def instances_from(message: InstanceArray, scan: Scan) -> Instances:
     messages = message.instances
     xyz = np.full((scan.input_size, 3), np.nan)
     xyz[scan.kept] = scan.xyz
-    rows = [np.asarray(instance.point_indices, np.int64) for instance in messages]
-    masks = np.zeros((len(messages), message.cloud_size), bool)
-    for mask, points in zip(masks, rows):
-        mask[points] = True
+    rows = tuple(np.asarray(instance.point_indices, np.int32) for instance in messages)
     corners = np.array([(xyz[points].min(axis=0), xyz[points].max(axis=0)) for points in rows],
                        np.float64).reshape(-1, 2, 3)
     return Instances(
-        masks=np.packbits(masks, axis=1), num_points=message.cloud_size,
+        rows=rows, num_points=message.cloud_size,
         class_id=np.array([instance.class_id for instance in messages], np.int32),
         score=np.array([instance.score for instance in messages], np.float32),
         class_names={instance.class_id: instance.class_name for instance in messages},

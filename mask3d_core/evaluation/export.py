@@ -44,13 +44,14 @@ def export_scene(folder: Path, name: str, predictions: PredictionsLike, min_poin
     with file_errors(folder):
         (folder / MASK_FOLDER).mkdir(parents=True, exist_ok=True)
     lines: list[str] = []
-    for index, packed in enumerate(predictions.masks):
-        mask = np.unpackbits(packed, count=predictions.num_points)
-        if np.count_nonzero(mask) < min_points:
+    for index in range(len(predictions.score)):
+        points = predictions.points(index)
+        if len(points) < min_points:
             continue
         file = _mask_file(name, len(lines))
         text = np.full((predictions.num_points, 2), ord('\n'), np.uint8)
-        text[:, 0] = ord('0') + mask
+        text[:, 0] = ord('0')
+        text[points, 0] = ord('1')
         with atomic_write(folder / file) as out:
             out.write(text.tobytes())
         lines.append(f'{file} {predictions.class_id[index]} '

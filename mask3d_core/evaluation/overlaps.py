@@ -59,11 +59,10 @@ def measure_overlaps(predictions: PredictionsLike, truth: Truth, class_ids: NDAr
     counts: list[NDArray[np.int64]] = []
     mask = np.zeros(len(listed), np.int64)
     for place, index in enumerate(listed):
-        packed = predictions.masks[index]
-        row = rows.setdefault(packed.tobytes(), len(counts))
+        points = predictions.points(int(index))
+        row = rows.setdefault(points.tobytes(), len(counts))
         if row == len(counts):
-            inside = np.unpackbits(packed, count=predictions.num_points).view(bool)
-            counts.append(np.bincount(owner[inside], minlength=len(objects) + 2))
+            counts.append(np.bincount(owner[points], minlength=len(objects) + 2))
         mask[place] = row
     table = np.array(counts, np.int32).reshape(-1, len(objects) + 2)[mask, :-1]
     return Overlaps(

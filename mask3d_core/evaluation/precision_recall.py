@@ -56,8 +56,7 @@ def count_predictions(predictions: PredictionsLike, truth: Truth, class_ids: NDA
     chosen = chosen[np.argsort(-predictions.score[chosen], kind='stable')]
     mask_of = np.zeros(len(owner), np.int64)  # 0: no mask
     for place in reversed(range(len(chosen))):  # the best mask last: it overwrites the others
-        packed = predictions.masks[chosen[place]]
-        mask_of[np.unpackbits(packed, count=predictions.num_points).view(bool)] = place + 1
+        mask_of[predictions.points(int(chosen[place]))] = place + 1
     class_of = np.append(-1 if leftovers is None else leftovers, predictions.class_id[chosen])
     shape = (len(chosen) + 1, len(objects) + 2)
     # [1 + P, T + 2] points: rows by mask (0: none), columns by object (T: void, T + 1: outside)

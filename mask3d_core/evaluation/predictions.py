@@ -36,6 +36,10 @@ class Predictions:
     class_id: NDArray[np.int32]
     score: NDArray[np.floating]
 
+    def points(self, index: int) -> NDArray[np.int64]:
+        """Return the rows of the cloud that belong to one prediction, ascending."""
+        return np.flatnonzero(np.unpackbits(self.masks[index], count=self.num_points))
+
 
 PredictionsLike = Instances | Predictions
 """Everything that can be evaluated."""

@@ -79,8 +79,10 @@ def inner_predictions(dataset: Dataset, name: str, predictions: PredictionsLike)
     block = dataset.read(name)
     inner = np.zeros(block.scan.input_size, np.bool_)
     inner[block.scan.kept] = inner_points(block, facts)
-    masks = [np.packbits(np.unpackbits(packed, count=predictions.num_points)[inner])
-             for packed in predictions.masks]
     count = int(np.count_nonzero(inner))
-    return Predictions(np.array(masks, np.uint8).reshape(len(masks), (count + 7) // 8), count,
-                       predictions.class_id, predictions.score)
+    masks = np.zeros((len(predictions.score), (count + 7) // 8), np.uint8)
+    for index, row in enumerate(masks):
+        mask = np.zeros(predictions.num_points, np.bool_)
+        mask[predictions.points(index)] = True
+        row[:] = np.packbits(mask[inner])
+    return Predictions(masks, count, predictions.class_id, predictions.score)

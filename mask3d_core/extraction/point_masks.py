@@ -106,14 +106,3 @@ def intersections(masks: Sequence[NDArray[np.int64]], num_points: int) -> NDArra
         np.fill_diagonal(both, 0)
         common += both
     return common
-
-
-def pack_masks(masks: Sequence[NDArray[np.int64]], num_points: int) -> NDArray[np.uint8]:
-    """Pack masks into bits over N points, in the order of `numpy.packbits`: [R, ceil(N / 8)]."""
-    bits = np.zeros((len(masks), (num_points + 7) // 8), np.uint8)
-    mask = np.zeros(num_points, bool)
-    for row, rows in zip(bits, masks):
-        mask[rows] = True
-        row[:] = np.packbits(mask)
-        mask[rows] = False
-    return bits

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 import time
 
 from mask3d_core.classes import ClassTable
 from mask3d_core.errors import InputError
 from mask3d_core.extraction.clustering.dbscan import cluster_rows
-from mask3d_core.extraction.point_masks import intersections, pack_masks, region_points
+from mask3d_core.extraction.point_masks import intersections, region_points
 from mask3d_core.extraction.regions import find_regions, Regions, split_regions
 from mask3d_core.geometry.boxes import smallest_rectangle
 from mask3d_core.instances import Instances
@@ -272,24 +273,46 @@ def _non_maximum_suppression(iou: NDArray[np.float64], row: NDArray[np.int64],
     return np.array(chosen, np.int64)
 
 
-def _measure(candidates: _Candidates, masks: list[NDArray[np.int64]], scan: Scan,
-             classes: ClassTable) -> Instances:
-    """Measure each instance and map its mask to the rows of the input cloud."""
-    regions, instance = np.unique(candidates.region, return_inverse=True)
-    masks = [masks[region] for region in regions]
+def measure_masks(masks: Sequence[NDArray[np.int64]], scan: Scan, classes: ClassTable,
+                  ) -> Instances:
+    """
+    Measure masks and map them to the rows of the input cloud.
+
+    Parameters
+    ----------
+    masks : I arrays
+        Rows of the scan, ascending.
+    scan : Scan
+    classes : ClassTable
+
+    Returns
+    -------
+    Instances
+        In the order of the masks, with class id and score 0: replace both. The measures of an
+        empty mask are NaN.
+
+    """
     columns = np.ascontiguousarray(scan.xyz.T)
-    shapes = np.array([_shape(columns, mask) for mask in masks])
-    shapes = shapes.reshape(-1, 16)[instance]                   # [I, 16]
-    bits = pack_masks([scan.kept[mask] for mask in masks], scan.input_size)
-    ids = np.asarray(classes.ids, np.int32)
+    shapes = np.array([_shape(columns, mask) for mask in masks]).reshape(-1, 16)
     return Instances(
-        masks=bits[instance], num_points=scan.input_size,
-        class_id=ids[candidates.row], score=candidates.score.astype(np.float32),
+        rows=tuple(scan.kept[mask].astype(np.int32) for mask in masks),
+        num_points=scan.input_size,
+        class_id=np.zeros(len(masks), np.int32), score=np.zeros(len(masks), np.float32),
         class_names=dict(zip(classes.ids, classes.names, strict=True)),
         class_colors=dict(zip(classes.ids, classes.colors, strict=True)),
         centroid=shapes[:, 0:3], box_center=shapes[:, 3:6], box_size=shapes[:, 6:9],
         upright_center=shapes[:, 9:12], upright_size=shapes[:, 12:15],
         upright_yaw=shapes[:, 15])
+
+
+def _measure(candidates: _Candidates, masks: list[NDArray[np.int64]], scan: Scan,
+             classes: ClassTable) -> Instances:
+    """Make an instance of each candidate; candidates of one region share its measures."""
+    regions, instance = np.unique(candidates.region, return_inverse=True)
+    measured = measure_masks([masks[region] for region in regions], scan, classes)
+    ids = np.asarray(classes.ids, np.int32)
+    return replace(measured.take(instance), class_id=ids[candidates.row],
+                   score=candidates.score.astype(np.float32))
 
 
 def _shape(columns: NDArray[np.floating], rows: NDArray[np.int64]) -> list[float]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import given, strategies
 from mask3d_core.errors import InputError
-from mask3d_core.scan import MAX_COORDINATE, MIN_POINTS, Scan
+from mask3d_core.scan import MAX_COORDINATE, MAX_INPUT_SIZE, MIN_POINTS, Scan
 import numpy as np
 import pytest
 
@@ -87,3 +87,9 @@ def test_invalid_clouds_are_rejected(change: dict[str, Any], words: str) -> None
 
 def test_coordinates_up_to_the_limit_are_accepted() -> None:
     assert len(Scan.from_points(XYZ / XYZ.max() * np.float32(MAX_COORDINATE))) == 10
+
+
+def test_rows_beyond_32_bits_are_refused() -> None:
+    endless = np.broadcast_to(np.float32(0), (MAX_INPUT_SIZE + 1, 3))  # takes no memory
+    with pytest.raises(InputError, match='cloud has 2147483648 points, expected at most 21474'):
+        Scan.from_points(endless)

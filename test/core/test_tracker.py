@@ -3,6 +3,7 @@
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
 from mask3d_core.tracker import MAX_MISSES, Tracker
+from mask_rows import rows_of
 import numpy as np
 from numpy.typing import NDArray
 import pytest
@@ -29,7 +30,7 @@ def show(*places: NDArray[np.float64], without: NDArray[np.float64] | None = Non
         end += len(place)
     boxes = np.zeros((len(places), 3))
     return Scan.from_points(xyz), Instances(
-        np.packbits(masks, axis=1), len(xyz), np.ones(len(places), np.int32),
+        rows_of(masks), len(xyz), np.ones(len(places), np.int32),
         np.ones(len(places), np.float32), {1: 'thing'}, {1: (0, 0, 0)}, boxes, boxes, boxes,
         boxes, boxes, boxes[:, 0])
 

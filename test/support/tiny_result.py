@@ -23,10 +23,9 @@ def tiny_result() -> SegmentationResult:
     cloud.height, cloud.width, cloud.row_step = 2, 5, 5 * cloud.point_step
     kept = np.array([0, 1, 3, 4, 5, 6, 7, 8, 9])
     scan = Scan(xyz[kept], color[kept], None, kept, 10)
-    masks = np.zeros((2, 10), bool)
-    masks[0, CHAIR_POINTS], masks[1, TABLE_POINTS] = True, True
     instances = Instances(
-        masks=np.packbits(masks, axis=1), num_points=10, class_id=np.array([5, 7], np.int32),
+        rows=tuple(np.array(points, np.int32) for points in (CHAIR_POINTS, TABLE_POINTS)),
+        num_points=10, class_id=np.array([5, 7], np.int32),
         score=np.array([0.9, 0.4], np.float32), class_names={5: 'chair', 7: 'table'},
         class_colors={5: (188, 189, 34), 7: (255, 152, 150)},
         centroid=np.array([xyz[CHAIR_POINTS].mean(0), xyz[TABLE_POINTS].mean(0)], np.float64),

@@ -11,6 +11,7 @@ from mask3d_core.files.ply import write_ply
 from mask3d_core.files.results import write_labelled_ply
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
+from mask_rows import rows_of
 import numpy as np
 import pytest
 
@@ -105,7 +106,7 @@ def test_what_segment_writes_is_read_with_the_colours_of_the_scan(
     masks = np.zeros((2, 10), bool)
     masks[0, 2:5] = masks[1, 4:8] = True
     boxes = np.zeros((2, 3))
-    instances = Instances(np.packbits(masks, axis=1), 10, np.array([3, 0], np.int32),
+    instances = Instances(rows_of(masks), 10, np.array([3, 0], np.int32),
                           np.array([.9, .8], np.float32), {0: 'a', 3: 'b'}, {}, boxes, boxes,
                           boxes, boxes, boxes, np.zeros(2))
 

@@ -15,6 +15,7 @@ from mask3d_core.errors import InputError
 from mask3d_core.files import read_scan
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
+from mask_rows import rows_of
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -28,8 +29,7 @@ def instances(scan: Scan, masks: NDArray[np.bool_]) -> Instances:
     whole = np.zeros((len(masks), scan.input_size), bool)
     whole[:, scan.kept] = masks
     boxes = np.zeros((len(masks), 3))
-    return Instances(np.packbits(whole, axis=1), scan.input_size,
-                     np.full(len(masks), 5, np.int32),
+    return Instances(rows_of(whole), scan.input_size, np.full(len(masks), 5, np.int32),
                      np.linspace(0.9, 0.1, len(masks), dtype=np.float32), {5: 'chair'},
                      {5: (1, 2, 3)}, boxes, boxes, boxes, boxes, boxes, np.zeros(len(masks)),
                      {'unet': 1.0})

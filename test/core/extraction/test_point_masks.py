@@ -1,7 +1,7 @@
 """Masks stored as rows of points."""
 
 from mask3d_core.extraction import point_masks
-from mask3d_core.extraction.point_masks import Groups, intersections, pack_masks, region_points
+from mask3d_core.extraction.point_masks import Groups, intersections, region_points
 import numpy as np
 import pytest
 
@@ -20,15 +20,14 @@ def test_members_of_groups(few: float, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize('share', [0.01, 0.6])
-def test_intersections_and_bits(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_intersections(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(point_masks, 'POINTS_PER_PRODUCT', 64)
     inside = np.random.default_rng(1).uniform(size=(9, 1003)) < share
     inside[4] = False
     masks = [np.flatnonzero(mask) for mask in inside]
     np.testing.assert_array_equal(intersections(masks, 1003),
                                   inside.astype(int) @ inside.T.astype(int))
-    np.testing.assert_array_equal(pack_masks(masks, 1003), np.packbits(inside, axis=1))
-    assert intersections([], 1003).shape == (0, 0) and pack_masks([], 1003).shape == (0, 126)
+    assert intersections([], 1003).shape == (0, 0)
 
 
 def test_points_of_voxels_and_of_whole_segments() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from mask3d_core.classes import ClassTable, load_classes
 from mask3d_core.errors import InputError
 from mask3d_core.extraction import regions
-from mask3d_core.extraction.postprocess import extract, ExtractSettings
+from mask3d_core.extraction.postprocess import extract, ExtractSettings, measure_masks
 from mask3d_core.extraction.regions import find_regions
 from mask3d_core.instances import Instances
 from mask3d_core.model import Prediction
@@ -342,3 +342,22 @@ def test_nan_is_an_error(where: str) -> None:
 def test_invalid_settings_are_errors(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         ExtractSettings(**wrong)
+
+
+def test_measures_of_masks_refer_to_the_input_cloud() -> None:
+    xyz = np.zeros((11, 3))
+    xyz[:, 0] = np.arange(11)
+    xyz[[0, 4], 2] = np.nan
+    scan = Scan.from_points(xyz)                                     # rows 1 2 3 5 6 7 8 9 10
+    found = measure_masks([np.array([0, 1, 3]), np.empty(0, np.int64), np.arange(9)], scan,
+                          CLASSES)
+    assert [found.points(index).tolist() for index in range(3)] == [
+        [1, 2, 5], [], [1, 2, 3, 5, 6, 7, 8, 9, 10]]
+    assert {rows.dtype for rows in found.rows} == {np.dtype(np.int32)} and found.num_points == 11
+    np.testing.assert_allclose(found.centroid[0], [8 / 3, 0, 0])
+    np.testing.assert_allclose(found.box_center[0], [3, 0, 0])
+    np.testing.assert_allclose(found.upright_size[2], [9, 0, 0])
+    assert np.isnan(found.centroid[1]).all() and np.isnan(found.upright_yaw[1])
+    assert not found.score.any() and not found.class_id.any()        # for the caller to replace
+    assert found.class_names == {10: 'chair', 20: 'table'}
+    assert len(measure_masks([], scan, CLASSES)) == 0

@@ -17,6 +17,7 @@ from mask3d_core.files.results import (
 )
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
+from mask_rows import rows_of
 import numpy as np
 import pytest
 
@@ -37,7 +38,7 @@ def instances(count: int = 3) -> Instances:
     """Return up to three instances of these points."""
     boxes = np.arange(9, dtype=np.float64).reshape(3, 3)[:count] / 3
     return Instances(
-        np.packbits(MASKS[:count], axis=1), 11, np.array([5, 39, 5], np.int32)[:count],
+        rows_of(MASKS[:count]), 11, np.array([5, 39, 5], np.int32)[:count],
         np.array([0.9, 0.5, 0.25], np.float32)[:count], NAMES, dict.fromkeys(NAMES, (1, 2, 3)),
         boxes, boxes + 1, boxes + 2, boxes + 3, boxes + 4, np.array([0.1, 0.2, 0.3])[:count],
         {'voxels': 0.001, 'unet': 1.5}, 0.039)
