@@ -6,6 +6,7 @@ import array
 from typing import Any
 
 from mask3d_core.colors import faded_colors
+from mask3d_core.geometry.thinning import first_in_voxels
 from mask3d_core.scan import Scan
 from mask3d_ros.result import SegmentationResult
 import numpy as np
@@ -19,6 +20,11 @@ RGB_FIELD = ('rgb', '<f4')
 LABELLED_DTYPE = np.dtype([
     *XYZ_FIELDS, RGB_FIELD, ('label', '<u4'), ('instance', '<u4'), ('score', '<f4')])
 """Fields of the labelled cloud."""
+LABELLED_PARTS = np.dtype([('xyz', 'V12'), ('of_instance', 'V16')])
+"""The same in two parts, which are copied faster than the fields one by one."""
+CHUNK_POINTS = 1 << 14
+"""Points written at once: all their fields stay in the processor's cache."""
+NAN_BITS = np.float32(np.nan).view(np.uint32)
 
 
 def labelled_cloud(result: SegmentationResult) -> PointCloud2:
@@ -29,37 +35,41 @@ def labelled_cloud(result: SegmentationResult) -> PointCloud2:
     finite become NaN. Fields: x y z FLOAT32; rgb packed in FLOAT32; label UINT32, class id;
     instance UINT32, id; score FLOAT32. A point of several instances belongs to the one of highest
     score. Points of no instance have their own colour faded to grey, and 0 in the last three.
+
+    If `result.cloud_voxel` is not 0, the cloud has only the first finite point in each voxel of
+    that size, in the order of the input, and height 1.
+
+    Raises
+    ------
+    InputError
+        When the cloud spans more voxels of `result.cloud_voxel` than can be numbered.
+
     """
-    scan, instances = result.scan, result.instances
-    best = instances.point_instance()[scan.kept]  # [N], row of the instance or -1
-    assigned = best >= 0
-    color = faded_colors(scan.color, len(scan))
-    color[assigned] = result.colors[best[assigned]]
-    points = _points(scan.xyz, LABELLED_DTYPE)
-    _pack_rgb(points, color)
-    # index -1 selects the appended 0
-    points['label'] = np.append(instances.class_id, 0)[best]
-    points['instance'] = np.append(result.ids, 0)[best]
-    points['score'] = np.append(instances.score, 0)[best]
-    rows = points
-    if len(scan) < scan.input_size:
-        rows = np.zeros(scan.input_size, LABELLED_DTYPE)
-        for axis in 'xyz':
-            rows[axis] = np.nan
-        rows[scan.kept] = points
-    message = _message(result.cloud.header, rows, result.cloud.height, result.cloud.width)
-    message.is_dense = len(scan) == scan.input_size
+    scan, cloud = result.scan, result.cloud
+    if result.cloud_voxel:
+        chosen = first_in_voxels(scan.xyz, result.cloud_voxel)
+        message, words = _zero_cloud(cloud.header, LABELLED_DTYPE, 1, len(chosen))
+        _write_labelled(words, slice(None), result, chosen)
+        return message
+    message, words = _zero_cloud(cloud.header, LABELLED_DTYPE, cloud.height, cloud.width)
+    if len(scan) == scan.input_size:
+        _write_labelled(words, slice(None), result, slice(None))
+        return message
+    missing = np.ones(scan.input_size, np.bool_)
+    missing[scan.kept] = False
+    words[missing, :3] = NAN_BITS
+    _write_labelled(words, scan.kept, result, slice(None))
+    message.is_dense = False
     return message
 
 
 def scan_cloud(header: Header, scan: Scan) -> PointCloud2:
     """Return the finite points of a scan as a cloud: x y z FLOAT32, and rgb if there is colour."""
     fields = XYZ_FIELDS if scan.color is None else [*XYZ_FIELDS, RGB_FIELD]
-    points = _points(scan.xyz, np.dtype(fields))
+    message, words = _zero_cloud(header, np.dtype(fields), 1, len(scan))
+    words[:, :3] = _bits(scan.xyz)
     if scan.color is not None:
-        _pack_rgb(points, np.rint(scan.color * 255).astype(np.uint8))
-    message = _message(header, points, 1, len(points))
-    message.is_dense = True
+        words[:, 3] = _packed_rgb(np.rint(scan.color * 255).astype(np.uint8))
     return message
 
 
@@ -75,24 +85,77 @@ def as_bytes(rows: NDArray[Any]) -> array.array[int]:
     return data
 
 
-def _points(xyz: NDArray[np.floating], dtype: np.dtype[Any]) -> NDArray[Any]:
-    points = np.zeros(len(xyz), dtype)
-    for column, axis in enumerate('xyz'):
-        points[axis] = xyz[:, column]
-    return points
+Rows = slice | NDArray[np.int64]
 
 
-def _pack_rgb(points: NDArray[Any], color: NDArray[np.uint8]) -> None:
-    """Write colours [N, 3] to the field rgb, packed as 0x00RRGGBB; these bits are never a NaN."""
+def _write_labelled(words: NDArray[np.uint32], place: Rows, result: SegmentationResult,
+                    chosen: Rows) -> None:
+    """
+    Write points of the labelled cloud.
+
+    Parameters
+    ----------
+    words : [M, 7] uint32
+        The fields of the points of the message, as bits.
+    place : [P] or slice
+        Row of the message for each point.
+    result : SegmentationResult
+    chosen : [P] or slice
+        The points, as rows of the scan.
+
+    """
+    scan = result.scan
+    xyz, kept = scan.xyz[chosen], scan.kept[chosen]
+    faded = faded_colors(None if scan.color is None else scan.color[chosen], len(xyz))
+    best = result.instances.point_instance()
+    of_instance = _instance_words(result).view('V16')[:, 0]
+    for start in range(0, len(xyz), CHUNK_POINTS):
+        part = slice(start, start + CHUNK_POINTS)
+        instance = best[kept[part]]                             # -1: none, the last row
+        block = (words[part] if isinstance(place, slice)
+                 else np.empty((len(instance), words.shape[1]), np.uint32))
+        parts = block.view(LABELLED_PARTS)[:, 0]
+        parts['xyz'] = _bits(xyz[part]).view('V12')[:, 0]
+        parts['of_instance'] = of_instance.take(instance)
+        nothing = np.flatnonzero(instance < 0)
+        block[nothing, 3] = _packed_rgb(faded[part].take(nothing, axis=0))
+        if not isinstance(place, slice):
+            words[place[part]] = block
+
+
+def _instance_words(result: SegmentationResult) -> NDArray[np.uint32]:
+    """Return colour, label, id and score of each instance, as bits; zeros in the last row."""
+    instances = result.instances
+    words = np.zeros((len(instances) + 1, 4), np.uint32)
+    words[:-1, 0] = _packed_rgb(result.colors)
+    words[:-1, 1] = instances.class_id
+    words[:-1, 2] = result.ids
+    words[:-1, 3] = _bits(instances.score)
+    return words
+
+
+def _bits(values: NDArray[np.floating]) -> NDArray[np.uint32]:
+    """Return the bits of numbers in float32."""
+    return np.ascontiguousarray(values, np.float32).view(np.uint32)
+
+
+def _packed_rgb(color: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Return colours [N, 3] packed as 0x00RRGGBB, which as float32 is never a NaN: [N]."""
     red, green, blue = color.astype(np.uint32).T
-    points['rgb'] = (red << 16 | green << 8 | blue).view(np.float32)
+    return red << 16 | green << 8 | blue
 
 
-def _message(header: Header, rows: NDArray[Any], height: int, width: int) -> PointCloud2:
-    assert rows.dtype.fields is not None
-    return PointCloud2(
+def _zero_cloud(header: Header, dtype: np.dtype[Any], height: int, width: int,
+                ) -> tuple[PointCloud2, NDArray[np.uint32]]:
+    """Return a dense cloud of zeros, and its data as [points, fields of 4 bytes], to be filled."""
+    assert dtype.fields is not None
+    message = PointCloud2(
         header=header, height=height, width=width,
-        fields=[PointField(name=name, offset=offset, datatype=DATATYPES[dtype.str[1:]], count=1)
-                for name, (dtype, offset, *_) in rows.dtype.fields.items()],
-        is_bigendian=False, point_step=rows.itemsize, row_step=rows.itemsize * width,
-        data=as_bytes(rows))
+        fields=[PointField(name=name, offset=offset, datatype=DATATYPES[kind.str[1:]], count=1)
+                for name, (kind, offset, *_) in dtype.fields.items()],
+        is_bigendian=False, point_step=dtype.itemsize, row_step=dtype.itemsize * width,
+        is_dense=True)
+    data = message.data  # extended in place: assigning it would copy it
+    data.append(0)
+    data *= dtype.itemsize * height * width
+    return message, np.frombuffer(data, np.uint32).reshape(-1, dtype.itemsize // 4)

@@ -62,5 +62,5 @@ def _marker(result: SegmentationResult, namespace: str, identity: int, action: i
 
 
 def _edges(size: NDArray[np.float64]) -> list[Point]:
-    corners = [point(corner * size) for corner in CORNERS]
+    corners = [Point(x=x, y=y, z=z) for x, y, z in (CORNERS * size).tolist()]
     return [corners[end] for edge in EDGES for end in edge]

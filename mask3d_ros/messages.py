@@ -87,7 +87,7 @@ def _rgb(message: ColorRGBA) -> tuple[int, int, int]:
 
 def _instance(result: SegmentationResult, index: int) -> Instance:
     instances = result.instances
-    rows = instances.points(index).astype(np.uint32)
+    rows = instances.points(index)
     x, y, z = instances.upright_size[index].tolist()
     return Instance(
         id=int(result.ids[index]), class_id=int(instances.class_id[index]),

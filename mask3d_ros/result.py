@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from mask3d_core.colors import instance_colors
 from mask3d_core.instances import Instances
@@ -29,6 +30,8 @@ class SegmentationResult:
         Id of each instance, never 0.
     seconds : mapping of str to float
         Processing time of each stage.
+    cloud_voxel : float
+        Voxel size to which the labelled cloud is thinned, metres; 0: not at all.
 
     """
 
@@ -37,8 +40,9 @@ class SegmentationResult:
     instances: Instances
     ids: NDArray[np.uint32]
     seconds: Mapping[str, float]
+    cloud_voxel: float = 0.0
 
-    @property
+    @cached_property
     def colors(self) -> NDArray[np.uint8]:
         """Colour of each instance in every output: [I, 3]. Id 1 has the first colour."""
         return instance_colors(self.ids.astype(np.int64) - 1)

@@ -40,4 +40,5 @@ def segment_cloud(cloud: PointCloud2, segmenter: Segmenter, settings: Settings, 
         ids = np.arange(1, len(instances) + 1, dtype=np.uint32)
     tracking = time.perf_counter() - start
     return SegmentationResult(cloud, scan, instances, ids,
-                              {'read': read, **instances.seconds, 'tracking': tracking})
+                              {'read': read, **instances.seconds, 'tracking': tracking},
+                              settings.cloud_voxel)

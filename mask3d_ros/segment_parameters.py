@@ -77,6 +77,10 @@ SEGMENT_NODE_PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'classes', [''], "Names of the classes to keep, as in the weights; ['']: all."),
     ParameterSpec(
+        'cloud_voxel', 0.0, 'Voxel size in metres to which ~/cloud is thinned: it has the first '
+        'point in each voxel, and height 1; 0: every point, in the layout of the input.',
+        (0.0, 1000.0)),
+    ParameterSpec(
         'max_rate', 0.0, 'Maximum number of clouds per second, to leave computing time to other '
         'processes; 0: no limit.', (0.0, 1000.0)),
 )
@@ -99,6 +103,8 @@ class Settings:
     track : bool
     max_voxels : int or None
         None for the value in the weights.
+    cloud_voxel : float
+        Voxel size to which the labelled cloud is thinned, metres; 0: not at all.
 
     """
 
@@ -107,6 +113,7 @@ class Settings:
     min_period: float
     track: bool = True
     max_voxels: int | None = None
+    cloud_voxel: float = 0.0
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
@@ -121,7 +128,7 @@ class Settings:
             superpoints=values['superpoints'],
             classes=tuple(name for name in values['classes'] if name))
         return cls(extract, values['num_queries'], 1 / rate if rate else 0.0, values['track'],
-                   None if max_voxels < 0 else max_voxels)
+                   None if max_voxels < 0 else max_voxels, values['cloud_voxel'])
 
     def check_against(self, weights: Weights) -> None:
         """Raise InputError for settings that these weights do not support."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mask3d_core.colors import faded_colors, instance_color, instance_colors
+from mask3d_core.colors import CHUNK_POINTS, faded_colors, instance_color, instance_colors
 import numpy as np
 
 
@@ -28,3 +28,10 @@ def test_faded_is_nearly_grey() -> None:
     faded = faded_colors(color, 100).astype(int)
     assert np.ptp(faded, axis=1).max() < 25 and faded.min() > 40 and faded.max() < 200
     assert (faded_colors(None, 3) == 140).all()
+
+
+def test_faded_of_many_points() -> None:
+    color = np.random.default_rng(0).random((2 * CHUNK_POINTS + 5, 3), np.float32)
+    brightness = color @ np.array([0.299, 0.587, 0.114], np.float32)
+    expected = np.rint(255 * (0.22 + 0.5 * (0.85 * brightness[:, None] + 0.15 * color)))
+    np.testing.assert_array_equal(faded_colors(color, len(color)), expected)

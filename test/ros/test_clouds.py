@@ -1,11 +1,18 @@
 """The clouds that the nodes publish."""
 
+from dataclasses import replace
+
 from mask3d_core.colors import faded_colors, instance_color
 from mask3d_core.files import decode_pointcloud2
 from mask3d_core.scan import Scan
+from mask3d_ros import clouds
 from mask3d_ros.clouds import as_bytes, labelled_cloud, LABELLED_DTYPE, scan_cloud
+from mask3d_ros.result import SegmentationResult
 import numpy as np
-from sensor_msgs.msg import PointField
+from numpy.typing import NDArray
+import pytest
+from rclpy.serialization import deserialize_message, serialize_message
+from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 from tiny_result import tiny_result
 
@@ -43,6 +50,80 @@ def test_labelled_cloud_colors_instances_and_fades_other_points() -> None:
     assert tuple(paint[rows[9]]) == instance_color(1)
     faded = faded_colors(result.scan.color, len(result.scan))
     np.testing.assert_array_equal(paint[rows[0]], faded[0])
+
+
+def large_result(share_nan: float = 0.0, colored: bool = True, dtype: type = np.float32,
+                 ) -> SegmentationResult:
+    """Return a result of 1000 points and three overlapping instances, one of them empty."""
+    random = np.random.default_rng(0)
+    xyz = random.normal(size=(1000, 3)).astype(dtype)
+    xyz[random.random(1000) < share_nan, 1] = np.nan
+    scan = Scan.from_points(xyz, random.random((1000, 3), np.float32) if colored else None)
+    tiny = tiny_result()
+    rows = tuple(np.sort(random.choice(scan.kept, count, replace=False)).astype(np.int32)
+                 for count in (500, 0, 300))
+    instances = replace(tiny.instances.take([0, 1, 1]), rows=rows, num_points=1000,
+                        score=np.float32([0.9, 0.5, 0.25]))
+    cloud = PointCloud2(header=tiny.cloud.header, height=10, width=100)
+    return SegmentationResult(cloud, scan, instances, np.array([4, 9, 2], np.uint32), {})
+
+
+def point_by_point(result: SegmentationResult) -> NDArray:
+    """Return the points of the labelled cloud, made as its description says."""
+    scan, instances = result.scan, result.instances
+    faded = faded_colors(scan.color, len(scan))
+    rows = np.zeros(scan.input_size, LABELLED_DTYPE)
+    for axis in 'xyz':
+        rows[axis] = np.nan
+    for index, row in enumerate(scan.kept):
+        holders = [i for i in range(len(instances)) if row in instances.points(i)]
+        red, green, blue = (result.colors[holders[0]] if holders else faded[index]).tolist()
+        packed = np.uint32(red << 16 | green << 8 | blue).view(np.float32)
+        values = ((instances.class_id[holders[0]], result.ids[holders[0]],
+                   instances.score[holders[0]]) if holders else (0, 0, 0))
+        rows[row] = (*scan.xyz[index].astype(np.float32), packed, *values)
+    return rows
+
+
+@pytest.mark.parametrize('share_nan', [0.0, 0.2])
+@pytest.mark.parametrize('colored', [False, True])
+@pytest.mark.parametrize('dtype', [np.float32, np.float64])
+def test_labelled_cloud_is_what_its_description_says(
+        share_nan: float, colored: bool, dtype: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clouds, 'CHUNK_POINTS', 64)
+    result = large_result(share_nan, colored, dtype)
+    message = deserialize_message(serialize_message(labelled_cloud(result)), PointCloud2)
+    assert bytes(message.data) == point_by_point(result).tobytes()
+    assert (message.height, message.width, message.row_step) == (10, 100, 2800)
+    assert message.is_dense == (share_nan == 0) and not message.is_bigendian
+
+
+@pytest.mark.parametrize('share_nan', [0.0, 0.2])
+def test_thinned_cloud_has_one_labelled_point_per_voxel(
+        share_nan: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clouds, 'CHUNK_POINTS', 64)
+    result = large_result(share_nan)
+    whole = np.frombuffer(labelled_cloud(result).data, LABELLED_DTYPE)
+    message = labelled_cloud(replace(result, cloud_voxel=0.5))
+    thin = np.frombuffer(message.data, LABELLED_DTYPE)
+    assert (message.height, message.width) == (1, len(thin)) and message.is_dense
+    assert message.row_step == 28 * len(thin) and message.header == result.cloud.header
+    voxel = np.floor(result.scan.xyz / np.float32(0.5))
+    first = np.sort(np.unique(voxel, axis=0, return_index=True)[1])
+    assert 50 < len(thin) == len(first) < len(result.scan)
+    for name in ('x', 'y', 'z', 'label', 'instance', 'score'):
+        np.testing.assert_array_equal(thin[name], whole[name][result.scan.kept[first]], name)
+    colors = decode_pointcloud2(message).color
+    before = decode_pointcloud2(labelled_cloud(result)).color[first]
+    np.testing.assert_allclose(colors, before, atol=1.01 / 255)
+
+
+def test_labelled_cloud_without_instances() -> None:
+    result = tiny_result()
+    nothing = replace(result, instances=result.instances.take([]), ids=np.zeros(0, np.uint32))
+    rows = np.frombuffer(labelled_cloud(nothing).data, LABELLED_DTYPE)
+    assert len(rows) == 10 and not rows['instance'].any() and not rows['label'].any()
+    assert rows['rgb'].view(np.uint32)[result.scan.kept].all()
 
 
 def test_scan_cloud_round_trip() -> None:

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from mask3d_ros.markers import EDGES, marker_array
+from mask3d_ros.markers import CORNERS, EDGES, marker_array
 import numpy as np
 import pytest
 from tiny_result import tiny_result
@@ -27,6 +27,14 @@ def test_a_box_has_twelve_edges_of_its_size() -> None:
     np.testing.assert_allclose(np.abs(ends).max(axis=0), [0.4, 0.05, 0.3])
     assert box.pose.position.x == 1.5
     assert box.pose.orientation.z == pytest.approx(np.sin(np.pi / 8))
+
+
+def test_edges_join_the_corners_of_the_box_in_order() -> None:
+    result = tiny_result()
+    for index, marker in enumerate(marker_array(result).markers[1:3]):
+        size = result.instances.upright_size[index]
+        expected = [tuple((CORNERS[end] * size).tolist()) for edge in EDGES for end in edge]
+        assert [(end.x, end.y, end.z) for end in marker.points] == expected
 
 
 def test_a_label_is_above_its_box() -> None:

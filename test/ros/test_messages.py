@@ -1,5 +1,7 @@
 """InstanceArray: the values of a message, and the conversion back to instances."""
 
+from dataclasses import replace
+
 from mask3d_core.colors import instance_color
 from mask3d_ros.messages import instance_array, instances_from
 from mask3d_ros.msg import InstanceArray
@@ -41,6 +43,22 @@ def test_round_trip() -> None:
         np.testing.assert_allclose(getattr(back, name), getattr(result.instances, name),
                                    rtol=1e-6, atol=1e-6, err_msg=name)
     assert back.class_names == result.instances.class_names
+
+
+def test_point_indices_up_to_the_largest() -> None:
+    """Indices are unsigned in the message, signed in the instances: the bits are the same."""
+    rows = (np.array([0, 7, 2**31 - 2], np.int32), np.empty(0, np.int32))
+    tiny = tiny_result()
+    result = replace(tiny, instances=replace(tiny.instances, rows=rows, num_points=2**31 - 1))
+    sent = deserialize_message(serialize_message(instance_array(result)), InstanceArray)
+    assert list(sent.instances[0].point_indices) == [0, 7, 2**31 - 2]
+    assert sent.instances[0].num_points == 3 and sent.cloud_size == 2**31 - 1
+    assert not sent.instances[1].point_indices and sent.instances[1].num_points == 0
+
+
+def test_colors_are_computed_once() -> None:
+    result = tiny_result()
+    assert result.colors is result.colors  # each message needs them once per instance
 
 
 def test_no_instances() -> None:

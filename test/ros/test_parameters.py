@@ -58,11 +58,11 @@ def test_settings_of_every_live_parameter() -> None:
     settings = Settings.of(values(
         score_threshold=0.5, top_k=-1, min_points=20, dbscan_eps=0.1, dbscan_min_points=4,
         overlap_threshold=0.7, superpoints=False, track=False, classes=['chair', ''],
-        num_queries=30, max_rate=4.0, max_voxels=0))
+        num_queries=30, max_rate=4.0, max_voxels=0, cloud_voxel=0.05))
     assert settings.extract == ExtractSettings(
         0.5, -1, 20, 0.1, 4, 0.7, classes=('chair',), superpoints=False)
     assert settings.num_queries == 30 and settings.min_period == 0.25 and not settings.track
-    assert settings.max_voxels == 0
+    assert settings.max_voxels == 0 and settings.cloud_voxel == 0.05
 
 
 def test_descriptors() -> None:

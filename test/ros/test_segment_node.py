@@ -311,6 +311,21 @@ def test_a_change_of_max_rate_takes_effect_at_once(node: NodeSubprocess, client:
     assert stamps(got) == [1, 3]
 
 
+def test_cloud_voxel_thins_the_labelled_cloud(node: NodeSubprocess, client: Client) -> None:
+    clouds = client.receive('segment_node/cloud', PointCloud2)
+    sent = room(stamp=5)
+    client.publisher().publish(sent)
+    client.wait(lambda: clouds, node)
+    assert clouds[0].width == sent.width
+    assert client.set_parameters(node, cloud_voxel=0.5).successful
+    client.wait(lambda: len(clouds) > 1, node)
+    assert clouds[1].height == 1 and 8 <= clouds[1].width < sent.width / 2
+    assert clouds[1].fields == clouds[0].fields and clouds[1].header == sent.header
+    assert client.set_parameters(node, cloud_voxel=0.0).successful
+    client.wait(lambda: len(clouds) > 2, node)
+    assert clouds[2] == clouds[0]
+
+
 def test_only_the_chosen_classes_are_kept(node: NodeSubprocess, client: Client) -> None:
     got = client.receive('segment_node/instances', InstanceArray)
     client.publisher().publish(room(stamp=1))
