@@ -38,7 +38,8 @@ class Predictions:
 
     def points(self, index: int) -> NDArray[np.int64]:
         """Return the rows of the cloud that belong to one prediction, ascending."""
-        return np.flatnonzero(np.unpackbits(self.masks[index], count=self.num_points))
+        mask = np.unpackbits(self.masks[index], count=self.num_points)
+        return np.flatnonzero(mask.view(np.bool_))  # faster than of numbers
 
 
 PredictionsLike = Instances | Predictions

@@ -1,6 +1,6 @@
 """Files of predictions and ground truth: round trips, and messages for malformed files."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from mask3d_core.classes import load_classes
@@ -9,6 +9,7 @@ from mask3d_core.errors import InputError
 from mask3d_core.evaluation import Predictions
 from mask3d_core.evaluation.export import export_scene
 from mask3d_core.evaluation.ground_truth import make_truth, NOT_EVALUATED, read_scannet_truth, VOID
+from mask3d_core.evaluation.overlaps import measure_overlaps, Overlaps
 from mask3d_core.evaluation.predictions import read_predictions
 from mask3d_core.evaluation.scene_files import (
     check_complete,
@@ -16,6 +17,8 @@ from mask3d_core.evaluation.scene_files import (
     find_truth,
     read_truth,
 )
+from mask3d_core.instances import Instances
+from mask_rows import rows_of
 import numpy as np
 import pytest
 
@@ -74,6 +77,26 @@ def test_a_submission_in_the_format_of_the_benchmark(tmp_path: Path) -> None:
     assert again.num_points == 10
     assert again.class_id.tolist() == [5, 7, 39]
     np.testing.assert_allclose(again.score, [0.9, 1 / 3, 0.1])
+
+
+def test_instances_are_evaluated_and_exported_as_predictions(tmp_path: Path) -> None:
+    boxes = np.zeros((len(MASKS), 3))
+    instances = Instances(rows_of(MASKS), 10, FOUND.class_id, FOUND.score.astype(np.float32),
+                          {}, {}, boxes, boxes, boxes, boxes, boxes, boxes[:, 0])
+    predictions = replace(FOUND, score=instances.score)
+    np.testing.assert_array_equal(instances.masks, predictions.masks)
+    truth = make_truth([5, 5, 5, -1, 39, 39, 7, 7, 7, 7], [1, 1, 1, 0, 2, 2, 3, 3, 3, 3])
+    overlaps = [measure_overlaps(made, truth, np.array([5, 7, 39]))
+                for made in (instances, predictions)]
+    for field in fields(Overlaps):
+        np.testing.assert_array_equal(*(getattr(one, field.name) for one in overlaps))
+    assert overlaps[0].intersection.tolist() == [[3, 1, 0], [3, 1, 0], [0, 0, 0], [0, 0, 1]]
+    export_scene(tmp_path / 'a', 'scene', instances)
+    export_scene(tmp_path / 'b', 'scene', predictions)
+    files = [sorted(folder.rglob('*.txt')) for folder in (tmp_path / 'a', tmp_path / 'b')]
+    assert len(files[0]) == 4
+    for one, other in zip(*files, strict=True):
+        assert one.read_bytes() == other.read_bytes()
 
 
 def test_an_export_replaces_the_one_before(tmp_path: Path) -> None:
