@@ -26,6 +26,8 @@ CHUNK_POINTS = 1 << 14
 """Points written at once: all their fields stay in the processor's cache."""
 NAN_BITS = np.float32(np.nan).view(np.uint32)
 
+Rows = slice | NDArray[np.int64]
+
 
 def labelled_cloud(result: SegmentationResult) -> PointCloud2:
     """
@@ -57,7 +59,7 @@ def labelled_cloud(result: SegmentationResult) -> PointCloud2:
         return message
     missing = np.ones(scan.input_size, np.bool_)
     missing[scan.kept] = False
-    words[missing, :3] = NAN_BITS
+    words[np.flatnonzero(missing), :3] = NAN_BITS
     _write_labelled(words, scan.kept, result, slice(None))
     message.is_dense = False
     return message
@@ -83,9 +85,6 @@ def as_bytes(rows: NDArray[Any]) -> array.array[int]:
     data = array.array('B')
     data.frombytes(np.ascontiguousarray(rows).reshape(-1).view(np.uint8).data)
     return data
-
-
-Rows = slice | NDArray[np.int64]
 
 
 def _write_labelled(words: NDArray[np.uint32], place: Rows, result: SegmentationResult,
@@ -120,7 +119,7 @@ def _write_labelled(words: NDArray[np.uint32], place: Rows, result: Segmentation
         nothing = np.flatnonzero(instance < 0)
         block[nothing, 3] = _packed_rgb(faded[part].take(nothing, axis=0))
         if not isinstance(place, slice):
-            words[place[part]] = block
+            words.view('V28')[place[part]] = block.view('V28')
 
 
 def _instance_words(result: SegmentationResult) -> NDArray[np.uint32]:
