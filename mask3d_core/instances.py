@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -108,9 +109,17 @@ class Instances:
 
         """
         chosen = np.asarray(chosen, np.int64).reshape(-1)
-        return replace(
-            self, rows=tuple(self.rows[index] for index in chosen),
-            class_id=self.class_id[chosen], score=self.score[chosen],
-            centroid=self.centroid[chosen], box_center=self.box_center[chosen],
-            box_size=self.box_size[chosen], upright_center=self.upright_center[chosen],
-            upright_size=self.upright_size[chosen], upright_yaw=self.upright_yaw[chosen])
+        columns: dict[str, Any] = {name: getattr(self, name)[chosen] for name in COLUMNS}
+        return replace(self, rows=tuple(self.rows[index] for index in chosen), **columns)
+
+
+COLUMNS = ('class_id', 'score', 'centroid', 'box_center', 'box_size', 'upright_center',
+           'upright_size', 'upright_yaw')
+"""The attributes of `Instances` with a row per instance, besides `rows`."""
+
+
+def concatenate(parts: Sequence[Instances]) -> Instances:
+    """Return the instances of several clouds one after another; the rest is of the first."""
+    columns: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS}
+    return replace(parts[0], rows=tuple(rows for part in parts for rows in part.rows), **columns)

@@ -46,6 +46,13 @@ class Scan:
     def __len__(self) -> int:
         return len(self.xyz)
 
+    def take(self, rows: NDArray[np.integer]) -> Scan:
+        """Return some of the points, ascending, as a scan whose input they are."""
+        return Scan(self.xyz.take(rows, axis=0),
+                    None if self.color is None else self.color.take(rows, axis=0),
+                    None if self.segment is None else self.segment.take(rows),
+                    np.arange(len(rows)), len(rows))
+
     @classmethod
     def from_points(cls, xyz: ArrayLike, color: ArrayLike | None = None,
                     segment: ArrayLike | None = None) -> Scan:

@@ -17,6 +17,10 @@ from mask3d_core.model.layers import fold_batch_norms
 from mask3d_core.scan import Scan
 from mask3d_core.sparse import build_pyramid, in_background, Pyramid, single_threaded
 from mask3d_core.superpoints.superpoints import find_superpoints
+from mask3d_core.tiling.map_segmentation import MapSegmentation, Workload
+from mask3d_core.tiling.settings import TileSettings
+from mask3d_core.tiling.tile_cache import TileCache
+from mask3d_core.tiling.tiles import fits_one_tile
 from mask3d_core.voxels import batch_coords, Voxelization, voxelize, Voxels
 from mask3d_core.weights.checkpoint import load_weights, Weights
 from mask3d_core.weights.shipped import shipped_weights
@@ -104,9 +108,79 @@ class Segmenter:
         return self.voxelization.max_voxels
 
     def segment(self, scan: Scan, settings: ExtractSettings | None = None, *,
-                num_queries: int | None = None, max_voxels: int | None = None) -> Instances:
+                tiles: TileSettings | None = None, num_queries: int | None = None,
+                max_voxels: int | None = None) -> Instances:
         """
-        Find the instances of a scan.
+        Find the instances of a scan, or of a map of any size.
+
+        A map larger than what the weights were trained on is cut into tiles, which are segmented
+        one by one, and their instances joined; see `open_map` to keep tiles from map to map.
+
+        Parameters
+        ----------
+        scan : Scan
+        settings : ExtractSettings, optional
+            Of the post-processing.
+        tiles : TileSettings, optional
+            How it is cut; by default as the weights say. A size of 0 cuts nothing.
+        num_queries, max_voxels : int, optional
+            Of each tile, as in `segment_at_once`.
+
+        Returns
+        -------
+        Instances
+            `seconds` has the sum of each stage over the tiles; `voxel_size` is the largest.
+
+        Raises
+        ------
+        InputError
+            When the scan does not suit the weights, or does not fit into memory.
+
+        """
+        if fits_one_tile(scan, tiles or self.weights.tiling):
+            return self.segment_at_once(scan, settings, num_queries=num_queries,
+                                        max_voxels=max_voxels)
+        opened = self.open_map(scan, settings, tiles=tiles, num_queries=num_queries,
+                               max_voxels=max_voxels)
+        for _ in opened.run():
+            pass
+        return opened.answer().instances
+
+    def open_map(self, scan: Scan, settings: ExtractSettings | None = None, *,
+                 cache: TileCache | None = None, frame: str = '',
+                 tiles: TileSettings | None = None, workload: Workload | None = None,
+                 **options: int | None) -> MapSegmentation:
+        """
+        Cut a map into tiles, to segment them one by one.
+
+        Parameters
+        ----------
+        scan, settings, tiles
+            As in `segment`.
+        cache : TileCache, optional
+            Has the tiles of earlier maps: what did not change is not segmented again.
+        frame : str
+            Of the map; tiles of another frame are forgotten.
+        workload : Workload, optional
+        **options
+            `num_queries` and `max_voxels` of `segment_at_once`.
+
+        """
+        settings = settings or ExtractSettings()
+        cache = TileCache() if cache is None else cache
+        cache.use((frame, settings, tiles, tuple(sorted(options.items()))))
+
+        def segment(tile: Scan) -> Instances:
+            return self.segment_at_once(tile, settings, **options)
+
+        return MapSegmentation(scan, tiles or self.weights.tiling, segment, self.weights.classes,
+                               cache, workload)
+
+    def segment_at_once(self, scan: Scan, settings: ExtractSettings | None = None, *,
+                        num_queries: int | None = None, max_voxels: int | None = None,
+                        ) -> Instances:
+        """
+        Find the instances of a scan without cutting it.
 
         Superpoints are computed if the scan has no segments, for weights trained on segments and
         for settings that need them.

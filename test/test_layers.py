@@ -16,7 +16,7 @@ LAYERS = {
         0: 'classes errors instances openmp scan',
         1: 'colors device doctor files geometry rooms sparse tracker voxels',
         2: 'drawing model superpoints',
-        3: 'data extraction weights',
+        3: 'data extraction tiling weights',
         4: 'original segmenter',
         5: 'evaluation',
         6: 'training',

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 import io
 import math
 import os
@@ -19,6 +19,7 @@ from mask3d_core.files.target import atomic_write
 from mask3d_core.model.config import ModelConfig
 from mask3d_core.model.mask3d import Mask3D
 from mask3d_core.scan import Scan
+from mask3d_core.tiling.settings import default_tiles, TileSettings
 from mask3d_core.voxels import Voxelization
 import numpy as np
 import torch
@@ -57,6 +58,8 @@ class Weights:
         The state dict of `Mask3D(model)`, on the CPU unless loaded elsewhere.
     max_voxels : int
         Default of `Voxelization.max_voxels`; 0: no limit.
+    tiles : TileSettings or None
+        How maps larger than the training scans are cut; None: `default_tiles`.
 
     """
 
@@ -70,6 +73,7 @@ class Weights:
     licence: str
     state: Mapping[str, torch.Tensor] = field(repr=False)
     max_voxels: int = 0
+    tiles: TileSettings | None = None
 
     def __post_init__(self) -> None:
         if len(self.classes) != self.model.num_classes:
@@ -107,6 +111,11 @@ class Weights:
         return replace(scan, color=np.broadcast_to(mean, (len(scan), 3)))
 
     @property
+    def tiling(self) -> TileSettings:
+        """How maps larger than the training scans are cut."""
+        return self.tiles or default_tiles(self.voxel_size)
+
+    @property
     def voxelization(self) -> Voxelization:
         """How scans are voxelized for the model."""
         return Voxelization(self.voxel_size, self.voxel_color,
@@ -140,6 +149,7 @@ def save_weights(path: str | Path, weights: Weights, half: bool = False) -> None
         'classes': weights.classes.to_dict(), 'voxel_size': weights.voxel_size,
         'voxel_color': weights.voxel_color, 'max_voxels': weights.max_voxels,
         'color_mean': list(weights.color_mean), 'color_std': list(weights.color_std),
+        'tiles': None if weights.tiles is None else asdict(weights.tiles),
         'trained': dict(weights.trained), 'licence': weights.licence}
     _check_plain(content, path.name)
     content['state'] = {name: _stored(tensor, half) for name, tensor in weights.state.items()}
@@ -295,7 +305,14 @@ def _from_content(content: dict[str, Any]) -> Weights:
         float(content['voxel_size']), str(content['voxel_color']),
         (mean_r, mean_g, mean_b), (std_r, std_g, std_b),
         dict(content['trained']), str(content['licence']), state,
-        _integer(content.get('max_voxels', 0)))
+        _integer(content.get('max_voxels', 0)), _tiles(content.get('tiles')))
+
+
+def _tiles(content: dict[str, Any] | None) -> TileSettings | None:
+    if content is None:
+        return None
+    return TileSettings(float(content['size']), float(content['margin']),
+                        bool(content['along_walls']))
 
 
 def _integer(value: Any) -> int:

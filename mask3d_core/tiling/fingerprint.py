@@ -1,0 +1,132 @@
+"""Fingerprints of tiles: whether a place of the map looks as it did before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+from mask3d_core.tiling.floor_plan import FloorPlan, LEVELS, PARTS
+from mask3d_core.tiling.tiles import Tile, TiledMap
+import numpy as np
+from numpy.typing import NDArray
+
+SQUARE_CELLS = 64
+"""Cells along a square, by which fingerprints of a place are looked up."""
+MIN_CHANGED_CELLS = 4
+"""Cells that look different in a tile that has changed; fewer may be noise of the sensor."""
+COLOR_CHANGE = 0.15
+"""Difference of the mean colour of a cell, of 0..1, that is a change."""
+MIN_COLOR_POINTS = 8
+"""Points of a cell whose mean colour is compared."""
+MIN_RECOLORED_CELLS = 20
+"""Cells of another colour in a tile that has changed."""
+
+@dataclass(frozen=True, eq=False)
+class Fingerprint:
+    """
+    What stands in the core of a tile, in cells of the floor plan.
+
+    Attributes
+    ----------
+    x, y : [X], [Y] int64
+        Places of the cells on the lattice of the frame.
+    levels : [X, Y] uint64
+        Occupied levels of height; 0 outside the core.
+    color : [X, Y, 3] float32 or None
+        Mean colour; NaN where few points are.
+
+    """
+
+    x: NDArray[np.int64]
+    y: NDArray[np.int64]
+    levels: NDArray[np.uint64]
+    color: NDArray[np.float32] | None
+
+    @property
+    def area(self) -> int:
+        """Number of cells with points."""
+        return int(np.count_nonzero(self.levels))
+
+    @property
+    def squares(self) -> set[tuple[int, int]]:
+        """Squares of `SQUARE_CELLS` cells that the fingerprint lies in."""
+        x, y = (np.unique(places // SQUARE_CELLS).tolist() for places in (self.x, self.y))
+        return set(product(x, y))
+
+    def common_area(self, other: Fingerprint) -> int:
+        """Return the number of cells where both have points."""
+        _, x, other_x = np.intersect1d(self.x, other.x, True, return_indices=True)
+        _, y, other_y = np.intersect1d(self.y, other.y, True, return_indices=True)
+        return int(np.count_nonzero((self.levels[np.ix_(x, y)] != 0)
+                                    & (other.levels[np.ix_(other_x, other_y)] != 0)))
+
+    def differs(self, other: Fingerprint) -> bool:
+        """
+        Return whether the place looks different.
+
+        A level of a cell has changed if it is occupied in one of both, and in the other neither
+        it nor a level next to it is, in the cell or one next to it. So noise below the height of
+        a level, half a cell, changes nothing, and an object twice as large as a cell does.
+        """
+        x, y = np.union1d(self.x, other.x), np.union1d(self.y, other.y)
+        mine, theirs = (_placed(one.levels, one, x, y) for one in (self, other))
+        changed = (mine & ~_surroundings(theirs)) | (theirs & ~_surroundings(mine))
+        if np.count_nonzero(changed) >= MIN_CHANGED_CELLS:
+            return True
+        if self.color is None or other.color is None:
+            return self.color is not other.color
+        difference = np.abs(_placed(self.color, self, x, y) - _placed(other.color, other, x, y))
+        both = (mine != 0) & (theirs != 0)
+        with np.errstate(invalid='ignore'):
+            recolored = both & (difference.max(-1) > COLOR_CHANGE)
+        return int(np.count_nonzero(recolored)) >= MIN_RECOLORED_CELLS
+
+
+def fingerprint(tiled: TiledMap, tile: Tile) -> Fingerprint:
+    """Return the fingerprint of a tile."""
+    plan = tiled.plan
+    rows, columns = tile.window
+    parts = plan.tile[PARTS * rows.start:PARTS * rows.stop,
+                      PARTS * columns.start:PARTS * columns.stop] == tile.number
+    core = parts.reshape(len(parts) // PARTS, PARTS, -1, PARTS).any((1, 3))
+    levels = np.where(core, plan.levels[rows, columns], np.uint64(0))
+    color = None if tile.scan.color is None else _mean_color(plan, tile)
+    return Fingerprint(plan.x[rows], plan.y[columns], levels, color)
+
+
+def _mean_color(plan: FloorPlan, tile: Tile) -> NDArray[np.float32]:
+    """Return the mean colour of the points of a tile in each cell of its window."""
+    rows, columns = tile.window
+    row, column = np.divmod(plan.part[tile.rows], plan.tile.shape[1])
+    row, column = row // PARTS - rows.start, column // PARTS - columns.start
+    shape = rows.stop - rows.start, columns.stop - columns.start
+    inside = (row >= 0) & (row < shape[0]) & (column >= 0) & (column < shape[1])
+    cell = row[inside] * shape[1] + column[inside]
+    count = np.bincount(cell, minlength=shape[0] * shape[1])
+    assert tile.scan.color is not None
+    color = tile.scan.color[tile.rows[inside]]
+    total = np.stack([np.bincount(cell, channel, minlength=len(count))
+                      for channel in color.T], 1)
+    mean = total / np.where(count < MIN_COLOR_POINTS, np.nan, count)[:, None]
+    return mean.astype(np.float32).reshape(*shape, 3)
+
+
+def _placed(values: NDArray, one: Fingerprint, x: NDArray[np.int64], y: NDArray[np.int64],
+            ) -> NDArray:
+    """Return values of a fingerprint on a larger part of the lattice, 0 elsewhere."""
+    placed = np.zeros((len(x), len(y), *values.shape[2:]), values.dtype)
+    placed[np.ix_(np.searchsorted(x, one.x), np.searchsorted(y, one.y))] = values
+    return placed
+
+
+def _surroundings(levels: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the occupied levels of each cell, those next to them and those of cells nearby."""
+    one, rest = np.uint64(1), np.uint64(LEVELS - 1)
+    near = levels | levels << one | levels >> rest | levels >> one | levels << rest
+    for axis in (0, 1):
+        spread = near.copy()
+        after, before = (np.s_[1:], np.s_[:-1]) if axis == 0 else (np.s_[:, 1:], np.s_[:, :-1])
+        spread[after] |= near[before]
+        spread[before] |= near[after]
+        near = spread
+    return near

@@ -1,0 +1,232 @@
+"""The floor plan of a map: what stands where, seen from above, and where the map is cut."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mask3d_core.tiling.settings import MAX_STRETCH, TileSettings
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+CELL = 0.1
+"""Edge of a cell where tiles end at walls, metres."""
+CELLS_PER_TILE = 80
+"""Cells along a tile where they do not."""
+PARTS = 2
+"""Tiles are cut at parts of a cell, so many along each axis, to tell both sides of a wall."""
+MAX_CELLS = 1 << 21
+"""Of a floor plan. Of a larger one empty strips are left out; if that does not do, cells grow."""
+STRIP_CELLS = 20
+"""Width that is left of an empty strip."""
+CHUNK_POINTS = 1 << 19
+"""Points processed at once; bounds the memory."""
+
+LEVELS, LEVELS_PER_CELL = 64, 2
+"""Levels of height that a cell tells apart, which repeat above; so many are as high as a cell."""
+MIN_WALL_LEVELS = 12
+"""Occupied pairs of levels in a cell of a wall: points over 1.2 m of height."""
+ROOM_CLEARANCE = 4.5
+"""Cells to the nearest wall inside a room, but not in a doorway of up to 0.9 m."""
+MIN_ROOM_CELLS = 30
+"""Cells with this clearance in a room, and with points."""
+MIN_PART_CELLS = 600
+"""Cells of a part of a room that is cut by the lattice; a smaller one joins another part."""
+GAP_CELLS = 10
+"""Floor that the scan does not show is taken for floor up to so many cells from seen one."""
+GROWTH_STEPS = 13
+"""Cells that a room reaches beyond its clear middle: to its walls, and into its doorways."""
+MAX_REACH = 15.0
+"""Cells beyond that, over which the walls and corners of a room still belong to it."""
+
+
+@dataclass(frozen=True, eq=False)
+class FloorPlan:
+    """
+    The cells of a map seen from above, and the tile that each belongs to.
+
+    Attributes
+    ----------
+    cell : float
+        Edge of a cell, metres. Cells lie on a lattice of the frame: the same place is in the same
+        cell in every map.
+    x, y : [X], [Y] int64
+        Places of the cells on that lattice, ascending; floor(position / cell).
+    levels : [X, Y] uint64
+        Occupied levels of height of each cell: bit floor(2 z / cell) modulo 64.
+    wall : [X, Y] bool
+    tile : [PARTS X, PARTS Y] int32
+        Number of the tile of each part of a cell, 0..T-1; -1 where the map has no points.
+    part : [N] int32
+        The part of a cell that each point is in: a row of the flattened `tile`.
+
+    """
+
+    cell: float
+    x: NDArray[np.int64]
+    y: NDArray[np.int64]
+    levels: NDArray[np.uint64]
+    wall: NDArray[np.bool_]
+    tile: NDArray[np.int32]
+    part: NDArray[np.int32]
+
+
+def draw_floor_plan(xyz: NDArray[np.floating], settings: TileSettings) -> FloorPlan:
+    """
+    Draw the floor plan of a map and cut it into tiles.
+
+    Rooms are what is left in the middle when walls are thickened until doorways close. From there
+    they grow up to their walls and into their doorways; a wall between two rooms is cut along its
+    middle. Rooms much longer than a tile, and what lies outside of rooms, are cut by a lattice of
+    the frame. All of it depends on the points nearby only, so a place is cut in the same way in
+    every map that shows the same there.
+
+    Parameters
+    ----------
+    xyz : [N, 3]
+        Metres, z up.
+    settings : TileSettings
+
+    """
+    cell, x, y = _lattice(xyz, CELL if settings.along_walls else settings.size / CELLS_PER_TILE)
+    part, filled = _fill(xyz, cell, x, y)
+    occupied = np.zeros((PARTS * len(x), PARTS * len(y)), np.bool_)
+    occupied.reshape(-1)[part] = True
+    side = max(1, round(settings.size / cell))
+    square = _squares(x, y, side)
+    shown = np.asarray(filled.any(axis=2))
+    if settings.along_walls and cell == CELL:
+        pairs = (filled[..., 0::2] | filled[..., 1::2]).sum(-1)
+        wall: NDArray[np.bool_] = pairs >= MIN_WALL_LEVELS
+        tile = _cut_along_walls(shown, wall, square, side)
+    else:
+        wall = np.zeros(square.shape, np.bool_)
+        tile = _join_small(np.where(shown, square, 0)).repeat(PARTS, 0).repeat(PARTS, 1)
+    levels = np.packbits(filled, axis=-1, bitorder='little').view('<u8')[..., 0]
+    number = np.unique(np.where(occupied, tile, 0), return_inverse=True)[1].reshape(tile.shape)
+    return FloorPlan(cell, x, y, levels, wall,
+                     (number - (not occupied.all())).astype(np.int32), part)
+
+
+def _lattice(xyz: NDArray[np.floating], cell: float,
+             ) -> tuple[float, NDArray[np.int64], NDArray[np.int64]]:
+    """Return the edge of a cell and the places of the plan's rows and columns on the lattice."""
+    while True:
+        low, high = (np.floor(np.array([end(xyz[:, axis]) for axis in (0, 1)], np.float64) / cell)
+                     .astype(np.int64) for end in (np.min, np.max))
+        if np.prod(high - low + 1, dtype=np.float64) <= MAX_CELLS:
+            return cell, np.arange(low[0], high[0] + 1), np.arange(low[1], high[1] + 1)
+        x, y = (_without_strips(xyz[:, axis], cell) for axis in (0, 1))
+        if len(x) * len(y) <= MAX_CELLS:
+            return cell, x, y
+        cell *= 2
+
+
+def _without_strips(positions: NDArray[np.floating], cell: float) -> NDArray[np.int64]:
+    """Return the occupied places of an axis, and those next to them."""
+    places = np.unique(np.concatenate([
+        np.unique(np.floor(positions[start:start + CHUNK_POINTS] / cell).astype(np.int64))
+        for start in range(0, len(positions), CHUNK_POINTS)]))
+    return np.unique(places[:, None] + np.arange(-STRIP_CELLS // 2, STRIP_CELLS // 2 + 1))
+
+
+def _fill(xyz: NDArray[np.floating], cell: float, x: NDArray[np.int64], y: NDArray[np.int64],
+          ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Return the part of a cell of each point [N], and the occupied levels [X, Y, LEVELS]."""
+    part = np.empty(len(xyz), np.int32)
+    filled = np.zeros((len(x), len(y), LEVELS), np.bool_)
+    for start in range(0, len(xyz), CHUNK_POINTS):
+        chunk = xyz[start:start + CHUNK_POINTS]
+        row, column = (_place(chunk[:, axis], cell, places) for axis, places in ((0, x), (1, y)))
+        part[start:start + len(chunk)] = row * (PARTS * len(y)) + column
+        height = np.floor(chunk[:, 2] / chunk.dtype.type(cell / LEVELS_PER_CELL))
+        level = height.astype(np.int32) & (LEVELS - 1)
+        filled.reshape(-1)[(row // PARTS * len(y) + column // PARTS) * LEVELS + level] = True
+    return part, filled
+
+
+def _place(positions: NDArray[np.floating], cell: float, places: NDArray[np.int64],
+           ) -> NDArray[np.int32]:
+    """Return the part of a cell of each position along an axis, counted in the plan."""
+    part = np.floor(positions / positions.dtype.type(cell / PARTS)).astype(np.int32)
+    whole, rest = part // PARTS, part % PARTS
+    if places[-1] - places[0] + 1 == len(places):
+        index = (whole - np.int32(places[0])).clip(0, len(places) - 1)  # rounding at the ends
+    else:
+        index = np.searchsorted(places, whole).astype(np.int32).clip(max=len(places) - 1)
+    return index * np.int32(PARTS) + rest
+
+
+def _squares(x: NDArray[np.int64], y: NDArray[np.int64], side: int) -> NDArray[np.int64]:
+    """Return the number of the square of the lattice each cell is in, from 1: [X, Y]."""
+    row, column = (np.unique(places // side, return_inverse=True)[1] for places in (x, y))
+    return row[:, None] * (int(column.max()) + 1) + column + 1
+
+
+def _cut_along_walls(occupied: NDArray[np.bool_], wall: NDArray[np.bool_],
+                     square: NDArray[np.int64], side: int) -> NDArray[np.int64]:
+    """Return the tile of each part of a cell: [PARTS X, PARTS Y], numbers above 0."""
+    room = _split_long(_grow(_room_middles(occupied, wall), ~wall), square, side)
+    room = np.where(wall, 0, room).repeat(PARTS, 0).repeat(PARTS, 1)
+    outside = _join_small(np.where(occupied, square, 0)).repeat(PARTS, 0).repeat(PARTS, 1)
+    if not room.any():
+        return outside
+    distance, (row, column) = ndimage.distance_transform_edt(room == 0, return_indices=True)
+    return np.where(distance <= PARTS * MAX_REACH, room[row, column], outside + int(room.max()))
+
+
+def _room_middles(occupied: NDArray[np.bool_], wall: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the number of the room each cell is clearly inside of, from 1; 0 for none: [X, Y]."""
+    size = 2 * GAP_CELLS + 1
+    near = ndimage.maximum_filter(np.pad(occupied, GAP_CELLS), size, mode='constant')
+    inside = ndimage.minimum_filter(near, size, mode='constant')[
+        GAP_CELLS:-GAP_CELLS, GAP_CELLS:-GAP_CELLS] & ~wall
+    if wall.any():
+        inside &= ndimage.distance_transform_edt(~wall) >= ROOM_CLEARANCE
+    room: NDArray[np.int64] = ndimage.label(inside)[0].astype(np.int64)
+    seen = np.bincount(room[occupied], minlength=int(room.max()) + 1)
+    room[seen[room] < MIN_ROOM_CELLS] = 0
+    return room
+
+
+def _grow(room: NDArray[np.int64], free: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Let each room take the free cells around it, step by step."""
+    room, free = np.pad(room, 1), np.pad(free, 1)
+    for _ in range(GROWTH_STEPS):
+        largest = np.zeros_like(room)
+        largest[1:] = room[:-1]
+        for to, of in ((np.s_[:-1], np.s_[1:]), (np.s_[:, 1:], np.s_[:, :-1]),
+                       (np.s_[:, :-1], np.s_[:, 1:])):
+            np.maximum(largest[to], room[of], out=largest[to])
+        room = np.where((room == 0) & free, largest, room)
+    return room[1:-1, 1:-1]
+
+
+def _split_long(room: NDArray[np.int64], square: NDArray[np.int64], side: int,
+                ) -> NDArray[np.int64]:
+    """Cut rooms that are much longer than a tile by the lattice."""
+    following = int(room.max()) + 1
+    for number, window in enumerate(ndimage.find_objects(room), start=1):
+        if window and max(s.stop - s.start for s in window) > MAX_STRETCH * side:
+            whole = room[window] == number
+            part = _join_small(np.where(whole, square[window], 0))
+            room[window][whole] = following + part[whole]
+            following += int(part.max()) + 1
+    return room
+
+
+def _join_small(part: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Join parts, numbered from 1, that are small to the nearest larger one that is not far."""
+    count = np.bincount(part.reshape(-1))
+    count[0] = 0
+    least = min(MIN_PART_CELLS, int(count.max()))
+    distance, (row, column) = ndimage.distance_transform_edt(count[part] < least,
+                                                             return_indices=True)
+    joined = np.arange(len(count))
+    for small, window in enumerate(ndimage.find_objects(part), start=1):
+        if window and count[small] < least:
+            inside = np.where(part[window] == small, distance[window], np.inf)
+            if inside.min() <= GAP_CELLS:
+                nearest = np.unravel_index(inside.argmin(), inside.shape)
+                joined[small] = part[row[window][nearest], column[window][nearest]]
+    return joined[part]

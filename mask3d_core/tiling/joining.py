@@ -1,0 +1,184 @@
+"""Join the instances of tiles: what two tiles show of one object is one object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mask3d_core.geometry.components import graph_components
+from mask3d_core.instances import Instances
+from mask3d_core.tiling.tiles import TiledMap
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import csr_array
+
+MIN_SEAM_IOU = 0.5
+"""Of two masks over the points that both tiles see, from which on they may be one object."""
+MIN_SHARED = 0.5
+"""Of the points of the smaller mask that both have, from which on classes may differ."""
+MIN_CORE_SHARE = 0.5
+"""Of its points that an instance has in the core of its tile, unless another tile confirms it."""
+
+
+@dataclass(frozen=True, eq=False)
+class MapObject:
+    """
+    An object of the map.
+
+    Attributes
+    ----------
+    rows : [n] int32
+        Points of the map, ascending.
+    parts : tuple of (tile, index)
+        The instances that it consists of.
+    class_id : int
+    score : float
+
+    """
+
+    rows: NDArray[np.int32]
+    parts: tuple[tuple[int, int], ...]
+    class_id: int
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """
+    An instance of a tile.
+
+    Attributes
+    ----------
+    tile, index : int
+    rows : [n] int32
+        Points of the map, ascending.
+    core : [n] unsigned integer
+        The tile in whose core each point is.
+    shared : [m] int32
+        Those of the points that other tiles see as well, ascending.
+    class_id : int
+    score : float
+
+    """
+
+    tile: int
+    index: int
+    rows: NDArray[np.int32]
+    core: NDArray[np.unsignedinteger]
+    shared: NDArray[np.int32]
+    class_id: int
+    score: float
+
+
+def join_tiles(tiled: TiledMap, found: Mapping[int, Instances]) -> list[MapObject]:
+    """
+    Join the instances of tiles into objects of the map, best score first.
+
+    Instances of neighboring tiles are parts of one object if they agree where both tiles see:
+    each is assigned to one of the other tile at most, and a part may have neighbors in several
+    tiles, so an object may be longer than a tile. Its class has most of the evidence, points times
+    score; its score is eq. 7 over the joined mask, the mean of its parts weighted by points. In
+    the core of a tile that shows a part of it, an object has the points of that part. An instance
+    that no other tile confirms counts only if most of it is in the core of its tile.
+
+    Parameters
+    ----------
+    tiled : TiledMap
+    found : mapping of int to Instances
+        The instances of the tiles segmented so far, over the rows of each tile.
+
+    """
+    parts = [part for number in sorted(found) for part in _parts(tiled, number, found[number])]
+    component = graph_components(_same_object(tiled, parts, found), len(parts))
+    order = np.argsort(component, kind='stable')
+    groups = np.split(order, np.flatnonzero(np.diff(component[order])) + 1) if len(parts) else []
+    objects = [_join([parts[index] for index in group]) for group in groups
+               if len(group) > 1 or _mostly_in_core(parts[group[0]])]
+    return sorted(objects, key=lambda one: -one.score)
+
+
+def _parts(tiled: TiledMap, number: int, instances: Instances) -> list[_Part]:
+    rows = tiled.tiles[number].rows
+    masks = [rows[instances.points(index)] for index in range(len(instances))]
+    return [_Part(number, index, mask, tiled.core[mask], mask[tiled.margin[mask]], int(class_id),
+                  float(score))
+            for index, (mask, class_id, score) in enumerate(zip(
+                masks, instances.class_id, instances.score))]
+
+
+def _mostly_in_core(part: _Part) -> bool:
+    return bool((part.core == part.tile).mean() >= MIN_CORE_SHARE) if len(part.rows) else True
+
+
+def _join(parts: list[_Part]) -> MapObject:
+    if len(parts) == 1:
+        rows = parts[0].rows
+    else:
+        tiles = np.array([part.tile for part in parts])
+        rows = np.unique(np.concatenate([
+            part.rows[(part.core == part.tile) | ~np.isin(part.core, tiles)] for part in parts]))
+    weight = np.array([len(part.rows) for part in parts]) + 1e-6    # empty masks have a score, too
+    score = np.array([part.score for part in parts])
+    classes, of_part = np.unique([part.class_id for part in parts], return_inverse=True)
+    return MapObject(rows, tuple((part.tile, part.index) for part in parts),
+                     int(classes[np.bincount(of_part, weight * score).argmax()]),
+                     float(weight @ score / weight.sum()))
+
+
+def _same_object(tiled: TiledMap, parts: list[_Part], found: Mapping[int, Instances],
+                 ) -> NDArray[np.int64]:
+    """Return the pairs of parts, of neighboring tiles, that are of one object: [E, 2]."""
+    of_tile: dict[int, list[int]] = {}
+    for place, part in enumerate(parts):
+        of_tile.setdefault(part.tile, []).append(place)
+    edges = [np.zeros((0, 2), np.int64)]
+    for first, second, both in _seams(tiled, found):
+        if first in of_tile and second in of_tile:
+            a, b = of_tile[first], of_tile[second]
+            i, j = _matches([parts[p] for p in a], [parts[p] for p in b], both)
+            edges.append(np.stack([np.array(a)[i], np.array(b)[j]], 1))
+    return np.concatenate(edges)
+
+
+def _seams(tiled: TiledMap, found: Mapping[int, Instances],
+           ) -> list[tuple[int, int, NDArray[np.int32]]]:
+    """Return each pair of tiles that share points, and these points, ascending."""
+    seen: dict[tuple[int, int], list[NDArray[np.int32]]] = {}
+    for number in found:
+        rows = tiled.tiles[number].rows
+        rows = rows[tiled.margin[rows]]
+        core = tiled.core[rows]
+        for other in np.unique(core[core != number]).tolist():
+            if other in found:
+                pair = min(number, other), max(number, other)
+                seen.setdefault(pair, []).append(rows[core == other])
+    return [(*pair, np.sort(np.concatenate(rows))) for pair, rows in sorted(seen.items())]
+
+
+def _matches(first: list[_Part], second: list[_Part], both: NDArray[np.int32],
+             ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Assign parts of two tiles to each other by their masks over the points that both see."""
+    a, b = (_incidence(parts, both) for parts in (first, second))
+    size_a, size_b = (np.asarray(one.sum(1)).reshape(-1) for one in (a, b))
+    common = (a @ b.T).toarray()                                # [A, B]
+    iou = common / np.maximum(size_a[:, None] + size_b - common, 1)
+    class_a, class_b = (np.array([part.class_id for part in parts]) for parts in (first, second))
+    smaller = np.minimum(np.array([len(part.rows) for part in first])[:, None],
+                         np.array([len(part.rows) for part in second]))
+    same = (iou >= MIN_SEAM_IOU) & ((class_a[:, None] == class_b)
+                                    | (common >= MIN_SHARED * smaller))
+    i, j = linear_sum_assignment(np.where(same, iou, 0), maximize=True)
+    chosen = same[i, j]
+    return i[chosen], j[chosen]
+
+
+def _incidence(parts: list[_Part], rows: NDArray[np.int32]) -> csr_array:
+    """Return which of some rows, ascending, each mask has: [len(parts), len(rows)] of ones."""
+    columns = []
+    for part in parts:
+        place = np.searchsorted(rows, part.shared).clip(max=len(rows) - 1)
+        columns.append(place[rows[place] == part.shared])
+    ends = np.cumsum([0, *map(len, columns)])
+    flat = np.concatenate(columns)
+    return csr_array((np.ones(len(flat)), flat, ends), shape=(len(parts), len(rows)))

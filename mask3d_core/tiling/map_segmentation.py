@@ -1,0 +1,258 @@
+"""Segment a map tile by tile; only tiles that changed, where earlier ones are remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+import time
+from typing import Any, Protocol
+
+from mask3d_core.classes import ClassTable
+from mask3d_core.extraction.postprocess import measure_masks
+from mask3d_core.instances import concatenate, Instances
+from mask3d_core.scan import MIN_POINTS, Scan
+from mask3d_core.sparse import parallel_map
+from mask3d_core.tiling.joining import join_tiles, MapObject
+from mask3d_core.tiling.settings import TileSettings
+from mask3d_core.tiling.tile_cache import TileCache
+from mask3d_core.tiling.tiles import cut_map, Tile
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+PartKey = tuple[int, int]
+"""Serial number of a tile's segmentation, and index of an instance in it."""
+
+
+class Workers(Protocol):
+    """Processes that share the tiles of a map."""
+
+    rank: int
+    size: int
+
+    def gather(self, item: Any) -> list[Any]:
+        """Return the items of all processes, by rank."""
+
+
+@dataclass(frozen=True, eq=False)
+class Workload:
+    """
+    Which tiles are segmented, in which order, and by whom.
+
+    Attributes
+    ----------
+    near : [2] or [3] float, or None
+        Position of the robot: tiles that changed at the same time are segmented by their distance.
+    wanted : function or None
+        Of the points [n, 3] of a tile: whether it is to be segmented; the others are left out.
+    max_points : int
+        Most points in the tiles that are segmented; the others are left out. 0: no limit.
+    workers : Workers or None
+        Processes that run the same code, each of which segments a share of the tiles.
+
+    """
+
+    near: ArrayLike | None = None
+    wanted: Callable[[NDArray[np.floating]], bool] | None = None
+    max_points: int = 0
+    workers: Workers | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class MapAnswer:
+    """
+    The instances of a map, and what they were made of.
+
+    Attributes
+    ----------
+    instances : Instances
+    parts : list of tuple of PartKey
+        What each instance consists of: equal in two answers for the very same object.
+    serials : [T] int64
+        Serial number of the segmentation of each tile; 0 for a tile without an answer.
+    core : [N] unsigned integer
+        The tile in whose core each point of the scan is.
+
+    """
+
+    instances: Instances
+    parts: list[tuple[PartKey, ...]]
+    serials: NDArray[np.int64]
+    core: NDArray[np.unsignedinteger]
+
+    def same_as(self, earlier: MapAnswer) -> NDArray[np.int64]:
+        """Return the row of each instance in an earlier answer, -1 for another object: [I]."""
+        row = {parts: index for index, parts in enumerate(earlier.parts)}
+        return np.array([row.get(parts, -1) for parts in self.parts], np.int64)
+
+    def changed_since(self, earlier: MapAnswer) -> NDArray[np.int64]:
+        """Return the points in the cores of tiles that were segmented since an earlier answer."""
+        changed = ~np.isin(self.serials, earlier.serials)
+        return np.flatnonzero(changed[self.core]) if changed.any() else np.zeros(0, np.int64)
+
+
+class MapSegmentation:
+    """
+    A map whose tiles are segmented one after another.
+
+    Parameters
+    ----------
+    scan : Scan
+    tiles : TileSettings
+    segment : function of Scan to Instances
+        Segments a tile at once.
+    classes : ClassTable
+    cache : TileCache
+        Tiles of earlier maps; those of this one are added.
+    workload : Workload, optional
+
+    Attributes
+    ----------
+    pending : list of Tile
+        Still to be segmented, in this order.
+    left_out : list of Tile
+        Tiles without an answer that are not to be segmented.
+
+    """
+
+    def __init__(self, scan: Scan, tiles: TileSettings, segment: Callable[[Scan], Instances],
+                 classes: ClassTable, cache: TileCache, workload: Workload | None = None) -> None:
+        start = time.perf_counter()
+        self._scan, self._segment, self._classes = scan, segment, classes
+        self._cache, self._workload = cache, workload or Workload()
+        self._tiled = cut_map(scan, tiles)
+        self._found: dict[int, Instances] = {}
+        self._serials = np.zeros(len(self._tiled.tiles), np.int64)
+        self._voxel_sizes: list[float] = []
+        cache.forget_far(self._tiled, tiles)
+        missing = self._look_up()
+        self.pending, self.left_out = self._shares(self._in_order_of_use(missing))
+        self._seconds = {'tiles': time.perf_counter() - start}
+
+    @property
+    def num_tiles(self) -> int:
+        """Number of tiles of the map."""
+        return len(self._tiled.tiles)
+
+    def run(self) -> Iterator[Tile]:
+        """Segment the pending tiles; yield each after it was segmented."""
+        workers = self._workload.workers
+        rank, size = (workers.rank, workers.size) if workers else (0, 1)
+        mine = self.pending[rank::size]
+        segmented = {}
+        for tile in mine:
+            segmented[tile.number] = self._segment_tile(tile)
+            if size == 1:
+                self._keep(tile, segmented[tile.number])
+                self.pending.remove(tile)
+            yield tile
+        if workers is not None and size > 1:
+            everything = {number: instances for part in workers.gather(segmented)
+                          for number, instances in part.items()}
+            for tile in self.pending:
+                self._keep(tile, everything[tile.number])
+            self.pending.clear()
+
+    def answer(self) -> MapAnswer:
+        """Join the instances of the tiles that are known by now."""
+        start = time.perf_counter()
+        objects = ([] if self.num_tiles == 1 else join_tiles(self._tiled, self._found))
+        parts = [tuple((int(self._serials[tile]), index) for tile, index in one.parts)
+                 for one in objects]
+        if self.num_tiles == 1 and self._found:
+            instances = self._found[0]
+            parts = [((int(self._serials[0]), index),) for index in range(len(instances))]
+        else:
+            instances = self._measured(objects)
+        seconds = dict(self._seconds)
+        if self.num_tiles > 1:
+            seconds['joining'] = time.perf_counter() - start
+        largest = max((one.voxel_size for one in self._found.values()), default=np.nan)
+        instances = replace(
+            instances, rows=tuple(map(self._over_input, instances.rows)),
+            num_points=self._scan.input_size, seconds=seconds, voxel_size=largest)
+        return MapAnswer(instances, parts, self._serials.copy(), self._tiled.core)
+
+    def _look_up(self) -> list[Tile]:
+        """Take the instances of tiles that are remembered; return the other tiles."""
+        tiles = self._tiled.tiles
+        parallel_map(lambda number: tiles[number].digest, len(tiles))
+        missing = []
+        for tile in tiles:
+            known = self._cache.find(self._tiled, tile, self._classes)
+            if known is None:
+                missing.append(tile)
+            else:
+                self._found[tile.number] = known.instances
+                self._serials[tile.number] = known.serial
+        return missing
+
+    def _in_order_of_use(self, tiles: Sequence[Tile]) -> list[Tile]:
+        """Return tiles, the newest changes first, then the nearest."""
+        near = self._workload.near
+
+        def distance(tile: Tile) -> float:
+            if near is None:
+                return 0.0
+            rows, columns = tile.window
+            plan = self._tiled.plan
+            center = plan.cell * np.array([plan.x[rows].mean(), plan.y[columns].mean()])
+            return float(np.linalg.norm(center - np.asarray(near, np.float64)[:2]))
+
+        ordered = sorted(tiles, key=lambda tile: (self._cache.was_shown(tile), distance(tile)))
+        self._cache.note_shown(self._tiled.tiles)
+        return ordered
+
+    def _shares(self, tiles: Sequence[Tile]) -> tuple[list[Tile], list[Tile]]:
+        """Return the tiles to be segmented and those that the workload leaves out."""
+        wanted, limit = self._workload.wanted, self._workload.max_points
+        pending: list[Tile] = []
+        left_out: list[Tile] = []
+        points = 0
+        for tile in tiles:
+            if ((wanted is None or wanted(self._scan.xyz[tile.rows]))
+                    and (not limit or points + len(tile) <= limit)):
+                points += len(tile)
+                pending.append(tile)
+            else:
+                left_out.append(tile)
+        return pending, left_out
+
+    def _count(self, seconds: Mapping[str, float]) -> None:
+        for stage, spent in seconds.items():
+            self._seconds[stage] = self._seconds.get(stage, 0.0) + spent
+
+    def _segment_tile(self, tile: Tile) -> Instances:
+        scan = tile.cut()
+        if len(scan) < MIN_POINTS:
+            return measure_masks([], scan, self._classes)
+        instances = self._segment(scan)
+        self._count(instances.seconds)
+        return replace(instances, seconds={})
+
+    def _keep(self, tile: Tile, instances: Instances) -> None:
+        known = self._cache.store(self._tiled, tile, instances)
+        self._found[tile.number] = instances
+        self._serials[tile.number] = known.serial
+
+    def _measured(self, objects: Sequence[MapObject]) -> Instances:
+        """Measure objects; those of one part were measured in their tile."""
+        joined = [one for one in objects if len(one.parts) > 1]
+        points = np.unique(np.concatenate([*(one.rows for one in joined), np.zeros(0, np.int32)]))
+        measured = [measure_masks([np.searchsorted(points, one.rows) for one in joined],
+                                  self._scan.take(points), self._classes)]
+        place = {one.parts: index for index, one in enumerate(joined)}
+        for number, instances in self._found.items():
+            place |= {((number, index),): index + sum(map(len, measured))
+                      for index in range(len(instances))}
+            measured.append(instances)
+        instances = concatenate(measured).take([place[one.parts] for one in objects])
+        return replace(
+            instances, rows=tuple(one.rows for one in objects),
+            class_id=np.array([one.class_id for one in objects], np.int32),
+            score=np.array([one.score for one in objects], np.float32))
+
+    def _over_input(self, rows: NDArray[np.integer]) -> NDArray[np.int32]:
+        """Return the rows of the input cloud, given points of the scan."""
+        if len(self._scan) == self._scan.input_size:
+            return rows.astype(np.int32, copy=False)
+        return self._scan.kept[rows].astype(np.int32)

@@ -1,0 +1,150 @@
+"""The tiles of a map: the points of a core, and of a margin around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+import zlib
+
+from mask3d_core.extraction.point_masks import Groups
+from mask3d_core.scan import Scan
+from mask3d_core.tiling.floor_plan import draw_floor_plan, FloorPlan, PARTS
+from mask3d_core.tiling.settings import MAX_STRETCH, TileSettings
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Digest = tuple[int, ...]
+"""Number of points, and checksums of them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """
+    A part of a map that is segmented at once.
+
+    Attributes
+    ----------
+    number : int
+        Of the tile in its map.
+    rows : [n] int32
+        Points of the map in the core and in the margin, ascending.
+    window : pair of slices
+        Cells of the floor plan around the core.
+    scan : Scan
+        The map.
+
+    """
+
+    number: int
+    rows: NDArray[np.int32]
+    window: tuple[slice, slice]
+    scan: Scan
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def cut(self) -> Scan:
+        """Return the points of this tile as a scan, whose input are the rows of the tile."""
+        return self.scan.take(self.rows)
+
+    @cached_property
+    def digest(self) -> Digest:
+        """What only the same points in the same order have."""
+        columns: tuple[NDArray[Any] | None, ...] = (
+            self.scan.xyz, self.scan.color, self.scan.segment)
+        return len(self), *(0 if column is None
+                            else zlib.crc32(column.take(self.rows, axis=0).data)
+                            for column in columns)
+
+
+@dataclass(frozen=True, eq=False)
+class TiledMap:
+    """
+    A map and its tiles.
+
+    Attributes
+    ----------
+    scan : Scan
+    plan : FloorPlan
+    core : [N] unsigned integer
+        The tile in whose core each point is.
+    margin : [N] bool
+        Points that other tiles see as well.
+    tiles : list of Tile
+
+    """
+
+    scan: Scan
+    plan: FloorPlan
+    core: NDArray[np.unsignedinteger]
+    margin: NDArray[np.bool_]
+    tiles: list[Tile]
+
+
+def cut_map(scan: Scan, settings: TileSettings) -> TiledMap:
+    """
+    Cut a map into tiles.
+
+    The margin of a tile is what can be reached from its core over free cells, so it reaches
+    through doorways, but neither into nor behind walls: half an object confuses the network.
+
+    Parameters
+    ----------
+    scan : Scan
+    settings : TileSettings
+
+    """
+    plan = draw_floor_plan(scan.xyz, settings)
+    windows = ndimage.find_objects(plan.tile + 1)
+    core = plan.tile.astype(np.min_scalar_type(len(windows))).reshape(-1).take(plan.part)
+    if fits_one_tile(scan, settings) or len(windows) == 1:
+        return _one_tile(scan, plan)
+    order = np.argsort(core, kind='stable').astype(np.int32)    # a radix sort, as it is short
+    own = np.split(order, np.cumsum(np.bincount(core, minlength=len(windows)))[:-1])
+    cells = list(_margin_cells(plan, windows, round(settings.margin / plan.cell * PARTS)))
+    near = np.zeros(plan.tile.size, np.bool_)
+    near[np.concatenate(cells)] = True
+    margin = near.take(plan.part)
+    shared = np.flatnonzero(margin).astype(np.int32)
+    by_cell = Groups(plan.part[shared].astype(np.int64), plan.tile.size)
+    tiles = []
+    for number, window in enumerate(windows):
+        beyond = shared[by_cell.members(cells[number])]
+        rows = np.sort(np.concatenate([own[number], beyond])) if len(beyond) else own[number]
+        coarse = tuple(slice(s.start // PARTS, -(-s.stop // PARTS)) for s in window)
+        tiles.append(Tile(number, rows, (coarse[0], coarse[1]), scan))
+    return TiledMap(scan, plan, core, margin, tiles)
+
+
+def fits_one_tile(scan: Scan, settings: TileSettings) -> bool:
+    """Return whether a scan is not larger than what a tile may be."""
+    extent = max(float(scan.xyz[:, axis].max() - scan.xyz[:, axis].min()) for axis in (0, 1))
+    return not settings.size or extent <= MAX_STRETCH * settings.size
+
+
+def _one_tile(scan: Scan, plan: FloorPlan) -> TiledMap:
+    plan = replace(plan, tile=np.minimum(plan.tile, 0))
+    tile = Tile(0, np.arange(len(scan), dtype=np.int32),
+                (slice(0, len(plan.x)), slice(0, len(plan.y))), scan)
+    return TiledMap(scan, plan, np.zeros(len(scan), np.uint8), np.zeros(len(scan), np.bool_),
+                    [tile])
+
+
+def _margin_cells(plan: FloorPlan, windows: list[tuple[slice, slice]], steps: int,
+                  ) -> Iterator[NDArray[np.int64]]:
+    """Yield the cells in the margin of each tile: places in the flattened `plan.tile`."""
+    free = ~plan.wall.repeat(PARTS, 0).repeat(PARTS, 1)
+    width = plan.tile.shape[1]
+    for tile, window in enumerate(windows):
+        if not steps:
+            yield np.zeros(0, np.int64)
+            continue
+        padded = tuple(slice(max(s.start - steps, 0), s.stop + steps) for s in window)
+        core = plan.tile[padded] == tile
+        open_cells = free[padded]
+        reached = ndimage.binary_dilation(core & open_cells, iterations=steps, mask=open_cells)
+        row, column = np.nonzero(reached & ~core & (plan.tile[padded] >= 0))
+        yield (row + padded[0].start) * width + column + padded[1].start
