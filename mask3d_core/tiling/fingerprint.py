@@ -6,46 +6,48 @@ from dataclasses import dataclass
 from itertools import product
 
 from mask3d_core.tiling.floor_plan import FloorPlan, LEVELS, PARTS
-from mask3d_core.tiling.tiles import Tile, TiledMap
 import numpy as np
 from numpy.typing import NDArray
 
 SQUARE_CELLS = 64
 """Cells along a square, by which fingerprints of a place are looked up."""
-MIN_CHANGED_CELLS = 4
+MIN_CHANGED_CELLS = 2
 """Cells that look different in a tile that has changed; fewer may be noise of the sensor."""
 COLOR_CHANGE = 0.15
 """Difference of the mean colour of a cell, of 0..1, that is a change."""
 MIN_COLOR_POINTS = 8
 """Points of a cell whose mean colour is compared."""
-MIN_RECOLORED_CELLS = 20
+MIN_RECOLORED_CELLS = 30
 """Cells of another colour in a tile that has changed."""
 
 @dataclass(frozen=True, eq=False)
 class Fingerprint:
     """
-    What stands in the core of a tile, in cells of the floor plan.
+    What stands in a tile, in cells of the floor plan.
 
     Attributes
     ----------
     x, y : [X], [Y] int64
         Places of the cells on the lattice of the frame.
+    core : [X, Y] bool
+        Cells of the core.
     levels : [X, Y] uint64
-        Occupied levels of height; 0 outside the core.
+        Occupied levels of height, also of the cells around the core.
     color : [X, Y, 3] float32 or None
-        Mean colour; NaN where few points are.
+        Mean colour of the points of the tile; NaN where few are.
 
     """
 
     x: NDArray[np.int64]
     y: NDArray[np.int64]
+    core: NDArray[np.bool_]
     levels: NDArray[np.uint64]
     color: NDArray[np.float32] | None
 
     @property
     def area(self) -> int:
-        """Number of cells with points."""
-        return int(np.count_nonzero(self.levels))
+        """Number of cells of the core."""
+        return int(np.count_nonzero(self.core))
 
     @property
     def squares(self) -> set[tuple[int, int]]:
@@ -54,11 +56,11 @@ class Fingerprint:
         return set(product(x, y))
 
     def common_area(self, other: Fingerprint) -> int:
-        """Return the number of cells where both have points."""
+        """Return the number of cells that both cores have."""
         _, x, other_x = np.intersect1d(self.x, other.x, True, return_indices=True)
         _, y, other_y = np.intersect1d(self.y, other.y, True, return_indices=True)
-        return int(np.count_nonzero((self.levels[np.ix_(x, y)] != 0)
-                                    & (other.levels[np.ix_(other_x, other_y)] != 0)))
+        return int(np.count_nonzero(self.core[np.ix_(x, y)]
+                                    & other.core[np.ix_(other_x, other_y)]))
 
     def differs(self, other: Fingerprint) -> bool:
         """
@@ -70,43 +72,57 @@ class Fingerprint:
         """
         x, y = np.union1d(self.x, other.x), np.union1d(self.y, other.y)
         mine, theirs = (_placed(one.levels, one, x, y) for one in (self, other))
-        changed = (mine & ~_surroundings(theirs)) | (theirs & ~_surroundings(mine))
+        core, their_core = (_placed(one.core, one, x, y) for one in (self, other))
+        changed = ((mine & ~_surroundings(theirs) != 0) & core
+                   | (theirs & ~_surroundings(mine) != 0) & their_core)
         if np.count_nonzero(changed) >= MIN_CHANGED_CELLS:
             return True
         if self.color is None or other.color is None:
             return self.color is not other.color
         difference = np.abs(_placed(self.color, self, x, y) - _placed(other.color, other, x, y))
-        both = (mine != 0) & (theirs != 0)
         with np.errstate(invalid='ignore'):
-            recolored = both & (difference.max(-1) > COLOR_CHANGE)
+            recolored = core & their_core & (difference.max(-1) > COLOR_CHANGE)
         return int(np.count_nonzero(recolored)) >= MIN_RECOLORED_CELLS
 
 
-def fingerprint(tiled: TiledMap, tile: Tile) -> Fingerprint:
-    """Return the fingerprint of a tile."""
-    plan = tiled.plan
-    rows, columns = tile.window
-    parts = plan.tile[PARTS * rows.start:PARTS * rows.stop,
-                      PARTS * columns.start:PARTS * columns.stop] == tile.number
+def fingerprint(plan: FloorPlan, number: int, window: tuple[slice, slice],
+                rows: NDArray[np.int32], color: NDArray[np.float32] | None) -> Fingerprint:
+    """
+    Return the fingerprint of a tile.
+
+    Parameters
+    ----------
+    plan : FloorPlan
+    number : int
+        Of the tile.
+    window : pair of slices
+        Cells of the plan around its core, and those next to them.
+    rows : [n] int32
+        Its points.
+    color : [N, 3] float32 or None
+        Of all points of the map.
+
+    """
+    x, y = window
+    parts = plan.tile[PARTS * x.start:PARTS * x.stop, PARTS * y.start:PARTS * y.stop] == number
     core = parts.reshape(len(parts) // PARTS, PARTS, -1, PARTS).any((1, 3))
-    levels = np.where(core, plan.levels[rows, columns], np.uint64(0))
-    color = None if tile.scan.color is None else _mean_color(plan, tile)
-    return Fingerprint(plan.x[rows], plan.y[columns], levels, color)
+    mean = None if color is None else _mean_color(plan, window, rows, color)
+    return Fingerprint(plan.x[x], plan.y[y], core, plan.levels[x, y], mean)
 
 
-def _mean_color(plan: FloorPlan, tile: Tile) -> NDArray[np.float32]:
-    """Return the mean colour of the points of a tile in each cell of its window."""
-    rows, columns = tile.window
-    row, column = np.divmod(plan.part[tile.rows], plan.tile.shape[1])
-    row, column = row // PARTS - rows.start, column // PARTS - columns.start
-    shape = rows.stop - rows.start, columns.stop - columns.start
+def _mean_color(plan: FloorPlan, window: tuple[slice, slice], rows: NDArray[np.int32],
+                color: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean colour of points in each cell of a window."""
+    x, y = window
+    row, column = np.divmod(plan.part[rows], np.int32(plan.tile.shape[1]))
+    row, column = row // PARTS - np.int32(x.start), column // PARTS - np.int32(y.start)
+    shape = x.stop - x.start, y.stop - y.start
     inside = (row >= 0) & (row < shape[0]) & (column >= 0) & (column < shape[1])
-    cell = row[inside] * shape[1] + column[inside]
+    cell = (row * np.int32(shape[1]) + column)[inside]
     count = np.bincount(cell, minlength=shape[0] * shape[1])
-    assert tile.scan.color is not None
-    color = tile.scan.color[tile.rows[inside]]
-    total = np.stack([np.bincount(cell, channel, minlength=len(count))
-                      for channel in color.T], 1)
+    shown = color[rows[inside]]
+    total = np.stack([np.bincount(cell, shown[:, channel], minlength=len(count))
+                      for channel in range(3)], 1)
     mean = total / np.where(count < MIN_COLOR_POINTS, np.nan, count)[:, None]
     return mean.astype(np.float32).reshape(*shape, 3)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mask3d_core.sparse import parallel_map
 from mask3d_core.tiling.settings import MAX_STRETCH, TileSettings
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ MAX_CELLS = 1 << 21
 """Of a floor plan. Of a larger one empty strips are left out; if that does not do, cells grow."""
 STRIP_CELLS = 20
 """Width that is left of an empty strip."""
-CHUNK_POINTS = 1 << 19
+CHUNK_POINTS = 1 << 18
 """Points processed at once; bounds the memory."""
 
 LEVELS, LEVELS_PER_CELL = 64, 2
@@ -89,23 +90,23 @@ def draw_floor_plan(xyz: NDArray[np.floating], settings: TileSettings) -> FloorP
 
     """
     cell, x, y = _lattice(xyz, CELL if settings.along_walls else settings.size / CELLS_PER_TILE)
-    part, filled = _fill(xyz, cell, x, y)
+    part, levels = _fill(xyz, cell, x, y)
     occupied = np.zeros((PARTS * len(x), PARTS * len(y)), np.bool_)
     occupied.reshape(-1)[part] = True
     side = max(1, round(settings.size / cell))
     square = _squares(x, y, side)
-    shown = np.asarray(filled.any(axis=2))
+    shown = levels != 0
     if settings.along_walls and cell == CELL:
-        pairs = (filled[..., 0::2] | filled[..., 1::2]).sum(-1)
-        wall: NDArray[np.bool_] = pairs >= MIN_WALL_LEVELS
+        wall = _occupied_pairs(levels) >= MIN_WALL_LEVELS
         tile = _cut_along_walls(shown, wall, square, side)
     else:
         wall = np.zeros(square.shape, np.bool_)
         tile = _join_small(np.where(shown, square, 0)).repeat(PARTS, 0).repeat(PARTS, 1)
-    levels = np.packbits(filled, axis=-1, bitorder='little').view('<u8')[..., 0]
-    number = np.unique(np.where(occupied, tile, 0), return_inverse=True)[1].reshape(tile.shape)
-    return FloorPlan(cell, x, y, levels, wall,
-                     (number - (not occupied.all())).astype(np.int32), part)
+    used = np.zeros(int(tile.max()) + 1, np.bool_)
+    used[tile[occupied]] = True
+    number = np.cumsum(used, dtype=np.int32) - np.int32(1)
+    return FloorPlan(cell, x, y, levels, wall, np.where(occupied, number[tile], np.int32(-1)),
+                     part)
 
 
 def _lattice(xyz: NDArray[np.floating], cell: float,
@@ -131,18 +132,30 @@ def _without_strips(positions: NDArray[np.floating], cell: float) -> NDArray[np.
 
 
 def _fill(xyz: NDArray[np.floating], cell: float, x: NDArray[np.int64], y: NDArray[np.int64],
-          ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Return the part of a cell of each point [N], and the occupied levels [X, Y, LEVELS]."""
+          ) -> tuple[NDArray[np.int32], NDArray[np.uint64]]:
+    """Return the part of a cell of each point [N], and the occupied levels of cells [X, Y]."""
     part = np.empty(len(xyz), np.int32)
-    filled = np.zeros((len(x), len(y), LEVELS), np.bool_)
-    for start in range(0, len(xyz), CHUNK_POINTS):
-        chunk = xyz[start:start + CHUNK_POINTS]
+    filled = np.zeros(len(x) * len(y) * LEVELS, np.bool_)
+
+    def fill(number: int) -> None:
+        rows = slice(number * CHUNK_POINTS, (number + 1) * CHUNK_POINTS)
+        chunk = xyz[rows]
         row, column = (_place(chunk[:, axis], cell, places) for axis, places in ((0, x), (1, y)))
-        part[start:start + len(chunk)] = row * (PARTS * len(y)) + column
+        part[rows] = row * np.int32(PARTS * len(y)) + column
         height = np.floor(chunk[:, 2] / chunk.dtype.type(cell / LEVELS_PER_CELL))
-        level = height.astype(np.int32) & (LEVELS - 1)
-        filled.reshape(-1)[(row // PARTS * len(y) + column // PARTS) * LEVELS + level] = True
-    return part, filled
+        place = (row // PARTS * np.int32(len(y)) + column // PARTS) * np.int32(LEVELS)
+        filled[place + (height.astype(np.int32) & (LEVELS - 1))] = True
+
+    parallel_map(fill, -(-len(xyz) // CHUNK_POINTS))
+    bits = np.packbits(filled.reshape(-1, LEVELS), axis=1, bitorder='little')
+    return part, bits.view('<u8').reshape(len(x), len(y))
+
+
+def _occupied_pairs(levels: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """Return the number of pairs of levels that are occupied in each cell."""
+    pairs = (levels | levels >> np.uint64(1)) & np.uint64(0x5555_5555_5555_5555)
+    count = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(1, np.uint8)
+    return count[pairs.view(np.uint8)].reshape(*pairs.shape, -1).sum(-1, np.uint8)
 
 
 def _place(positions: NDArray[np.floating], cell: float, places: NDArray[np.int64],
@@ -157,25 +170,29 @@ def _place(positions: NDArray[np.floating], cell: float, places: NDArray[np.int6
     return index * np.int32(PARTS) + rest
 
 
-def _squares(x: NDArray[np.int64], y: NDArray[np.int64], side: int) -> NDArray[np.int64]:
+def _squares(x: NDArray[np.int64], y: NDArray[np.int64], side: int) -> NDArray[np.int32]:
     """Return the number of the square of the lattice each cell is in, from 1: [X, Y]."""
     row, column = (np.unique(places // side, return_inverse=True)[1] for places in (x, y))
-    return row[:, None] * (int(column.max()) + 1) + column + 1
+    number = row[:, None] * (int(column.max()) + 1) + column + 1
+    return number.astype(np.int32)
 
 
 def _cut_along_walls(occupied: NDArray[np.bool_], wall: NDArray[np.bool_],
-                     square: NDArray[np.int64], side: int) -> NDArray[np.int64]:
+                     square: NDArray[np.int32], side: int) -> NDArray[np.int32]:
     """Return the tile of each part of a cell: [PARTS X, PARTS Y], numbers above 0."""
     room = _split_long(_grow(_room_middles(occupied, wall), ~wall), square, side)
     room = np.where(wall, 0, room).repeat(PARTS, 0).repeat(PARTS, 1)
     outside = _join_small(np.where(occupied, square, 0)).repeat(PARTS, 0).repeat(PARTS, 1)
     if not room.any():
         return outside
-    distance, (row, column) = ndimage.distance_transform_edt(room == 0, return_indices=True)
-    return np.where(distance <= PARTS * MAX_REACH, room[row, column], outside + int(room.max()))
+    # the distance along axes, which takes a third of the time of the Euclidean one
+    distance, (row, column) = ndimage.distance_transform_cdt(room == 0, 'taxicab',
+                                                             return_indices=True)
+    return np.where(distance <= PARTS * MAX_REACH, room[row, column],
+                    outside + np.int32(room.max()))
 
 
-def _room_middles(occupied: NDArray[np.bool_], wall: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _room_middles(occupied: NDArray[np.bool_], wall: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Return the number of the room each cell is clearly inside of, from 1; 0 for none: [X, Y]."""
     size = 2 * GAP_CELLS + 1
     near = ndimage.maximum_filter(np.pad(occupied, GAP_CELLS), size, mode='constant')
@@ -183,13 +200,13 @@ def _room_middles(occupied: NDArray[np.bool_], wall: NDArray[np.bool_]) -> NDArr
         GAP_CELLS:-GAP_CELLS, GAP_CELLS:-GAP_CELLS] & ~wall
     if wall.any():
         inside &= ndimage.distance_transform_edt(~wall) >= ROOM_CLEARANCE
-    room: NDArray[np.int64] = ndimage.label(inside)[0].astype(np.int64)
+    room: NDArray[np.int32] = ndimage.label(inside)[0]
     seen = np.bincount(room[occupied], minlength=int(room.max()) + 1)
     room[seen[room] < MIN_ROOM_CELLS] = 0
     return room
 
 
-def _grow(room: NDArray[np.int64], free: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _grow(room: NDArray[np.int32], free: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Let each room take the free cells around it, step by step."""
     room, free = np.pad(room, 1), np.pad(free, 1)
     for _ in range(GROWTH_STEPS):
@@ -202,8 +219,8 @@ def _grow(room: NDArray[np.int64], free: NDArray[np.bool_]) -> NDArray[np.int64]
     return room[1:-1, 1:-1]
 
 
-def _split_long(room: NDArray[np.int64], square: NDArray[np.int64], side: int,
-                ) -> NDArray[np.int64]:
+def _split_long(room: NDArray[np.int32], square: NDArray[np.int32], side: int,
+                ) -> NDArray[np.int32]:
     """Cut rooms that are much longer than a tile by the lattice."""
     following = int(room.max()) + 1
     for number, window in enumerate(ndimage.find_objects(room), start=1):
@@ -215,14 +232,14 @@ def _split_long(room: NDArray[np.int64], square: NDArray[np.int64], side: int,
     return room
 
 
-def _join_small(part: NDArray[np.int64]) -> NDArray[np.int64]:
+def _join_small(part: NDArray[np.int32]) -> NDArray[np.int32]:
     """Join parts, numbered from 1, that are small to the nearest larger one that is not far."""
     count = np.bincount(part.reshape(-1))
     count[0] = 0
     least = min(MIN_PART_CELLS, int(count.max()))
     distance, (row, column) = ndimage.distance_transform_edt(count[part] < least,
                                                              return_indices=True)
-    joined = np.arange(len(count))
+    joined = np.arange(len(count), dtype=np.int32)
     for small, window in enumerate(ndimage.find_objects(part), start=1):
         if window and count[small] < least:
             inside = np.where(part[window] == small, distance[window], np.inf)

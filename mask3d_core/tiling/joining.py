@@ -112,17 +112,16 @@ def _mostly_in_core(part: _Part) -> bool:
 
 
 def _join(parts: list[_Part]) -> MapObject:
+    keys = tuple((part.tile, part.index) for part in parts)
     if len(parts) == 1:
-        rows = parts[0].rows
-    else:
-        tiles = np.array([part.tile for part in parts])
-        rows = np.unique(np.concatenate([
-            part.rows[(part.core == part.tile) | ~np.isin(part.core, tiles)] for part in parts]))
-    weight = np.array([len(part.rows) for part in parts]) + 1e-6    # empty masks have a score, too
+        return MapObject(parts[0].rows, keys, parts[0].class_id, parts[0].score)
+    tiles = np.array([part.tile for part in parts])
+    rows = np.unique(np.concatenate([
+        part.rows[(part.core == part.tile) | ~np.isin(part.core, tiles)] for part in parts]))
+    weight = np.array([len(part.rows) for part in parts])
     score = np.array([part.score for part in parts])
     classes, of_part = np.unique([part.class_id for part in parts], return_inverse=True)
-    return MapObject(rows, tuple((part.tile, part.index) for part in parts),
-                     int(classes[np.bincount(of_part, weight * score).argmax()]),
+    return MapObject(rows, keys, int(classes[np.bincount(of_part, weight * score).argmax()]),
                      float(weight @ score / weight.sum()))
 
 
@@ -131,7 +130,8 @@ def _same_object(tiled: TiledMap, parts: list[_Part], found: Mapping[int, Instan
     """Return the pairs of parts, of neighboring tiles, that are of one object: [E, 2]."""
     of_tile: dict[int, list[int]] = {}
     for place, part in enumerate(parts):
-        of_tile.setdefault(part.tile, []).append(place)
+        if len(part.shared):
+            of_tile.setdefault(part.tile, []).append(place)
     edges = [np.zeros((0, 2), np.int64)]
     for first, second, both in _seams(tiled, found):
         if first in of_tile and second in of_tile:
@@ -175,10 +175,9 @@ def _matches(first: list[_Part], second: list[_Part], both: NDArray[np.int32],
 
 def _incidence(parts: list[_Part], rows: NDArray[np.int32]) -> csr_array:
     """Return which of some rows, ascending, each mask has: [len(parts), len(rows)] of ones."""
-    columns = []
-    for part in parts:
-        place = np.searchsorted(rows, part.shared).clip(max=len(rows) - 1)
-        columns.append(place[rows[place] == part.shared])
-    ends = np.cumsum([0, *map(len, columns)])
-    flat = np.concatenate(columns)
-    return csr_array((np.ones(len(flat)), flat, ends), shape=(len(parts), len(rows)))
+    shared = np.concatenate([part.shared for part in parts])
+    row = np.repeat(np.arange(len(parts)), [len(part.shared) for part in parts])
+    place = np.searchsorted(rows, shared).clip(max=len(rows) - 1)
+    known = rows[place] == shared
+    return csr_array((np.ones(int(known.sum())), (row[known], place[known])),
+                     shape=(len(parts), len(rows)))

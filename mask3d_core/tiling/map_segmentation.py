@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 import time
 from typing import Any, Protocol
+import zlib
 
 from mask3d_core.classes import ClassTable
 from mask3d_core.extraction.postprocess import measure_masks
@@ -155,22 +156,38 @@ class MapSegmentation:
     def answer(self) -> MapAnswer:
         """Join the instances of the tiles that are known by now."""
         start = time.perf_counter()
-        objects = ([] if self.num_tiles == 1 else join_tiles(self._tiled, self._found))
-        parts = [tuple((int(self._serials[tile]), index) for tile, index in one.parts)
-                 for one in objects]
-        if self.num_tiles == 1 and self._found:
-            instances = self._found[0]
-            parts = [((int(self._serials[0]), index),) for index in range(len(instances))]
-        else:
-            instances = self._measured(objects)
+        state = self._state()
+        known: MapAnswer | None = self._cache.answer_of(state)
+        if known is None:
+            known = MapAnswer(*self._joined(), self._serials.copy(), self._tiled.core)
+            self._cache.keep_answer(state, known)
         seconds = dict(self._seconds)
         if self.num_tiles > 1:
             seconds['joining'] = time.perf_counter() - start
+        return replace(known, instances=replace(known.instances, seconds=seconds))
+
+    def _state(self) -> Hashable:
+        """Return what decides the answer: the points, their tiles, and which are segmented."""
+        kept = (0 if len(self._scan) == self._scan.input_size
+                else zlib.crc32(np.ascontiguousarray(self._scan.kept).data))
+        tiles = tuple(tile.digest for tile in self._tiled.tiles)
+        return (self._scan.input_size, kept, zlib.crc32(self._tiled.core.data), tiles,
+                tuple(self._serials.tolist()))
+
+    def _joined(self) -> tuple[Instances, list[tuple[PartKey, ...]]]:
+        """Return the instances of the map over the input cloud, and what they consist of."""
+        if self.num_tiles == 1 and self._found:
+            instances = self._found[0]
+            parts: list[tuple[PartKey, ...]] = [
+                ((int(self._serials[0]), index),) for index in range(len(instances))]
+        else:
+            objects = join_tiles(self._tiled, self._found)
+            parts = [tuple((int(self._serials[tile]), index) for tile, index in one.parts)
+                     for one in objects]
+            instances = self._measured(objects)
         largest = max((one.voxel_size for one in self._found.values()), default=np.nan)
-        instances = replace(
-            instances, rows=tuple(map(self._over_input, instances.rows)),
-            num_points=self._scan.input_size, seconds=seconds, voxel_size=largest)
-        return MapAnswer(instances, parts, self._serials.copy(), self._tiled.core)
+        return replace(instances, rows=tuple(map(self._over_input, instances.rows)),
+                       num_points=self._scan.input_size, voxel_size=largest), parts
 
     def _look_up(self) -> list[Tile]:
         """Take the instances of tiles that are remembered; return the other tiles."""
@@ -178,7 +195,7 @@ class MapSegmentation:
         parallel_map(lambda number: tiles[number].digest, len(tiles))
         missing = []
         for tile in tiles:
-            known = self._cache.find(self._tiled, tile, self._classes)
+            known = self._cache.find(tile)
             if known is None:
                 missing.append(tile)
             else:
@@ -230,7 +247,7 @@ class MapSegmentation:
         return replace(instances, seconds={})
 
     def _keep(self, tile: Tile, instances: Instances) -> None:
-        known = self._cache.store(self._tiled, tile, instances)
+        known = self._cache.store(tile, instances)
         self._found[tile.number] = instances
         self._serials[tile.number] = known.serial
 

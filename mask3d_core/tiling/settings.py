@@ -35,7 +35,7 @@ class TileSettings:
     """
 
     size: float = 8.0
-    margin: float = 0.3
+    margin: float = 0.5
     along_walls: bool = True
 
     def __post_init__(self) -> None:

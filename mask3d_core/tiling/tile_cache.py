@@ -6,23 +6,19 @@ from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
+from typing import Any
 
-from mask3d_core.classes import ClassTable
-from mask3d_core.extraction.point_masks import Groups
-from mask3d_core.extraction.postprocess import measure_masks
 from mask3d_core.instances import Instances
-from mask3d_core.scan import Scan
-from mask3d_core.tiling.fingerprint import Fingerprint, fingerprint
+from mask3d_core.tiling.fingerprint import Fingerprint
 from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.tiling.tiles import Digest, Tile, TiledMap
+from mask3d_core.tiling.voxel_masks import VoxelMasks
 import numpy as np
-from numpy.typing import NDArray
 
 VOXELS_PER_CELL = 4
 """Voxels along a cell of the floor plan, by which masks are carried over to other points."""
 FORGET_DISTANCE = 3
 """Lengths of a tile outside the bounds of the map at which a remembered tile is forgotten."""
-AXIS_BITS = 21
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,10 +34,8 @@ class RememberedTile:
         Of the points that `instances` are of.
     fingerprint : Fingerprint
         What the tile looked like when it was segmented.
-    voxels : [V] int64
-        Keys of the voxels of its points, ascending.
-    members : list of [v] int64
-        Rows of the voxels that each instance has.
+    masks : VoxelMasks
+        Of its instances when it was segmented.
     instances : Instances
         Over the rows of the tile.
 
@@ -50,8 +44,7 @@ class RememberedTile:
     serial: int
     digest: Digest
     fingerprint: Fingerprint
-    voxels: NDArray[np.int64]
-    members: list[NDArray[np.int64]]
+    masks: VoxelMasks
     instances: Instances
 
 
@@ -70,6 +63,7 @@ class TileCache:
         self._in_square: dict[tuple[int, int], set[int]] = defaultdict(set)
         self._serials = count(1)
         self._shown: set[Digest] = set()
+        self._answer: tuple[Hashable, Any] | None = None
 
     def __len__(self) -> int:
         return len(self._tiles)
@@ -80,6 +74,7 @@ class TileCache:
         self._by_digest.clear()
         self._in_square.clear()
         self._shown.clear()
+        self._answer = None
 
     def use(self, context: Hashable) -> None:
         """Forget all tiles if the frame of the maps, or a setting, is not that of the last map."""
@@ -96,16 +91,17 @@ class TileCache:
                                         (tile.fingerprint.y, tiled.plan.y))):
                 self._forget(tile)
 
-    def find(self, tiled: TiledMap, tile: Tile, classes: ClassTable) -> RememberedTile | None:
+    def find(self, tile: Tile) -> RememberedTile | None:
         """Return a tile as it is remembered, its instances over the present rows, or None."""
         if tile.digest in self._by_digest:
             return self._by_digest[tile.digest]
-        looks = fingerprint(tiled, tile)
-        known = self._at(looks)
-        if known is None or known.fingerprint.differs(looks):
+        known = self._at(tile.fingerprint)
+        if known is None or known.fingerprint.differs(tile.fingerprint):
             return None
-        carried = replace(known, digest=tile.digest,
-                          instances=_carried(tiled, tile, known, classes))
+        # boxes stay as they were measured: they differ by less than the noise
+        instances = replace(known.instances, rows=tuple(known.masks.over(tile.cut().xyz)),
+                            num_points=len(tile))
+        carried = replace(known, digest=tile.digest, instances=instances)
         self._forget(known)
         self._remember(carried)
         return carried
@@ -118,22 +114,24 @@ class TileCache:
         """Note the tiles of a map, for `was_shown` of the next one."""
         self._shown = {tile.digest for tile in tiles}
 
-    def store(self, tiled: TiledMap, tile: Tile, instances: Instances) -> RememberedTile:
+    def store(self, tile: Tile, instances: Instances) -> RememberedTile:
         """Remember a tile that was segmented, and forget what was there before."""
-        looks = fingerprint(tiled, tile)
-        for known in self._nearby(looks):
-            if 2 * known.fingerprint.common_area(looks) > known.fingerprint.area:
+        for known in self._nearby(tile.fingerprint):
+            if 2 * known.fingerprint.common_area(tile.fingerprint) > known.fingerprint.area:
                 self._forget(known)
-        voxels, voxel = np.unique(_voxel_keys(tile.cut(), tiled.plan.cell), return_inverse=True)
-        size = np.bincount(voxel, minlength=len(voxels))
-        members = []
-        for index in range(len(instances)):
-            inside = np.bincount(voxel[instances.points(index)], minlength=len(voxels))
-            members.append(np.flatnonzero(2 * inside > size))
-        stored = RememberedTile(next(self._serials), tile.digest, looks, voxels, members,
+        masks = VoxelMasks.of(tile.cut().xyz, instances.rows, tile.plan.cell / VOXELS_PER_CELL)
+        stored = RememberedTile(next(self._serials), tile.digest, tile.fingerprint, masks,
                                 instances)
         self._remember(stored)
         return stored
+
+    def answer_of(self, state: Hashable) -> Any:
+        """Return the answer that was kept for this state of a map, or None."""
+        return self._answer[1] if self._answer is not None and self._answer[0] == state else None
+
+    def keep_answer(self, state: Hashable, answer: Any) -> None:
+        """Keep the answer for a state of a map until the next is kept."""
+        self._answer = state, answer
 
     def _at(self, looks: Fingerprint) -> RememberedTile | None:
         """Return the remembered tile that has most of a place in common."""
@@ -156,36 +154,3 @@ class TileCache:
         self._by_digest.pop(tile.digest, None)
         for square in tile.fingerprint.squares:
             self._in_square[square].discard(tile.serial)
-
-
-def _carried(tiled: TiledMap, tile: Tile, known: RememberedTile, classes: ClassTable) -> Instances:
-    """Return the instances of a remembered tile over the points that are there now."""
-    voxel = _nearest(known.voxels, _voxel_keys(tile.cut(), tiled.plan.cell))
-    points = Groups(np.where(voxel < 0, len(known.voxels), voxel), len(known.voxels) + 1)
-    masks = [points.members(member) for member in known.members]
-    old = known.instances
-    return replace(measure_masks(masks, tile.cut(), classes), class_id=old.class_id,
-                   score=old.score, seconds={}, voxel_size=old.voxel_size)
-
-
-def _voxel_keys(scan: Scan, cell: float) -> NDArray[np.int64]:
-    """Return the key of each point's voxel, the same in all maps: [N]."""
-    middle = 1 << AXIS_BITS - 1
-    key = np.zeros(len(scan), np.int64)
-    for axis in range(3):
-        step = np.floor(scan.xyz[:, axis] * (VOXELS_PER_CELL / cell)).astype(np.int64) + middle
-        key = key << AXIS_BITS | step & (1 << AXIS_BITS) - 1
-    return key
-
-
-def _nearest(voxels: NDArray[np.int64], keys: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the row of each key in `voxels`, or of a voxel next to it, or -1."""
-    row = np.full(len(keys), -1, np.int64)
-    left = np.arange(len(keys))
-    for step in (0, *(sign << AXIS_BITS * axis for axis in range(3) for sign in (-1, 1))):
-        wanted = keys[left] + step
-        place = np.searchsorted(voxels, wanted).clip(max=len(voxels) - 1)
-        known = voxels[place] == wanted
-        row[left[known]] = place[known]
-        left = left[~known]
-    return row

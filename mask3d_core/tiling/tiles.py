@@ -10,6 +10,7 @@ import zlib
 
 from mask3d_core.extraction.point_masks import Groups
 from mask3d_core.scan import Scan
+from mask3d_core.tiling.fingerprint import Fingerprint, fingerprint
 from mask3d_core.tiling.floor_plan import draw_floor_plan, FloorPlan, PARTS
 from mask3d_core.tiling.settings import MAX_STRETCH, TileSettings
 import numpy as np
@@ -32,9 +33,11 @@ class Tile:
     rows : [n] int32
         Points of the map in the core and in the margin, ascending.
     window : pair of slices
-        Cells of the floor plan around the core.
+        Cells of the floor plan around the core, and those next to them.
     scan : Scan
         The map.
+    plan : FloorPlan
+        Of the map.
 
     """
 
@@ -42,6 +45,7 @@ class Tile:
     rows: NDArray[np.int32]
     window: tuple[slice, slice]
     scan: Scan
+    plan: FloorPlan
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -58,6 +62,11 @@ class Tile:
         return len(self), *(0 if column is None
                             else zlib.crc32(column.take(self.rows, axis=0).data)
                             for column in columns)
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        """What stands in the core, also if the points are in another order or noisy."""
+        return fingerprint(self.plan, self.number, self.window, self.rows, self.scan.color)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,18 +113,19 @@ def cut_map(scan: Scan, settings: TileSettings) -> TiledMap:
         return _one_tile(scan, plan)
     order = np.argsort(core, kind='stable').astype(np.int32)    # a radix sort, as it is short
     own = np.split(order, np.cumsum(np.bincount(core, minlength=len(windows)))[:-1])
-    cells = list(_margin_cells(plan, windows, round(settings.margin / plan.cell * PARTS)))
+    beyond_cores = list(_margin_cells(plan, windows, round(settings.margin / plan.cell * PARTS)))
     near = np.zeros(plan.tile.size, np.bool_)
-    near[np.concatenate(cells)] = True
+    near[np.concatenate(beyond_cores)] = True
     margin = near.take(plan.part)
     shared = np.flatnonzero(margin).astype(np.int32)
     by_cell = Groups(plan.part[shared].astype(np.int64), plan.tile.size)
     tiles = []
     for number, window in enumerate(windows):
-        beyond = shared[by_cell.members(cells[number])]
+        beyond = shared[by_cell.members(beyond_cores[number])]
         rows = np.sort(np.concatenate([own[number], beyond])) if len(beyond) else own[number]
-        coarse = tuple(slice(s.start // PARTS, -(-s.stop // PARTS)) for s in window)
-        tiles.append(Tile(number, rows, (coarse[0], coarse[1]), scan))
+        coarse = tuple(slice(max(s.start // PARTS - 1, 0), min(-(-s.stop // PARTS) + 1, cells))
+                       for s, cells in zip(window, plan.levels.shape))
+        tiles.append(Tile(number, rows, (coarse[0], coarse[1]), scan, plan))
     return TiledMap(scan, plan, core, margin, tiles)
 
 
@@ -128,7 +138,7 @@ def fits_one_tile(scan: Scan, settings: TileSettings) -> bool:
 def _one_tile(scan: Scan, plan: FloorPlan) -> TiledMap:
     plan = replace(plan, tile=np.minimum(plan.tile, 0))
     tile = Tile(0, np.arange(len(scan), dtype=np.int32),
-                (slice(0, len(plan.x)), slice(0, len(plan.y))), scan)
+                (slice(0, len(plan.x)), slice(0, len(plan.y))), scan, plan)
     return TiledMap(scan, plan, np.zeros(len(scan), np.uint8), np.zeros(len(scan), np.bool_),
                     [tile])
 

@@ -1,0 +1,97 @@
+"""Masks by the voxels that they fill: how instances are carried over to other points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_VOXELS = 1 << 26
+"""Of the box around a tile: 256 MB for the time in which masks are carried over."""
+
+
+@dataclass(frozen=True, eq=False)
+class VoxelMasks:
+    """
+    Masks over the voxels of some points.
+
+    Attributes
+    ----------
+    size : float
+        Edge of a voxel, metres.
+    low : [3] int64
+        Place of the lowest voxel of the box around the points: floor(position / size).
+    shape : [3] int64
+        Voxels along that box.
+    voxels : [V] int64
+        Places in the flattened box of the voxels that hold points, ascending.
+    members : I arrays, [v_i] int64
+        Rows of the voxels of which each mask has more than half of the points.
+
+    """
+
+    size: float
+    low: NDArray[np.int64]
+    shape: NDArray[np.int64]
+    voxels: NDArray[np.int64]
+    members: list[NDArray[np.int64]]
+
+    @classmethod
+    def of(cls, xyz: NDArray[np.floating], masks: Sequence[NDArray[np.integer]], size: float,
+           ) -> VoxelMasks:
+        """
+        Return the masks, which are rows of points [N, 3], as masks over voxels.
+
+        Voxels are twice as large, and so on, in a box of more than `MAX_VOXELS`.
+        """
+        while True:
+            voxel = _voxels(xyz, size)
+            low = voxel.min(1)
+            shape = voxel.max(1) - low + 1
+            if np.prod(shape + 2, dtype=np.float64) <= MAX_VOXELS:
+                break
+            size *= 2
+        place = _flat(voxel - low[:, None], shape)
+        voxels, total = np.unique(place, return_counts=True)
+        members = []
+        for mask in masks:
+            mine, count = np.unique(place[mask], return_counts=True)
+            row = np.searchsorted(voxels, mine)
+            members.append(row[2 * count > total[row]])
+        return cls(size, low, shape, voxels, members)
+
+    def over(self, xyz: NDArray[np.floating]) -> list[NDArray[np.int32]]:
+        """
+        Return the masks over other points [N, 3] in the same place: rows, ascending.
+
+        A point in a voxel that held no points belongs to the masks of a neighboring one.
+        """
+        shape = self.shape + 2  # a border of one voxel, in which all points beyond are
+        number = np.zeros(int(shape.prod()), np.int32)          # 0: a voxel without points
+        number[_flat(np.stack(np.unravel_index(self.voxels, self.shape)) + 1, shape)] = np.arange(
+            1, len(self.voxels) + 1, dtype=np.int32)
+        place = _flat((_voxels(xyz, self.size) - self.low[:, None] + 1).clip(
+            0, shape[:, None] - 1), shape)
+        voxel = number[place]
+        unknown = np.flatnonzero(voxel == 0)
+        for step in (1, -1, shape[2], -shape[2], shape[1] * shape[2], -shape[1] * shape[2]):
+            voxel[unknown] = number[(place[unknown] + step).clip(0, len(number) - 1)]
+            unknown = unknown[voxel[unknown] == 0]
+        masks = []
+        for member in self.members:
+            inside = np.zeros(len(self.voxels) + 1, np.bool_)
+            inside[member + 1] = True
+            masks.append(np.flatnonzero(inside.take(voxel)).astype(np.int32))
+        return masks
+
+
+def _voxels(xyz: NDArray[np.floating], size: float) -> NDArray[np.int64]:
+    """Return the voxel of each point: [3, N]."""
+    return np.stack([np.floor(xyz[:, axis] / size).astype(np.int64) for axis in range(3)])
+
+
+def _flat(voxel: NDArray[np.int64], shape: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the places of voxels [3, N] in a flattened box."""
+    return (voxel[0] * shape[1] + voxel[1]) * shape[2] + voxel[2]
