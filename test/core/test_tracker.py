@@ -1,47 +1,10 @@
 """Ids of objects stay the same from cloud to cloud."""
 
-from mask3d_core.instances import Instances
-from mask3d_core.scan import Scan
-from mask3d_core.tracker import MAX_MISSES, Tracker
-from mask_rows import rows_of
+from mask3d_core.tracker import MAX_MISSES, MAX_TRACKS, Tracker
 import numpy as np
 from numpy.typing import NDArray
 import pytest
-
-SIZE = 0.4
-"""Metres: edge of the square sheets that represent objects."""
-
-
-def sheet(x: float, y: float = 0.0, width: float = SIZE) -> NDArray[np.float64]:
-    """Return points of a horizontal rectangle with its lowest corner at (x, y)."""
-    grid = np.stack(np.meshgrid(np.arange(0, width, 0.02), np.arange(0, SIZE, 0.02)), axis=-1)
-    return np.pad(grid.reshape(-1, 2) + [x, y], ((0, 0), (0, 1)))
-
-
-def show(*places: NDArray[np.float64], without: NDArray[np.float64] | None = None,
-         ) -> tuple[Scan, Instances]:
-    """Return a scan of some objects, best first, and of background."""
-    none = np.empty((0, 3)) if without is None else without
-    xyz = np.concatenate([*places, none, [[np.nan] * 3]])
-    masks = np.zeros((len(places), len(xyz)), bool)
-    end = 0
-    for mask, place in zip(masks, places):
-        mask[end:end + len(place)] = True
-        end += len(place)
-    boxes = np.zeros((len(places), 3))
-    return Scan.from_points(xyz), Instances(
-        rows_of(masks), len(xyz), np.ones(len(places), np.int32),
-        np.ones(len(places), np.float32), {1: 'thing'}, {1: (0, 0, 0)}, boxes, boxes, boxes,
-        boxes, boxes, boxes[:, 0])
-
-
-def update(tracker: Tracker, *places: NDArray[np.float64],
-           without: NDArray[np.float64] | None = None, frame: str = 'map') -> list[int]:
-    """Return the ids of some objects."""
-    scan, instances = show(*places, without=without)
-    ids = tracker.update(scan, instances, frame)
-    assert ids.dtype == np.uint32
-    return ids.tolist()
+from tracked_sheets import sheet, update
 
 
 def test_ids_do_not_depend_on_the_order_of_the_scores() -> None:
@@ -122,9 +85,10 @@ def test_a_track_moves_with_a_drifting_map() -> None:
 
 def test_the_number_of_tracks_is_bounded() -> None:
     tracker = Tracker()
-    places = [sheet(x, y, 0.1)[:9] for x in np.arange(0, 40, 0.5) for y in np.arange(0, 10, 0.5)]
-    for number in range(0, len(places), 100):
-        update(tracker, *places[number:number + 100])
+    places = [sheet(x, y, 0.1)[:9] for x in np.arange(0, 54, 0.5) for y in np.arange(0, 50, 0.5)]
+    assert len(places) > MAX_TRACKS + 100
+    for number in range(0, len(places), 400):
+        update(tracker, *places[number:number + 400])
     first, last = places[0], places[-1]
     assert update(tracker, last) == [len(places)]
     assert update(tracker, first) == [len(places) + 1]
