@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 
-from mask3d_core.tiling.floor_plan import FloorPlan, LEVELS, PARTS
+from mask3d_core.tiling.floor_plan import count_levels, FloorPlan, LEVELS, PARTS
 import numpy as np
 from numpy.typing import NDArray
 
 SQUARE_CELLS = 64
 """Cells along a square, by which fingerprints of a place are looked up."""
-MIN_CHANGED_CELLS = 2
-"""Cells that look different in a tile that has changed; fewer may be noise of the sensor."""
+MIN_CHANGED_LEVELS = 3
+"""Levels of cells that changed in a tile that has changed; fewer may be stray points."""
 COLOR_CHANGE = 0.15
 """Difference of the mean colour of a cell, of 0..1, that is a change."""
 MIN_COLOR_POINTS = 8
@@ -73,9 +73,9 @@ class Fingerprint:
         x, y = np.union1d(self.x, other.x), np.union1d(self.y, other.y)
         mine, theirs = (_placed(one.levels, one, x, y) for one in (self, other))
         core, their_core = (_placed(one.core, one, x, y) for one in (self, other))
-        changed = ((mine & ~_surroundings(theirs) != 0) & core
-                   | (theirs & ~_surroundings(mine) != 0) & their_core)
-        if np.count_nonzero(changed) >= MIN_CHANGED_CELLS:
+        changed = (np.where(core, mine & ~_surroundings(theirs), np.uint64(0))
+                   | np.where(their_core, theirs & ~_surroundings(mine), np.uint64(0)))
+        if count_levels(changed[changed != 0]).sum() >= MIN_CHANGED_LEVELS:
             return True
         if self.color is None or other.color is None:
             return self.color is not other.color

@@ -27,6 +27,8 @@ LEVELS, LEVELS_PER_CELL = 64, 2
 """Levels of height that a cell tells apart, which repeat above; so many are as high as a cell."""
 MIN_WALL_LEVELS = 12
 """Occupied pairs of levels in a cell of a wall: points over 1.2 m of height."""
+BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(1)
+"""Number of bits of each byte."""
 ROOM_CLEARANCE = 4.5
 """Cells to the nearest wall inside a room, but not in a doorway of up to 0.9 m."""
 MIN_ROOM_CELLS = 30
@@ -151,11 +153,15 @@ def _fill(xyz: NDArray[np.floating], cell: float, x: NDArray[np.int64], y: NDArr
     return part, bits.view('<u8').reshape(len(x), len(y))
 
 
-def _occupied_pairs(levels: NDArray[np.uint64]) -> NDArray[np.uint8]:
+def _occupied_pairs(levels: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Return the number of pairs of levels that are occupied in each cell."""
-    pairs = (levels | levels >> np.uint64(1)) & np.uint64(0x5555_5555_5555_5555)
-    count = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(1, np.uint8)
-    return count[pairs.view(np.uint8)].reshape(*pairs.shape, -1).sum(-1, np.uint8)
+    return count_levels((levels | levels >> np.uint64(1)) & np.uint64(0x5555_5555_5555_5555))
+
+
+def count_levels(levels: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return the number of occupied levels of each cell."""
+    counts: NDArray[np.int64] = BITS[levels[..., None].view(np.uint8)].sum(-1)
+    return counts
 
 
 def _place(positions: NDArray[np.floating], cell: float, places: NDArray[np.int64],

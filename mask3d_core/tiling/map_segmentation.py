@@ -215,8 +215,8 @@ class MapSegmentation:
             center = plan.cell * np.array([plan.x[rows].mean(), plan.y[columns].mean()])
             return float(np.linalg.norm(center - np.asarray(near, np.float64)[:2]))
 
-        ordered = sorted(tiles, key=lambda tile: (self._cache.was_shown(tile), distance(tile)))
-        self._cache.note_shown(self._tiled.tiles)
+        ordered = sorted(tiles, key=lambda tile: (self._cache.is_waiting(tile), distance(tile)))
+        self._cache.note_waiting(ordered)
         return ordered
 
     def _shares(self, tiles: Sequence[Tile]) -> tuple[list[Tile], list[Tile]]:

@@ -62,7 +62,7 @@ class TileCache:
         self._by_digest: dict[Digest, RememberedTile] = {}
         self._in_square: dict[tuple[int, int], set[int]] = defaultdict(set)
         self._serials = count(1)
-        self._shown: set[Digest] = set()
+        self._waiting: list[Fingerprint] = []
         self._answer: tuple[Hashable, Any] | None = None
 
     def __len__(self) -> int:
@@ -73,7 +73,7 @@ class TileCache:
         self._tiles.clear()
         self._by_digest.clear()
         self._in_square.clear()
-        self._shown.clear()
+        self._waiting.clear()
         self._answer = None
 
     def use(self, context: Hashable) -> None:
@@ -106,13 +106,14 @@ class TileCache:
         self._remember(carried)
         return carried
 
-    def was_shown(self, tile: Tile) -> bool:
-        """Return whether the last map showed the same points in this place."""
-        return tile.digest in self._shown
+    def is_waiting(self, tile: Tile) -> bool:
+        """Return whether this tile was to be segmented in the last map, too."""
+        return any(waiting.common_area(tile.fingerprint) and not waiting.differs(tile.fingerprint)
+                   for waiting in self._waiting)
 
-    def note_shown(self, tiles: Sequence[Tile]) -> None:
-        """Note the tiles of a map, for `was_shown` of the next one."""
-        self._shown = {tile.digest for tile in tiles}
+    def note_waiting(self, tiles: Sequence[Tile]) -> None:
+        """Note the tiles of a map that are to be segmented."""
+        self._waiting = [tile.fingerprint for tile in tiles]
 
     def store(self, tile: Tile, instances: Instances) -> RememberedTile:
         """Remember a tile that was segmented, and forget what was there before."""

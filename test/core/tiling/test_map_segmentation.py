@@ -23,7 +23,8 @@ def answer(scan: Scan, cache: TileCache | None = None, workload: Workload | None
            ) -> tuple[MapAnswer, list[int]]:
     """Segment a map; return the answer and the sizes of the tiles that were segmented."""
     segment, sizes = counted(find_labelled)
-    opened = MapSegmentation(scan, SETTINGS, segment, CLASSES, cache or TileCache(), workload)
+    opened = MapSegmentation(scan, SETTINGS, segment, CLASSES,
+                             TileCache() if cache is None else cache, workload)
     for _ in opened.run():
         pass
     assert not opened.pending
@@ -98,23 +99,19 @@ def test_an_abandoned_map_leaves_its_tiles_for_the_next() -> None:
 
 
 @pytest.mark.parametrize('x, order', [(0.0, [0, 1, 2]), (12.0, [2, 1, 0])])
-def test_the_nearest_tile_is_first_and_the_newest_change_before_it(x: float, order: list[int],
-                                                                  ) -> None:
-    workload = Workload(near=(x, 2, 0))
+def test_the_newest_change_is_first_then_the_nearest(x: float, order: list[int]) -> None:
     cache = TileCache()
 
-    def middles(scan: Scan, stop: int) -> list[int]:
-        opened = MapSegmentation(scan, SETTINGS, find_labelled, CLASSES, cache, workload)
-        done = []
-        for tile in opened.run():
-            done.append(int(np.median(tile.cut().xyz[:, 0]) // 4.12))
-            if len(done) == stop:
-                break
-        return done
+    def segmented(scan: Scan, stop: int) -> list[int]:
+        """Return the rooms of the first tiles that are segmented."""
+        opened = MapSegmentation(scan, SETTINGS, find_labelled, CLASSES, cache,
+                                 Workload(near=(x, 2, 0)))
+        return [int(np.median(tile.cut().xyz[:, 0]) // 4.12)
+                for _, tile in zip(range(stop), opened.run())]
 
-    assert middles(labelled_map(SURFACES), 1) == order[:1]
-    assert middles(labelled_map([*SURFACES, box((8.5, .5, 0), (9.1, 1.1, .5))]), 3)[0] == 2 or (
-        order[0] == 2)
+    assert segmented(labelled_map(SURFACES), 1) == order[:1]
+    changed = box((4.12 * order[2] + 0.5, 0.5, 0), (4.12 * order[2] + 1, 1, 0.5))
+    assert segmented(labelled_map([*SURFACES, changed], seed=1), 3) == [order[2], order[1]]
 
 
 def test_the_workload_is_bounded_and_the_rest_is_left_out() -> None:
