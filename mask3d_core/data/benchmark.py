@@ -15,6 +15,10 @@ from mask3d_core.data import readers
 from mask3d_core.data.dataset import Dataset
 from mask3d_core.data.protocol import CUSTOM, Protocol
 from mask3d_core.data.readers.raw_scan import RawSource
+from mask3d_core.tiling.settings import default_tiles, TileSettings
+
+INDOOR_TILES = TileSettings(12.0)
+"""Of published indoor data sets: most of their scans are not cut."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ class Benchmark:
         command of its own.
     voxel_size : float
         To suggest for training, metres.
+    tiles : TileSettings
+        How maps are cut for weights that are trained on it.
     has_superpoints : bool
         Whether its scans come with superpoints, or with a mesh to make them of.
     submission : 'scenes', 'blocks' or 'none'
@@ -79,6 +85,7 @@ class Benchmark:
     layout: str = ''
     sources: Callable[[Path, ClassTable], list[RawSource]] | None = None
     voxel_size: float = 0.02
+    tiles: TileSettings = INDOOR_TILES
     has_superpoints: bool = False
     submission: Literal['scenes', 'blocks', 'none'] = 'scenes'
     block_name: Callable[[str], str] = str
@@ -138,3 +145,19 @@ def find_protocol(name: str, background: tuple[str, ...] | None = None) -> Proto
     benchmark = find_benchmark(name)
     protocol = CUSTOM if benchmark is None else benchmark.protocol
     return protocol if background is None else replace(protocol, background=background)
+
+
+def find_tiles(name: str, voxel_size: float) -> TileSettings:
+    """
+    Return how maps are cut for weights that are trained on a data set.
+
+    Parameters
+    ----------
+    name : str
+        As for `find_benchmark`.
+    voxel_size : float
+        Of the weights, metres; large voxels are for the outdoors. It counts for a custom data set.
+
+    """
+    benchmark = find_benchmark(name)
+    return default_tiles(voxel_size) if benchmark is None else benchmark.tiles

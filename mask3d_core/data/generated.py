@@ -12,6 +12,7 @@ from mask3d_core.data.labels import NO_ID
 from mask3d_core.data.protocol import CUSTOM
 from mask3d_core.data.readers.raw_scan import RawScan, RawSource
 from mask3d_core.errors import InputError
+from mask3d_core.tiling.settings import TileSettings
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 GENERATOR_VERSION = 5
 """Increased when a seed gives different rooms: prepared ones are then generated again."""
-ROOMS = Benchmark('rooms', 'rooms', 'rooms', replace(CUSTOM, num_queries=200))
+ROOMS = Benchmark('rooms', 'rooms', 'rooms', replace(CUSTOM, num_queries=200),
+                  tiles=TileSettings())
 """Their classes are ScanNet's 20 and hand-size objects; their data sets are 'rooms SEED'."""
 BENCHMARKS = (ROOMS,)
 NUM_POINTS = (25_000, 250_000)

@@ -155,7 +155,9 @@ def convert_checkpoint(path: str | Path, options: ConvertOptions | None = None
         _training_facts(checkpoint, settings, benchmark.table),
         options.licence or 'as the original checkpoint; the terms of its data '
                            f'({benchmark.table}) apply',
-        state)
+        state, tiles=benchmark.tiles)
+    report.facts.append(f'tiles: {benchmark.tiles.size:g} m, with a margin of '
+                        f'{benchmark.tiles.margin:g} m (those of {benchmark.table})')
     return weights, report
 
 

@@ -59,6 +59,9 @@ class TrainConfig:
     max_voxels : int
         Stored for inference, not used in training: maps with more voxels are segmented with
         voxels up to 1.3 times larger; 0: no bound.
+    tile_size, tile_margin : float or None
+        Metres, stored for inference as well: how larger maps are cut into tiles. A size of 0 cuts
+        nothing; None: as suits the data set.
     use_color : bool
         False: the model gets only geometry.
     model : ModelConfig
@@ -123,6 +126,8 @@ class TrainConfig:
     voxel_size: float = 0.02
     voxel_color: str = 'mean'
     max_voxels: int = 0
+    tile_size: float | None = None
+    tile_margin: float | None = None
     use_color: bool = True
     model: ModelConfig = ModelConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
@@ -155,6 +160,10 @@ class TrainConfig:
             (0 < self.voxel_size < math.inf, 'voxel_size in metres, above 0'),
             (self.voxel_color in ('mean', 'first'), "voxel_color as 'mean' or 'first'"),
             (self.max_voxels >= 0, 'max_voxels above 0, or 0 for no bound'),
+            (self.tile_size is None or 0 <= self.tile_size < math.inf,
+             'tile_size in metres, or 0 to cut nothing'),
+            (self.tile_margin is None or 0 <= self.tile_margin < math.inf,
+             'tile_margin in metres, 0 or more'),
             (self.epochs > 0, 'epochs above 0'),
             (self.batch_size > 0, 'batch_size above 0'),
             (self.batch_voxels == 0 or self.batch_voxels >= 1000,

@@ -8,6 +8,7 @@ from hashlib import sha256
 import json
 from typing import Any
 
+from mask3d_core.data.benchmark import find_tiles
 from mask3d_core.data.dataset import Dataset
 from mask3d_core.errors import InputError
 from mask3d_core.model.config import BACKBONES
@@ -138,9 +139,11 @@ def random_weights(config: TrainConfig, training_data: TrainingData, trained: Ma
     model = replace(config.model, num_classes=len(dataset.objects),
                     in_channels=3 if config.use_color else 1)
     fresh = untrained_weights(model, dataset.objects, config.voxel_size, config.seed)
-    return replace(fresh, voxel_color=config.voxel_color, color_mean=dataset.color_mean,
-                   color_std=dataset.color_std, licence=config.licence, trained=trained,
-                   max_voxels=config.max_voxels)
+    fresh = replace(fresh, voxel_color=config.voxel_color, color_mean=dataset.color_mean,
+                    color_std=dataset.color_std, licence=config.licence, trained=trained,
+                    max_voxels=config.max_voxels,
+                    tiles=find_tiles(dataset.name, config.voxel_size))
+    return fresh.with_tiles(config.tile_size, config.tile_margin)
 
 
 def _cross_of_cube(tensor: Tensor, fresh: Tensor) -> Tensor:

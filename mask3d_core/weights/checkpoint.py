@@ -115,6 +115,12 @@ class Weights:
         """How maps larger than the training scans are cut."""
         return self.tiles or default_tiles(self.voxel_size)
 
+    def with_tiles(self, size: float | None, margin: float | None) -> Weights:
+        """Return weights that cut maps otherwise: metres, as in `TileSettings`; None: as here."""
+        given = {'size': size, 'margin': margin}
+        values = {name: value for name, value in given.items() if value is not None}
+        return replace(self, tiles=replace(self.tiling, **values)) if values else self
+
     @property
     def voxelization(self) -> Voxelization:
         """How scans are voxelized for the model."""
@@ -311,8 +317,9 @@ def _from_content(content: dict[str, Any]) -> Weights:
 def _tiles(content: dict[str, Any] | None) -> TileSettings | None:
     if content is None:
         return None
-    return TileSettings(float(content['size']), float(content['margin']),
-                        bool(content['along_walls']))
+    if type(content['along_walls']) is not bool:
+        raise TypeError(f'{content["along_walls"]!r} is neither True nor False')
+    return TileSettings(float(content['size']), float(content['margin']), content['along_walls'])
 
 
 def _integer(value: Any) -> int:

@@ -13,6 +13,7 @@ from mask3d_core.data.readers.number_table import read_number_table, TableLines
 from mask3d_core.data.readers.raw_scan import color_bytes, list_folder, RawScan, RawSource
 from mask3d_core.errors import InputError
 from mask3d_core.scan import MIN_POINTS
+from mask3d_core.tiling.settings import TileSettings
 import numpy as np
 from numpy.typing import NDArray
 
@@ -136,5 +137,6 @@ BENCHMARKS = (Benchmark(
     'stpls3d', 'STPLS3D', 'stpls3d',
     Protocol(min_region=10, top_k=750, dbscan_eps=14.0, num_queries=160),
     'STPLS3D: RAW/Synthetic_v3_InstanceSegmentation/1_points_GTv3.txt …',
-    lambda raw, _: stpls3d_sources(raw), voxel_size=0.333, submission='blocks',
+    lambda raw, _: stpls3d_sources(raw), voxel_size=0.333,
+    tiles=TileSettings(50.0, 2.0, along_walls=False), submission='blocks',
     block_name=submitted_name, original=OriginalModels(num_classes=14, voxel_size=None)),)

@@ -18,6 +18,7 @@ from mask3d_core.original.convert import (
     ConvertOptions,
 )
 from mask3d_core.original.names import infer_config
+from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.weights.checkpoint import load_weights, save_weights, Weights
 from original_checkpoint import golden_state, lightning, State
 import pytest
@@ -63,6 +64,8 @@ def test_a_checkpoint_gives_its_model_and_its_facts(
     assert weights.color_mean[0] == pytest.approx(0.477931259)
     assert weights.trained == {'data': 'scannet', 'converted_from': 'scannet_val.ckpt',
                                'epoch': 599, 'steps': 123, 'seed': 7, 'experiment': 'validation'}
+    assert weights.tiles == TileSettings(12.0, 0.3)
+    assert 'tiles: 12 m, with a margin of 0.3 m (those of scannet20)' in report.facts
     assert not report.warnings
     assert not any('assumed' in fact for fact in report.facts)
 

@@ -71,6 +71,8 @@ def test_an_unknown_key_names_the_nearest(key: str, nearest: str | None) -> None
     (['--loss.masks', '0', '--loss.dice', '0'], 'both 0: masks would not be trained'),
     (['--loss.dise', '1'], "the nearest key is 'loss.dice'"),
     (['--balance', '1.5'], 'expected balance in 0..1, got 1.5'),
+    (['--tile_size', '-1'], 'expected tile_size in metres, or 0 to cut nothing, got -1.0'),
+    (['--tile_margin', 'nan'], 'expected tile_margin in metres, 0 or more, got nan'),
     (['--loss', '1'], 'loss in the command line is a section'),
     (['--epochs'], '--epochs has no value'),
     (['--epochs', '--seed', '1'], '--epochs has no value'),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mask3d_core.errors import InputError
 from mask3d_core.model.config import BACKBONES
+from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.training.config import load_config, TrainConfig
 from mask3d_core.training.setup import initial_weights, TrainingData
 from mask3d_core.weights.checkpoint import load_weights, save_weights, Weights
@@ -109,6 +110,29 @@ def test_fine_tuning_may_make_crosses_of_cubes(tmp_path: Path, rooms: Path,
             for stage in range(4)] == [27, 27, 7, 7]
     with pytest.raises(InputError, match='have backbone crosses, this configuration small'):
         initial_weights(cubes, data, '')
+
+
+@pytest.mark.parametrize('name, keys, tiles', [
+    ('toy', (), TileSettings(8.0, 0.3)),
+    ('toy', ('--voxel_size', '0.25'), TileSettings(37.5, 1.5, along_walls=False)),
+    ('rooms 3, floors of 9 rooms', (), TileSettings(8.0, 0.3)),
+    ('s3dis', (), TileSettings(12.0, 0.3)),
+    ('stpls3d', (), TileSettings(50.0, 2.0, along_walls=False)),
+    ('stpls3d', ('--tile_size', '40'), TileSettings(40.0, 2.0, along_walls=False)),
+    ('scannet', ('--tile_size', '0', '--tile_margin', '0.5'), TileSettings(0.0, 0.5))])
+def test_weights_cut_maps_as_suits_the_data_set(rooms: Path, tmp_path: Path, name: str,
+                                                keys: tuple[str, ...], tiles: TileSettings,
+                                                ) -> None:
+    config = configure(rooms, tmp_path, *keys)
+    data = TrainingData.open(config)
+    named = replace(data, dataset=replace(data.dataset, name=name))
+    assert initial_weights(config, named, '').tiles == tiles
+
+
+def test_a_margin_larger_than_the_tiles_is_refused(rooms: Path, tmp_path: Path) -> None:
+    config = configure(rooms, tmp_path, '--tile_size', '2', '--tile_margin', '3')
+    with pytest.raises(InputError, match='tile margin of 0 to 2 m'):
+        initial_weights(config, TrainingData.open(config), '')
 
 
 def test_own_scans_start_from_the_weights_that_ship(rooms: Path) -> None:

@@ -10,6 +10,7 @@ from mask3d_core.classes import ClassTable
 from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D
 from mask3d_core.model.config import ModelConfig
+from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.weights.checkpoint import (
     expected_state,
     is_weights_file,
@@ -34,7 +35,7 @@ def small() -> Weights:
     """Return the untrained weights of a small model."""
     return replace(untrained_weights(SMALL, CLASSES, voxel_size=0.05, seed=3),
                    trained={'data': 'rooms', 'scores': {'AP': 0.5}}, licence='CC0',
-                   max_voxels=50000)
+                   max_voxels=50000, tiles=TileSettings(20.0, 1.0, along_walls=False))
 
 
 @pytest.fixture(scope='module')
@@ -55,7 +56,7 @@ def test_a_saved_file_is_loaded_unchanged(small: Weights, small_file: Path) -> N
     loaded = load_weights(small_file)
 
     for name in ('model', 'classes', 'voxel_size', 'voxel_color', 'max_voxels', 'color_mean',
-                 'color_std', 'trained', 'licence'):
+                 'color_std', 'trained', 'licence', 'tiles'):
         assert getattr(loaded, name) == getattr(small, name), name
     assert list(loaded.state) == list(small.state)
     assert all(torch.equal(loaded.state[name], small.state[name]) for name in small.state)
@@ -67,6 +68,31 @@ def test_older_files_have_no_limit_of_voxels(small_file: Path, tmp_path: Path) -
     del content['max_voxels']
     torch.save(content, tmp_path / 'old.weights')
     assert load_weights(tmp_path / 'old.weights').max_voxels == 0
+
+
+@pytest.mark.parametrize('voxel_size, tiles', [
+    (0.05, TileSettings(8.0, 0.3)), (1 / 3, TileSettings(50.0, 2.0, along_walls=False))])
+def test_older_files_cut_maps_as_suits_their_voxels(small_file: Path, tmp_path: Path,
+                                                    voxel_size: float, tiles: TileSettings,
+                                                    ) -> None:
+    path = rewrite(small_file, tmp_path / 'old.weights', voxel_size=voxel_size)
+    content = torch.load(path, weights_only=True)
+    del content['tiles']
+    torch.save(content, path)
+    old = load_weights(path)
+    assert old.tiles is None and old.tiling == tiles
+    save_weights(path, old)
+    assert load_weights(path).tiles is None
+
+
+def test_tile_settings_can_be_overridden(small: Weights) -> None:
+    assert small.with_tiles(None, None) is small
+    assert small.with_tiles(0.0, None).tiling == TileSettings(0.0, 1.0, along_walls=False)
+    assert small.with_tiles(30.0, 2.0).tiling == TileSettings(30.0, 2.0, along_walls=False)
+    old = replace(small, tiles=None)
+    assert old.with_tiles(None, 0.5).tiling == TileSettings(8.0, 0.5)
+    with pytest.raises(InputError, match='tile margin of 0 to 20 m'):
+        small.with_tiles(None, 21.0)
 
 
 def test_half_precision_halves_the_file(small: Weights, tmp_path: Path) -> None:
@@ -156,6 +182,13 @@ def test_a_state_that_does_not_fit_is_not_saved(small: Weights, tmp_path: Path) 
     ({'voxel_size': -1.0}, 'voxel size above 0'),
     ({'max_voxels': math.inf}, 'damaged'),
     ({'max_voxels': -1}, 'max_voxels of 0 or more, got -1'),
+    ({'tiles': {'size': -1.0, 'margin': 0.3, 'along_walls': True}}, 'tile size in metres'),
+    ({'tiles': {'size': math.nan, 'margin': 0.3, 'along_walls': True}}, 'tile size in metres'),
+    ({'tiles': {'size': 8.0, 'margin': 9.0, 'along_walls': True}}, 'tile margin of 0 to 8 m'),
+    ({'tiles': {'size': 8.0, 'margin': 0.3, 'along_walls': 'no'}}, 'damaged'),
+    ({'tiles': {'size': 'large', 'margin': 0.3, 'along_walls': True}}, 'damaged'),
+    ({'tiles': {'size': 8.0}}, 'damaged'),
+    ({'tiles': [8.0, 0.3]}, 'damaged'),
     ({'voxel_color': 'median'}, "'mean' or 'first'"),
     ({'color_std': [1.0, 0.0, 1.0]}, 'color_std above 0'),
     ({'color_mean': [1.0]}, 'damaged'),
