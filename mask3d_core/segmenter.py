@@ -17,7 +17,7 @@ from mask3d_core.model.layers import fold_batch_norms
 from mask3d_core.scan import Scan
 from mask3d_core.sparse import build_pyramid, in_background, Pyramid, single_threaded
 from mask3d_core.superpoints.superpoints import find_superpoints
-from mask3d_core.tiling.map_segmentation import MapSegmentation, Workload
+from mask3d_core.tiling.map_segmentation import MapSegmentation, Workers, Workload
 from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.tiling.tile_cache import TileCache
 from mask3d_core.tiling.tiles import fits_one_tile
@@ -109,7 +109,7 @@ class Segmenter:
 
     def segment(self, scan: Scan, settings: ExtractSettings | None = None, *,
                 tiles: TileSettings | None = None, num_queries: int | None = None,
-                max_voxels: int | None = None) -> Instances:
+                max_voxels: int | None = None, workers: Workers | None = None) -> Instances:
         """
         Find the instances of a scan, or of a map of any size.
 
@@ -125,11 +125,14 @@ class Segmenter:
             How it is cut; by default as the weights say. A size of 0 cuts nothing.
         num_queries, max_voxels : int, optional
             Of each tile, as in `segment_at_once`.
+        workers : Workers, optional
+            Processes that all segment this scan now, and share its tiles.
 
         Returns
         -------
         Instances
-            `seconds` has the sum of each stage over the tiles; `voxel_size` is the largest.
+            `seconds` has the sum of each stage over the tiles that this process segmented;
+            `voxel_size` is the largest.
 
         Raises
         ------
@@ -137,11 +140,12 @@ class Segmenter:
             When the scan does not suit the weights, or does not fit into memory.
 
         """
-        if fits_one_tile(scan, tiles or self.weights.tiling):
+        alone = workers is None or workers.size == 1
+        if alone and fits_one_tile(scan, tiles or self.weights.tiling):
             return self.segment_at_once(scan, settings, num_queries=num_queries,
                                         max_voxels=max_voxels)
-        opened = self.open_map(scan, settings, tiles=tiles, num_queries=num_queries,
-                               max_voxels=max_voxels)
+        opened = self.open_map(scan, settings, tiles=tiles, workload=Workload(workers=workers),
+                               num_queries=num_queries, max_voxels=max_voxels)
         for _ in opened.run():
             pass
         return opened.answer().instances

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = {
     'mask3d_core': {
         0: 'classes errors instances openmp scan',
-        1: 'colors device doctor files geometry rooms sparse tracker voxels',
+        1: 'colors device doctor files geometry processes progress rooms sparse tracker voxels',
         2: 'drawing model superpoints',
         3: 'data extraction tiling weights',
         4: 'original segmenter',

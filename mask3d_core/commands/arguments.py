@@ -6,6 +6,10 @@ import argparse
 import math
 from pathlib import Path
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mask3d_core.tiling.settings import TileSettings
 
 
 def log(stage: str) -> None:
@@ -31,6 +35,23 @@ def add_model_arguments(parser: argparse.ArgumentParser,
                         choices=('float32', 'bfloat16', 'float16'),
                         help='floating-point type of the U-Net; the decoder uses float32 '
                              '(default: float32)')
+
+
+def add_tile_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the tile settings, for `Weights.with_tiles`."""
+    parser.add_argument('--tile-size', type=distance, metavar='METRES',
+                        help='cut maps that are larger into tiles of about this size; 0: never '
+                             '(default: as in the weights)')
+    parser.add_argument('--tile-margin', type=distance, metavar='METRES',
+                        help='what a tile sees of its neighbors (default: as in the weights)')
+
+
+def describe_tiles(tiles: TileSettings) -> str:
+    """Describe how maps are cut: '8 m with a margin of 0.3 m, along walls'."""
+    if not tiles.size:
+        return 'none, maps are not cut'
+    return (f'{tiles.size:g} m with a margin of {tiles.margin:g} m'
+            + (', along walls' if tiles.along_walls else ''))
 
 
 def name_list(text: str) -> tuple[str, ...]:

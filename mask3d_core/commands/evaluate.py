@@ -11,6 +11,7 @@ from typing import Any, TYPE_CHECKING
 from mask3d_core.classes import class_table_names
 from mask3d_core.commands.arguments import (
     add_model_arguments,
+    add_tile_arguments,
     count,
     count_or_all,
     distance,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from mask3d_core.evaluation.report import RunTime
     from mask3d_core.evaluation.submission import Submit
     from mask3d_core.extraction.postprocess import ExtractSettings
-    from mask3d_core.instances import Instances
+    from mask3d_core.processes import Processes
     from mask3d_core.segmenter import Segmenter
 
 SUMMARY = 'compute average precision as the benchmarks do'
@@ -37,6 +38,9 @@ prepared data set, or of stored predictions. Prints a table and writes into DIR
   curves.png      precision-recall curves at IoU 0.5
 
 Some benchmarks add precision and recall, or means over groups of classes.
+Maps are cut into tiles as by `mask3d segment`. The original cuts nothing: its
+benchmarks are reproduced with --tile-size 0. Processes that torchrun starts share
+the scans, or if there are fewer scans than processes, the tiles of each.
 """
 EXAMPLES = """\
 example:
@@ -47,6 +51,7 @@ example:
   mask3d evaluate --predictions found/ --ground-truth gt/ --classes scannet20
   mask3d evaluate --predictions found/ --ground-truth labelled/ --classes ours.tsv
   mask3d evaluate --benchmark 100
+  torchrun --nproc_per_node 2 -m mask3d_core evaluate scannet/ --weights scannet.weights
 """
 
 
@@ -85,6 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser, weights='none; needed unless there are --predictions',
                         num_queries=_by_title(lambda benchmark: benchmark.protocol.num_queries)
                         + '; custom, or --as-robot: as trained')
+    add_tile_arguments(parser)
     _add_protocol(parser.add_argument_group(
         'evaluation protocol', 'Defaults: for benchmarks those of the original, for custom data '
         'sets the post-processing of the node.'))
@@ -138,19 +144,29 @@ def _by_title(fact: Callable[[Benchmark], object]) -> str:
 
 def run(options: argparse.Namespace) -> None:
     """Evaluate, print a table, write scores and curves."""
-    from mask3d_core.files.target import check_folder
+    from mask3d_core.processes import join_processes
 
     _check_usage(options)
     if options.benchmark is not None:
         _benchmark(options.benchmark)
         return
+    processes = join_processes(options.device or 'auto')
+    with processes.together():
+        _evaluate(options, processes)
+
+
+def _evaluate(options: argparse.Namespace, processes: Processes) -> None:
+    from mask3d_core.files.target import check_folder
+
     for folder in (options.out, options.export, options.save):
         if folder is not None:
             check_folder(folder)
+    if options.weights is None and processes.rank:
+        return  # stored predictions take no time that would be worth sharing
     if options.ground_truth is not None:
         _evaluate_folders(options)
     else:
-        _evaluate_dataset(options)
+        _evaluate_dataset(options, processes)
 
 
 def _check_usage(options: argparse.Namespace) -> None:
@@ -178,7 +194,7 @@ def _check_usage(options: argparse.Namespace) -> None:
 def _check_pairs(options: argparse.Namespace) -> None:
     """Exit with status 2 where an option would be ignored."""
     of_weights = ('save', 'top_k', 'dbscan_eps', 'num_queries', 'max_voxels', 'as_robot', 'device',
-                  'precision')
+                  'precision', 'tile_size', 'tile_margin')
     for names, partner in ((('split', 'fold'), 'dataset'), (of_weights, 'weights')):
         for name in names:
             if getattr(options, name) is not None and getattr(options, partner) is None:
@@ -208,7 +224,7 @@ def _evaluate_folders(options: argparse.Namespace) -> None:
                                   'predictions': str(options.predictions)})
 
 
-def _evaluate_dataset(options: argparse.Namespace) -> None:
+def _evaluate_dataset(options: argparse.Namespace, processes: Processes) -> None:
     from mask3d_core.data.dataset import Dataset
     from mask3d_core.evaluation import Evaluation
     from mask3d_core.evaluation.dataset_evaluation import dataset_protocol
@@ -233,7 +249,9 @@ def _evaluate_dataset(options: argparse.Namespace) -> None:
                     lambda name: block_truth(dataset, dataset.read(name)), submit)
         _report(options, evaluation, about | {'predictions': str(options.predictions)})
     else:
-        run_time, settings = _add_segmented(options, dataset, names, evaluation, submit)
+        run_time, settings = _add_segmented(options, dataset, names, evaluation, submit, processes)
+        if processes.rank:
+            return
         about |= {'weights': str(options.weights), 'as_robot': bool(options.as_robot),
                   'settings': settings}
         _report(options, evaluation, about, run_time)
@@ -271,11 +289,11 @@ def _add_stored(options: argparse.Namespace, names: list[str], evaluation: Evalu
 
 
 def _add_segmented(options: argparse.Namespace, dataset: Dataset, names: Sequence[str],
-                   evaluation: Evaluation, submit: Submit | None,
+                   evaluation: Evaluation, submit: Submit | None, processes: Processes,
                    ) -> tuple[RunTime, dict[str, Any]]:
     """Segment scans; return what it took, and with which settings."""
     from mask3d_core.bench.inference import peak_bytes, reset_peak
-    from mask3d_core.evaluation.dataset_evaluation import segment_split
+    from mask3d_core.evaluation.dataset_evaluation import segment_scans
     from mask3d_core.evaluation.report import measure_run_time
     from mask3d_core.files.results import write_instances_npz
     from mask3d_core.files.target import check_target
@@ -284,27 +302,24 @@ def _add_segmented(options: argparse.Namespace, dataset: Dataset, names: Sequenc
         for name in names:
             check_target(options.save / f'{name}.npz', dataset.path(name))
     log('loading the weights')
-    segmenter = _segmenter(options, evaluation.protocol)
-    done = 0
-
-    def progress(name: str, instances: Instances) -> None:
-        nonlocal done
-        done += 1
-        log(f'{done}/{len(names)} {name}: {len(instances)} predictions, '
-            f'{sum(instances.seconds.values()):.2f} s')
-        if options.save is not None:
-            options.save.mkdir(parents=True, exist_ok=True)
-            write_instances_npz(options.save / f'{name}.npz', instances)
-        if submit is not None:
-            submit(name, instances)
-
+    segmenter = _segmenter(options, evaluation.protocol, processes)
     reset_peak(segmenter.device)
     settings = (evaluation.protocol.settings() if options.as_robot is None
                 else _robot_settings(options))
-    seconds = segment_split(segmenter, dataset, names, evaluation, settings, progress)
+    seconds = []
+    for name, instances in segment_scans(segmenter, dataset, names, evaluation, settings,
+                                         processes):
+        seconds.append(instances.seconds)
+        log(f'{len(seconds)}/{len(names)} {name}: {len(instances)} predictions, '
+            f'{sum(instances.seconds.values()):.2f} s')
+        if options.save is not None and not processes.rank:
+            options.save.mkdir(parents=True, exist_ok=True)
+            write_instances_npz(options.save / f'{name}.npz', instances)
+        if submit is not None and not processes.rank:
+            submit(name, instances)
     run_time = measure_run_time(seconds, peak_bytes(segmenter.device), str(segmenter.device))
     return run_time, {'num_queries': segmenter.num_queries, 'max_voxels': segmenter.max_voxels,
-                  **asdict(settings)}
+                      'tiles': asdict(segmenter.weights.tiling), **asdict(settings)}
 
 
 def _robot_settings(options: argparse.Namespace) -> ExtractSettings:
@@ -314,14 +329,16 @@ def _robot_settings(options: argparse.Namespace) -> ExtractSettings:
                               if getattr(options, name) is not None})
 
 
-def _segmenter(options: argparse.Namespace, protocol: Protocol) -> Segmenter:
+def _segmenter(options: argparse.Namespace, protocol: Protocol, processes: Processes,
+               ) -> Segmenter:
     """Load the weights, with the protocol's number of queries if it is free to choose."""
     from mask3d_core.segmenter import load_segmenter
     from mask3d_core.weights.checkpoint import load_weights
 
-    weights = load_weights(options.weights)
+    weights = load_weights(options.weights).with_tiles(options.tile_size, options.tile_margin)
     as_trained = weights.model.queries == 'learned' or options.as_robot is not None
-    return load_segmenter(weights, options.device or 'auto', options.precision or 'float32',
+    return load_segmenter(weights, processes.device or options.device or 'auto',
+                          options.precision or 'float32',
                           options.num_queries if as_trained else protocol.num_queries,
                           options.max_voxels)
 

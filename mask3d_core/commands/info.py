@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mask3d_core.commands.arguments import describe_tiles
+
 if TYPE_CHECKING:
     from mask3d_core.scan import Scan
 
@@ -66,6 +68,7 @@ def _weights_facts(path: Path) -> list[tuple[str, str]]:
         ('voxel', f'{weights.voxel_size:g} m, colour: {weights.voxel_color}'
                   + (f', larger for maps of more than {weights.max_voxels} voxels'
                      if weights.max_voxels else '')),
+        ('tiles', describe_tiles(weights.tiling)),
         ('colour', f'mean {_numbers(weights.color_mean)}, '
                    f'deviation {_numbers(weights.color_std)}'),
         ('classes', f'{len(weights.classes)}: ' + ', '.join(weights.classes.names)),

@@ -8,9 +8,11 @@ from typing import Any, TYPE_CHECKING
 
 from mask3d_core.commands.arguments import (
     add_model_arguments,
+    add_tile_arguments,
     count,
     count_or_all,
     count_or_zero,
+    describe_tiles,
     distance,
     fraction,
     log,
@@ -18,7 +20,10 @@ from mask3d_core.commands.arguments import (
 )
 
 if TYPE_CHECKING:
+    from mask3d_core.extraction.postprocess import ExtractSettings
     from mask3d_core.instances import Instances
+    from mask3d_core.processes import Processes
+    from mask3d_core.scan import Scan
     from mask3d_core.segmenter import Segmenter
 
 SUMMARY = 'find the object instances of a scan'
@@ -31,6 +36,8 @@ Find the object instances of a scan. Writes into DIR
   instances.json   classes, scores and boxes as text
 
 Metres, z up, in the frame of the file. Of a bag, the last cloud of a topic is read.
+A map that is larger than the scans of the training is cut into tiles. Processes that
+torchrun starts share the tiles; each has a GPU of its own.
 Results of an earlier run are replaced; a NAME.ply of another program is not, as it
 may hold labels.
 """
@@ -40,6 +47,7 @@ example:
   mask3d segment scan.ply -o found --weights scannet.weights
   mask3d segment recording/ -o found --topic /rtabmap/cloud_map --score-threshold 0.5
   mask3d segment scan.ply -o found --classes "chair,table" --num-queries 50
+  torchrun --nproc_per_node 2 -m mask3d_core segment floor.ply -o found
 """
 
 
@@ -51,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='folder for the results; made when missing')
     parser.add_argument('--topic', help='PointCloud2 topic of a bag, if it has several')
     add_model_arguments(parser)
+    add_tile_arguments(parser)
     _add_settings(parser.add_argument_group('post-processing: which instances to keep'))
 
 
@@ -90,6 +99,14 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Read, segment, write, and print a table."""
+    from mask3d_core.processes import join_processes
+
+    processes = join_processes(options.device)
+    with processes.together():
+        _run(options, processes)
+
+
+def _run(options: argparse.Namespace, processes: Processes) -> None:
     from mask3d_core.drawing.side_by_side import draw_side_by_side
     from mask3d_core.extraction.postprocess import ExtractSettings
     from mask3d_core.files import read_scan
@@ -110,9 +127,12 @@ def run(options: argparse.Namespace) -> None:
     check_overwritable(folder / f'{name}.ply')
     log(f'reading {options.file} …')
     scan = read_scan(options.file, options.topic)
-    segmenter = _segmenter(options)
-    log(f'segmenting {len(scan)} points on {segmenter.device} …')
-    instances = segmenter.segment(scan, settings)
+    segmenter = _segmenter(options, processes)
+    log(f'segmenting {len(scan)} points on '
+        + (f'{processes.size} x ' if processes.size > 1 else '') + f'{segmenter.device} …')
+    instances, tiles = _segment(segmenter, scan, settings, processes)
+    if processes.rank:
+        return
     log(f'writing to {folder} …')
     folder.mkdir(parents=True, exist_ok=True)
     write_labelled_ply(folder / f'{name}.ply', scan, instances)
@@ -121,7 +141,8 @@ def run(options: argparse.Namespace) -> None:
     draw_side_by_side(folder / f'{name}.png', scan, instances,
                       options.file.resolve().name)
     _print_table(instances)
-    _print_times(instances)
+    _print_times(instances, processes)
+    print(f'tiles: {tiles}')
     print(f'voxel size: {100 * instances.voxel_size:.3g} cm')
 
 
@@ -132,16 +153,38 @@ def _given_settings(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
 
 
-def _segmenter(options: argparse.Namespace) -> Segmenter:
+def _segmenter(options: argparse.Namespace, processes: Processes) -> Segmenter:
     from mask3d_core.segmenter import load_segmenter
-    from mask3d_core.weights.checkpoint import UNTRAINED
+    from mask3d_core.weights.checkpoint import load_weights, UNTRAINED
+    from mask3d_core.weights.shipped import shipped_weights
 
     log('loading the weights …')
-    segmenter = load_segmenter(options.weights, options.device, options.precision,
+    weights = load_weights(options.weights or shipped_weights())
+    segmenter = load_segmenter(weights.with_tiles(options.tile_size, options.tile_margin),
+                               processes.device or options.device, options.precision,
                                options.num_queries, options.max_voxels)
     if not segmenter.weights.trained:
         print(UNTRAINED)
     return segmenter
+
+
+def _segment(segmenter: Segmenter, scan: Scan, settings: ExtractSettings, processes: Processes,
+             ) -> tuple[Instances, str]:
+    """Segment a scan, with a progress bar if it is cut; describe its tiles, too."""
+    from mask3d_core.progress import ProgressBar
+    from mask3d_core.tiling.map_segmentation import Workload
+    from mask3d_core.tiling.tiles import fits_one_tile
+
+    tiling = segmenter.weights.tiling
+    if fits_one_tile(scan, tiling):
+        return segmenter.segment(scan, settings, workers=processes), '1, the whole scan'
+    opened = segmenter.open_map(scan, settings, workload=Workload(workers=processes))
+    points = [len(tile) for tile in opened.pending]
+    bar = ProgressBar('tile', points[processes.rank::processes.size], processes.size, len(points))
+    for _ in opened.run():
+        bar.advance()
+    return opened.answer().instances, (f'{len(points)} of {describe_tiles(tiling)}; '
+                                       f'the largest has {max(points)} points')
 
 
 def _print_table(instances: Instances) -> None:
@@ -153,6 +196,7 @@ def _print_table(instances: Instances) -> None:
     print(f'{len(instances)} instances')
 
 
-def _print_times(instances: Instances) -> None:
+def _print_times(instances: Instances, processes: Processes) -> None:
     stages = [f'{stage} {seconds:.3f}' for stage, seconds in instances.seconds.items()]
-    print(f'seconds: {", ".join(stages)}; together {sum(instances.seconds.values()):.3f}')
+    whose = f' of the first of {processes.size} processes' if processes.size > 1 else ''
+    print(f'seconds{whose}: {", ".join(stages)}; together {sum(instances.seconds.values()):.3f}')

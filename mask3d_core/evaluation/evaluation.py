@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 from mask3d_core.classes import ClassTable
 from mask3d_core.data.protocol import Protocol
 from mask3d_core.errors import InputError
@@ -63,6 +65,12 @@ class Evaluation:
         if self.protocol.confidence is not None:
             self._counts.append(count_predictions(predictions, truth, self._class_ids,
                                                   self.protocol.confidence, self._leftovers))
+
+    def without_scans(self) -> Evaluation:
+        """Return an evaluation as this was before the first scan, for `merge`."""
+        other = copy(self)
+        other._overlaps, other._counts = [], []
+        return other
 
     def merge(self, other: Evaluation) -> None:
         """Add the scans of another evaluation of the same classes, e.g. of another process."""

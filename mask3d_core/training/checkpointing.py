@@ -98,7 +98,7 @@ class RunRecorder:
         loss, *parts = terms
         self._report_cropped(samples)
         rate = self.learner.rate
-        self.progress.show(done, loss, rate, waiting)
+        self.progress.show_step(done, loss, rate, waiting)
         if done % self.run.config.log_every == 0:
             self.logger.log(done, {
                 'epoch': done / self.run.sampler.steps_per_epoch, 'loss': loss,

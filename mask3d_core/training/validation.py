@@ -11,12 +11,12 @@ from mask3d_core.errors import InputError
 from mask3d_core.evaluation import Evaluation, Scores
 from mask3d_core.evaluation.dataset_evaluation import dataset_protocol, segment_split
 from mask3d_core.instances import Instances
+from mask3d_core.processes import gather
 from mask3d_core.segmenter import load_segmenter
 from mask3d_core.training.config import TrainConfig
 from mask3d_core.training.distributed import gather_texts
 from mask3d_core.training.setup import TrainingData
 from mask3d_core.weights.checkpoint import Weights
-from torch import distributed
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -58,14 +58,10 @@ def validate(weights: Weights, config: TrainConfig, training_data: TrainingData,
         errors.append(str(error))
     for text in gather_texts(fabric, errors):
         raise InputError(f'the weights are saved, but validation failed: {text}')
-    if fabric.world_size > 1:
-        parts: list[Evaluation | None] = [None] * fabric.world_size
-        distributed.all_gather_object(parts, evaluation)
-        evaluation = Evaluation(dataset.classes, protocol)
-        for part in parts:
-            assert part is not None
-            evaluation.merge(part)
-    return evaluation.scores()
+    whole = Evaluation(dataset.classes, protocol)
+    for part in gather(fabric, evaluation):
+        whole.merge(part)
+    return whole.scores()
 
 
 def picture_path(config: TrainConfig, name: str, epoch: int) -> Path:

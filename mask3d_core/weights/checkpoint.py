@@ -117,9 +117,11 @@ class Weights:
 
     def with_tiles(self, size: float | None, margin: float | None) -> Weights:
         """Return weights that cut maps otherwise: metres, as in `TileSettings`; None: as here."""
-        given = {'size': size, 'margin': margin}
-        values = {name: value for name, value in given.items() if value is not None}
-        return replace(self, tiles=replace(self.tiling, **values)) if values else self
+        if size is None and margin is None:
+            return self
+        now = self.tiling
+        return replace(self, tiles=replace(now, size=now.size if size is None else size,
+                                           margin=now.margin if margin is None else margin))
 
     @property
     def voxelization(self) -> Voxelization:

@@ -125,23 +125,23 @@ def test_one_cycle_of_rate_and_momentum(rooms: Path) -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Give `Progress` a clock that stands still: it only reads the time."""
     now = [100.0]
-    monkeypatch.setattr('mask3d_core.training.progress.time',
-                        SimpleNamespace(monotonic=lambda: now[0]))
+    for module in ('mask3d_core.progress', 'mask3d_core.training.progress'):
+        monkeypatch.setattr(f'{module}.time', SimpleNamespace(monotonic=lambda: now[0]))
     return now
 
 
 def test_the_progress_line(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
     progress = Progress(num_steps=7200, steps_per_epoch=12)
     clock[0] += 5
-    progress.show(11, loss=12.345, rate=1e-4, waiting=1)
+    progress.show_step(11, loss=12.345, rate=1e-4, waiting=1)
     line = capsys.readouterr().err
     assert line.startswith('epoch 1/600 step 11/12  loss 12.35  rate 1.0e-04  5.00 s/step '
                            '(data 20 %)  ')
     assert line.endswith(' 9:59:05 left\n')  # 7189 steps of 5 s
-    progress.show(12, 1, 1, 0)
+    progress.show_step(12, 1, 1, 0)
     assert capsys.readouterr().err == ''  # in a file: not every step
     progress.message('done')
-    progress.show(7200, 1, 1, 0)
+    progress.show_step(7200, 1, 1, 0)
     assert re.fullmatch(r'mask3d: done\nepoch 600/600 step 12/12 .* 0:00:00 left\n',
                         capsys.readouterr().err)
 
@@ -151,7 +151,7 @@ def test_time_between_steps_is_excluded(clock: list[float]) -> None:
     clock[0] += 3
     progress.exclude(3)
     clock[0] += 2
-    progress.show(1, 1, 1, 0)
+    progress.show_step(1, 1, 1, 0)
     assert progress.seconds == 2
 
 
@@ -162,7 +162,7 @@ def test_on_a_terminal_the_line_is_updated_in_place(monkeypatch: pytest.MonkeyPa
         progress = Progress(200000, 10)
         progress.times[0] -= 3
         for done in (1, 2):
-            progress.show(done, 1, 1, 0)
+            progress.show_step(done, 1, 1, 0)
         progress.message('epoch 1: AP 3')
         shown = ''
         while 'AP 3' not in shown:  # a read returns what has arrived so far

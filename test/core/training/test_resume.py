@@ -10,6 +10,7 @@ import threading
 import time
 
 from mask3d_core.errors import InputError
+from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.training.config import load_config, TrainConfig
 from mask3d_core.training.loop import Stopped, train
 from mask3d_core.training.run_folder import load_state, RunLogger
@@ -159,11 +160,14 @@ def test_start_weights_may_be_gone_when_a_run_is_resumed(whole: Path, rooms: Pat
                                                       ) -> None:
     start = tmp_path / 'start.weights'
     start.write_bytes((whole / 'last.weights').read_bytes())
-    config = configure(rooms, tmp_path / 'run', '--start_weights', str(start), '--epochs', '2')
+    config = configure(rooms, tmp_path / 'run', '--start_weights', str(start), '--epochs', '2',
+                       '--tile_size', '20')
     train(config, command='the first')
     start.unlink()
     train(config, resume=True, command='the second')
-    trained = load_weights(tmp_path / 'run' / 'last.weights').trained
+    resumed = load_weights(tmp_path / 'run' / 'last.weights')
+    trained = resumed.trained
+    assert resumed.tiles == TileSettings(20.0, 0.3)
     assert (trained['command'], trained['start_weights']) == ('the first', str(start))
 
 
