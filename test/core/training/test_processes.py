@@ -1,16 +1,10 @@
 """Several processes compute what one does, however they are launched, and fail together."""
 
-import contextlib
 import csv
 from dataclasses import replace
-import os
 from pathlib import Path
-import random
-import signal
-import socket
-import subprocess
-import sys
 
+from launched import environment, finish, start, start_torchrun
 from mask3d_core.data.dataset import Dataset
 from mask3d_core.errors import InputError
 from mask3d_core.training.config import load_config, TrainConfig
@@ -36,34 +30,6 @@ KEYS = ['--batch_size', '3', '--epochs', '2', '--log_every', '1', '--validate_ev
 def rooms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_dataset(tmp_path_factory.mktemp('data') / 'rooms',
                          [make_room(seed) for seed in range(4)])
-
-
-def environment(**more: str) -> dict[str, str]:
-    """
-    Return what processes need to meet on this machine, on a port that is free.
-
-    It is below those that the system hands to connections, so none of them takes it meanwhile.
-    """
-    for port in random.sample(range(20000, 32000), 100):
-        with contextlib.suppress(OSError), socket.socket() as free:
-            free.bind(('127.0.0.1', port))
-            break
-    return os.environ | {'OMP_NUM_THREADS': '1', 'MASTER_ADDR': '127.0.0.1',
-                         'MASTER_PORT': str(port)} | more
-
-
-def start(command: list[str], place: dict[str, str]) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, *command], env=place, start_new_session=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def finish(process: subprocess.Popen[str]) -> str:
-    """Wait for the end and return stderr; nothing that was started lives on, whatever happens."""
-    try:
-        return process.communicate(timeout=300)[1]
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -96,12 +62,9 @@ def test_torchrun_splits_steps_that_do_not_divide(rooms: Path, tmp_path: Path) -
     """One process packs two scans at once, two processes one each; for the third, one is idle."""
     config = load_config(None, arguments(rooms, tmp_path / 'one', *KEYS, '--batch_voxels', '2400'))
     train(config)
-    place = environment()
-    both = start(
-        ['-m', 'torch.distributed.run', '--nproc_per_node', '2', '--master_port',
-         place['MASTER_PORT'], toy_rooms.__file__, 'train',
-         *arguments(rooms, tmp_path / 'two', *KEYS, '--batch_voxels', '1200')], place)
-    output = finish(both)
+    both = start_torchrun([toy_rooms.__file__, 'train', *arguments(
+        rooms, tmp_path / 'two', *KEYS, '--batch_voxels', '1200')])
+    output = finish(both)[1]
     assert both.returncode == 0, output
     assert '2 x cpu' in output
     assert_same_result(tmp_path / 'one', tmp_path / 'two',
@@ -116,7 +79,7 @@ def test_batch_norm_without_synchronization(rooms: Path, tmp_path: Path) -> None
         process = start([toy_rooms.__file__, 'train',
                       *arguments(rooms, tmp_path / name, *keys, '--devices', '2', *more)],
                      environment())
-        text = finish(process)
+        text = finish(process)[1]
         assert process.returncode == 0, text
         states.append(load_weights(tmp_path / name / 'last.weights').state)
     first = next(name for name in states[0] if name.endswith('running_mean'))
@@ -133,7 +96,7 @@ def test_two_slurm_tasks_stop_together_at_a_loss_that_is_not_finite(
     command = [toy_rooms.__file__, 'train', *arguments(rooms, tmp_path / 'run', *keys)]
     both = [start(command, place | {'SLURM_PROCID': str(rank), 'SLURM_LOCALID': str(rank)})
             for rank in (0, 1)]
-    output = [finish(process) for process in both]
+    output = [finish(process)[1] for process in both]
     names = TrainingData.open(load_config(None, arguments(rooms, tmp_path / 'run'))).training
     scans = ', '.join(names[index] for _, index in list(DistributedBatchSampler(0, 4, 2, 1))[1])
     for process, text in zip(both, output):
@@ -147,7 +110,7 @@ def test_two_processes_stop_together_at_a_damaged_scan(tmp_path: Path) -> None:
     (data / 'scans' / 'room1.npz').write_bytes(b'no archive')
     both = start([toy_rooms.__file__, 'train',
                   *arguments(data, tmp_path / 'run', '--devices', '2')], environment())
-    output = finish(both)
+    output = finish(both)[1]
     assert both.returncode == 1, output
     assert 'mask3d: scan room1: ' in output and 'Traceback' not in output
 
@@ -159,7 +122,7 @@ def test_two_processes_stop_together_when_validation_fails(tmp_path: Path) -> No
     (data / 'scans' / 'room2.npz').write_bytes(b'no archive')
     both = start([toy_rooms.__file__, 'train', *arguments(
         data, tmp_path / 'run', '--devices', '2', '--epochs', '1')], environment())
-    output = finish(both)
+    output = finish(both)[1]
     assert both.returncode == 1, output
     assert 'validation failed: ' in output and 'room2.npz' in output and 'Traceback' not in output
     assert load_weights(tmp_path / 'run' / 'last.weights').trained['steps'] == 1
