@@ -17,9 +17,10 @@ from mask3d_core.bench.flops import count_decoder_gflop, count_unet_gflop
 from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.files import read_scan
 from mask3d_core.files.target import atomic_write
-from mask3d_core.scan import Scan
+from mask3d_core.scan import MIN_POINTS, Scan
 from mask3d_core.segmenter import Segmenter, Stopwatch
 from mask3d_core.sparse import build_pyramid
+from mask3d_core.tiling.tiles import cut_map, fits_one_tile
 from mask3d_core.voxels import batch_coords
 import torch
 
@@ -38,8 +39,9 @@ class Measurement:
     ----------
     name : str
     points, voxels, queries : int
+        Of a scan that is cut, the voxels of all tiles, and the queries of each.
     voxel_size : float
-        Metres.
+        Metres; that of the largest voxels.
     seconds : dict of str to float
         Median of each stage; superpoints only for weights on segments.
     together : float
@@ -53,6 +55,8 @@ class Measurement:
         GFLOP/s of torch's own product of [8192, 2048] x [2048, 96], median over the run.
     num_busy : int
         Number of busy processes that ran concurrently.
+    tile_seconds : tuple of float
+        Of a scan that is cut: median time of each tile, segmented alone with the node's defaults.
 
     """
 
@@ -68,6 +72,7 @@ class Measurement:
     decoder_gflop: float
     product_rate: float
     num_busy: int = 0
+    tile_seconds: tuple[float, ...] = ()
 
     @property
     def network_seconds(self) -> float:
@@ -84,10 +89,16 @@ class Measurement:
         """Seconds of the network over those of the floor."""
         return self.network_seconds / self.floor_seconds
 
+    @property
+    def tile_ratio(self) -> float:
+        """Seconds of the whole over those of its tiles alone."""
+        return self.together / sum(self.tile_seconds)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, with the figures derived from them."""
-        return asdict(self) | {'network_seconds': self.network_seconds,
-                               'floor_seconds': self.floor_seconds, 'ratio': self.ratio}
+        values = asdict(self) | {'network_seconds': self.network_seconds,
+                                 'floor_seconds': self.floor_seconds, 'ratio': self.ratio}
+        return values | ({'tile_ratio': self.tile_ratio} if self.tile_seconds else {})
 
 
 def run_bench(files: Sequence[Path], segmenter: Segmenter, repeats: int = 5, num_busy: int = 0,
@@ -114,6 +125,8 @@ def run_bench(files: Sequence[Path], segmenter: Segmenter, repeats: int = 5, num
         scan = read_scan(file)
         measurements.append(measure(segmenter, scan, file.stem, repeats))
         print(_row(measurements[-1]), flush=True)
+        if measurements[-1].tile_seconds:
+            print(_tile_row(measurements[-1]), flush=True)
         if num_busy:
             with busy_processes(num_busy):
                 busy = measure(segmenter, scan, file.stem, repeats)
@@ -125,28 +138,50 @@ def run_bench(files: Sequence[Path], segmenter: Segmenter, repeats: int = 5, num
 
 def measure(segmenter: Segmenter, scan: Scan, name: str, repeats: int = 5) -> Measurement:
     """Segment a scan to warm up, with superpoints and without, then take medians of `repeats`."""
-    _, voxels = segmenter.prepare(scan, Stopwatch(segmenter.device))
-    config = segmenter.weights.model
-    pyramid = build_pyramid(batch_coords([voxels]), config.kernels)
-    unet, decoder = (count_unet_gflop(config, pyramid),
-                     count_decoder_gflop(config, pyramid, segmenter.num_queries))
-    del pyramid
+    parts = _parts(segmenter, scan)
+    sizes = [_count(segmenter, part) for part in parts]
     settings = ExtractSettings(superpoints=False)  # they would take turns with the network
     for warm_up in (settings, None):
         segmenter.segment(scan, warm_up)
     reset_peak(segmenter.device)
-    runs, whole, rates = [], [], []
+    runs, whole, alone, rates = [], [], [], []
     for _ in range(repeats):  # in turns: a noisy neighbor then slows all
         runs.append(segmenter.segment(scan, settings).seconds)
         began = time.perf_counter()
         segmenter.segment(scan)
         whole.append(time.perf_counter() - began)
+        alone.append([_seconds_alone(segmenter, part) for part in parts if len(parts) > 1])
         rates.append(product_rate(segmenter.device))
     peak = peak_bytes(segmenter.device)
     seconds = {stage: statistics.median(run.get(stage, 0.) for run in runs) for stage in STAGES}
-    return Measurement(name, scan.input_size, len(voxels), segmenter.num_queries, voxels.size,
-                       seconds, statistics.median(whole), peak, unet, decoder,
-                       statistics.median(rates))
+    voxels, voxel_size, unet, decoder = zip(*sizes)
+    return Measurement(name, scan.input_size, sum(voxels), segmenter.num_queries, max(voxel_size),
+                       seconds, statistics.median(whole), peak, sum(unet), sum(decoder),
+                       statistics.median(rates),
+                       tile_seconds=tuple(map(statistics.median, zip(*alone))))
+
+
+def _parts(segmenter: Segmenter, scan: Scan) -> list[Scan]:
+    """Return the tiles of a scan that is cut, or the scan."""
+    tiling = segmenter.weights.tiling
+    if fits_one_tile(scan, tiling):
+        return [scan]
+    return [tile.cut() for tile in cut_map(scan, tiling).tiles if len(tile) >= MIN_POINTS]
+
+
+def _count(segmenter: Segmenter, scan: Scan) -> tuple[int, float, float, float]:
+    """Return voxels, their size, and the GFLOP of U-Net and decoder."""
+    _, voxels = segmenter.prepare(scan, Stopwatch(segmenter.device))
+    config = segmenter.weights.model
+    pyramid = build_pyramid(batch_coords([voxels]), config.kernels)
+    return (len(voxels), voxels.size, count_unet_gflop(config, pyramid),
+            count_decoder_gflop(config, pyramid, segmenter.num_queries))
+
+
+def _seconds_alone(segmenter: Segmenter, scan: Scan) -> float:
+    began = time.perf_counter()
+    segmenter.segment_at_once(scan)
+    return time.perf_counter() - began
 
 
 def product_rate(device: torch.device) -> float:
@@ -198,6 +233,12 @@ def _row(m: Measurement) -> str:
     return (f'{name[:20]:20} {m.voxels:8} {stages} {m.together:8.3f} {m.network_seconds:8.3f} '
             f'{m.floor_seconds:7.3f} {m.ratio:6.2f} {m.unet_gflop:7.1f} {m.product_rate:8.0f} '
             f'{m.peak_bytes / 1e6:8.0f}')
+
+
+def _tile_row(m: Measurement) -> str:
+    return (f'{"  in tiles":20} {len(m.tile_seconds)} tiles alone: median '
+            f'{statistics.median(m.tile_seconds):.3f}, max {max(m.tile_seconds):.3f}, sum '
+            f'{sum(m.tile_seconds):.3f} s; together / sum {m.tile_ratio:.2f}')
 
 
 def _ratios(idle: Measurement, busy: Measurement) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 import statistics
 import sys
 import time
+from typing import Any
 
-from mask3d_core.commands.arguments import add_model_arguments, count
+from mask3d_core.commands.arguments import add_model_arguments, add_tile_arguments, count
 from mask3d_core.errors import InputError
 
 SUMMARY = 'measure the time and memory of each stage'
@@ -17,6 +18,8 @@ Measure the median seconds of each stage on some scans: voxels, superpoints (if 
 need them), pyramid, U-Net, decoder, clustering and instances; the latency of the node, which
 computes superpoints concurrently with the network; the peak memory, the arithmetic, and the
 floor: that arithmetic at the rate of torch's own matrix product, measured in the same run.
+Of a map that is cut into tiles, the stages are sums over its tiles. A second line has the
+time of its tiles alone, and the ratio of the whole to their sum.
 """
 EXAMPLES = """\
 example:
@@ -26,6 +29,7 @@ example:
   mask3d bench room.ply --superpoints
   mask3d bench room.ply --busy 2
   mask3d bench room.ply --train
+  mask3d bench floor.ply --updates --tile-size 8
 """
 
 
@@ -34,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('files', type=Path, nargs='+', metavar='FILE',
                         help='scans: .ply, .pcd, .npz, .mcap, .db3 or the folder of a bag')
     add_model_arguments(parser, weights='random ones of the full network')
+    add_tile_arguments(parser)
     parser.add_argument('--repeats', type=count, default=5, metavar='R',
                         help='runs of which the median is taken (default: 5)')
     parser.add_argument('--json', type=Path, metavar='OUT', help='also write the numbers here')
@@ -44,6 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              'room gives them; takes minutes on large scans')
     parser.add_argument('--superpoints', action='store_true',
                         help='also measure how long it takes to make superpoints of 2 cm voxels')
+    parser.add_argument('--updates', action='store_true',
+                        help='measure updates of a map instead: the map first, the same map '
+                             'again, and the map with a part of one tile removed; seconds in '
+                             'total and outside the network, and those of the changed tile alone')
     parser.add_argument('--train', action='store_true',
                         help='measure training steps instead, with 20 instances cut out of the '
                              'scan: the seconds of the median step, and its floor, three passes '
@@ -57,31 +66,45 @@ def run(options: argparse.Namespace) -> None:
     """Measure and print a table."""
     if options.recompute and not options.train:
         raise InputError('--recompute is about training steps: give --train, too')
-    if options.train and options.max_voxels is not None:
-        raise InputError('--train measures a step on the whole cloud: leave --max-voxels out')
+    for name in ('max_voxels', 'tile_size', 'tile_margin'):
+        if options.train and getattr(options, name) is not None:
+            raise InputError('--train measures a step on the whole cloud: leave '
+                             f'--{name.replace("_", "-")} out')
     extra = next((name for name in ('clustering', 'superpoints', 'busy')
                   if getattr(options, name)), None)
-    if options.train and extra is not None:
-        raise InputError(f'--train measures training steps alone: run --{extra} without it')
+    if options.train and (options.updates or extra is not None):
+        raise InputError(f'--train measures training steps alone: run --{extra or "updates"} '
+                         'without it')
+    if options.updates and extra is not None:
+        raise InputError(f'--updates measures updates alone: run --{extra} without it')
     from mask3d_core.files.target import check_folder
 
     if options.json is not None:
         check_folder(options.json.absolute().parent)
     from mask3d_core.bench.inference import run_bench, write_json
     from mask3d_core.bench.training import run_training_bench, StepSettings
+    from mask3d_core.bench.updates import run_update_bench
 
+    rows: list[dict[str, Any]]
     if options.train:
         settings = StepSettings(options.precision, options.num_queries, options.recompute)
         rows = [m.to_dict() for m in run_training_bench(
             options.files, settings, options.device, options.weights, options.repeats)]
     else:
         from mask3d_core.segmenter import load_segmenter
-        from mask3d_core.weights.checkpoint import untrained_full_weights
+        from mask3d_core.weights.checkpoint import load_weights, untrained_full_weights
 
-        segmenter = load_segmenter(options.weights or untrained_full_weights(), options.device,
-                                   options.precision, options.num_queries, options.max_voxels)
-        rows = [m.to_dict() for m in run_bench(options.files, segmenter, options.repeats,
-                                               options.busy or 0)]
+        weights = (untrained_full_weights() if options.weights is None
+                   else load_weights(options.weights))
+        segmenter = load_segmenter(weights.with_tiles(options.tile_size, options.tile_margin),
+                                   options.device, options.precision, options.num_queries,
+                                   options.max_voxels)
+        if options.updates:
+            rows = [update.to_dict() for update in run_update_bench(
+                options.files, segmenter, options.repeats)]
+        else:
+            rows = [m.to_dict() for m in run_bench(options.files, segmenter, options.repeats,
+                                                   options.busy or 0)]
     if options.json is not None:
         write_json(options.json, rows)
     if options.clustering:
