@@ -141,7 +141,8 @@ def test_failure_is_one_sentence_and_1(arguments: list[str], message: str,
     ('--top-k', '-2', '1 or more, or -1'), ('--min-points', '-1', '0 or more'),
     ('--dbscan-eps', '-1', 'metres, 0 or more'), ('--dbscan-eps', 'inf', 'metres, 0 or more'),
     ('--dbscan-min-points', '0', '1 or more'), ('--overlap-threshold', 'nan', 'a number from 0'),
-    ('--num-queries', 'few', '1 or more'), ('--max-voxels', '-1', '0 or more')])
+    ('--num-queries', 'few', '1 or more'), ('--max-voxels', '-1', '0 or more'),
+    ('--tile-size', '-1', 'metres, 0 or more'), ('--tile-margin', 'nan', 'metres, 0 or more')])
 def test_numbers_out_of_range_are_wrong_usage(
         option: str, value: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -207,6 +208,34 @@ def test_segment_writes_its_four_files(weights_file: Path, scan_file: Path, tmp_
     assert 'unet' in done.stdout and 'together' in done.stdout
     assert f'voxel size: {100 * found["voxel_size"]:g} cm' in done.stdout
     assert 'segmenting 5000 points on cpu' in done.stderr
+
+
+def test_segment_cuts_maps_as_it_is_told(weights_file: Path, scan_file: Path, tmp_path: Path,
+                                         ) -> None:
+    segment = ['segment', scan_file, '--weights', weights_file, '--device', 'cpu', '-o']
+    default, whole, cut = (mask3d(*segment, tmp_path / name, *options) for name, options in (
+        ('default', ()), ('whole', ('--tile-size', '0')),
+        ('cut', ('--tile-size', '1', '--tile-margin', '0.1'))))
+
+    assert 'tiles: 1, the whole scan\n' in default.stdout
+    assert 'tiles: 1, the whole scan\n' in whole.stdout and ' left' not in whole.stderr
+    tiles = re.search(r'tiles: (\d+) of 1 m with a margin of 0.1 m, along walls; the largest has '
+                      r'(\d+) points\n', cut.stdout)
+    assert tiles and int(tiles[1]) > 4 and 5000 / int(tiles[1]) < int(tiles[2]) < 2500
+    assert f'tile {tiles[1]}/{tiles[1]} [' in cut.stderr
+    one, two, three = (np.load(tmp_path / name / 'instances.npz')
+                       for name in ('default', 'whole', 'cut'))
+    np.testing.assert_array_equal(one['masks'], two['masks'])
+    assert one['masks'].shape[1] == three['masks'].shape[1] == 625
+    assert 'joining' in cut.stdout and 'joining' not in whole.stdout
+
+
+def test_a_margin_larger_than_the_tiles_is_refused(weights_file: Path, scan_file: Path,
+                                                   tmp_path: Path) -> None:
+    done = mask3d('segment', scan_file, '-o', tmp_path / 'out', '--weights', weights_file,
+                  '--tile-size', '2', '--tile-margin', '3')
+    assert done.returncode == 1 and not (tmp_path / 'out').exists()
+    assert 'expected a tile margin of 0 to 2 m, the size of a tile, got 3' in done.stderr
 
 
 def test_segment_does_not_write_over_what_it_reads(tmp_path: Path,
@@ -318,11 +347,28 @@ def test_bench_trains_on_segments_and_knows_learned_queries(
     (['--recompute'], '--recompute is about training steps: give --train'),
     (['--train', '--clustering'], 'run --clustering without it'),
     (['--train', '--superpoints'], 'run --superpoints without it'),
-    (['--train', '--busy', '2'], 'run --busy without it')])
+    (['--train', '--busy', '2'], 'run --busy without it'),
+    (['--train', '--updates'], 'run --updates without it'),
+    (['--train', '--tile-size', '2'], 'leave --tile-size out'),
+    (['--updates', '--busy', '2'], '--updates measures updates alone: run --busy without it')])
 def test_bench_refuses_what_does_not_go_together(scan_file: Path, options: list[str], words: str,
                                                  capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['bench', str(scan_file), *options]) == 1
     assert words in capsys.readouterr().err
+
+
+def test_bench_measures_tiles_and_updates(weights_file: Path, scan_file: Path, tmp_path: Path,
+                                          ) -> None:
+    bench = ['bench', scan_file, '--weights', weights_file, '--repeats', '1', '--tile-size', '1',
+             '--json', tmp_path / 'bench.json']
+    done = mask3d(*bench)
+    row, = json.loads((tmp_path / 'bench.json').read_text())['measurements']
+    assert re.search(rf'{len(row["tile_seconds"])} tiles alone: median .*; together / sum '
+                     rf'{row["tile_ratio"]:.2f}\n', done.stdout), done.stderr
+    done = mask3d(*bench, '--updates')
+    rows = json.loads((tmp_path / 'bench.json').read_text())['measurements']
+    assert [row['update'] for row in rows] == ['first', 'same again', 'one tile changed']
+    assert re.search(r'^room +one tile changed +\d+ +\d+ +\d', done.stdout, re.MULTILINE)
 
 
 def test_info_knows_weights_and_scans(weights_file: Path, scan_file: Path) -> None:
@@ -330,6 +376,7 @@ def test_info_knows_weights_and_scans(weights_file: Path, scan_file: Path) -> No
 
     assert 'Res16UNet14A' in weights.stdout
     assert re.search(r'classes +18: cabinet, bed, chair', weights.stdout)
+    assert re.search(r'tiles +8 m with a margin of 0.3 m, along walls\n', weights.stdout)
     assert re.search(r'trained +no', weights.stdout)
     assert re.search(r'points +5000\n', scan.stdout)
     assert re.search(r'size +3.00 x 3.00 x 2.6', scan.stdout)

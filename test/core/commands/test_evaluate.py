@@ -97,6 +97,25 @@ def test_a_benchmark_is_evaluated_with_its_number_of_queries(
     assert settings['num_queries'] == 150
 
 
+def test_maps_are_cut_as_by_mask3d_segment(dataset: Dataset, weights: Path, tmp_path: Path,
+                                           ) -> None:
+    evaluate = ['evaluate', str(dataset.folder), '--device', 'cpu', '--weights', str(weights),
+                '--num-queries', '8', '--top-k', '8']
+    for name, options, tiles in (
+            ('default', [], {'size': 8.0, 'margin': 0.3, 'along_walls': True}),
+            ('whole', ['--tile-size', '0'], {'size': 0.0, 'margin': 0.3, 'along_walls': True}),
+            ('cut', ['--tile-size', '1'], {'size': 1.0, 'margin': 0.3, 'along_walls': True})):
+        folder = tmp_path / name
+        assert main([*evaluate, '-o', str(folder), '--save', str(folder), *options]) == 0
+        content = json.loads((folder / 'scores.json').read_text())
+        assert content['settings']['tiles'] == tiles
+        assert ('joining' in content['seconds']) == (name == 'cut')
+    default, whole, cut = (np.load(tmp_path / name / 'a.npz')['score']
+                           for name in ('default', 'whole', 'cut'))
+    np.testing.assert_array_equal(default, whole)
+    assert not np.array_equal(default, cut)
+
+
 def test_predictions_are_not_saved_over_the_truth(
         dataset: Dataset, weights: Path, tmp_path: Path,
         capsys: pytest.CaptureFixture[str]) -> None:
@@ -257,6 +276,7 @@ def test_numbers_out_of_range(option: str, value: str, expected: str,
     ['--ground-truth', 'g', '--predictions', 'p'], ['--ground-truth', 'g', '--weights', 'w'],
     ['data', '--weights', 'w', '--classes', 's3dis'],
     ['data', '--predictions', 'p', '--save', 's'], ['data', '--predictions', 'p', '--top-k', '5'],
+    ['data', '--predictions', 'p', '--tile-size', '8'],
     ['data', '--predictions', 'p', '--dbscan-eps', '0'],
     ['--ground-truth', 'g', '--predictions', 'p', '--classes', 's3dis', '--fold', 'Area_1'],
     ['--ground-truth', 'g', '--predictions', 'p', '--classes', 's3dis', '--split', 'test'],
