@@ -152,6 +152,19 @@ def test_all_processes_have_the_whole_evaluation(dataset: Dataset, weights: Path
     assert sorted(segmented.values()) == ([4, 5, 9] if split == 'test' else [1, 2, 3])
 
 
+def test_a_scan_that_is_not_cut_is_segmented_once(dataset: Dataset, weights: Path) -> None:
+    scan = dataset.read(dataset.split('validation')[0]).scan
+    segmenter = load_segmenter(weights, 'cpu')
+    alone = segmenter.segment(scan)
+    first, second = run_in_two(lambda workers: segmenter.segment(scan, workers=workers))
+    assert len(alone) > 0
+    for shared in (first, second):
+        np.testing.assert_array_equal(shared.masks, alone.masks)
+        np.testing.assert_array_equal(shared.score, alone.score)
+        np.testing.assert_array_equal(shared.box_size, alone.box_size)
+    assert 'unet' in first.seconds and 'unet' not in second.seconds
+
+
 def test_processes_fail_together(dataset: Dataset, weights: Path, tmp_path: Path) -> None:
     """The smaller of the two scans, that of the second process, is damaged."""
     names = dataset.split('validation')[:2]
