@@ -47,7 +47,7 @@ def add_tile_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def describe_tiles(tiles: TileSettings) -> str:
-    """Describe how maps are cut: '8 m with a margin of 0.3 m, along walls'."""
+    """Describe how maps are cut: '8 m with a margin of 0.5 m, along walls'."""
     if not tiles.size:
         return 'none, maps are not cut'
     return (f'{tiles.size:g} m with a margin of {tiles.margin:g} m'

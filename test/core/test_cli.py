@@ -376,7 +376,7 @@ def test_info_knows_weights_and_scans(weights_file: Path, scan_file: Path) -> No
 
     assert 'Res16UNet14A' in weights.stdout
     assert re.search(r'classes +18: cabinet, bed, chair', weights.stdout)
-    assert re.search(r'tiles +8 m with a margin of 0.3 m, along walls\n', weights.stdout)
+    assert re.search(r'tiles +8 m with a margin of 0.5 m, along walls\n', weights.stdout)
     assert re.search(r'trained +no', weights.stdout)
     assert re.search(r'points +5000\n', scan.stdout)
     assert re.search(r'size +3.00 x 3.00 x 2.6', scan.stdout)

@@ -102,9 +102,9 @@ def test_maps_are_cut_as_by_mask3d_segment(dataset: Dataset, weights: Path, tmp_
     evaluate = ['evaluate', str(dataset.folder), '--device', 'cpu', '--weights', str(weights),
                 '--num-queries', '8', '--top-k', '8']
     for name, options, tiles in (
-            ('default', [], {'size': 8.0, 'margin': 0.3, 'along_walls': True}),
-            ('whole', ['--tile-size', '0'], {'size': 0.0, 'margin': 0.3, 'along_walls': True}),
-            ('cut', ['--tile-size', '1'], {'size': 1.0, 'margin': 0.3, 'along_walls': True})):
+            ('default', [], {'size': 8.0, 'margin': 0.5, 'along_walls': True}),
+            ('whole', ['--tile-size', '0'], {'size': 0.0, 'margin': 0.5, 'along_walls': True}),
+            ('cut', ['--tile-size', '1'], {'size': 1.0, 'margin': 0.5, 'along_walls': True})):
         folder = tmp_path / name
         assert main([*evaluate, '-o', str(folder), '--save', str(folder), *options]) == 0
         content = json.loads((folder / 'scores.json').read_text())

@@ -64,8 +64,8 @@ def test_a_checkpoint_gives_its_model_and_its_facts(
     assert weights.color_mean[0] == pytest.approx(0.477931259)
     assert weights.trained == {'data': 'scannet', 'converted_from': 'scannet_val.ckpt',
                                'epoch': 599, 'steps': 123, 'seed': 7, 'experiment': 'validation'}
-    assert weights.tiles == TileSettings(12.0, 0.3)
-    assert 'tiles: 12 m, with a margin of 0.3 m (those of scannet20)' in report.facts
+    assert weights.tiles == TileSettings(12.0)
+    assert 'tiles: 12 m, with a margin of 0.5 m (those of scannet20)' in report.facts
     assert not report.warnings
     assert not any('assumed' in fact for fact in report.facts)
 

@@ -167,7 +167,7 @@ def test_start_weights_may_be_gone_when_a_run_is_resumed(whole: Path, rooms: Pat
     train(config, resume=True, command='the second')
     resumed = load_weights(tmp_path / 'run' / 'last.weights')
     trained = resumed.trained
-    assert resumed.tiles == TileSettings(20.0, 0.3)
+    assert resumed.tiles == TileSettings(20.0)
     assert (trained['command'], trained['start_weights']) == ('the first', str(start))
 
 

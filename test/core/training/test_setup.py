@@ -113,10 +113,10 @@ def test_fine_tuning_may_make_crosses_of_cubes(tmp_path: Path, rooms: Path,
 
 
 @pytest.mark.parametrize('name, keys, tiles', [
-    ('toy', (), TileSettings(8.0, 0.3)),
+    ('toy', (), TileSettings()),
     ('toy', ('--voxel_size', '0.25'), TileSettings(37.5, 1.5, along_walls=False)),
-    ('rooms 3, floors of 9 rooms', (), TileSettings(8.0, 0.3)),
-    ('s3dis', (), TileSettings(12.0, 0.3)),
+    ('rooms 3, floors of 9 rooms', (), TileSettings()),
+    ('s3dis', (), TileSettings(12.0)),
     ('stpls3d', (), TileSettings(50.0, 2.0, along_walls=False)),
     ('stpls3d', ('--tile_size', '40'), TileSettings(40.0, 2.0, along_walls=False)),
     ('scannet', ('--tile_size', '0', '--tile_margin', '0.5'), TileSettings(0.0, 0.5))])

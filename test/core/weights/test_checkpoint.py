@@ -71,7 +71,7 @@ def test_older_files_have_no_limit_of_voxels(small_file: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize('voxel_size, tiles', [
-    (0.05, TileSettings(8.0, 0.3)), (1 / 3, TileSettings(50.0, 2.0, along_walls=False))])
+    (0.05, TileSettings()), (1 / 3, TileSettings(50.0, 2.0, along_walls=False))])
 def test_older_files_cut_maps_as_suits_their_voxels(small_file: Path, tmp_path: Path,
                                                     voxel_size: float, tiles: TileSettings,
                                                     ) -> None:
