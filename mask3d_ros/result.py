@@ -14,6 +14,33 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import PointCloud2
 
 
+@dataclass(frozen=True)
+class TileCounts:
+    """
+    What became of the tiles of a map.
+
+    Attributes
+    ----------
+    total : int
+        Number of tiles of the map.
+    segmented : int
+        Those segmented for this map; others are as remembered from earlier maps.
+    pending : int
+        Those still to be segmented: the result is partial if there are any.
+    left_out : int
+        Those without instances, as `roi` or `max_points` leave them out.
+    left_out_points : int
+        Points in the cores of those left out.
+
+    """
+
+    total: int = 1
+    segmented: int = 1
+    pending: int = 0
+    left_out: int = 0
+    left_out_points: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class SegmentationResult:
     """
@@ -32,6 +59,7 @@ class SegmentationResult:
         Processing time of each stage.
     cloud_voxel : float
         Voxel size to which the labelled cloud is thinned, metres; 0: not at all.
+    tiles : TileCounts
 
     """
 
@@ -41,6 +69,7 @@ class SegmentationResult:
     ids: NDArray[np.uint32]
     seconds: Mapping[str, float]
     cloud_voxel: float = 0.0
+    tiles: TileCounts = TileCounts()
 
     @cached_property
     def colors(self) -> NDArray[np.uint8]:

@@ -13,10 +13,12 @@ from mask3d_core.weights.shipped import shipped_weights
 from mask3d_ros import parameters
 from mask3d_ros.cloud_input import CloudInput, declare_overrides
 from mask3d_ros.error_log import ErrorLog
+from mask3d_ros.map_segmenter import MapSegmenter
 from mask3d_ros.outputs import create_outputs, Output
 from mask3d_ros.run_node import run_node
 from mask3d_ros.segment_parameters import SEGMENT_NODE_PARAMETERS, Settings
 from mask3d_ros.segmentation_worker import SegmentationWorker
+from mask3d_ros.transforms import Transforms
 from mask3d_ros.transitions import reject_invalid_transitions
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
@@ -47,6 +49,7 @@ class SegmentNode(LifecycleNode):
         self._worker: SegmentationWorker | None = None
         self._outputs: list[Output] = []
         self._input: CloudInput | None = None
+        self._transforms = Transforms(self)
         # a steady clock, as simulated time may stand still
         self._timer = self.create_timer(POLL_SECONDS, self._poll_graph,
                                         clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -59,7 +62,7 @@ class SegmentNode(LifecycleNode):
             self.trigger_activate()
 
     def close(self) -> None:
-        """Stop the worker and free the model; blocks until the cloud in progress is done."""
+        """Stop the worker and free the model; blocks until the tile in progress is done."""
         self._unsubscribe()
         self._release()
 
@@ -77,17 +80,17 @@ class SegmentNode(LifecycleNode):
         return TransitionCallbackReturn.FAILURE
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribe and discard the clouds; returns at once, even while one is in progress."""
+        """Unsubscribe and discard the clouds; returns at once, even in the middle of a tile."""
         self._unsubscribe()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free the model and remove the outputs; blocks until the cloud in progress is done."""
+        """Free the model and remove the outputs; blocks until the tile in progress is done."""
         self.close()
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribe and free everything; blocks until the cloud in progress is done."""
+        """Unsubscribe and free everything; blocks until the tile in progress is done."""
         self.close()
         return super().on_shutdown(state)
 
@@ -105,11 +108,14 @@ class SegmentNode(LifecycleNode):
         settings = Settings.of(values)
         segmenter = load_segmenter(_weights_file(values), values['device'], values['precision'])
         settings.check_against(segmenter.weights)
+        if settings.frames:
+            self._transforms.listen()
         self._segmenter = segmenter
         for output in create_outputs(self):
             self._outputs.append(output)
-        self._worker = SegmentationWorker(segmenter, settings, self._outputs, self.get_logger(),
-                                          self.context.ok)
+        self._worker = SegmentationWorker(
+            MapSegmenter(segmenter, self._transforms.find), settings, self._outputs,
+            self.get_logger(), self.context.ok)
         self.get_logger().info(_model_summary(values, segmenter))
         if not segmenter.weights.trained:
             self.get_logger().warning(UNTRAINED)
@@ -136,6 +142,7 @@ class SegmentNode(LifecycleNode):
         if self._worker is not None:
             self._worker.close()
             self._worker = None
+        self._transforms.close()
         for output in self._outputs:
             output.close()
         self._outputs = []
@@ -166,6 +173,8 @@ class SegmentNode(LifecycleNode):
         if self._segmenter is not None and self._worker is not None and specs:
             settings = Settings.of(parameters.values(self, SEGMENT_NODE_PARAMETERS) | changes)
             settings.check_against(self._segmenter.weights)
+            if settings.frames:
+                self._transforms.listen()
             self._worker.change(settings)
 
 

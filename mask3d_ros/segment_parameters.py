@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mask3d_core.errors import InputError
 from mask3d_core.extraction.postprocess import EPS_VOXELS, ExtractSettings
+from mask3d_core.scan import MAX_INPUT_SIZE
+from mask3d_core.tiling.settings import MAX_STRETCH, TileSettings
 from mask3d_core.voxels import MAX_VOXEL_GROWTH
 from mask3d_core.weights.checkpoint import Weights
 from mask3d_ros.parameters import ParameterSpec
 from mask3d_ros.qos import INPUT_QOS
+from mask3d_ros.region import NO_REGION, Region
 
 EXTRACT_DEFAULTS = ExtractSettings()
 EPS_FROM_VOXEL_SIZE = -1.0
 """Value of `dbscan_eps` that stands for None, which a parameter cannot be."""
 MAX_VOXELS_FROM_WEIGHTS = -1
 """Value of `max_voxels` that stands for None."""
+TILES_FROM_WEIGHTS = -1.0
+"""Value of `tile_size` and `tile_margin` that stands for None."""
 
 SEGMENT_NODE_PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
@@ -81,6 +86,28 @@ SEGMENT_NODE_PARAMETERS: tuple[ParameterSpec, ...] = (
         'point in each voxel, and height 1; 0: every point, in the layout of the input.',
         (0.0, 1000.0)),
     ParameterSpec(
+        'tile_size', TILES_FROM_WEIGHTS, 'Size in metres of the tiles that a larger map is cut '
+        f'into; a room or a map up to {MAX_STRETCH:g} times as long is one tile. 0: maps are not '
+        'cut; -1: as in the weights.', (TILES_FROM_WEIGHTS, 100_000.0)),
+    ParameterSpec(
+        'tile_margin', TILES_FROM_WEIGHTS, 'Overlap of neighboring tiles in metres, at most '
+        'tile_size; -1: as in the weights.', (TILES_FROM_WEIGHTS, 100_000.0)),
+    ParameterSpec(
+        'partial_results', False, 'Publish after each segmented tile what is known by then; '
+        'false: one result per map.'),
+    ParameterSpec(
+        'roi', list(NO_REGION), 'Region of interest: tiles without points in it are not '
+        'segmented. [x, y, radius] or [xmin, ymin, zmin, xmax, ymax, zmax], metres, in roi_frame; '
+        'a radius of 0: the whole map.'),
+    ParameterSpec(
+        'roi_frame', '', 'tf frame of roi, such as base_link; empty: the frame of the map.'),
+    ParameterSpec(
+        'max_points', 0, 'Maximum number of points in the tiles that are segmented per map; '
+        'other tiles wait for the next map. 0: no limit.', (0, MAX_INPUT_SIZE)),
+    ParameterSpec(
+        'robot_frame', '', 'tf frame of the robot: of the tiles that changed, the nearest is '
+        'segmented first; empty: the order does not depend on the robot.'),
+    ParameterSpec(
         'max_rate', 0.0, 'Maximum number of clouds per second, to leave computing time to other '
         'processes; 0: no limit.', (0.0, 1000.0)),
 )
@@ -105,6 +132,18 @@ class Settings:
         None for the value in the weights.
     cloud_voxel : float
         Voxel size to which the labelled cloud is thinned, metres; 0: not at all.
+    tile_size, tile_margin : float or None
+        Metres; None for the value in the weights.
+    partial_results : bool
+        Whether a result is published after each tile.
+    region : Region or None
+        Tiles without points in it are not segmented; None: the region is the whole map.
+    region_frame : str
+        tf frame of the region; '': that of the map.
+    max_points : int
+        In the tiles that are segmented per map; 0: no limit.
+    robot_frame : str
+        tf frame of the robot; '': unknown.
 
     """
 
@@ -114,6 +153,13 @@ class Settings:
     track: bool = True
     max_voxels: int | None = None
     cloud_voxel: float = 0.0
+    tile_size: float | None = None
+    tile_margin: float | None = None
+    partial_results: bool = False
+    region: Region | None = None
+    region_frame: str = ''
+    max_points: int = 0
+    robot_frame: str = ''
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
@@ -127,12 +173,36 @@ class Settings:
             overlap_threshold=None if overlap >= 1 else overlap,
             superpoints=values['superpoints'],
             classes=tuple(name for name in values['classes'] if name))
+        size, margin = (None if values[name] < 0 else values[name]
+                        for name in ('tile_size', 'tile_margin'))
         return cls(extract, values['num_queries'], 1 / rate if rate else 0.0, values['track'],
-                   None if max_voxels < 0 else max_voxels, values['cloud_voxel'])
+                   None if max_voxels < 0 else max_voxels, values['cloud_voxel'], size, margin,
+                   values['partial_results'], Region.of(values['roi']), values['roi_frame'],
+                   values['max_points'], values['robot_frame'])
+
+    @property
+    def frames(self) -> tuple[str, ...]:
+        """The tf frames that are needed; none without parameters that name one."""
+        region = self.region_frame if self.region is not None else ''
+        return tuple(frame for frame in (region, self.robot_frame) if frame)
+
+    def tiles(self, weights: Weights) -> TileSettings:
+        """Return how maps are cut; raise InputError for a margin larger than a tile."""
+        size, margin = self.tile_size, self.tile_margin
+        default = weights.tiling
+        return replace(default, size=default.size if size is None else size,
+                       margin=default.margin if margin is None else margin)
+
+    def same_result(self, other: Settings) -> bool:
+        """Return whether the instances and ids of a cloud are the same with other settings."""
+        return replace(
+            self, min_period=other.min_period, cloud_voxel=other.cloud_voxel,
+            partial_results=other.partial_results, robot_frame=other.robot_frame) == other
 
     def check_against(self, weights: Weights) -> None:
         """Raise InputError for settings that these weights do not support."""
         weights.classes.rows(self.extract.classes)
+        self.tiles(weights)
         trained = weights.model.num_queries
         if weights.model.queries == 'learned' and self.num_queries not in (0, trained):
             raise InputError(f'num_queries is {self.num_queries}, but these weights have '

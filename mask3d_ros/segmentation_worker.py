@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 import math
 import threading
 import time
 
-from mask3d_core.segmenter import Segmenter
-from mask3d_core.tracker import Tracker
 from mask3d_ros.error_log import ErrorLog
+from mask3d_ros.map_segmenter import MapSegmenter, OpenMap, same_points
 from mask3d_ros.outputs import Output
-from mask3d_ros.result import SegmentationResult
-from mask3d_ros.segment_cloud import segment_cloud
+from mask3d_ros.result import SegmentationResult, TileCounts
 from mask3d_ros.segment_parameters import Settings
 from mask3d_ros.worker import LatestSlot, Worker
 from rclpy.impl.rcutils_logger import RcutilsLogger
@@ -28,9 +27,14 @@ class SegmentationWorker:
     subscriber is kept and segmented when the first subscriber appears. An output message is built
     only if its topic has subscribers; it is built from the last result when the first appears.
 
+    Between two tiles a pause takes effect, and a newer cloud, or a change of the settings, is
+    taken up: the cloud in progress gets no result then. So that clouds that keep coming do not
+    prevent all results, a cloud is finished in any case once as many tiles were segmented without
+    a result as the first of these clouds needed.
+
     Parameters
     ----------
-    segmenter : Segmenter
+    segmenter : MapSegmenter
     settings : Settings
     outputs : sequence of Output
     logger
@@ -39,7 +43,7 @@ class SegmentationWorker:
 
     """
 
-    def __init__(self, segmenter: Segmenter, settings: Settings, outputs: Sequence[Output],
+    def __init__(self, segmenter: MapSegmenter, settings: Settings, outputs: Sequence[Output],
                  logger: RcutilsLogger, is_ok: Callable[[], bool]) -> None:
         self._segmenter = segmenter
         self._settings = settings
@@ -50,8 +54,12 @@ class SegmentationWorker:
         self._slot: LatestSlot[PointCloud2] = LatestSlot()
         self._cloud: PointCloud2 | None = None  # the last one taken, even if it raised an error
         self._result: SegmentationResult | None = None
-        self._tracker = Tracker()
+        self._result_settings = settings
         self._settings_changed = False
+        self._num_dropped = 0
+        self._tiles_without_result = 0
+        self._max_tiles_without_result = 0
+        self._left_out = (0, 0)  # as last logged: tiles and points
         self._active = False
         self._activation = 0  # counts pauses: a result of an earlier activation is discarded
         self._last_start = -math.inf
@@ -79,7 +87,7 @@ class SegmentationWorker:
         self._active = True
 
     def pause(self) -> None:
-        """Stop segmenting and discard all clouds, and the result of one in progress."""
+        """Stop segmenting after the tile in progress, and discard all clouds and results."""
         with self._lock:
             self._active = False
             self._activation += 1
@@ -88,7 +96,7 @@ class SegmentationWorker:
             self._slot.clear()
 
     def close(self) -> None:
-        """End the worker thread; blocks until the cloud in progress is done."""
+        """End the worker thread; blocks until the tile in progress is done."""
         self.pause()
         self._worker.stop()
 
@@ -102,9 +110,12 @@ class SegmentationWorker:
             return math.inf
         if result is not None and any(output.needs_update(result) for output in self._outputs):
             return 0.0
-        if self._has_cloud() and any(output.has_subscribers() for output in self._outputs):
+        if self._has_cloud() and self._has_subscribers():
             return self._seconds_until_next_start()
         return math.inf
+
+    def _has_subscribers(self) -> bool:
+        return any(output.has_subscribers() for output in self._outputs)
 
     def _has_cloud(self) -> bool:
         """Return whether a cloud is waiting, or settings changed since the last one."""
@@ -117,7 +128,11 @@ class SegmentationWorker:
     def _work(self) -> None:
         if self._has_cloud() and self._seconds_until_next_start() <= 0:
             self._last_start = time.monotonic()
-            self._errors.guard(self._segment_latest)
+            if not self._errors.guard(self._segment_latest):
+                self._restart_count()
+        self._update_outputs()
+
+    def _update_outputs(self) -> None:
         result = self._result
         if result is not None:
             for output in self._outputs:
@@ -126,7 +141,7 @@ class SegmentationWorker:
     def _segment_latest(self) -> None:
         start = time.perf_counter()
         with self._lock:
-            activation, settings = self._activation, self._settings
+            activation, settings, last = self._activation, self._settings, self._result
             cloud, dropped = self._slot.take()
             if cloud is None and self._settings_changed:
                 cloud = self._cloud
@@ -135,18 +150,86 @@ class SegmentationWorker:
             self._settings_changed = False
         if cloud is None:
             return
-        result = segment_cloud(cloud, self._segmenter, settings, self._tracker)
+        self._num_dropped += dropped
+        if last is not None and self._is_repeated(cloud, settings, last):
+            self._repeat(cloud, settings, last, activation, start)
+            return
+        work = self._segmenter.open(cloud, settings, last)
+        if not self._max_tiles_without_result:
+            self._max_tiles_without_result = work.num_pending
+        for _ in work.run():
+            if activation != self._activation or not self._is_ok():
+                self._restart_count()
+                return
+            if not work.num_pending:
+                break
+            self._tiles_without_result += 1
+            if self._is_outdated():
+                self._discard(work)
+                return
+            if settings.partial_results:
+                self._publish(work.result(), settings, activation, start)
+                self._update_outputs()
+        self._publish(work.result(), settings, activation, start)
+
+    def _is_outdated(self) -> bool:
+        """Return whether a newer cloud, or other settings, are to be taken up between tiles."""
+        return (self._tiles_without_result < self._max_tiles_without_result
+                and self._has_cloud() and self._seconds_until_next_start() <= 0
+                and self._errors.value_or(False, self._has_subscribers))
+
+    def _restart_count(self) -> None:
+        """Count the tiles without a result from 0 again."""
+        self._tiles_without_result = self._max_tiles_without_result = 0
+
+    def _discard(self, work: OpenMap) -> None:
+        self._num_dropped += bool(self._slot)
+        self._logger.info(f'a newer cloud or setting is taken up after {work.num_segmented} of '
+                          f'{work.num_tiles} tiles, which are kept')
+
+    def _is_repeated(self, cloud: PointCloud2, settings: Settings, last: SegmentationResult,
+                     ) -> bool:
+        """Return whether a cloud has the points, and its result the instances, of the last one."""
+        bounded = settings.max_points or settings.region_frame  # may select other tiles now
+        return (not last.tiles.pending and not (last.tiles.left_out and bounded)
+                and settings.same_result(self._result_settings) and same_points(cloud, last.cloud))
+
+    def _repeat(self, cloud: PointCloud2, settings: Settings, last: SegmentationResult,
+                activation: int, start: float) -> None:
+        """Publish the last result again, with the header of another cloud."""
+        result = replace(last, cloud=cloud, cloud_voxel=settings.cloud_voxel,
+                         seconds={'read': time.perf_counter() - start},
+                         tiles=replace(last.tiles, segmented=0))
+        self._publish(result, settings, activation, start)
+
+    def _publish(self, result: SegmentationResult, settings: Settings, activation: int,
+                 start: float) -> None:
+        """Make a result the last one, whose messages are built next, and log it."""
         with self._lock:
             if activation != self._activation:
                 return
-            self._result = result
+            self._result, self._result_settings = result, settings
+        self._restart_count()
         self._errors.reset()
-        self._logger.info(_log_line(result, time.perf_counter() - start, dropped))
+        self._logger.info(_log_line(result, time.perf_counter() - start, self._num_dropped))
+        self._num_dropped = 0
+        self._log_left_out(result.tiles)
+
+    def _log_left_out(self, tiles: TileCounts) -> None:
+        """Log what is left out, if it is not what was logged before."""
+        left_out = tiles.left_out, tiles.left_out_points
+        if left_out != self._left_out:
+            self._left_out = left_out
+            self._logger.info(f'roi and max_points leave out {tiles.left_out_points} points in '
+                              f'{tiles.left_out} of {tiles.total} tiles')
 
 
 def _log_line(result: SegmentationResult, seconds: float, dropped: int) -> str:
     stages = ', '.join(f'{name} {1000 * time:.0f}' for name, time in result.seconds.items())
     late = f'; {dropped} older clouds were dropped' if dropped else ''
-    instances = result.instances
-    return (f'{instances.num_points} points in voxels of {100 * instances.voxel_size:.3g} cm: '
-            f'{len(instances)} instances in {1000 * seconds:.0f} ms ({stages}){late}')
+    instances, tiles = result.instances, result.tiles
+    voxels = ('' if math.isnan(instances.voxel_size)
+              else f' in voxels of {100 * instances.voxel_size:.3g} cm')
+    return (f'{instances.num_points} points{voxels}: {len(instances)} instances in '
+            f'{1000 * seconds:.0f} ms, {tiles.segmented} of {tiles.total} tiles segmented'
+            + (f', {tiles.pending} to go' if tiles.pending else '') + f' ({stages}){late}')

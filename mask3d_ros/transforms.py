@@ -1,0 +1,118 @@
+"""Transforms from tf2, which is imported only if a parameter names a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+import math
+import time
+from typing import Any
+
+from mask3d_core.errors import InputError
+from mask3d_ros.error_log import THROTTLE_SECONDS
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.node import Node
+from rclpy.time import Time
+
+
+@dataclass(frozen=True, eq=False)
+class FramePose:
+    """
+    The pose of one frame in another.
+
+    Attributes
+    ----------
+    position : [3] float64
+        Metres.
+    rotation : [3, 3] float64
+        Its columns are the axes of the frame.
+
+    """
+
+    position: NDArray[np.float64]
+    rotation: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, transform: Any) -> FramePose:
+        """Make a pose of a `geometry_msgs/Transform`."""
+        move, turn = transform.translation, transform.rotation
+        x, y, z, w = np.array([turn.x, turn.y, turn.z, turn.w]) / np.linalg.norm(
+            [turn.x, turn.y, turn.z, turn.w])
+        return cls(np.array([move.x, move.y, move.z], np.float64), np.array([
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)]]))
+
+    def to_frame(self, xyz: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return points of the other frame in this one: [N, 3]."""
+        return np.asarray((xyz - self.position) @ self.rotation)
+
+
+FindPose = Callable[[str, str], FramePose | None]
+"""Returns the latest pose of a frame, the first argument, in another, or None if unknown."""
+
+
+class Transforms:
+    """
+    The transforms that a node knows; it subscribes to tf once `listen` is called.
+
+    Parameters
+    ----------
+    node : Node
+
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._tf2: Any = None
+        self._buffer: Any = None
+        self._listener: Any = None
+        self._last_warning: dict[str, float] = {}
+
+    def listen(self) -> None:
+        """Subscribe to tf, unless it is subscribed already; raise InputError without tf2."""
+        if self._listener is not None:
+            return
+        try:
+            tf2_ros = import_module('tf2_ros')
+        except ImportError as error:
+            raise InputError(
+                f'roi_frame and robot_frame need the Python package tf2_ros ({error}): install '
+                'the package tf2_ros_py of ROS 2 and source its setup.bash, or leave both empty',
+            ) from error
+        self._tf2 = tf2_ros
+        self._buffer = tf2_ros.Buffer()
+        self._listener = tf2_ros.TransformListener(self._buffer, self._node)
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        if self._listener is not None:
+            self._listener.unregister()
+        self._listener = self._buffer = None
+
+    def find(self, frame: str, reference: str) -> FramePose | None:
+        """
+        Return the latest pose of a frame in another; a warning and None if there is none.
+
+        Can be called in any thread.
+        """
+        buffer = self._buffer
+        if buffer is None:
+            return None
+        try:
+            found = buffer.lookup_transform(reference, frame, Time())
+        except self._tf2.TransformException as error:
+            self._warn(frame, f'no transform from {frame} to {reference}, so {frame} is ignored: '
+                       f'{error}')
+            return None
+        self._last_warning.pop(frame, None)
+        return FramePose.of(found.transform)
+
+    def _warn(self, frame: str, message: str) -> None:
+        """Warn, unless the same was done for this frame within `THROTTLE_SECONDS`."""
+        now = time.monotonic()
+        if now - self._last_warning.get(frame, -math.inf) >= THROTTLE_SECONDS:
+            self._last_warning[frame] = now
+            self._node.get_logger().warning(message)
