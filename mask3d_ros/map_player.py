@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+import re
 import time
 from typing import Any
 
@@ -11,6 +13,7 @@ from builtin_interfaces.msg import Time
 from mask3d_core.errors import InputError
 from mask3d_core.files import read_scan
 from mask3d_core.files.bag import BAG_SUFFIXES, read_clouds
+from mask3d_core.files.formats import READERS
 from mask3d_core.scan import Scan
 from mask3d_ros import parameters
 from mask3d_ros.clouds import as_bytes, scan_cloud
@@ -25,12 +28,16 @@ from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
 LOOP_INTERVAL_SECONDS = 1.0
-"""Time between the last cloud and the first one of the next loop, if `rate` is 0."""
+"""
+Time between the last cloud and the first one of the next loop, and between the files of a folder,
+if `rate` is 0.
+"""
 
 MAP_PLAYER_PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
-        'file', '', 'Path of a .ply, .pcd or .npz file, of a .mcap or .db3 file, or of the '
-        'folder of a ROS 2 bag.', takes_effect='start'),
+        'file', '', 'Path of a .ply, .pcd or .npz file, of a .mcap or .db3 file, of the folder '
+        'of a ROS 2 bag, or of a folder of .ply, .pcd and .npz files, which are played in order.',
+        takes_effect='start'),
     ParameterSpec(
         'topic', '', 'Topic of the bag; empty: its only PointCloud2 topic.',
         takes_effect='start'),
@@ -52,7 +59,7 @@ StampedCloud = tuple[float, PointCloud2]
 
 class MapPlayer(Node):
     """
-    Publishes the clouds of a file or a bag on `cloud_map`, reliable and latched.
+    Publishes the clouds of a file, a folder or a bag on `cloud_map`, reliable and latched.
 
     Clouds of a bag keep their stamps; a cloud of another file is stamped when it is published.
     """
@@ -67,10 +74,13 @@ class MapPlayer(Node):
         self._file = Path(self._values['file']).expanduser()
         self._publisher = self.create_publisher(PointCloud2, 'cloud_map', latched_profile(),
                                                 qos_overriding_options=overriding_options())
-        self._is_bag = self._file.is_dir() or self._file.suffix.lower() in BAG_SUFFIXES
+        files = clouds_of_folder(self._file)
+        self._is_bag = not files and (
+            self._file.is_dir() or self._file.suffix.lower() in BAG_SUFFIXES)
         self._scan: Scan | None = None
-        self._clouds = delayed_clouds(self._bag_clouds if self._is_bag else self._file_cloud,
-                                      self._values['rate'], self._values['loop'])
+        read = (partial(self._folder_clouds, files) if files
+                else self._bag_clouds if self._is_bag else self._file_cloud)
+        self._clouds = delayed_clouds(read, self._values['rate'], self._values['loop'])
         self._count = 0
         self._next_time = 0.0  # when the next cloud is due, by the steady clock
 
@@ -120,7 +130,30 @@ class MapPlayer(Node):
         """Yield the one cloud of a file that is not a bag."""
         if self._scan is None:
             self._scan = read_scan(self._file, self._values['topic'] or None)
-        yield 0.0, scan_cloud(Header(frame_id=self._values['frame_id'] or 'map'), self._scan)
+        yield 0.0, self._message(self._scan)
+
+    def _folder_clouds(self, files: Sequence[Path]) -> Iterator[StampedCloud]:
+        """Yield the clouds of several files, one at a time."""
+        for index, file in enumerate(files):
+            yield index * LOOP_INTERVAL_SECONDS, self._message(
+                read_scan(file, self._values['topic'] or None))
+
+    def _message(self, scan: Scan) -> PointCloud2:
+        return scan_cloud(Header(frame_id=self._values['frame_id'] or 'map'), scan)
+
+
+def clouds_of_folder(folder: Path) -> list[Path]:
+    """
+    Return the .ply, .pcd and .npz files of a folder in order of name; none for a bag or a file.
+
+    Numbers in the names are compared as numbers: map_9 comes before map_10.
+    """
+    bag = ['metadata.yaml', *(f'*{suffix}*' for suffix in BAG_SUFFIXES)]
+    if not folder.is_dir() or any(any(folder.glob(pattern)) for pattern in bag):
+        return []
+    files = [file for file in folder.iterdir() if file.suffix.lower() in READERS]
+    return sorted(files, key=lambda file: [int(word) if word.isdigit() else word
+                                           for word in re.split(r'(\d+)', file.name)])
 
 
 def delayed_clouds(read: Callable[[], Iterable[StampedCloud]], rate: float, loop: bool,

@@ -2,12 +2,13 @@
 
 from itertools import pairwise
 from pathlib import Path
+import re
 import subprocess
 import sys
 import time
 
 from mask3d_core.files import read_scan
-from mask3d_ros.map_player import delayed_clouds, LOOP_INTERVAL_SECONDS
+from mask3d_ros.map_player import clouds_of_folder, delayed_clouds, LOOP_INTERVAL_SECONDS
 from mask3d_ros.msg import InstanceArray
 from mask3d_ros.node_subprocess import NodeSubprocess
 from mask3d_ros.qos import latched_profile
@@ -58,6 +59,41 @@ def test_a_file_repeats_at_a_rate(client: Client, scan_file: Path, tmp_path: Pat
         assert 0.5 < times[20] - times[0] < 10 * SLOWNESS, '20 intervals of 0.05 s'
         assert np.median(np.diff(times)) < SLOWNESS * 0.08
         assert {one.header.frame_id for one in got} == {'odom'}
+
+
+@pytest.fixture
+def growing_map(tmp_path: Path) -> Path:
+    """Return a folder of clouds of 100, 200 and 300 points, whose names sort otherwise as text."""
+    folder = tmp_path / 'maps'
+    folder.mkdir()
+    xyz = np.random.default_rng(0).normal(size=(300, 3)).astype(np.float32)
+    for name, count in (('map_2', 100), ('map_10', 200), ('map_11', 300)):
+        np.savez(folder / f'{name}.npz', xyz=xyz[:count])
+    (folder / 'notes.txt').write_text('no cloud')
+    return folder
+
+
+def test_clouds_of_a_folder_in_order_of_their_numbers(growing_map: Path) -> None:
+    names = [file.name for file in clouds_of_folder(growing_map)]
+    assert names == ['map_2.npz', 'map_10.npz', 'map_11.npz']
+    assert clouds_of_folder(growing_map / 'map_2.npz') == []
+    (growing_map / 'rosbag.mcap').touch()
+    assert clouds_of_folder(growing_map) == [], 'a bag'
+
+
+@pytest.mark.parametrize('rate', [0.0, 20.0])
+def test_a_folder_is_played_as_a_growing_map(
+        client: Client, growing_map: Path, tmp_path: Path, rate: float) -> None:
+    got = client.receive('cloud_map', PointCloud2)
+    parameters = {'file': str(growing_map), 'rate': rate, 'loop': True}
+    with NodeSubprocess('map_player', tmp_path / 'log', parameters) as player:
+        client.wait(lambda: len(got) >= 5, player)
+        assert player.stop() == 0
+    played = [int(points) for points in re.findall(r'cloud \d+: (\d+) points', player.text())]
+    assert played == ([100, 200, 300] * len(played))[:len(played)]
+    times = [one.header.stamp.sec + 1e-9 * one.header.stamp.nanosec for one in got]
+    pause = 1 / rate if rate else LOOP_INTERVAL_SECONDS
+    assert 0.5 * pause < np.median(np.diff(times)) < SLOWNESS * pause
 
 
 def write_bag(path: Path, seconds: list[float]) -> None:

@@ -11,6 +11,7 @@ from mask3d_core.model import ModelConfig
 from mask3d_core.weights.checkpoint import untrained_weights
 from mask3d_ros.map_player import MAP_PLAYER_PARAMETERS
 from mask3d_ros.parameters import ParameterSpec
+from mask3d_ros.region import Region
 from mask3d_ros.segment_parameters import SEGMENT_NODE_PARAMETERS, Settings
 import pytest
 import yaml
@@ -58,11 +59,32 @@ def test_settings_of_every_live_parameter() -> None:
     settings = Settings.of(values(
         score_threshold=0.5, top_k=-1, min_points=20, dbscan_eps=0.1, dbscan_min_points=4,
         overlap_threshold=0.7, superpoints=False, track=False, classes=['chair', ''],
-        num_queries=30, max_rate=4.0, max_voxels=0, cloud_voxel=0.05))
+        num_queries=30, max_rate=4.0, max_voxels=0, cloud_voxel=0.05, tile_size=6.0,
+        tile_margin=0.5, partial_results=True, roi=[1.0, 2.0, 5.0], roi_frame='base_link',
+        max_points=1000, robot_frame='base_footprint'))
     assert settings.extract == ExtractSettings(
         0.5, -1, 20, 0.1, 4, 0.7, classes=('chair',), superpoints=False)
     assert settings.num_queries == 30 and settings.min_period == 0.25 and not settings.track
     assert settings.max_voxels == 0 and settings.cloud_voxel == 0.05
+    assert (settings.tile_size, settings.tile_margin) == (6.0, 0.5) and settings.partial_results
+    assert settings.region == Region((1.0, 2.0, 5.0)) and settings.region_frame == 'base_link'
+    assert settings.max_points == 1000 and settings.robot_frame == 'base_footprint'
+
+
+def test_tf_is_needed_only_for_frames_that_are_used() -> None:
+    assert Settings.of(values(roi_frame='base_link')).frames == ()
+    assert Settings.of(values(roi_frame='base', roi=[0.0, 0.0, 2.0])).frames == ('base',)
+    assert Settings.of(values(robot_frame='robot')).frames == ('robot',)
+
+
+def test_settings_that_select_the_same_instances() -> None:
+    one = Settings.of(values())
+    for change in ({'cloud_voxel': 0.1}, {'max_rate': 2.0}, {'partial_results': True},
+                   {'robot_frame': 'base_link'}):
+        assert Settings.of(values(**change)).same_result(one), change
+    for change in ({'tile_size': 4.0}, {'roi': [0.0, 0.0, 1.0]}, {'track': False},
+                   {'score_threshold': 0.1}, {'max_points': 9}, {'num_queries': 2}):
+        assert not Settings.of(values(**change)).same_result(one), change
 
 
 def test_descriptors() -> None:
@@ -81,6 +103,12 @@ def test_settings_are_checked_against_the_weights() -> None:
     shape = ModelConfig('Res16UNet14A', num_classes=2, num_queries=10, num_rounds=1)
     sampled = untrained_weights(shape, classes)
     Settings.of(values(classes=['table'], num_queries=30)).check_against(sampled)
+    assert Settings.of(values()).tiles(sampled) == sampled.tiling
+    assert Settings.of(values(tile_size=0.0)).tiles(sampled).size == 0
+    cut = Settings.of(values(tile_size=5.0, tile_margin=1.0)).tiles(sampled)
+    assert cut == replace(sampled.tiling, size=5.0, margin=1.0)
+    with pytest.raises(InputError, match='tile margin of 0 to 5 m'):
+        Settings.of(values(tile_size=5.0, tile_margin=6.0)).check_against(sampled)
     with pytest.raises(InputError, match="unknown class 'unicorn'.*chair, table"):
         Settings.of(values(classes=['unicorn'])).check_against(sampled)
     learned = untrained_weights(replace(shape, queries='learned'), classes)

@@ -17,6 +17,7 @@ import pytest
 from ros_client import Client, cloud, hall, room
 from sensor_msgs.msg import PointCloud2
 import torch
+from toy_map import toy_map
 from visualization_msgs.msg import Marker, MarkerArray
 
 OUTPUTS = {'instances': InstanceArray, 'markers': MarkerArray, 'cloud': PointCloud2}
@@ -152,7 +153,7 @@ def test_the_latest_cloud_replaces_waiting_ones(node: NodeSubprocess, client: Cl
     publisher, before = client.publisher('reliable'), len(node.text())
     client.wait(lambda: publisher.get_subscription_count() > 0, node)
     for stamp in range(1, 31):
-        publisher.publish(room(stamp, points=40_000))
+        publisher.publish(toy_map(3, stamp, moved=stamp % 4))
         client.spin(0.02)
     client.wait(lambda: stamps(got)[-1:] == [30], node)
     assert stamps(got) == sorted(stamps(got)) and len(got) < 30
@@ -224,7 +225,8 @@ def test_too_many_voxels_for_the_memory(node: NodeSubprocess, client: Client) ->
     # one voxel per point, all in a plane: voxels with few neighbors are segmented fastest
     plane = np.stack(np.meshgrid(*[np.arange(side) / 20] * 2, [0.0]), axis=-1).reshape(-1, 3)
     got = client.receive('segment_node/instances', InstanceArray)
-    assert client.set_parameters(node, num_queries=queries).successful
+    whole = client.set_parameters(node, num_queries=queries, tile_size=0.0)  # the map uncut
+    assert whole.successful
     publisher = client.publisher()
     publisher.publish(at(plane))
     client.wait(lambda: 'too many voxels' in node.text(), node)
@@ -272,16 +274,18 @@ def test_changes_are_atomic(node: NodeSubprocess, client: Client) -> None:
     assert stamps(got) == [1, 1] and not got[1].instances, 'the last cloud is segmented again'
 
 
+@pytest.mark.parametrize(('tile_size', 'expected'), [(0.0, [1, 2, 2]), (-1.0, [1, 2])])
 def test_changes_while_busy_apply_to_the_latest_cloud(
-        node: NodeSubprocess, client: Client) -> None:
+        node: NodeSubprocess, client: Client, tile_size: float, expected: list[int]) -> None:
+    assert client.set_parameters(node, tile_size=tile_size).successful
     got = client.receive('segment_node/instances', InstanceArray)
     publisher = client.publisher()
     publisher.publish(room(stamp=1))
     client.wait(lambda: got, node)
     client.keep_busy(node, publisher, hall(stamp=2))
     assert client.set_parameters(node, score_threshold=1.0).successful
-    client.wait(lambda: len(got) > 2, node)
-    assert stamps(got) == [1, 2, 2] and not got[2].instances
+    client.wait(lambda: len(got) == len(expected), node)
+    assert stamps(got) == expected and not got[-1].instances, 'a tile in progress is finished'
 
 
 def test_max_rate_limits_the_rate(node: NodeSubprocess, client: Client) -> None:

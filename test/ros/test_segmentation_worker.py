@@ -1,0 +1,337 @@
+"""The worker over a map of several tiles: what is segmented, discarded and published, and when."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+import queue
+import threading
+import time
+from typing import Any
+
+from mask3d_core.classes import load_classes
+from mask3d_core.errors import InputError
+from mask3d_core.extraction.postprocess import ExtractSettings, measure_masks
+from mask3d_core.instances import Instances
+from mask3d_core.model import ModelConfig
+from mask3d_core.scan import Scan
+from mask3d_core.tiling.map_segmentation import MapSegmentation
+from mask3d_core.tiling.settings import TileSettings
+from mask3d_core.weights.checkpoint import untrained_weights
+from mask3d_ros.map_segmenter import map_workload, MapSegmenter
+from mask3d_ros.region import Region
+from mask3d_ros.result import SegmentationResult
+from mask3d_ros.segment_parameters import Settings
+from mask3d_ros.segmentation_worker import SegmentationWorker
+from mask3d_ros.transforms import FramePose
+import numpy as np
+import pytest
+from sensor_msgs.msg import PointCloud2
+from toy_map import ROOM_POINTS, SPACING, toy_map
+
+CLASSES = load_classes('scannet20')
+SETTINGS = Settings(ExtractSettings(), 0, 0.0)
+SECONDS = 60.0
+
+
+class HeldSegmenter:
+    """
+    A segmenter of which every tile waits for `allow`: stands in for the network only.
+
+    Each tile has one instance, the points more than 0.1 m above the floor.
+    """
+
+    def __init__(self) -> None:
+        self.weights = untrained_weights(
+            ModelConfig('Res16UNet14A', num_classes=len(CLASSES), num_queries=5, num_rounds=1),
+            CLASSES)
+        self.started: queue.Queue[float] = queue.Queue()
+        self._allowed = threading.Semaphore(0)
+
+    def open_map(self, scan: Scan, settings: ExtractSettings, *, cache: Any, frame: str,
+                 tiles: TileSettings, workload: Any, **options: Any) -> MapSegmentation:
+        cache.use((frame, settings, tiles, tuple(sorted(options.items()))))
+        return MapSegmentation(scan, tiles, self._segment, CLASSES, cache, workload)
+
+    def room(self) -> int:
+        """Return the room of the next tile that is begun."""
+        return int(self.started.get(timeout=SECONDS) // SPACING)
+
+    def allow(self, tiles: int = 1) -> None:
+        """Let so many tiles be finished."""
+        for _ in range(tiles):
+            self._allowed.release()
+
+    def _segment(self, scan: Scan) -> Instances:
+        self.started.put(float(scan.xyz[:, 0].mean()))
+        assert self._allowed.acquire(timeout=SECONDS)
+        if scan.xyz[:, 0].min() < -10:
+            raise InputError('a tile that cannot be segmented')
+        return measure_masks([np.flatnonzero(scan.xyz[:, 2] > 0.1)], scan, CLASSES)
+
+
+class ResultList:
+    """An output with a subscriber; keeps the results."""
+
+    def __init__(self) -> None:
+        self.results: list[SegmentationResult] = []
+        self.subscribers = 1
+
+    def has_subscribers(self) -> bool:
+        return self.subscribers > 0
+
+    def needs_update(self, result: SegmentationResult) -> bool:
+        return self.subscribers > 0 and not (self.results and self.results[-1] is result)
+
+    def update(self, result: SegmentationResult) -> None:
+        if self.needs_update(result):
+            self.results.append(result)
+
+    @property
+    def stamps(self) -> list[int]:
+        return [result.cloud.header.stamp.sec for result in self.results]
+
+
+class Log:
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def info(self, message: str) -> None:
+        self.lines.append(message)
+
+    error = info
+
+
+class Bench:
+    """A running worker with its stand-ins."""
+
+    def __init__(self, settings: Settings = SETTINGS) -> None:
+        self.segmenter, self.output, self.log = HeldSegmenter(), ResultList(), Log()
+        self.poses: dict[str, FramePose] = {}
+        maps = MapSegmenter(self.segmenter, lambda frame, _: self.poses.get(frame))  # type: ignore
+        self.worker = SegmentationWorker(
+            maps, settings, [self.output], self.log, lambda: True)  # type: ignore
+        self.worker.resume()
+
+    def wait(self, condition: Callable[[], Any]) -> None:
+        deadline = time.monotonic() + SECONDS
+        while not condition():
+            assert time.monotonic() < deadline, self.log.lines
+            time.sleep(0.005)
+
+    def result(self, cloud: PointCloud2, tiles: int) -> SegmentationResult:
+        """Return the result of a cloud that needs so many tiles to be segmented."""
+        count = len(self.output.results)
+        self.segmenter.allow(tiles)
+        self.worker.submit(cloud)
+        self.wait(lambda: len(self.output.results) > count)
+        for _ in range(tiles):
+            self.segmenter.room()
+        assert self.segmenter.started.empty(), 'more tiles were segmented'
+        return self.output.results[-1]
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    bench = Bench()
+    yield bench
+    bench.segmenter.allow(1000)
+    bench.worker.close()
+
+
+def ids(result: SegmentationResult) -> dict[int, int]:
+    """Return the id of the instance in each room."""
+    rooms = (result.instances.centroid[:, 0] // SPACING).astype(int)
+    return dict(zip(rooms.tolist(), result.ids.tolist()))
+
+
+def test_only_new_and_changed_tiles_are_segmented(bench: Bench) -> None:
+    first = bench.result(toy_map(1, 1), tiles=1)
+    assert ids(first) == {0: 1} and first.tiles.total == 1
+    grown = bench.result(toy_map(3, 2), tiles=2)
+    assert ids(grown) == {0: 1, 1: 2, 2: 3}
+    assert (grown.tiles.total, grown.tiles.segmented) == (3, 2)
+    changed = bench.result(toy_map(3, 3, moved=1), tiles=1)
+    assert ids(changed).keys() == {0, 1, 2} and ids(changed)[2] == 3
+    assert '1 of 3 tiles segmented' in bench.log.lines[-1]
+    assert changed.instances.num_points == 3 * ROOM_POINTS
+
+
+def test_the_same_map_is_published_again_with_the_new_stamp(bench: Bench) -> None:
+    one = bench.result(toy_map(2, 1), tiles=2)
+    other = bench.result(toy_map(2, 2), tiles=0)
+    assert bench.output.stamps == [1, 2]
+    assert other.scan is one.scan and other.instances is one.instances and other.ids is one.ids
+    assert list(other.seconds) == ['read'] and other.tiles.segmented == 0
+    assert '0 of 2 tiles segmented' in bench.log.lines[-1]
+
+
+def test_noise_and_order_change_nothing(bench: Bench) -> None:
+    one = bench.result(toy_map(2, 1), tiles=2)
+    other = bench.result(toy_map(2, 2, noise=0.003), tiles=0)
+    assert ids(other) == ids(one) and other.scan is not one.scan
+    assert list(other.seconds)[:2] == ['read', 'tiles']
+
+
+def test_a_newer_map_is_taken_up_between_tiles(bench: Bench) -> None:
+    bench.worker.submit(toy_map(3, 1))
+    assert bench.segmenter.room() == 0
+    bench.worker.submit(toy_map(4, 2))
+    bench.segmenter.allow()
+    rooms = [bench.segmenter.room()]
+    bench.segmenter.allow(3)
+    bench.wait(lambda: bench.output.results)
+    rooms += [bench.segmenter.room() for _ in range(2)]
+    assert rooms == [3, 1, 2], 'what is new in the newer map is first, and room 0 is kept'
+    assert bench.output.stamps == [2] and bench.output.results[0].tiles.segmented == 3
+    assert 'taken up after 1 of 3 tiles' in bench.log.lines[0]
+    assert '1 older clouds were dropped' in bench.log.lines[1]
+
+
+def test_newer_maps_do_not_prevent_a_result(bench: Bench) -> None:
+    """Every tile of every map changes, and each time a newer map has arrived."""
+    stamp = 1
+    bench.worker.submit(toy_map(2, stamp))
+    tiles = 0
+    while len(bench.output.results) < 3:
+        bench.segmenter.room()
+        tiles += 1
+        stamp += 1
+        bench.worker.submit(toy_map(2, stamp, moved=stamp % 4))
+        bench.segmenter.allow()
+        before = len(bench.output.results)
+        bench.wait(lambda before=before: not bench.segmenter.started.empty()
+                   or len(bench.output.results) > before)
+    assert tiles <= 3 * 2 * 2, 'a result after at most twice the tiles of a map'
+    assert bench.output.stamps == sorted(set(bench.output.stamps))
+
+
+def test_changed_settings_are_taken_up_between_tiles(bench: Bench) -> None:
+    bench.worker.submit(toy_map(2, 1))
+    bench.segmenter.room()
+    bench.worker.change(replace(SETTINGS, num_queries=3))
+    bench.segmenter.allow(3)
+    bench.wait(lambda: bench.output.results)
+    assert len(bench.output.results) == 1 and bench.output.results[0].tiles.segmented == 2
+
+
+def test_a_newer_map_waits_for_max_rate(bench: Bench) -> None:
+    bench.worker.change(replace(SETTINGS, min_period=1000.0))
+    bench.worker.submit(toy_map(2, 1))
+    bench.segmenter.room()
+    bench.worker.submit(toy_map(3, 2))
+    bench.segmenter.allow(2)
+    bench.wait(lambda: bench.output.results)
+    assert bench.output.stamps == [1]
+
+
+def test_partial_results(bench: Bench) -> None:
+    bench.worker.change(replace(SETTINGS, partial_results=True))
+    bench.worker.submit(toy_map(3, 1))
+    bench.segmenter.allow(3)
+    bench.wait(lambda: len(bench.output.results) == 3)
+    assert [ids(result) for result in bench.output.results] == [
+        {0: 1}, {0: 1, 1: 2}, {0: 1, 1: 2, 2: 3}]
+    assert [result.tiles.pending for result in bench.output.results] == [2, 1, 0]
+    assert bench.output.stamps == [1, 1, 1]
+    assert '1 of 3 tiles segmented, 2 to go' in bench.log.lines[0]
+
+
+def test_a_partial_result_is_not_taken_for_the_whole(bench: Bench) -> None:
+    bench.worker.change(replace(SETTINGS, partial_results=True))
+    bench.worker.submit(toy_map(2, 1))
+    bench.segmenter.allow()
+    bench.wait(lambda: bench.output.results)
+    bench.segmenter.room()
+    bench.segmenter.room()
+    bench.worker.submit(toy_map(2, 2))
+    bench.segmenter.allow()
+    bench.wait(lambda: 2 in bench.output.stamps)
+    assert ids(bench.output.results[-1]) == {0: 1, 1: 2}
+
+
+@pytest.mark.parametrize('end', ['pause', 'close'])
+def test_a_pause_takes_effect_between_tiles(bench: Bench, end: str) -> None:
+    bench.worker.submit(toy_map(3, 1))
+    bench.segmenter.room()
+    ending = threading.Thread(target=getattr(bench.worker, end))
+    ending.start()
+    bench.wait(lambda: not bench.worker._active)
+    bench.segmenter.allow()
+    ending.join(SECONDS)
+    assert not ending.is_alive() and not bench.output.results
+    if end == 'pause':
+        bench.worker.resume()
+        bench.result(toy_map(3, 2), tiles=2)
+        assert bench.output.stamps == [2], 'the tile that was finished is kept'
+    assert bench.segmenter.started.empty()
+
+
+def test_roi_leaves_out_tiles_and_says_so_once(bench: Bench) -> None:
+    bench.worker.change(replace(SETTINGS, region=Region((SPACING + 1, 1.0, 5.0))))
+    one = bench.result(toy_map(3, 1), tiles=1)
+    assert ids(one) == {1: 1}
+    assert (one.tiles.left_out, one.tiles.left_out_points) == (2, 2 * ROOM_POINTS)
+    told = f'roi and max_points leave out {2 * ROOM_POINTS} points in 2 of 3 tiles'
+    assert bench.log.lines[-1] == told
+    bench.result(toy_map(3, 2, moved=1), tiles=0)
+    bench.result(toy_map(3, 3, moved=1), tiles=0)
+    assert bench.log.lines.count(told) == 1
+    bench.segmenter.allow(2)
+    bench.worker.change(SETTINGS)
+    bench.wait(lambda: len(bench.output.results) == 4)
+    assert ids(bench.output.results[-1]).keys() == {0, 1, 2}
+    assert bench.log.lines[-1] == 'roi and max_points leave out 0 points in 0 of 3 tiles'
+
+
+def test_max_points_segments_the_rest_with_the_next_maps(bench: Bench) -> None:
+    bench.worker.change(replace(SETTINGS, max_points=ROOM_POINTS + 10))
+    for stamp in (1, 2, 3):
+        result = bench.result(toy_map(3, stamp), tiles=1)
+        assert len(ids(result)) == stamp and result.tiles.left_out == 3 - stamp
+    assert ids(bench.result(toy_map(3, 4), tiles=0)) == ids(result)
+    assert bench.output.results[-1].scan is result.scan
+
+
+def test_the_nearest_tile_is_first_when_the_robot_is_known(bench: Bench) -> None:
+    bench.poses['base_link'] = FramePose(np.array([2 * SPACING, 0, 0]), np.eye(3))
+    bench.worker.change(replace(SETTINGS, robot_frame='base_link'))
+    bench.segmenter.allow(3)
+    bench.worker.submit(toy_map(3, 1))
+    assert [bench.segmenter.room() for _ in range(3)] == [2, 1, 0]
+
+
+def test_roi_moves_with_its_frame(bench: Bench) -> None:
+    bench.worker.change(replace(SETTINGS, region=Region((-4.0, -4, -1, 4, 4, 2)),
+                                region_frame='base_link'))
+    for room in (2, 0, 1):
+        bench.poses['base_link'] = FramePose(np.array([room * SPACING, 0, 0]), np.eye(3))
+        result = bench.result(toy_map(3, 1), tiles=1)
+    assert ids(result) == {2: 1, 0: 2, 1: 3}
+
+
+def test_without_its_frame_roi_is_the_whole_map() -> None:
+    settings = replace(SETTINGS, region=Region((0.0, 0.0, 1.0)), region_frame='base_link')
+    work = map_workload(settings, 'map', lambda frame, reference: None)
+    assert work.wanted is None and work.near is None
+
+
+def test_a_turned_box() -> None:
+    quarter = FramePose(np.array([10.0, 0, 0]), np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]))
+    settings = replace(SETTINGS, region=Region((0.0, -1, -1, 5, 1, 1)), region_frame='base_link')
+    wanted = map_workload(settings, 'map', lambda frame, reference: quarter).wanted
+    assert wanted is not None
+    assert wanted(np.array([[10.0, 4, 0]])) and not wanted(np.array([[14.0, 0, 0]]))
+
+
+def test_a_failing_tile_is_one_error_and_the_next_map_goes_on(bench: Bench) -> None:
+    bad = toy_map(2, 1)
+    words = np.frombuffer(bad.data, np.float32).reshape(2 * ROOM_POINTS, -1)
+    words[:ROOM_POINTS, 0] -= 2 * SPACING
+    bench.segmenter.allow(2)
+    bench.worker.submit(bad)
+    bench.wait(lambda: bench.log.lines)
+    assert bench.log.lines == ['a tile that cannot be segmented']
+    while not bench.segmenter.started.empty():
+        bench.segmenter.room()
+    bench.result(toy_map(1, 2), tiles=1)

@@ -1,0 +1,85 @@
+"""Poses from tf2, which may be missing."""
+
+from pathlib import Path
+import sys
+
+from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
+from mask3d_core.errors import InputError
+from mask3d_ros.transforms import FramePose, Transforms
+import numpy as np
+import pytest
+from ros_client import Client
+
+FAKE_TF2 = Path(__file__).resolve().parents[1] / 'support' / 'fake_tf2'
+
+
+class Recorder:
+    """A node that keeps its warnings."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def get_logger(self) -> 'Recorder':
+        return self
+
+    def warning(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+def test_pose_of_a_frame_that_is_turned_left() -> None:
+    half = np.sqrt(0.5)
+    pose = FramePose.of(Transform(translation=Vector3(x=10.0, y=2.0, z=0.5),
+                                  rotation=Quaternion(z=half, w=half)))
+    ahead = np.array([[10.0, 3, 0.5], [9.0, 2, 1.5]])  # 1 m ahead; 1 m to the left, 1 m above
+    np.testing.assert_allclose(pose.to_frame(ahead), [[1, 0, 0], [0, 1, 1]], atol=1e-12)
+
+
+def test_rotations_about_all_axes() -> None:
+    x, y, z, w = np.array([0.1, -0.5, 0.3, 0.8]) / np.linalg.norm([0.1, -0.5, 0.3, 0.8])
+    rotation = FramePose.of(Transform(rotation=Quaternion(x=x, y=y, z=z, w=w))).rotation
+    np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
+    axis = np.array([x, y, z])
+    np.testing.assert_allclose(rotation @ axis, axis, atol=1e-12)
+    assert np.trace(rotation) == pytest.approx(4 * w * w - 1) and np.linalg.det(rotation) > 0
+
+
+def test_without_tf2_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, 'tf2_ros', None)
+    transforms = Transforms(Recorder())  # type: ignore[arg-type]
+    with pytest.raises(InputError, match='install the package tf2_ros_py of ROS 2'):
+        transforms.listen()
+    assert transforms.find('base_link', 'map') is None
+    transforms.close()
+
+
+def test_a_missing_transform_is_one_warning_until_it_was_there(
+        monkeypatch: pytest.MonkeyPatch, client: Client) -> None:
+    monkeypatch.syspath_prepend(str(FAKE_TF2))
+    monkeypatch.delitem(sys.modules, 'tf2_ros', raising=False)
+    recorder = Recorder()
+    transforms = Transforms(client.node)
+    monkeypatch.setattr(client.node, 'get_logger', lambda: recorder)
+    transforms.listen()
+    transforms.listen()
+    for _ in range(3):
+        assert transforms.find('base_link', 'map') is None
+        assert transforms.find('camera', 'map') is None
+    assert len(recorder.warnings) == 2
+    assert 'no transform from base_link to map, so base_link is ignored' in recorder.warnings[0]
+
+    publisher = client.node.create_publisher(TransformStamped, 'fake_tf', 10)
+    client.wait(lambda: publisher.get_subscription_count() == 1)
+    message = TransformStamped(child_frame_id='base_link')
+    message.header.frame_id = 'map'
+    message.transform.translation.x = 4.0
+    publisher.publish(message)
+    client.wait(lambda: transforms.find('base_link', 'map'))
+    found = transforms.find('base_link', 'map')
+    assert found is not None and found.position.tolist() == [4, 0, 0]
+    assert transforms.find('base_link', 'odom') is None and len(recorder.warnings) == 3
+
+    transforms.close()
+    client.wait(lambda: publisher.get_subscription_count() == 0)
+    assert transforms.find('base_link', 'map') is None
+    client.node.destroy_publisher(publisher)
+    sys.modules.pop('tf2_ros', None)
