@@ -24,9 +24,9 @@ LAYERS = {
         8: '__main__ cli commands',
     },
     'mask3d_ros': {
-        5: 'cloud_input clouds error_log markers messages msg node_subprocess outputs parameters '
-           'qos result run_node segment_cloud segment_parameters segmentation_worker transitions '
-           'worker',
+        5: 'cloud_input clouds error_log map_segmenter markers messages msg node_subprocess '
+           'outputs parameters qos region result run_node segment_parameters '
+           'segmentation_worker transforms transitions worker',
         6: 'demo map_player segment_node',
     },
 }

@@ -113,7 +113,7 @@ def test_nothing_of_rclpy_is_used_that_humble_lacks() -> None:
 
 
 def test_the_wheels_hold_every_ros_package_we_need() -> None:
-    from_source = {'launch', 'launch_ros', 'rviz2', 'rosidl_default_runtime'}
+    from_source = {'launch', 'launch_ros', 'rviz2', 'rosidl_default_runtime', 'tf2_ros_py'}
     needed = {name for name in texts(r'(exec_)?depend') if not name.startswith('python3-')}
     wheels = {name.removeprefix('ros-').removeprefix('kilted-').replace('-', '_')
               for name in requirements('ros')}
