@@ -141,7 +141,7 @@ def test_the_robot_in_tf(weights: Path, client: Client, tmp_path: Path) -> None:
 
         poses.publish(_robot_at(1))
         client.round_trip(node)
-        changes = {'roi': [0.0, 0.0, 6.0], 'tile_margin': 0.5, 'max_points': 0}
+        changes = {'roi': [0.0, 0.0, 6.0], 'tile_margin': 0.2, 'max_points': 0}
         assert client.set_parameters(node, **changes).successful
         client.wait(lambda: len(got) == 3, node)
         assert rooms(got[2]) == {1}, 'the region moves with the robot'
