@@ -91,14 +91,15 @@ def draw_floor_plan(xyz: NDArray[np.floating], settings: TileSettings) -> FloorP
     settings : TileSettings
 
     """
-    cell, x, y = _lattice(xyz, CELL if settings.along_walls else settings.size / CELLS_PER_TILE)
+    lattice_only = settings.size and not settings.along_walls
+    cell, x, y = _lattice(xyz, settings.size / CELLS_PER_TILE if lattice_only else CELL)
     part, levels = _fill(xyz, cell, x, y)
     occupied = np.zeros((PARTS * len(x), PARTS * len(y)), np.bool_)
     occupied.reshape(-1)[part] = True
     side = max(1, round(settings.size / cell))
-    square = _squares(x, y, side)
+    square = _squares(x, y, side) if settings.size else np.ones((len(x), len(y)), np.int32)
     shown = levels != 0
-    if settings.along_walls and cell == CELL:
+    if settings.size and settings.along_walls and cell == CELL:
         wall = _occupied_pairs(levels) >= MIN_WALL_LEVELS
         tile = _cut_along_walls(shown, wall, square, side)
     else:

@@ -61,6 +61,15 @@ def test_what_fits_one_tile_is_not_cut(side: float, settings: TileSettings, fits
     assert (len(cut_map(scan, settings).tiles) == 1) == fits
 
 
+@pytest.mark.parametrize('along_walls', [True, False])
+def test_a_size_of_zero_cuts_nothing(along_walls: bool) -> None:
+    scan = labelled_map(rooms(3))
+    tiled = cut_map(scan, TileSettings(0.0, 0.3, along_walls))
+    assert len(tiled.tiles) == 1 and len(tiled.tiles[0]) == len(scan)
+    assert not tiled.core.any() and not tiled.margin.any()
+    assert tiled.tiles[0].fingerprint.area > 0
+
+
 def test_the_digest_depends_on_points_and_order_of_the_tile_only() -> None:
     surfaces = rooms(3)
     scan = labelled_map(surfaces)
