@@ -1,4 +1,4 @@
-"""The exception for input that cannot be used."""
+"""The exceptions for input that cannot be used."""
 
 
 class InputError(ValueError):
@@ -8,3 +8,7 @@ class InputError(ValueError):
     The message is one or two sentences: what was expected, what was given, and what to do. The
     command line prints it and exits with status 1; the node logs it and waits for the next cloud.
     """
+
+
+class SingleVoxelError(InputError):
+    """A cloud whose points all fall into one voxel: as a tile of a map it has no instances."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 import math
 
-from mask3d_core.errors import InputError
+from mask3d_core.errors import InputError, SingleVoxelError
 from mask3d_core.scan import Scan
 from mask3d_core.sparse.grid import occupied_cells
 import numpy as np
@@ -205,8 +205,8 @@ def _fill_voxels(scan: Scan, size: float, coords: Tensor, inverse: Tensor,
                  first: NDArray[np.int64] | None = None) -> VoxelGrid:
     """Give each voxel the position and colour of its `first` point, or the mean of its points."""
     if len(coords) == 1:
-        raise InputError(f'all {len(scan)} points fall into one voxel of {size:g} m: '
-                         'expected a cloud in metres; check its scale')
+        raise SingleVoxelError(f'all {len(scan)} points fall into one voxel of {size:g} m: '
+                               'expected a cloud in metres; check its scale')
     xyz: NDArray[np.floating]
     color: NDArray[np.floating] | None
     if first is not None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import zlib
 
 from mask3d_core.classes import ClassTable
+from mask3d_core.errors import SingleVoxelError
 from mask3d_core.extraction.postprocess import measure_masks
 from mask3d_core.instances import concatenate, Instances
 from mask3d_core.scan import MIN_POINTS, Scan
@@ -242,7 +243,12 @@ class MapSegmentation:
         scan = tile.cut()
         if len(scan) < MIN_POINTS:
             return measure_masks([], scan, self._classes)
-        instances = self._segment(scan)
+        try:
+            instances = self._segment(scan)
+        except SingleVoxelError:
+            if self.num_tiles == 1:
+                raise
+            return measure_masks([], scan, self._classes)  # stray points outside of the rooms
         self._count(instances.seconds)
         return replace(instances, seconds={})
 

@@ -6,10 +6,13 @@ from threading import Barrier
 from typing import Any
 
 from labelled_map import box, CLASSES, counted, find_labelled, labelled_map, rooms
+from mask3d_core.errors import InputError
+from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
 from mask3d_core.tiling.map_segmentation import MapAnswer, MapSegmentation, Workload
 from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.tiling.tile_cache import TileCache
+from mask3d_core.voxels import Voxelization, voxelize
 import numpy as np
 import pytest
 
@@ -165,6 +168,23 @@ def test_a_tile_of_a_few_points_has_no_instances() -> None:
     found, sizes = answer(scan)
     check_found(found, scan, {0, 1, 2})
     assert min(sizes) > 8
+
+
+def test_a_tile_in_one_voxel_has_no_instances_but_a_map_in_one_voxel_is_an_error() -> None:
+    def segment(tile: Scan) -> Instances:
+        voxelize(tile, Voxelization(0.05))
+        return find_labelled(tile)
+
+    stray = (np.full((20, 3), 60.0), 4)
+    for surfaces, labels in (([*SURFACES, stray], {0, 1, 2}), ([stray], set())):
+        scan = labelled_map(surfaces)
+        opened = MapSegmentation(scan, SETTINGS, segment, CLASSES, TileCache())
+        if labels:
+            assert len(list(opened.run())) == 4
+            check_found(opened.answer(), scan, labels)
+        else:
+            with pytest.raises(InputError, match='all 20 points fall into one voxel'):
+                next(opened.run())
 
 
 def test_answers_are_not_mixed_up_when_tiles_take_turns_differently() -> None:
