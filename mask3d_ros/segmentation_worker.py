@@ -28,9 +28,9 @@ class SegmentationWorker:
     only if its topic has subscribers; it is built from the last result when the first appears.
 
     Between two tiles a pause takes effect, and a newer cloud, or a change of the settings, is
-    taken up: the cloud in progress gets no result then. So that clouds that keep coming do not
-    prevent all results, a cloud is finished in any case once as many tiles were segmented without
-    a result as the first of these clouds needed.
+    taken up: the cloud in progress gets no result then, or no further one with partial results.
+    So that clouds that keep coming do not prevent all results, a cloud is finished in any case
+    once as many tiles were segmented without a result as the first of these clouds needed.
 
     Parameters
     ----------
@@ -164,18 +164,18 @@ class SegmentationWorker:
             if not work.num_pending:
                 break
             self._tiles_without_result += 1
-            if self._is_outdated():
-                self._discard(work)
-                return
             if settings.partial_results:
                 self._publish(work.result(), settings, activation, start)
                 self._update_outputs()
+            if self._is_outdated(settings.partial_results):
+                self._discard(work)
+                return
         self._publish(work.result(), settings, activation, start)
 
-    def _is_outdated(self) -> bool:
+    def _is_outdated(self, has_result: bool) -> bool:
         """Return whether a newer cloud, or other settings, are to be taken up between tiles."""
-        return (self._tiles_without_result < self._max_tiles_without_result
-                and self._has_cloud() and self._seconds_until_next_start() <= 0
+        allowed = has_result or self._tiles_without_result < self._max_tiles_without_result
+        return (allowed and self._has_cloud() and self._seconds_until_next_start() <= 0
                 and self._errors.value_or(False, self._has_subscribers))
 
     def _restart_count(self) -> None:

@@ -1,5 +1,6 @@
 """The worker over a map of several tiles: what is segmented, discarded and published, and when."""
 
+import array
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 import queue
@@ -16,7 +17,7 @@ from mask3d_core.scan import Scan
 from mask3d_core.tiling.map_segmentation import MapSegmentation
 from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.weights.checkpoint import untrained_weights
-from mask3d_ros.map_segmenter import map_workload, MapSegmenter
+from mask3d_ros.map_segmenter import CHUNK_BYTES, map_workload, MapSegmenter, same_points
 from mask3d_ros.region import Region
 from mask3d_ros.result import SegmentationResult
 from mask3d_ros.segment_parameters import Settings
@@ -30,6 +31,8 @@ from toy_map import ROOM_POINTS, SPACING, toy_map
 CLASSES = load_classes('scannet20')
 SETTINGS = Settings(ExtractSettings(), 0, 0.0)
 SECONDS = 60.0
+END = array.array('B', [255])
+"""A last byte that no cloud here has."""
 
 
 class HeldSegmenter:
@@ -166,6 +169,21 @@ def test_the_same_map_is_published_again_with_the_new_stamp(bench: Bench) -> Non
     assert '0 of 2 tiles segmented' in bench.log.lines[-1]
 
 
+def test_same_points_whatever_the_stamp() -> None:
+    one = toy_map(2, 1)
+    assert len(one.data) % CHUNK_BYTES, 'the last chunk is shorter'
+    assert same_points(one, toy_map(2, 9))
+    for change in ({'is_bigendian': True}, {'point_step': 8}, {'height': 2}, {'fields': []},
+                   {'data': one.data[:-1]}, {'data': array.array('B', one.data[:-1]) + END}):
+        other = toy_map(2, 1)
+        for name, value in change.items():
+            setattr(other, name, value)
+        assert not same_points(one, other), change.keys()
+    moved = toy_map(2, 1)
+    moved.header.frame_id = 'odom'
+    assert not same_points(one, moved)
+
+
 def test_noise_and_order_change_nothing(bench: Bench) -> None:
     one = bench.result(toy_map(2, 1), tiles=2)
     other = bench.result(toy_map(2, 2, noise=0.003), tiles=0)
@@ -235,6 +253,19 @@ def test_partial_results(bench: Bench) -> None:
     assert [result.tiles.pending for result in bench.output.results] == [2, 1, 0]
     assert bench.output.stamps == [1, 1, 1]
     assert '1 of 3 tiles segmented, 2 to go' in bench.log.lines[0]
+
+
+def test_a_newer_map_is_taken_up_after_each_partial_result(bench: Bench) -> None:
+    bench.worker.change(replace(SETTINGS, partial_results=True))
+    bench.worker.submit(toy_map(3, 1))
+    for stamp in (2, 3, 4):
+        bench.segmenter.room()
+        bench.worker.submit(toy_map(3 + stamp, stamp))
+        bench.segmenter.allow()
+        bench.wait(lambda stamp=stamp: stamp - 1 in bench.output.stamps)
+    bench.segmenter.room()
+    assert bench.output.stamps == [1, 2, 3]
+    assert [result.tiles.segmented for result in bench.output.results] == [1, 1, 1]
 
 
 def test_a_partial_result_is_not_taken_for_the_whole(bench: Bench) -> None:
