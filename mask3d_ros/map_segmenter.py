@@ -103,11 +103,18 @@ class OpenMap:
     track : callable
         Returns the ids of instances, given scan, answer, frame, and whether they are tracked.
 
+    Attributes
+    ----------
+    cloud : PointCloud2
+        That of the result; can be replaced by one with the same points.
+    settings : Settings
+
     """
 
     def __init__(self, cloud: PointCloud2, scan: Scan, settings: Settings,
                  opened: MapSegmentation, read_seconds: float, track: Track) -> None:
-        self._cloud, self._scan, self._settings = cloud, scan, settings
+        self.cloud, self.settings = cloud, settings
+        self._scan = scan
         self._opened = opened
         self._read_seconds = read_seconds
         self._track = track
@@ -145,7 +152,7 @@ class OpenMap:
         """Join the tiles that are known by now, and assign ids to their instances."""
         answer = self._opened.answer()
         start = time.perf_counter()
-        ids = self._track(self._scan, answer, self._cloud.header.frame_id, self._settings.track)
+        ids = self._track(self._scan, answer, self.cloud.header.frame_id, self.settings.track)
         tracking = time.perf_counter() - start
         left_out = [tile.number for tile in self._opened.left_out]
         points = (int(np.bincount(answer.core, minlength=self.num_tiles)[left_out].sum())
@@ -153,8 +160,8 @@ class OpenMap:
         seconds = {'read': self._read_seconds, **answer.instances.seconds, 'tracking': tracking}
         tiles = TileCounts(self.num_tiles, self.num_segmented, self.num_pending, len(left_out),
                            points)
-        return SegmentationResult(self._cloud, self._scan, answer.instances, ids, seconds,
-                                  self._settings.cloud_voxel, tiles)
+        return SegmentationResult(self.cloud, self._scan, answer.instances, ids, seconds,
+                                  self.settings.cloud_voxel, tiles)
 
 
 def same_points(cloud: PointCloud2, other: PointCloud2) -> bool:

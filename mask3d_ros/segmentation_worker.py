@@ -55,6 +55,7 @@ class SegmentationWorker:
         self._cloud: PointCloud2 | None = None  # the last one taken, even if it raised an error
         self._result: SegmentationResult | None = None
         self._result_settings = settings
+        self._unfinished: OpenMap | None = None  # of a cloud for which a newer one was taken up
         self._settings_changed = False
         self._num_dropped = 0
         self._tiles_without_result = 0
@@ -91,7 +92,7 @@ class SegmentationWorker:
         with self._lock:
             self._active = False
             self._activation += 1
-            self._cloud = self._result = None
+            self._cloud = self._result = self._unfinished = None
             self._settings_changed = False
             self._slot.clear()
 
@@ -154,7 +155,7 @@ class SegmentationWorker:
         if last is not None and self._is_repeated(cloud, settings, last):
             self._repeat(cloud, settings, last, activation, start)
             return
-        work = self._segmenter.open(cloud, settings, last)
+        work = self._continued(cloud, settings) or self._segmenter.open(cloud, settings, last)
         if not self._max_tiles_without_result:
             self._max_tiles_without_result = work.num_pending
         for _ in work.run():
@@ -172,6 +173,15 @@ class SegmentationWorker:
                 return
         self._publish(work.result(), settings, activation, start)
 
+    def _continued(self, cloud: PointCloud2, settings: Settings) -> OpenMap | None:
+        """Return the unfinished map for a newer cloud that has the same points, or None."""
+        work, self._unfinished = self._unfinished, None
+        if (work is None or settings != work.settings or settings.frames
+                or not same_points(cloud, work.cloud)):
+            return None
+        work.cloud = cloud
+        return work
+
     def _is_outdated(self, has_result: bool) -> bool:
         """Return whether a newer cloud, or other settings, are to be taken up between tiles."""
         allowed = has_result or self._tiles_without_result < self._max_tiles_without_result
@@ -183,6 +193,7 @@ class SegmentationWorker:
         self._tiles_without_result = self._max_tiles_without_result = 0
 
     def _discard(self, work: OpenMap) -> None:
+        self._unfinished = work
         self._num_dropped += bool(self._slot)
         self._logger.info(f'a newer cloud or setting is taken up after {work.num_segmented} of '
                           f'{work.num_tiles} tiles, which are kept')

@@ -206,6 +206,22 @@ def test_a_newer_map_is_taken_up_between_tiles(bench: Bench) -> None:
     assert '1 older clouds were dropped' in bench.log.lines[1]
 
 
+@pytest.mark.parametrize('frame', ['', 'base_link'])
+def test_the_same_map_while_it_is_in_progress_is_continued(bench: Bench, frame: str) -> None:
+    bench.worker.change(replace(SETTINGS, robot_frame=frame))
+    bench.worker.submit(toy_map(3, 1))
+    for stamp in (2, 3):
+        bench.segmenter.room()
+        bench.worker.submit(toy_map(3, stamp))
+        bench.segmenter.allow()
+    bench.segmenter.room()
+    bench.segmenter.allow()
+    bench.wait(lambda: bench.output.results)
+    assert bench.output.stamps == [3] and bench.segmenter.started.empty()
+    assert bench.output.results[0].tiles.segmented == (1 if frame else 3), 'a robot may move'
+    assert ids(bench.output.results[0]).keys() == {0, 1, 2}
+
+
 def test_newer_maps_do_not_prevent_a_result(bench: Bench) -> None:
     """Every tile of every map changes, and each time a newer map has arrived."""
     stamp = 1
