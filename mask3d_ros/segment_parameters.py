@@ -44,10 +44,10 @@ SEGMENT_NODE_PARAMETERS: tuple[ParameterSpec, ...] = (
         'autostart', True, 'Configure and activate the node when the process starts; false: a '
         'lifecycle manager does it.', takes_effect='start'),
     ParameterSpec(
-        'num_queries', 0, 'Number of queries of the decoder; each predicts one mask. Fewer are '
-        'faster; 0: the number used in training.', (0, 10_000)),
+        'num_queries', 0, 'Number of queries of the decoder for each tile; each predicts one '
+        'mask. Fewer are faster; 0: the number used in training.', (0, 10_000)),
     ParameterSpec(
-        'max_voxels', MAX_VOXELS_FROM_WEIGHTS, 'A cloud with more voxels than this gets larger '
+        'max_voxels', MAX_VOXELS_FROM_WEIGHTS, 'A tile with more voxels than this gets larger '
         f'voxels, up to {MAX_VOXEL_GROWTH:g} times the size: a dense map takes two thirds of the '
         'time, but small objects may be missed; 0: no limit; -1: the value in the weights.',
         (MAX_VOXELS_FROM_WEIGHTS, 100_000_000)),
@@ -55,8 +55,8 @@ SEGMENT_NODE_PARAMETERS: tuple[ParameterSpec, ...] = (
         'score_threshold', EXTRACT_DEFAULTS.score_threshold, 'Instances with a score (class '
         'probability times mean mask probability) below this are discarded.', (0.0, 1.0)),
     ParameterSpec(
-        'top_k', EXTRACT_DEFAULTS.top_k, 'Number of masks kept, those with the highest class '
-        'probabilities; -1: the number of queries.', (-1, 100_000)),
+        'top_k', EXTRACT_DEFAULTS.top_k, 'Number of masks kept of each tile, those with the '
+        'highest class probabilities; -1: the number of queries.', (-1, 100_000)),
     ParameterSpec(
         'min_points', EXTRACT_DEFAULTS.min_points, 'Instances with fewer points are discarded.',
         (1, 100_000_000)),
