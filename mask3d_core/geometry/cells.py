@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,8 @@ SQUARE_MASK = ~((SQUARE_CELLS - 1) * (X_STEP + Y_STEP) | Z_MASK)
 """Bits of a key that all cells of a square of 10 cm have in common, whatever their height."""
 CHUNK_POINTS, PIECE_POINTS = 1 << 20, 1 << 16
 """Points whose keys are sorted, and computed, at once: bound the memory, fit the cache."""
+
+Integer = TypeVar('Integer', bound=np.integer)
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +190,7 @@ def surrounding_columns(columns: Iterable[int]) -> frozenset[int]:
     return frozenset((keys >> COLUMN_SHIFT).tolist())
 
 
-def distinct(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+def distinct(keys: NDArray[Integer]) -> NDArray[Integer]:
     """
     Return the distinct keys, ascending.
 
@@ -196,6 +199,13 @@ def distinct(keys: NDArray[np.int64]) -> NDArray[np.int64]:
     """
     keys.sort()
     return keys[_is_first(keys)]
+
+
+def distinct_counts(keys: NDArray[Integer]) -> tuple[NDArray[Integer], NDArray[np.int64]]:
+    """Return the distinct keys, ascending, and how often each occurs; sorts the array in place."""
+    keys.sort()
+    first = np.flatnonzero(_is_first(keys))
+    return keys[first], np.diff(first, append=len(keys))
 
 
 def find(wanted: NDArray[np.int64], keys: NDArray[np.int64],
@@ -218,7 +228,7 @@ def find(wanted: NDArray[np.int64], keys: NDArray[np.int64],
     return row, keys[row] == wanted
 
 
-def _is_first(keys: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _is_first(keys: NDArray[np.integer]) -> NDArray[np.bool_]:
     """Return where a sorted array has another value than before: [c]."""
     first = np.empty(len(keys), np.bool_)
     first[:1] = True

@@ -62,6 +62,8 @@ class FloorPlan:
         Number of the tile of each part of a cell, 0..T-1; -1 where the map has no points.
     part : [N] int32
         The part of a cell that each point is in: a row of the flattened `tile`.
+    extent : float
+        Length of the map along x or y, the larger of both, metres.
 
     """
 
@@ -72,6 +74,7 @@ class FloorPlan:
     wall: NDArray[np.bool_]
     tile: NDArray[np.int32]
     part: NDArray[np.int32]
+    extent: float
 
 
 def draw_floor_plan(xyz: NDArray[np.floating], settings: TileSettings) -> FloorPlan:
@@ -92,7 +95,9 @@ def draw_floor_plan(xyz: NDArray[np.floating], settings: TileSettings) -> FloorP
 
     """
     lattice_only = settings.size and not settings.along_walls
-    cell, x, y = _lattice(xyz, settings.size / CELLS_PER_TILE if lattice_only else CELL)
+    low, high = bounds(xyz)
+    cell, x, y = _lattice(xyz, low, high,
+                          settings.size / CELLS_PER_TILE if lattice_only else CELL)
     part, levels = _fill(xyz, cell, x, y)
     occupied = np.zeros((PARTS * len(x), PARTS * len(y)), np.bool_)
     occupied.reshape(-1)[part] = True
@@ -100,7 +105,8 @@ def draw_floor_plan(xyz: NDArray[np.floating], settings: TileSettings) -> FloorP
     square = _squares(x, y, side) if settings.size else np.ones((len(x), len(y)), np.int32)
     shown = levels != 0
     if settings.size and settings.along_walls and cell == CELL:
-        wall = _occupied_pairs(levels) >= MIN_WALL_LEVELS
+        wall = np.zeros(levels.shape, np.bool_)
+        wall[shown] = _occupied_pairs(levels[shown]) >= MIN_WALL_LEVELS
         tile = _cut_along_walls(shown, wall, square, side)
     else:
         wall = np.zeros(square.shape, np.bool_)
@@ -109,15 +115,26 @@ def draw_floor_plan(xyz: NDArray[np.floating], settings: TileSettings) -> FloorP
     used[tile[occupied]] = True
     number = np.cumsum(used, dtype=np.int32) - np.int32(1)
     return FloorPlan(cell, x, y, levels, wall, np.where(occupied, number[tile], np.int32(-1)),
-                     part)
+                     part, float((high - low)[:2].max()))
 
 
-def _lattice(xyz: NDArray[np.floating], cell: float,
+def bounds(xyz: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the lowest and highest position along each axis of points [N, 3], each [3]."""
+    def ends(number: int) -> list[NDArray[np.float64]]:
+        chunk = xyz[number * CHUNK_POINTS:(number + 1) * CHUNK_POINTS]
+        return [np.array([end(chunk[:, axis]) for axis in range(3)], np.float64)
+                for end in (np.min, np.max)]
+
+    low, high = zip(*parallel_map(ends, -(-len(xyz) // CHUNK_POINTS)))
+    return np.min(low, axis=0), np.max(high, axis=0)
+
+
+def _lattice(xyz: NDArray[np.floating], lowest: NDArray[np.float64],
+             highest: NDArray[np.float64], cell: float,
              ) -> tuple[float, NDArray[np.int64], NDArray[np.int64]]:
     """Return the edge of a cell and the places of the plan's rows and columns on the lattice."""
     while True:
-        low, high = (np.floor(np.array([end(xyz[:, axis]) for axis in (0, 1)], np.float64) / cell)
-                     .astype(np.int64) for end in (np.min, np.max))
+        low, high = (np.floor(end[:2] / cell).astype(np.int64) for end in (lowest, highest))
         if np.prod(high - low + 1, dtype=np.float64) <= MAX_CELLS:
             return cell, np.arange(low[0], high[0] + 1), np.arange(low[1], high[1] + 1)
         x, y = (_without_strips(xyz[:, axis], cell) for axis in (0, 1))
@@ -189,14 +206,17 @@ def _cut_along_walls(occupied: NDArray[np.bool_], wall: NDArray[np.bool_],
     """Return the tile of each part of a cell: [PARTS X, PARTS Y], numbers above 0."""
     room = _split_long(_grow(_room_middles(occupied, wall), ~wall), square, side)
     room = np.where(wall, 0, room).repeat(PARTS, 0).repeat(PARTS, 1)
+    if room.any():
+        # the distance along axes, which takes a third of the time of the Euclidean one
+        distance, (row, column) = ndimage.distance_transform_cdt(room == 0, 'taxicab',
+                                                                 return_indices=True)
+        room = room[row, column]
+        far = distance > PARTS * MAX_REACH
+        if not (far & occupied.repeat(PARTS, 0).repeat(PARTS, 1)).any():
+            return room
+        room[far] = 0
     outside = _join_small(np.where(occupied, square, 0)).repeat(PARTS, 0).repeat(PARTS, 1)
-    if not room.any():
-        return outside
-    # the distance along axes, which takes a third of the time of the Euclidean one
-    distance, (row, column) = ndimage.distance_transform_cdt(room == 0, 'taxicab',
-                                                             return_indices=True)
-    return np.where(distance <= PARTS * MAX_REACH, room[row, column],
-                    outside + np.int32(room.max()))
+    return np.where(room > 0, room, outside + room.max())
 
 
 def _room_middles(occupied: NDArray[np.bool_], wall: NDArray[np.bool_]) -> NDArray[np.int32]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mask3d_core.geometry.cells import distinct
 from mask3d_core.geometry.components import graph_components
 from mask3d_core.instances import Instances
 from mask3d_core.tiling.tiles import TiledMap
@@ -53,8 +54,6 @@ class _Part:
     tile, index : int
     rows : [n] int32
         Points of the map, ascending.
-    core : [n] unsigned integer
-        The tile in whose core each point is.
     shared : [m] int32
         Those of the points that other tiles see as well, ascending.
     class_id : int
@@ -65,7 +64,6 @@ class _Part:
     tile: int
     index: int
     rows: NDArray[np.int32]
-    core: NDArray[np.unsignedinteger]
     shared: NDArray[np.int32]
     class_id: int
     score: float
@@ -93,36 +91,45 @@ def join_tiles(tiled: TiledMap, found: Mapping[int, Instances]) -> list[MapObjec
     component = graph_components(_same_object(tiled, parts, found), len(parts))
     order = np.argsort(component, kind='stable')
     groups = np.split(order, np.flatnonzero(np.diff(component[order])) + 1) if len(parts) else []
-    objects = [_join([parts[index] for index in group]) for group in groups
-               if len(group) > 1 or _mostly_in_core(parts[group[0]])]
+    objects = [_join(tiled, [parts[index] for index in group]) for group in groups
+               if len(group) > 1 or _mostly_in_core(tiled, parts[group[0]])]
     return sorted(objects, key=lambda one: -one.score)
 
 
 def _parts(tiled: TiledMap, number: int, instances: Instances) -> list[_Part]:
     rows = tiled.tiles[number].rows
     masks = [rows[instances.points(index)] for index in range(len(instances))]
-    return [_Part(number, index, mask, tiled.core[mask], mask[tiled.margin[mask]], int(class_id),
-                  float(score))
+    return [_Part(number, index, mask, mask[tiled.margin[mask]], int(class_id), float(score))
             for index, (mask, class_id, score) in enumerate(zip(
                 masks, instances.class_id, instances.score))]
 
 
-def _mostly_in_core(part: _Part) -> bool:
-    return bool((part.core == part.tile).mean() >= MIN_CORE_SHARE) if len(part.rows) else True
+def _mostly_in_core(tiled: TiledMap, part: _Part) -> bool:
+    beyond = np.count_nonzero(tiled.core[part.shared] != part.tile)
+    return bool(beyond <= (1 - MIN_CORE_SHARE) * len(part.rows))
 
 
-def _join(parts: list[_Part]) -> MapObject:
+def _join(tiled: TiledMap, parts: list[_Part]) -> MapObject:
     keys = tuple((part.tile, part.index) for part in parts)
     if len(parts) == 1:
         return MapObject(parts[0].rows, keys, parts[0].class_id, parts[0].score)
     tiles = np.array([part.tile for part in parts])
-    rows = np.unique(np.concatenate([
-        part.rows[(part.core == part.tile) | ~np.isin(part.core, tiles)] for part in parts]))
+    own = [_decided(tiled.core[part.rows], part.tile, tiles) for part in parts]
+    rows = distinct(np.concatenate([part.rows[mine] for part, mine in zip(parts, own)]))
     weight = np.array([len(part.rows) for part in parts])
     score = np.array([part.score for part in parts])
     classes, of_part = np.unique([part.class_id for part in parts], return_inverse=True)
     return MapObject(rows, keys, int(classes[np.bincount(of_part, weight * score).argmax()]),
                      float(weight @ score / weight.sum()))
+
+
+def _decided(core: NDArray[np.unsignedinteger], tile: int, tiles: NDArray[np.int64],
+             ) -> NDArray[np.bool_]:
+    """Return which points a part decides on: not those in the cores of the other parts' tiles."""
+    decides = np.ones(max(int(core.max()), int(tiles.max())) + 1, np.bool_)
+    decides[tiles] = False
+    decides[tile] = True
+    return decides[core]
 
 
 def _same_object(tiled: TiledMap, parts: list[_Part], found: Mapping[int, Instances],

@@ -11,13 +11,14 @@ import zlib
 from mask3d_core.classes import ClassTable
 from mask3d_core.errors import SingleVoxelError
 from mask3d_core.extraction.postprocess import measure_masks
+from mask3d_core.geometry.cells import distinct
 from mask3d_core.instances import concatenate, Instances
 from mask3d_core.scan import MIN_POINTS, Scan
 from mask3d_core.sparse import parallel_map
 from mask3d_core.tiling.joining import join_tiles, MapObject
 from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.tiling.tile_cache import TileCache
-from mask3d_core.tiling.tiles import cut_map, Tile
+from mask3d_core.tiling.tiles import Tile
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -121,10 +122,9 @@ class MapSegmentation:
         start = time.perf_counter()
         self._scan, self._segment, self._classes = scan, segment, classes
         self._cache, self._workload = cache, workload or Workload()
-        self._tiled = cut_map(scan, tiles)
+        self._tiled = cache.cut(scan, tiles)
         self._found: dict[int, Instances] = {}
         self._serials = np.zeros(len(self._tiled.tiles), np.int64)
-        self._voxel_sizes: list[float] = []
         cache.forget_far(self._tiled, tiles)
         missing = self._look_up()
         self.pending, self.left_out = self._shares(self._in_order_of_use(missing))
@@ -260,7 +260,7 @@ class MapSegmentation:
     def _measured(self, objects: Sequence[MapObject]) -> Instances:
         """Measure objects; those of one part were measured in their tile."""
         joined = [one for one in objects if len(one.parts) > 1]
-        points = np.unique(np.concatenate([*(one.rows for one in joined), np.zeros(0, np.int32)]))
+        points = distinct(np.concatenate([*(one.rows for one in joined), np.zeros(0, np.int32)]))
         measured = [measure_masks([np.searchsorted(points, one.rows) for one in joined],
                                   self._scan.take(points), self._classes)]
         place = {one.parts: index for index, one in enumerate(joined)}

@@ -9,13 +9,14 @@ from itertools import count
 from typing import Any
 
 from mask3d_core.instances import Instances
+from mask3d_core.scan import Scan
 from mask3d_core.tiling.fingerprint import Fingerprint
 from mask3d_core.tiling.settings import TileSettings
-from mask3d_core.tiling.tiles import Digest, Tile, TiledMap
+from mask3d_core.tiling.tiles import cut_map, Digest, digest_of, Tile, TiledMap
 from mask3d_core.tiling.voxel_masks import VoxelMasks
 import numpy as np
 
-VOXELS_PER_CELL = 4
+VOXELS_PER_CELL = 3
 """Voxels along a cell of the floor plan, by which masks are carried over to other points."""
 FORGET_DISTANCE = 3
 """Lengths of a tile outside the bounds of the map at which a remembered tile is forgotten."""
@@ -64,6 +65,7 @@ class TileCache:
         self._serials = count(1)
         self._waiting: list[Fingerprint] = []
         self._answer: tuple[Hashable, Any] | None = None
+        self._cut: tuple[tuple[Digest, TileSettings], TiledMap] | None = None
 
     def __len__(self) -> int:
         return len(self._tiles)
@@ -74,13 +76,20 @@ class TileCache:
         self._by_digest.clear()
         self._in_square.clear()
         self._waiting.clear()
-        self._answer = None
+        self._answer = self._cut = None
 
     def use(self, context: Hashable) -> None:
         """Forget all tiles if the frame of the maps, or a setting, is not that of the last map."""
         if context != self._context:
             self.clear()
             self._context = context
+
+    def cut(self, scan: Scan, settings: TileSettings) -> TiledMap:
+        """Cut a map into tiles, or return what was cut if it is the last map once more."""
+        key = digest_of(scan), settings
+        if self._cut is None or self._cut[0] != key:
+            self._cut = key, cut_map(scan, settings)
+        return self._cut[1]
 
     def forget_far(self, tiled: TiledMap, settings: TileSettings) -> None:
         """Forget tiles further than `FORGET_DISTANCE` tiles outside the bounds of a map."""

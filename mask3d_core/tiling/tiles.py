@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+import math
 from typing import Any
 import zlib
 
 from mask3d_core.extraction.point_masks import Groups
 from mask3d_core.scan import Scan
 from mask3d_core.tiling.fingerprint import Fingerprint, fingerprint
-from mask3d_core.tiling.floor_plan import draw_floor_plan, FloorPlan, PARTS
+from mask3d_core.tiling.floor_plan import bounds, draw_floor_plan, FloorPlan, PARTS
 from mask3d_core.tiling.settings import MAX_STRETCH, TileSettings
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,13 @@ from scipy import ndimage
 
 Digest = tuple[int, ...]
 """Number of points, and checksums of them."""
+
+
+def digest_of(scan: Scan) -> Digest:
+    """Return what only the same points in the same order have."""
+    columns: tuple[NDArray[Any] | None, ...] = (scan.xyz, scan.color, scan.segment)
+    return len(scan), *(0 if column is None else zlib.crc32(np.ascontiguousarray(column).data)
+                        for column in columns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,11 +65,7 @@ class Tile:
     @cached_property
     def digest(self) -> Digest:
         """What only the same points in the same order have."""
-        columns: tuple[NDArray[Any] | None, ...] = (
-            self.scan.xyz, self.scan.color, self.scan.segment)
-        return len(self), *(0 if column is None
-                            else zlib.crc32(column.take(self.rows, axis=0).data)
-                            for column in columns)
+        return digest_of(self.cut())
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
@@ -108,9 +112,9 @@ def cut_map(scan: Scan, settings: TileSettings) -> TiledMap:
     """
     plan = draw_floor_plan(scan.xyz, settings)
     windows = ndimage.find_objects(plan.tile + 1)
-    core = plan.tile.astype(np.min_scalar_type(len(windows))).reshape(-1).take(plan.part)
-    if fits_one_tile(scan, settings) or len(windows) == 1:
+    if plan.extent <= _longest(settings) or len(windows) == 1:
         return _one_tile(scan, plan)
+    core = plan.tile.astype(np.min_scalar_type(len(windows))).reshape(-1).take(plan.part)
     order = np.argsort(core, kind='stable').astype(np.int32)    # a radix sort, as it is short
     own = np.split(order, np.cumsum(np.bincount(core, minlength=len(windows)))[:-1])
     beyond_cores = list(_margin_cells(plan, windows, round(settings.margin / plan.cell * PARTS)))
@@ -131,8 +135,12 @@ def cut_map(scan: Scan, settings: TileSettings) -> TiledMap:
 
 def fits_one_tile(scan: Scan, settings: TileSettings) -> bool:
     """Return whether a scan is not larger than what a tile may be."""
-    extent = max(float(scan.xyz[:, axis].max() - scan.xyz[:, axis].min()) for axis in (0, 1))
-    return not settings.size or extent <= MAX_STRETCH * settings.size
+    low, high = bounds(scan.xyz)
+    return float((high - low)[:2].max()) <= _longest(settings)
+
+
+def _longest(settings: TileSettings) -> float:
+    return MAX_STRETCH * settings.size if settings.size else math.inf
 
 
 def _one_tile(scan: Scan, plan: FloorPlan) -> TiledMap:

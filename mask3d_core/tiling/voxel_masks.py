@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mask3d_core.geometry.cells import distinct_counts
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,10 +55,10 @@ class VoxelMasks:
                 break
             size *= 2
         place = _flat(voxel - low[:, None], shape)
-        voxels, total = np.unique(place, return_counts=True)
+        voxels, total = distinct_counts(place.copy())
         members = []
         for mask in masks:
-            mine, count = np.unique(place[mask], return_counts=True)
+            mine, count = distinct_counts(place[mask])
             row = np.searchsorted(voxels, mine)
             members.append(row[2 * count > total[row]])
         return cls(size, low, shape, voxels, members)

@@ -51,7 +51,7 @@ def exact_share(tile: Tile, cache: TileCache) -> float:
     return float((label == scan.segment).mean())
 
 
-@pytest.mark.parametrize('noise, least', [(0.0, 0.998), (0.005, 0.98), (0.01, 0.96)])
+@pytest.mark.parametrize('noise, least', [(0.0, 0.995), (0.005, 0.98), (0.01, 0.96)])
 def test_other_order_and_noise_are_the_same_tile(noise: float, least: float) -> None:
     cache, _ = remembered()
     scan = labelled_map(SURFACES, seed=7, noise=noise)
