@@ -30,6 +30,7 @@ example:
   mask3d bench room.ply --busy 2
   mask3d bench room.ply --train
   mask3d bench floor.ply --updates --tile-size 8
+  mask3d bench data/floors --growing --chart growing.png
 """
 
 
@@ -53,6 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='measure updates of a map instead: the map first, the same map '
                              'again, and the map with a part of one tile removed; seconds in '
                              'total and outside the network, and those of the changed tile alone')
+    parser.add_argument('--growing', action='store_true',
+                        help='measure floors that grow room by room instead; FILE is a data set '
+                             'made by `mask3d prepare rooms OUT --floor N`: seconds of each '
+                             'update, of the map at once, ids kept, and average precision')
+    parser.add_argument('--chart', type=Path, metavar='PNG',
+                        help='with --growing: draw the time of updates over the size of the map')
     parser.add_argument('--train', action='store_true',
                         help='measure training steps instead, with 20 instances cut out of the '
                              'scan: the seconds of the median step, and its floor, three passes '
@@ -72,15 +79,17 @@ def run(options: argparse.Namespace) -> None:
                              f'--{name.replace("_", "-")} out')
     extra = next((name for name in ('clustering', 'superpoints', 'busy')
                   if getattr(options, name)), None)
-    if options.train and (options.updates or extra is not None):
-        raise InputError(f'--train measures training steps alone: run --{extra or "updates"} '
-                         'without it')
-    if options.updates and extra is not None:
-        raise InputError(f'--updates measures updates alone: run --{extra} without it')
+    alone = [name for name in ('train', 'updates', 'growing') if getattr(options, name)]
+    others = [*alone[1:], *([extra] if extra else [])]
+    if alone and others:
+        raise InputError(f'--{alone[0]} measures nothing else: run --{others[0]} without it')
+    if options.chart is not None and not options.growing:
+        raise InputError('--chart draws growing maps: give --growing, too')
     from mask3d_core.files.target import check_folder
 
     if options.json is not None:
         check_folder(options.json.absolute().parent)
+    from mask3d_core.bench.growing import run_growing_bench
     from mask3d_core.bench.inference import run_bench, write_json
     from mask3d_core.bench.training import run_training_bench, StepSettings
     from mask3d_core.bench.updates import run_update_bench
@@ -102,6 +111,9 @@ def run(options: argparse.Namespace) -> None:
         if options.updates:
             rows = [update.to_dict() for update in run_update_bench(
                 options.files, segmenter, options.repeats)]
+        elif options.growing:
+            rows = [step.to_dict() for folder in options.files
+                    for step in run_growing_bench(folder, segmenter, options.chart)]
         else:
             rows = [m.to_dict() for m in run_bench(options.files, segmenter, options.repeats,
                                                    options.busy or 0)]

@@ -350,7 +350,10 @@ def test_bench_trains_on_segments_and_knows_learned_queries(
     (['--train', '--busy', '2'], 'run --busy without it'),
     (['--train', '--updates'], 'run --updates without it'),
     (['--train', '--tile-size', '2'], 'leave --tile-size out'),
-    (['--updates', '--busy', '2'], '--updates measures updates alone: run --busy without it')])
+    (['--updates', '--busy', '2'], '--updates measures nothing else: run --busy without it'),
+    (['--growing', '--train'], 'run --growing without it'),
+    (['--chart', 'growing.png'], '--chart draws growing maps: give --growing, too'),
+    (['--growing'], 'dataset')])
 def test_bench_refuses_what_does_not_go_together(scan_file: Path, options: list[str], words: str,
                                                  capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['bench', str(scan_file), *options]) == 1

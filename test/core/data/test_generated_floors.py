@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from mask3d_core.classes import load_classes
@@ -11,8 +12,10 @@ from mask3d_core.data.dataset import Dataset
 from mask3d_core.data.generated import floor_sources, generate_storey, NO_ID, STOREY_ROOMS
 from mask3d_core.data.labels import LabelledScan
 from mask3d_core.errors import InputError
+from mask3d_core.model import ModelConfig
 from mask3d_core.rooms.floorplan import WALL_THICKNESS
 from mask3d_core.rooms.storey import make_storey
+from mask3d_core.weights.checkpoint import save_weights, untrained_weights
 import numpy as np
 import pytest
 from wall_gaps import gaps, WALL
@@ -144,3 +147,20 @@ def test_a_floor_has_a_room(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert prepare(tmp_path / 'none', '--floor', '2', '--held-out', '0') == 1
     assert '--count and --held-out are both 0' in capsys.readouterr().err
     assert not (tmp_path / 'none').exists()
+
+
+def test_a_floor_grows_room_by_room(prepared: Path, tmp_path: Path,
+                                    capsys: pytest.CaptureFixture[str]) -> None:
+    objects = CLASSES.without(['wall', 'floor'])
+    small = ModelConfig('Res16UNet14A', num_classes=len(objects), hidden_dim=16,
+                        feedforward_dim=32, num_heads=2, num_queries=8)
+    save_weights(tmp_path / 'small.weights', untrained_weights(small, objects, voxel_size=0.1))
+    assert main(['bench', str(prepared), '--growing', '--weights', str(tmp_path / 'small.weights'),
+                 '--tile-size', '3', '--chart', str(tmp_path / 'growing.png'),
+                 '--json', str(tmp_path / 'growing.json')]) == 0
+    steps = json.loads((tmp_path / 'growing.json').read_text())['measurements']
+    assert [step['rooms'] for step in steps] == [1, 2]
+    assert steps[0]['points'] < steps[1]['points']
+    assert 0 < steps[1]['segmented'] <= steps[1]['tiles']
+    assert (tmp_path / 'growing.png').stat().st_size > 1000
+    assert 'ids kept' in capsys.readouterr().out
