@@ -171,8 +171,8 @@ class Segmenter:
 
         """
         settings = settings or ExtractSettings()
-        cache = TileCache() if cache is None else cache
-        cache.use((frame, settings, tiles, tuple(sorted(options.items()))))
+        if cache is not None:
+            cache.use((frame, settings, tiles, tuple(sorted(options.items()))))
 
         def segment(tile: Scan) -> Instances:
             return self.segment_at_once(tile, settings, **options)

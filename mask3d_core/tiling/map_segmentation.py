@@ -18,7 +18,7 @@ from mask3d_core.sparse import parallel_map
 from mask3d_core.tiling.joining import join_tiles, MapObject
 from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.tiling.tile_cache import TileCache
-from mask3d_core.tiling.tiles import Tile
+from mask3d_core.tiling.tiles import cut_map, Tile
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -104,8 +104,8 @@ class MapSegmentation:
     segment : function of Scan to Instances
         Segments a tile at once.
     classes : ClassTable
-    cache : TileCache
-        Tiles of earlier maps; those of this one are added.
+    cache : TileCache or None
+        Tiles of earlier maps; those of this one are added. None: nothing is remembered.
     workload : Workload, optional
 
     Attributes
@@ -118,15 +118,15 @@ class MapSegmentation:
     """
 
     def __init__(self, scan: Scan, tiles: TileSettings, segment: Callable[[Scan], Instances],
-                 classes: ClassTable, cache: TileCache, workload: Workload | None = None) -> None:
+                 classes: ClassTable, cache: TileCache | None,
+                 workload: Workload | None = None) -> None:
         start = time.perf_counter()
         self._scan, self._segment, self._classes = scan, segment, classes
         self._cache, self._workload = cache, workload or Workload()
-        self._tiled = cache.cut(scan, tiles)
+        self._tiled = cut_map(scan, tiles) if cache is None else cache.cut(scan, tiles)
         self._found: dict[int, Instances] = {}
         self._serials = np.zeros(len(self._tiled.tiles), np.int64)
-        cache.forget_far(self._tiled, tiles)
-        missing = self._look_up()
+        missing = self._tiled.tiles if cache is None else self._look_up(cache, tiles)
         self.pending, self.left_out = self._shares(self._in_order_of_use(missing))
         self._seconds = {'tiles': time.perf_counter() - start}
 
@@ -157,10 +157,13 @@ class MapSegmentation:
     def answer(self) -> MapAnswer:
         """Join the instances of the tiles that are known by now."""
         start = time.perf_counter()
-        state = self._state()
-        known: MapAnswer | None = self._cache.answer_of(state)
+        known: MapAnswer | None = None
+        state = None if self._cache is None else self._state()
+        if self._cache is not None:
+            known = self._cache.answer_of(state)
         if known is None:
             known = MapAnswer(*self._joined(), self._serials.copy(), self._tiled.core)
+        if self._cache is not None:
             self._cache.keep_answer(state, known)
         seconds = dict(self._seconds)
         if self.num_tiles > 1:
@@ -190,13 +193,14 @@ class MapSegmentation:
         return replace(instances, rows=tuple(map(self._over_input, instances.rows)),
                        num_points=self._scan.input_size, voxel_size=largest), parts
 
-    def _look_up(self) -> list[Tile]:
+    def _look_up(self, cache: TileCache, settings: TileSettings) -> list[Tile]:
         """Take the instances of tiles that are remembered; return the other tiles."""
+        cache.forget_far(self._tiled, settings)
         tiles = self._tiled.tiles
         parallel_map(lambda number: tiles[number].digest, len(tiles))
         missing = []
         for tile in tiles:
-            known = self._cache.find(tile)
+            known = cache.find(tile)
             if known is None:
                 missing.append(tile)
             else:
@@ -216,8 +220,11 @@ class MapSegmentation:
             center = plan.cell * np.array([plan.x[rows].mean(), plan.y[columns].mean()])
             return float(np.linalg.norm(center - np.asarray(near, np.float64)[:2]))
 
-        ordered = sorted(tiles, key=lambda tile: (self._cache.is_waiting(tile), distance(tile)))
-        self._cache.note_waiting(ordered)
+        cache = self._cache
+        if cache is None:
+            return sorted(tiles, key=distance)
+        ordered = sorted(tiles, key=lambda tile: (cache.is_waiting(tile), distance(tile)))
+        cache.note_waiting(ordered)
         return ordered
 
     def _shares(self, tiles: Sequence[Tile]) -> tuple[list[Tile], list[Tile]]:
@@ -253,9 +260,10 @@ class MapSegmentation:
         return replace(instances, seconds={})
 
     def _keep(self, tile: Tile, instances: Instances) -> None:
-        known = self._cache.store(tile, instances)
+        serial = tile.number + 1 if self._cache is None else self._cache.store(
+            tile, instances).serial
         self._found[tile.number] = instances
-        self._serials[tile.number] = known.serial
+        self._serials[tile.number] = serial
 
     def _measured(self, objects: Sequence[MapObject]) -> Instances:
         """Measure objects; those of one part were measured in their tile."""

@@ -85,6 +85,15 @@ def test_only_what_changed_is_segmented_again() -> None:
     assert places[:, 0].min() > 3.9 and places[:, 0].max() < 8.3
 
 
+def test_without_a_cache_the_answer_is_the_same() -> None:
+    scan = labelled_map(SURFACES)
+    alone = MapSegmentation(scan, SETTINGS, find_labelled, CLASSES, None)
+    assert len(list(alone.run())) == alone.num_tiles == 3
+    cached, _ = answer(scan)
+    check_found(alone.answer(), scan, {0, 1, 2})
+    np.testing.assert_array_equal(alone.answer().instances.score, cached.instances.score)
+
+
 def test_an_answer_of_a_part_of_the_tiles_is_an_answer() -> None:
     scan, cache = labelled_map(SURFACES), TileCache()
     opened = MapSegmentation(scan, SETTINGS, find_labelled, CLASSES, cache)
