@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_array
 
-MIN_SEAM_IOU = 0.7
+MIN_SEAM_IOU = 0.6
 """Of two masks over the points that both tiles see, from which on they may be one object."""
 MIN_SHARED = 0.5
 """Of the points of the smaller mask that both have, from which on classes may differ."""

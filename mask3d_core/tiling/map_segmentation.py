@@ -88,8 +88,12 @@ class MapAnswer:
         return np.array([row.get(parts, -1) for parts in self.parts], np.int64)
 
     def changed_since(self, earlier: MapAnswer) -> NDArray[np.int64]:
-        """Return the points in the cores of tiles that were segmented since an earlier answer."""
-        changed = ~np.isin(self.serials, earlier.serials)
+        """
+        Return the points in the cores of tiles that were segmented since an earlier answer.
+
+        Tiles without an answer are not among them: nothing is known of their objects.
+        """
+        changed = ~np.isin(self.serials, earlier.serials) & (self.serials != 0)
         return np.flatnonzero(changed[self.core]) if changed.any() else np.zeros(0, np.int64)
 
 

@@ -85,6 +85,14 @@ def test_only_what_changed_is_segmented_again() -> None:
     assert places[:, 0].min() > 3.9 and places[:, 0].max() < 8.3
 
 
+def test_tiles_still_to_be_segmented_are_no_evidence() -> None:
+    cache = TileCache()
+    first, _ = answer(labelled_map(SURFACES), cache)
+    changed = labelled_map([*SURFACES, NEW], seed=5)
+    opened = MapSegmentation(changed, SETTINGS, find_labelled, CLASSES, cache)
+    assert len(opened.pending) == 1 and not len(opened.answer().changed_since(first))
+
+
 def test_without_a_cache_the_answer_is_the_same() -> None:
     scan = labelled_map(SURFACES)
     alone = MapSegmentation(scan, SETTINGS, find_labelled, CLASSES, None)
