@@ -8,9 +8,12 @@ from mask3d_core import device as devices
 from mask3d_core import ExtractSettings, InputError, load_segmenter, Scan, Segmenter
 from mask3d_core import segmenter as segmenters
 from mask3d_core.classes import load_classes
+from mask3d_core.instances import COLUMNS
 from mask3d_core.model import ModelConfig
 from mask3d_core.segmenter import Stopwatch
 from mask3d_core.superpoints.superpoints import find_superpoints
+from mask3d_core.tiling.settings import TileSettings
+from mask3d_core.tiling.tile_cache import TileCache
 from mask3d_core.voxels import voxelize
 from mask3d_core.weights.checkpoint import save_weights, untrained_weights, Weights
 import numpy as np
@@ -81,6 +84,41 @@ def test_masks_consist_of_whole_superpoints_unless_disabled(
     assert 'superpoints' not in bare.seconds and 'superpoints' not in given.seconds
     np.testing.assert_array_equal(found.masks, given.masks)
     assert (found.masks != bare.masks).any()
+
+
+@pytest.mark.parametrize('varied, seed', [  # seeds with which masks are not empty
+    ({}, 16), ({'votes': True}, 16), ({'on_segments': True}, 16), ({'queries': 'learned'}, 16),
+    ({'in_channels': 1}, 5)])
+@pytest.mark.parametrize('along_walls', [True, False])
+def test_all_kinds_of_weights_segment_maps_in_tiles(room: Any, varied: dict[str, Any], seed: int,
+                                                    along_walls: bool) -> None:
+    weights = untrained_weights(replace(SMALL, **varied), CLASSES, voxel_size=0.05, seed=seed)
+    segmenter = load_segmenter(weights, 'cpu')
+    every = ExtractSettings(min_points=1, dbscan_eps=0, overlap_threshold=None)
+    scan = Scan.from_points(*room)
+    tiles = TileSettings(1.5, 0.3, along_walls)
+
+    opened = segmenter.open_map(scan, every, tiles=tiles)
+    done = [tile.number for tile in opened.run()]
+    found = segmenter.segment(scan, every, tiles=tiles)
+
+    assert len(done) == opened.num_tiles > 1 and len(found)
+    assert found.num_points == scan.input_size
+    np.testing.assert_array_equal(found.masks, opened.answer().instances.masks)
+    for rows in found.rows:
+        assert np.isin(rows, scan.kept).all()
+
+
+def test_a_scan_of_one_tile_gets_what_it_gets_without_tiles(segmenter: Segmenter,
+                                                            room: Any) -> None:
+    scan = Scan.from_points(*room)
+    at_once = segmenter.segment_at_once(scan)
+    opened = segmenter.open_map(scan, cache=TileCache())
+    list(opened.run())
+    for found in (segmenter.segment(scan), opened.answer().instances):
+        np.testing.assert_array_equal(found.masks, at_once.masks)
+        for column in COLUMNS:
+            np.testing.assert_array_equal(getattr(found, column), getattr(at_once, column))
 
 
 def test_running_out_of_memory_in_the_background_is_an_input_error(
