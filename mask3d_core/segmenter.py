@@ -146,9 +146,7 @@ class Segmenter:
                                         max_voxels=max_voxels)
         opened = self.open_map(scan, settings, tiles=tiles, workload=Workload(workers=workers),
                                num_queries=num_queries, max_voxels=max_voxels)
-        for _ in opened.run():
-            pass
-        return opened.answer().instances
+        return opened.finish().instances
 
     def open_map(self, scan: Scan, settings: ExtractSettings | None = None, *,
                  cache: TileCache | None = None, frame: str = '',

@@ -188,10 +188,7 @@ class Settings:
 
     def tiles(self, weights: Weights) -> TileSettings:
         """Return how maps are cut; raise InputError for a margin larger than a tile."""
-        size, margin = self.tile_size, self.tile_margin
-        default = weights.tiling
-        return replace(default, size=default.size if size is None else size,
-                       margin=default.margin if margin is None else margin)
+        return weights.with_tiles(self.tile_size, self.tile_margin).tiling
 
     def same_result(self, other: Settings) -> bool:
         """Return whether the instances and ids of a cloud are the same with other settings."""

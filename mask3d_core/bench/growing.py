@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 import sys
 import time
 from typing import Any
 
 from mask3d_core.data.dataset import Dataset
+from mask3d_core.data.generated import PARTS_SPLIT
 from mask3d_core.data.labels import LabelledScan
 from mask3d_core.drawing.chart import Chart, draw_charts, Line, LINE_COLORS, linear_axis
 from mask3d_core.errors import InputError
@@ -24,8 +25,6 @@ from mask3d_core.tiling.tile_cache import TileCache
 from mask3d_core.tracker import Tracker
 import numpy as np
 
-SPLIT, PARTS_SPLIT = 'validation', 'validation_rooms'
-"""Of data sets of floors: the floors, and the rooms that they consist of."""
 AT_ONCE_EVERY = 4
 """The map is also segmented at once, without tiles, each time it has so many more rooms."""
 
@@ -79,7 +78,7 @@ def run_growing_bench(folder: Path, segmenter: Segmenter, chart: Path | None = N
 
     """
     dataset = Dataset.open(folder)
-    floors, rooms = dataset.split(SPLIT), dataset.split(PARTS_SPLIT)
+    floors, rooms = dataset.split('validation'), dataset.split(PARTS_SPLIT)
     if not floors or not rooms:
         raise InputError(f'{folder} has no floors: make some with `mask3d prepare rooms {folder} '
                          '--floor 9`')
@@ -111,9 +110,7 @@ def _grow(segmenter: Segmenter, dataset: Dataset, floor: str, parts: Sequence[La
         start = time.perf_counter()
         opened = segmenter.open_map(scan, cache=cache)
         segmented = len(opened.pending)
-        for _ in opened.run():
-            pass
-        answer = opened.answer()
+        answer = opened.finish()
         same, changed = ((None, None) if before is None else
                          (answer.same_as(before), answer.changed_since(before)))
         ids = tracker.update(scan, answer.instances, same_as=same, changed=changed)
@@ -143,13 +140,8 @@ def _reached(corridor: LabelledScan, rooms: Sequence[LabelledScan]) -> LabelledS
     along = np.linalg.svd(xy[::100] - middle, full_matrices=False)[2][0]
     place = [(room.scan.xyz[:, :2] - middle) @ along for room in rooms]
     low, high = min(map(np.min, place)), max(map(np.max, place))
-    return _taken(corridor, np.flatnonzero(((xy - middle) @ along > low)
-                                           & ((xy - middle) @ along < high)))
-
-
-def _taken(labelled: LabelledScan, rows: np.ndarray) -> LabelledScan:
-    return replace(labelled, scan=labelled.scan.take(rows), label=labelled.label[rows],
-                   instance=labelled.instance[rows])
+    place_of_point = (xy - middle) @ along
+    return corridor.take((place_of_point > low) & (place_of_point < high))
 
 
 def _joined(parts: Sequence[LabelledScan]) -> LabelledScan:

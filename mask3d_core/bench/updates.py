@@ -102,9 +102,7 @@ def _measure_update(segmenter: Segmenter, scan: Scan, name: str, update: str, ca
     start = time.perf_counter()
     opened = segmenter.open_map(scan, cache=cache)
     tiles = list(opened.pending)
-    for _ in opened.run():
-        pass
-    answer = opened.answer()
+    answer = opened.finish()
     seconds = time.perf_counter() - start
     inside = sum(spent for stage, spent in answer.instances.seconds.items()
                  if stage not in OUTSIDE_STAGES)

@@ -208,7 +208,7 @@ def distinct_counts(keys: NDArray[Integer]) -> tuple[NDArray[Integer], NDArray[n
     return keys[first], np.diff(first, append=len(keys))
 
 
-def find(wanted: NDArray[np.int64], keys: NDArray[np.int64],
+def find(wanted: NDArray[np.integer], keys: NDArray[np.integer],
          ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """
     Find keys in an ascending array.

@@ -20,6 +20,7 @@ MIN_COLOR_POINTS = 8
 MIN_RECOLORED_CELLS = 30
 """Cells of another colour in a tile that has changed."""
 
+
 @dataclass(frozen=True, eq=False)
 class Fingerprint:
     """

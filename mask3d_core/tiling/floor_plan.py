@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mask3d_core.geometry.cells import distinct
 from mask3d_core.sparse import parallel_map
 from mask3d_core.tiling.settings import MAX_STRETCH, TileSettings
 import numpy as np
@@ -145,10 +146,11 @@ def _lattice(xyz: NDArray[np.floating], lowest: NDArray[np.float64],
 
 def _without_strips(positions: NDArray[np.floating], cell: float) -> NDArray[np.int64]:
     """Return the occupied places of an axis, and those next to them."""
-    places = np.unique(np.concatenate([
-        np.unique(np.floor(positions[start:start + CHUNK_POINTS] / cell).astype(np.int64))
+    places = distinct(np.concatenate([
+        distinct(np.floor(positions[start:start + CHUNK_POINTS] / cell).astype(np.int64))
         for start in range(0, len(positions), CHUNK_POINTS)]))
-    return np.unique(places[:, None] + np.arange(-STRIP_CELLS // 2, STRIP_CELLS // 2 + 1))
+    beside = np.arange(-STRIP_CELLS // 2, STRIP_CELLS // 2 + 1)
+    return distinct((places[:, None] + beside).reshape(-1))
 
 
 def _fill(xyz: NDArray[np.floating], cell: float, x: NDArray[np.int64], y: NDArray[np.int64],

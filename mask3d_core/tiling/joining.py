@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mask3d_core.geometry.cells import distinct
+from mask3d_core.geometry.cells import distinct, find
 from mask3d_core.geometry.components import graph_components
 from mask3d_core.instances import Instances
 from mask3d_core.tiling.tiles import TiledMap
@@ -184,7 +184,6 @@ def _incidence(parts: list[_Part], rows: NDArray[np.int32]) -> csr_array:
     """Return which of some rows, ascending, each mask has: [len(parts), len(rows)] of ones."""
     shared = np.concatenate([part.shared for part in parts])
     row = np.repeat(np.arange(len(parts)), [len(part.shared) for part in parts])
-    place = np.searchsorted(rows, shared).clip(max=len(rows) - 1)
-    known = rows[place] == shared
+    place, known = find(shared, rows)
     return csr_array((np.ones(int(known.sum())), (row[known], place[known])),
                      shape=(len(parts), len(rows)))

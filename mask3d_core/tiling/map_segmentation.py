@@ -158,17 +158,17 @@ class MapSegmentation:
                 self._keep(tile, everything[tile.number])
             self.pending.clear()
 
+    def finish(self) -> MapAnswer:
+        """Segment all pending tiles, and join the instances of the map."""
+        for _ in self.run():
+            pass
+        return self.answer()
+
     def answer(self) -> MapAnswer:
         """Join the instances of the tiles that are known by now."""
         start = time.perf_counter()
-        known: MapAnswer | None = None
-        state = None if self._cache is None else self._state()
-        if self._cache is not None:
-            known = self._cache.answer_of(state)
-        if known is None:
-            known = MapAnswer(*self._joined(), self._serials.copy(), self._tiled.core)
-        if self._cache is not None:
-            self._cache.keep_answer(state, known)
+        known = (self._joined() if self._cache is None
+                 else self._cache.answer(self._state(), self._joined))
         seconds = dict(self._seconds)
         if self.num_tiles > 1:
             seconds['joining'] = time.perf_counter() - start
@@ -182,8 +182,8 @@ class MapSegmentation:
         return (self._scan.input_size, kept, zlib.crc32(self._tiled.core.data), tiles,
                 tuple(self._serials.tolist()))
 
-    def _joined(self) -> tuple[Instances, list[tuple[PartKey, ...]]]:
-        """Return the instances of the map over the input cloud, and what they consist of."""
+    def _joined(self) -> MapAnswer:
+        """Join the instances of the tiles over the input cloud; `seconds` are still to be set."""
         if self.num_tiles == 1 and self._found:
             instances = self._found[0]
             parts: list[tuple[PartKey, ...]] = [
@@ -194,8 +194,9 @@ class MapSegmentation:
                      for one in objects]
             instances = self._measured(objects)
         largest = max((one.voxel_size for one in self._found.values()), default=np.nan)
-        return replace(instances, rows=tuple(map(self._over_input, instances.rows)),
-                       num_points=self._scan.input_size, voxel_size=largest), parts
+        instances = replace(instances, rows=tuple(map(self._over_input, instances.rows)),
+                            num_points=self._scan.input_size, voxel_size=largest)
+        return MapAnswer(instances, parts, self._serials.copy(), self._tiled.core)
 
     def _look_up(self, cache: TileCache, settings: TileSettings) -> list[Tile]:
         """Take the instances of tiles that are remembered; return the other tiles."""

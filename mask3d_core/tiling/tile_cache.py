@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
@@ -20,6 +20,8 @@ VOXELS_PER_CELL = 3
 """Voxels along a cell of the floor plan, by which masks are carried over to other points."""
 FORGET_DISTANCE = 3
 """Lengths of a tile outside the bounds of the map at which a remembered tile is forgotten."""
+
+Answer = TypeVar('Answer')
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,13 +137,12 @@ class TileCache:
         self._remember(stored)
         return stored
 
-    def answer_of(self, state: Hashable) -> Any:
-        """Return the answer that was kept for this state of a map, or None."""
-        return self._answer[1] if self._answer is not None and self._answer[0] == state else None
-
-    def keep_answer(self, state: Hashable, answer: Any) -> None:
-        """Keep the answer for a state of a map until the next is kept."""
-        self._answer = state, answer
+    def answer(self, state: Hashable, make: Callable[[], Answer]) -> Answer:
+        """Return the answer for a state of a map: the last one, if the state is the same."""
+        if self._answer is None or self._answer[0] != state:
+            self._answer = state, make()
+        answer: Answer = self._answer[1]
+        return answer
 
     def _at(self, looks: Fingerprint) -> RememberedTile | None:
         """Return the remembered tile that has most of a place in common."""
