@@ -9,7 +9,7 @@ from typing import Any
 from mask3d_core.files import decode_pointcloud2
 from mask3d_core.scan import Scan
 from mask3d_core.segmenter import Segmenter
-from mask3d_core.tiling.map_segmentation import MapAnswer, MapSegmentation, Workload
+from mask3d_core.tiling.map_segmentation import MapResult, MapSegmentation, Workload
 from mask3d_core.tiling.tile_cache import TileCache
 from mask3d_core.tracker import Tracker
 from mask3d_ros.result import SegmentationResult, TileCounts
@@ -21,7 +21,7 @@ from sensor_msgs.msg import PointCloud2
 
 CHUNK_BYTES = 1 << 18
 """Bytes compared at once: they stay in the processor's cache."""
-Track = Callable[[Scan, MapAnswer, str, bool], NDArray[np.uint32]]
+Track = Callable[[Scan, MapResult, str, bool], NDArray[np.uint32]]
 
 
 class MapSegmenter:
@@ -41,7 +41,7 @@ class MapSegmenter:
         self._find_pose = find_pose
         self._cache = TileCache()
         self._tracker = Tracker()
-        self._tracked: MapAnswer | None = None  # the last one that the tracker has seen
+        self._tracked: MapResult | None = None  # the last one that the tracker has seen
 
     def open(self, cloud: PointCloud2, settings: Settings, last: SegmentationResult | None = None,
              ) -> OpenMap:
@@ -73,18 +73,18 @@ class MapSegmenter:
             num_queries=settings.num_queries or None, max_voxels=settings.max_voxels)
         return OpenMap(cloud, scan, settings, opened, seconds, self._track)
 
-    def _track(self, scan: Scan, answer: MapAnswer, frame: str, enabled: bool,
+    def _track(self, scan: Scan, result: MapResult, frame: str, enabled: bool,
                ) -> NDArray[np.uint32]:
         """Return the ids of the instances; without tracking they count from 1."""
         before, self._tracked = self._tracked, None
         if not enabled:
             self._tracker.reset()
-            return np.arange(1, len(answer.instances) + 1, dtype=np.uint32)
-        same_as = None if before is None else answer.same_as(before)
-        changed = None if before is None else answer.changed_since(before)
-        ids = self._tracker.update(scan, answer.instances, frame, same_as=same_as,
+            return np.arange(1, len(result.instances) + 1, dtype=np.uint32)
+        same_as = None if before is None else result.same_as(before)
+        changed = None if before is None else result.changed_since(before)
+        ids = self._tracker.update(scan, result.instances, frame, same_as=same_as,
                                    changed=changed)
-        self._tracked = answer
+        self._tracked = result
         return ids
 
 
@@ -101,7 +101,7 @@ class OpenMap:
     read_seconds : float
         What it took to decode the cloud.
     track : callable
-        Returns the ids of instances, given scan, answer, frame, and whether they are tracked.
+        Returns the ids of instances, given scan, result, frame, and whether they are tracked.
 
     Attributes
     ----------
@@ -150,17 +150,17 @@ class OpenMap:
 
     def result(self) -> SegmentationResult:
         """Join the tiles that are known by now, and assign ids to their instances."""
-        answer = self._opened.answer()
+        result = self._opened.result()
         start = time.perf_counter()
-        ids = self._track(self._scan, answer, self.cloud.header.frame_id, self.settings.track)
+        ids = self._track(self._scan, result, self.cloud.header.frame_id, self.settings.track)
         tracking = time.perf_counter() - start
         left_out = [tile.number for tile in self._opened.left_out]
-        points = (int(np.bincount(answer.core, minlength=self.num_tiles)[left_out].sum())
+        points = (int(np.bincount(result.core, minlength=self.num_tiles)[left_out].sum())
                   if left_out else 0)
-        seconds = {'read': self._read_seconds, **answer.instances.seconds, 'tracking': tracking}
+        seconds = {'read': self._read_seconds, **result.instances.seconds, 'tracking': tracking}
         tiles = TileCounts(self.num_tiles, self.num_segmented, self.num_pending, len(left_out),
                            points)
-        return SegmentationResult(self.cloud, self._scan, answer.instances, ids, seconds,
+        return SegmentationResult(self.cloud, self._scan, result.instances, ids, seconds,
                                   self.settings.cloud_voxel, tiles)
 
 

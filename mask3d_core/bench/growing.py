@@ -19,7 +19,7 @@ from mask3d_core.evaluation.dataset_evaluation import dataset_protocol
 from mask3d_core.evaluation.ground_truth import truth_of
 from mask3d_core.instances import Instances
 from mask3d_core.segmenter import Segmenter
-from mask3d_core.tiling.map_segmentation import MapAnswer
+from mask3d_core.tiling.map_segmentation import MapResult
 from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.tiling.tile_cache import TileCache
 from mask3d_core.tracker import Tracker
@@ -44,9 +44,9 @@ class Step:
     at_once : float
         Seconds without tiles; NaN where this was not measured.
     ap50, ap50_afresh : float
-        Class-agnostic AP50 of the answer, and of an answer without earlier maps.
+        Class-agnostic AP50 of the result, and of a result without earlier maps.
     kept, matched : int
-        Objects found by this answer and the one before, and those of them whose id is the same.
+        Objects found by this result and the one before, and those of them whose id is the same.
 
     """
 
@@ -101,7 +101,7 @@ def _grow(segmenter: Segmenter, dataset: Dataset, floor: str, parts: Sequence[La
     """Segment the maps of one floor: its corridor, which comes last, as far as the rooms reach."""
     cache, tracker = TileCache(), Tracker()
     steps: list[Step] = []
-    before: MapAnswer | None = None
+    before: MapResult | None = None
     known: dict[int, int] = {}  # id of each object of the ground truth that was found
     for count in range(1, len(parts)):
         print(f'mask3d: {floor}, {count} rooms …', file=sys.stderr, flush=True)
@@ -110,26 +110,26 @@ def _grow(segmenter: Segmenter, dataset: Dataset, floor: str, parts: Sequence[La
         start = time.perf_counter()
         opened = segmenter.open_map(scan, cache=cache)
         segmented = len(opened.pending)
-        answer = opened.finish()
+        result = opened.finish()
         same, changed = ((None, None) if before is None else
-                         (answer.same_as(before), answer.changed_since(before)))
-        ids = tracker.update(scan, answer.instances, same_as=same, changed=changed)
+                         (result.same_as(before), result.changed_since(before)))
+        ids = tracker.update(scan, result.instances, same_as=same, changed=changed)
         seconds = time.perf_counter() - start
         start = time.perf_counter()
         if count % AT_ONCE_EVERY == 1:
             segmenter.segment(scan, tiles=TileSettings(0, 0))
         at_once = time.perf_counter() - start if count % AT_ONCE_EVERY == 1 else float('nan')
-        found = _ids_of_objects(shown, answer.instances, ids)
+        found = _ids_of_objects(shown, result.instances, ids)
         both = known.keys() & found.keys()
         step = Step(floor, count, len(scan), opened.num_tiles, segmented, seconds, at_once,
-                    _ap50(dataset, shown, answer.instances),
+                    _ap50(dataset, shown, result.instances),
                     _ap50(dataset, shown, segmenter.segment(scan)),
                     sum(known[label] == found[label] for label in both), len(both))
         print(f'{floor:24} {count:5} {step.points:9} {step.tiles:5} {segmented:9} {seconds:8.2f} '
               f'{at_once:8.2f} {step.ap50:6.1f} {step.ap50_afresh:6.1f} '
               f'{step.kept:4}/{step.matched:4}', flush=True)
         steps.append(step)
-        before, known = answer, found
+        before, known = result, found
     return steps
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from mask3d_core.files import read_scan
 from mask3d_core.scan import MIN_POINTS, Scan
 from mask3d_core.segmenter import Segmenter
-from mask3d_core.tiling.map_segmentation import MapAnswer
+from mask3d_core.tiling.map_segmentation import MapResult
 from mask3d_core.tiling.tile_cache import TileCache
 import numpy as np
 
@@ -88,8 +88,8 @@ def measure_updates(segmenter: Segmenter, scan: Scan, name: str, repeats: int = 
     """
     cache = TileCache()
     segmenter.segment_at_once(scan.take(np.arange(min(len(scan), 10_000))))  # warm-up
-    first, answer = _measure_update(segmenter, scan, name, 'first', cache)
-    other, same, changed = _without_middle(scan, answer), [], []
+    first, result = _measure_update(segmenter, scan, name, 'first', cache)
+    other, same, changed = _without_middle(scan, result), [], []
     for number in range(repeats):
         now, then = (scan, other) if number % 2 == 0 else (other, scan)
         same.append(_measure_update(segmenter, now, name, 'same again', cache)[0])
@@ -98,13 +98,13 @@ def measure_updates(segmenter: Segmenter, scan: Scan, name: str, repeats: int = 
 
 
 def _measure_update(segmenter: Segmenter, scan: Scan, name: str, update: str, cache: TileCache,
-                    ) -> tuple[Update, MapAnswer]:
+                    ) -> tuple[Update, MapResult]:
     start = time.perf_counter()
     opened = segmenter.open_map(scan, cache=cache)
     tiles = list(opened.pending)
-    answer = opened.finish()
+    result = opened.finish()
     seconds = time.perf_counter() - start
-    inside = sum(spent for stage, spent in answer.instances.seconds.items()
+    inside = sum(spent for stage, spent in result.instances.seconds.items()
                  if stage not in OUTSIDE_STAGES)
     start = time.perf_counter()
     for tile in tiles:
@@ -112,13 +112,13 @@ def _measure_update(segmenter: Segmenter, scan: Scan, name: str, update: str, ca
             segmenter.segment_at_once(tile.cut())
     alone = time.perf_counter() - start
     return Update(name, update, len(scan), opened.num_tiles, len(tiles), seconds,
-                  seconds - inside, alone), answer
+                  seconds - inside, alone), result
 
 
-def _without_middle(scan: Scan, answer: MapAnswer) -> Scan:
+def _without_middle(scan: Scan, result: MapResult) -> Scan:
     """Return a scan without the middle of the tile of median size, seen from above."""
-    sizes = np.bincount(answer.core)
-    rows = np.flatnonzero(answer.core == np.argsort(sizes)[len(sizes) // 2])
+    sizes = np.bincount(result.core)
+    rows = np.flatnonzero(result.core == np.argsort(sizes)[len(sizes) // 2])
     xy = scan.xyz[rows, :2]
     order = np.argsort(np.linalg.norm(xy - np.median(xy, axis=0), axis=1), kind='stable')
     return scan.take(np.delete(np.arange(len(scan)), rows[order[:int(REMOVED_SHARE * len(rows))]]))

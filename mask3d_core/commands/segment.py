@@ -183,7 +183,7 @@ def _segment(segmenter: Segmenter, scan: Scan, settings: ExtractSettings, proces
     bar = ProgressBar('tile', points[processes.rank::processes.size], processes.size, len(points))
     for _ in opened.run():
         bar.advance()
-    return opened.answer().instances, (f'{len(points)} of {describe_tiles(tiling)}; '
+    return opened.result().instances, (f'{len(points)} of {describe_tiles(tiling)}; '
                                        f'the largest has {max(points)} points')
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 
-from mask3d_core.tiling.floor_plan import count_levels, FloorPlan, LEVELS, PARTS
+from mask3d_core.tiling.tile_plan import count_levels, LEVELS, PARTS, TilePlan
 import numpy as np
 from numpy.typing import NDArray
 
-SQUARE_CELLS = 64
-"""Cells along a square, by which fingerprints of a place are looked up."""
+BUCKET_CELLS = 64
+"""Cells along a bucket, by which fingerprints of a place are looked up."""
 MIN_CHANGED_LEVELS = 3
 """Levels of cells that changed in a tile that has changed; fewer may be stray points."""
 COLOR_CHANGE = 0.15
@@ -24,12 +24,12 @@ MIN_RECOLORED_CELLS = 30
 @dataclass(frozen=True, eq=False)
 class Fingerprint:
     """
-    What stands in a tile, in cells of the floor plan.
+    What stands in a tile, in cells of the plan.
 
     Attributes
     ----------
     x, y : [X], [Y] int64
-        Places of the cells on the lattice of the frame.
+        Lattice coordinates of the cells: floor(position / cell).
     core : [X, Y] bool
         Cells of the core.
     levels : [X, Y] uint64
@@ -51,9 +51,9 @@ class Fingerprint:
         return int(np.count_nonzero(self.core))
 
     @property
-    def squares(self) -> set[tuple[int, int]]:
-        """Squares of `SQUARE_CELLS` cells that the fingerprint lies in."""
-        x, y = (np.unique(places // SQUARE_CELLS).tolist() for places in (self.x, self.y))
+    def buckets(self) -> set[tuple[int, int]]:
+        """Squares of `BUCKET_CELLS` cells that the fingerprint lies in."""
+        x, y = (np.unique(places // BUCKET_CELLS).tolist() for places in (self.x, self.y))
         return set(product(x, y))
 
     def common_area(self, other: Fingerprint) -> int:
@@ -86,14 +86,14 @@ class Fingerprint:
         return int(np.count_nonzero(recolored)) >= MIN_RECOLORED_CELLS
 
 
-def fingerprint(plan: FloorPlan, number: int, window: tuple[slice, slice],
+def fingerprint(plan: TilePlan, number: int, window: tuple[slice, slice],
                 rows: NDArray[np.int32], color: NDArray[np.float32] | None) -> Fingerprint:
     """
     Return the fingerprint of a tile.
 
     Parameters
     ----------
-    plan : FloorPlan
+    plan : TilePlan
     number : int
         Of the tile.
     window : pair of slices
@@ -111,7 +111,7 @@ def fingerprint(plan: FloorPlan, number: int, window: tuple[slice, slice],
     return Fingerprint(plan.x[x], plan.y[y], core, plan.levels[x, y], mean)
 
 
-def _mean_color(plan: FloorPlan, window: tuple[slice, slice], rows: NDArray[np.int32],
+def _mean_color(plan: TilePlan, window: tuple[slice, slice], rows: NDArray[np.int32],
                 color: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the mean colour of points in each cell of a window."""
     x, y = window

@@ -61,7 +61,7 @@ class Workload:
 
 
 @dataclass(frozen=True, eq=False)
-class MapAnswer:
+class MapResult:
     """
     The instances of a map, and what they were made of.
 
@@ -71,7 +71,7 @@ class MapAnswer:
     parts : list of tuple of PartKey
         What each instance consists of: equal in two answers for the very same object.
     serials : [T] int64
-        Serial number of the segmentation of each tile; 0 for a tile without an answer.
+        Serial number of the segmentation of each tile; 0 for a tile without a result.
     core : [N] unsigned integer
         The tile in whose core each point of the scan is.
 
@@ -82,16 +82,16 @@ class MapAnswer:
     serials: NDArray[np.int64]
     core: NDArray[np.unsignedinteger]
 
-    def same_as(self, earlier: MapAnswer) -> NDArray[np.int64]:
-        """Return the row of each instance in an earlier answer, -1 for another object: [I]."""
+    def same_as(self, earlier: MapResult) -> NDArray[np.int64]:
+        """Return the row of each instance in an earlier result, -1 for another object: [I]."""
         row = {parts: index for index, parts in enumerate(earlier.parts)}
         return np.array([row.get(parts, -1) for parts in self.parts], np.int64)
 
-    def changed_since(self, earlier: MapAnswer) -> NDArray[np.int64]:
+    def changed_since(self, earlier: MapResult) -> NDArray[np.int64]:
         """
-        Return the points in the cores of tiles that were segmented since an earlier answer.
+        Return the points in the cores of tiles that were segmented since an earlier result.
 
-        Tiles without an answer are not among them: nothing is known of their objects.
+        Tiles without a result are not among them: nothing is known of their objects.
         """
         changed = ~np.isin(self.serials, earlier.serials) & (self.serials != 0)
         return np.flatnonzero(changed[self.core]) if changed.any() else np.zeros(0, np.int64)
@@ -117,7 +117,7 @@ class MapSegmentation:
     pending : list of Tile
         Still to be segmented, in this order.
     left_out : list of Tile
-        Tiles without an answer that are not to be segmented.
+        Tiles without a result that are not to be segmented.
 
     """
 
@@ -158,31 +158,31 @@ class MapSegmentation:
                 self._keep(tile, everything[tile.number])
             self.pending.clear()
 
-    def finish(self) -> MapAnswer:
+    def finish(self) -> MapResult:
         """Segment all pending tiles, and join the instances of the map."""
         for _ in self.run():
             pass
-        return self.answer()
+        return self.result()
 
-    def answer(self) -> MapAnswer:
+    def result(self) -> MapResult:
         """Join the instances of the tiles that are known by now."""
         start = time.perf_counter()
         known = (self._joined() if self._cache is None
-                 else self._cache.answer(self._state(), self._joined))
+                 else self._cache.result(self._state(), self._joined))
         seconds = dict(self._seconds)
         if self.num_tiles > 1:
             seconds['joining'] = time.perf_counter() - start
         return replace(known, instances=replace(known.instances, seconds=seconds))
 
     def _state(self) -> Hashable:
-        """Return what decides the answer: the points, their tiles, and which are segmented."""
+        """Return what decides the result: the points, their tiles, and which are segmented."""
         kept = (0 if len(self._scan) == self._scan.input_size
                 else zlib.crc32(np.ascontiguousarray(self._scan.kept).data))
         tiles = tuple(tile.digest for tile in self._tiled.tiles)
         return (self._scan.input_size, kept, zlib.crc32(self._tiled.core.data), tiles,
                 tuple(self._serials.tolist()))
 
-    def _joined(self) -> MapAnswer:
+    def _joined(self) -> MapResult:
         """Join the instances of the tiles over the input cloud; `seconds` are still to be set."""
         if self.num_tiles == 1 and self._found:
             instances = self._found[0]
@@ -196,7 +196,7 @@ class MapSegmentation:
         largest = max((one.voxel_size for one in self._found.values()), default=np.nan)
         instances = replace(instances, rows=tuple(map(self._over_input, instances.rows)),
                             num_points=self._scan.input_size, voxel_size=largest)
-        return MapAnswer(instances, parts, self._serials.copy(), self._tiled.core)
+        return MapResult(instances, parts, self._serials.copy(), self._tiled.core)
 
     def _look_up(self, cache: TileCache, settings: TileSettings) -> list[Tile]:
         """Take the instances of tiles that are remembered; return the other tiles."""

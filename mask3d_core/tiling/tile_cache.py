@@ -17,15 +17,15 @@ from mask3d_core.tiling.voxel_masks import VoxelMasks
 import numpy as np
 
 VOXELS_PER_CELL = 3
-"""Voxels along a cell of the floor plan, by which masks are carried over to other points."""
+"""Voxels along a cell of the plan, by which masks are carried over to other points."""
 FORGET_DISTANCE = 3
 """Lengths of a tile outside the bounds of the map at which a remembered tile is forgotten."""
 
-Answer = TypeVar('Answer')
+Result = TypeVar('Result')
 
 
 @dataclass(frozen=True, eq=False)
-class RememberedTile:
+class CachedTile:
     """
     A tile that was segmented.
 
@@ -61,12 +61,12 @@ class TileCache:
 
     def __init__(self) -> None:
         self._context: Hashable = None
-        self._tiles: dict[int, RememberedTile] = {}
-        self._by_digest: dict[Digest, RememberedTile] = {}
-        self._in_square: dict[tuple[int, int], set[int]] = defaultdict(set)
+        self._tiles: dict[int, CachedTile] = {}
+        self._by_digest: dict[Digest, CachedTile] = {}
+        self._in_bucket: dict[tuple[int, int], set[int]] = defaultdict(set)
         self._serials = count(1)
         self._waiting: list[Fingerprint] = []
-        self._answer: tuple[Hashable, Any] | None = None
+        self._result: tuple[Hashable, Any] | None = None
         self._cut: tuple[tuple[Digest, TileSettings], TiledMap] | None = None
 
     def __len__(self) -> int:
@@ -76,9 +76,9 @@ class TileCache:
         """Forget all tiles."""
         self._tiles.clear()
         self._by_digest.clear()
-        self._in_square.clear()
+        self._in_bucket.clear()
         self._waiting.clear()
-        self._answer = self._cut = None
+        self._result = self._cut = None
 
     def use(self, context: Hashable) -> None:
         """Forget all tiles if the frame of the maps, or a setting, is not that of the last map."""
@@ -102,7 +102,7 @@ class TileCache:
                                         (tile.fingerprint.y, tiled.plan.y))):
                 self._forget(tile)
 
-    def find(self, tile: Tile) -> RememberedTile | None:
+    def find(self, tile: Tile) -> CachedTile | None:
         """Return a tile as it is remembered, its instances over the present rows, or None."""
         if tile.digest in self._by_digest:
             return self._by_digest[tile.digest]
@@ -126,42 +126,42 @@ class TileCache:
         """Note the tiles of a map that are to be segmented."""
         self._waiting = [tile.fingerprint for tile in tiles]
 
-    def store(self, tile: Tile, instances: Instances) -> RememberedTile:
+    def store(self, tile: Tile, instances: Instances) -> CachedTile:
         """Remember a tile that was segmented, and forget what was there before."""
         for known in self._nearby(tile.fingerprint):
             if 2 * known.fingerprint.common_area(tile.fingerprint) > known.fingerprint.area:
                 self._forget(known)
         masks = VoxelMasks.of(tile.cut().xyz, instances.rows, tile.plan.cell / VOXELS_PER_CELL)
-        stored = RememberedTile(next(self._serials), tile.digest, tile.fingerprint, masks,
+        stored = CachedTile(next(self._serials), tile.digest, tile.fingerprint, masks,
                                 instances)
         self._remember(stored)
         return stored
 
-    def answer(self, state: Hashable, make: Callable[[], Answer]) -> Answer:
-        """Return the answer for a state of a map: the last one, if the state is the same."""
-        if self._answer is None or self._answer[0] != state:
-            self._answer = state, make()
-        answer: Answer = self._answer[1]
-        return answer
+    def result(self, state: Hashable, make: Callable[[], Result]) -> Result:
+        """Return the result for a state of a map: the last one, if the state is the same."""
+        if self._result is None or self._result[0] != state:
+            self._result = state, make()
+        result: Result = self._result[1]
+        return result
 
-    def _at(self, looks: Fingerprint) -> RememberedTile | None:
+    def _at(self, fingerprint: Fingerprint) -> CachedTile | None:
         """Return the remembered tile that has most of a place in common."""
-        nearby = self._nearby(looks)
-        area = [tile.fingerprint.common_area(looks) for tile in nearby]
+        nearby = self._nearby(fingerprint)
+        area = [tile.fingerprint.common_area(fingerprint) for tile in nearby]
         return nearby[int(np.argmax(area))] if any(area) else None
 
-    def _nearby(self, looks: Fingerprint) -> list[RememberedTile]:
-        serials = {serial for square in looks.squares for serial in self._in_square[square]}
+    def _nearby(self, fingerprint: Fingerprint) -> list[CachedTile]:
+        serials = {serial for bucket in fingerprint.buckets for serial in self._in_bucket[bucket]}
         return [self._tiles[serial] for serial in sorted(serials)]
 
-    def _remember(self, tile: RememberedTile) -> None:
+    def _remember(self, tile: CachedTile) -> None:
         self._tiles[tile.serial] = tile
         self._by_digest[tile.digest] = tile
-        for square in tile.fingerprint.squares:
-            self._in_square[square].add(tile.serial)
+        for bucket in tile.fingerprint.buckets:
+            self._in_bucket[bucket].add(tile.serial)
 
-    def _forget(self, tile: RememberedTile) -> None:
+    def _forget(self, tile: CachedTile) -> None:
         del self._tiles[tile.serial]
         self._by_digest.pop(tile.digest, None)
-        for square in tile.fingerprint.squares:
-            self._in_square[square].discard(tile.serial)
+        for bucket in tile.fingerprint.buckets:
+            self._in_bucket[bucket].discard(tile.serial)

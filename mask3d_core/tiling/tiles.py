@@ -12,8 +12,8 @@ import zlib
 from mask3d_core.extraction.point_masks import Groups
 from mask3d_core.scan import Scan
 from mask3d_core.tiling.fingerprint import Fingerprint, fingerprint
-from mask3d_core.tiling.floor_plan import bounds, draw_floor_plan, FloorPlan, PARTS
 from mask3d_core.tiling.settings import MAX_STRETCH, TileSettings
+from mask3d_core.tiling.tile_plan import bounds, PARTS, plan_tiles, TilePlan
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -41,10 +41,10 @@ class Tile:
     rows : [n] int32
         Points of the map in the core and in the margin, ascending.
     window : pair of slices
-        Cells of the floor plan around the core, and those next to them.
+        Cells of the plan around the core, and those next to them.
     scan : Scan
         The map.
-    plan : FloorPlan
+    plan : TilePlan
         Of the map.
 
     """
@@ -53,7 +53,7 @@ class Tile:
     rows: NDArray[np.int32]
     window: tuple[slice, slice]
     scan: Scan
-    plan: FloorPlan
+    plan: TilePlan
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -81,7 +81,7 @@ class TiledMap:
     Attributes
     ----------
     scan : Scan
-    plan : FloorPlan
+    plan : TilePlan
     core : [N] unsigned integer
         The tile in whose core each point is.
     margin : [N] bool
@@ -91,7 +91,7 @@ class TiledMap:
     """
 
     scan: Scan
-    plan: FloorPlan
+    plan: TilePlan
     core: NDArray[np.unsignedinteger]
     margin: NDArray[np.bool_]
     tiles: list[Tile]
@@ -110,7 +110,7 @@ def cut_map(scan: Scan, settings: TileSettings) -> TiledMap:
     settings : TileSettings
 
     """
-    plan = draw_floor_plan(scan.xyz, settings)
+    plan = plan_tiles(scan.xyz, settings)
     windows = ndimage.find_objects(plan.tile + 1)
     if plan.extent <= _longest(settings) or len(windows) == 1:
         return _one_tile(scan, plan)
@@ -143,7 +143,7 @@ def _longest(settings: TileSettings) -> float:
     return MAX_STRETCH * settings.size if settings.size else math.inf
 
 
-def _one_tile(scan: Scan, plan: FloorPlan) -> TiledMap:
+def _one_tile(scan: Scan, plan: TilePlan) -> TiledMap:
     plan = replace(plan, tile=np.minimum(plan.tile, 0))
     tile = Tile(0, np.arange(len(scan), dtype=np.int32),
                 (slice(0, len(plan.x)), slice(0, len(plan.y))), scan, plan)
@@ -151,7 +151,7 @@ def _one_tile(scan: Scan, plan: FloorPlan) -> TiledMap:
                     [tile])
 
 
-def _margin_cells(plan: FloorPlan, windows: list[tuple[slice, slice]], steps: int,
+def _margin_cells(plan: TilePlan, windows: list[tuple[slice, slice]], steps: int,
                   ) -> Iterator[NDArray[np.int64]]:
     """Yield the cells in the margin of each tile: places in the flattened `plan.tile`."""
     free = ~plan.wall.repeat(PARTS, 0).repeat(PARTS, 1)

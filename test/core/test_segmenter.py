@@ -104,7 +104,7 @@ def test_all_kinds_of_weights_segment_maps_in_tiles(room: Any, varied: dict[str,
 
     assert len(done) == opened.num_tiles > 1 and len(found)
     assert found.num_points == scan.input_size
-    np.testing.assert_array_equal(found.masks, opened.answer().instances.masks)
+    np.testing.assert_array_equal(found.masks, opened.result().instances.masks)
     for rows in found.rows:
         assert np.isin(rows, scan.kept).all()
 
@@ -115,7 +115,7 @@ def test_a_scan_of_one_tile_gets_what_it_gets_without_tiles(segmenter: Segmenter
     at_once = segmenter.segment_at_once(scan)
     opened = segmenter.open_map(scan, cache=TileCache())
     list(opened.run())
-    for found in (segmenter.segment(scan), opened.answer().instances):
+    for found in (segmenter.segment(scan), opened.result().instances):
         np.testing.assert_array_equal(found.masks, at_once.masks)
         for column in COLUMNS:
             np.testing.assert_array_equal(getattr(found, column), getattr(at_once, column))

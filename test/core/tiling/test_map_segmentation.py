@@ -9,7 +9,7 @@ from labelled_map import box, CLASSES, counted, find_labelled, labelled_map, roo
 from mask3d_core.errors import InputError
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
-from mask3d_core.tiling.map_segmentation import MapAnswer, MapSegmentation, Workload
+from mask3d_core.tiling.map_segmentation import MapResult, MapSegmentation, Workload
 from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.tiling.tile_cache import TileCache
 from mask3d_core.voxels import Voxelization, voxelize
@@ -23,7 +23,7 @@ NEW = box((5.5, 2.5, 0), (6.1, 3.1, 0.5), 3)
 
 
 def answer(scan: Scan, cache: TileCache | None = None, workload: Workload | None = None,
-           ) -> tuple[MapAnswer, list[int]]:
+           ) -> tuple[MapResult, list[int]]:
     """Segment a map; return the answer and the sizes of the tiles that were segmented."""
     segment, sizes = counted(find_labelled)
     opened = MapSegmentation(scan, SETTINGS, segment, CLASSES,
@@ -31,10 +31,10 @@ def answer(scan: Scan, cache: TileCache | None = None, workload: Workload | None
     for _ in opened.run():
         pass
     assert not opened.pending
-    return opened.answer(), sizes
+    return opened.result(), sizes
 
 
-def check_found(one: MapAnswer, scan: Scan, labels: set[int]) -> None:
+def check_found(one: MapResult, scan: Scan, labels: set[int]) -> None:
     """Check that exactly these objects were found, completely."""
     found = {int(scan.segment[rows[0]]): rows for rows in one.instances.rows}
     assert set(found) == labels and len(one.instances) == len(labels)
@@ -90,7 +90,7 @@ def test_tiles_still_to_be_segmented_are_no_evidence() -> None:
     first, _ = answer(labelled_map(SURFACES), cache)
     changed = labelled_map([*SURFACES, NEW], seed=5)
     opened = MapSegmentation(changed, SETTINGS, find_labelled, CLASSES, cache)
-    assert len(opened.pending) == 1 and not len(opened.answer().changed_since(first))
+    assert len(opened.pending) == 1 and not len(opened.result().changed_since(first))
 
 
 def test_without_a_cache_the_answer_is_the_same() -> None:
@@ -98,15 +98,15 @@ def test_without_a_cache_the_answer_is_the_same() -> None:
     alone = MapSegmentation(scan, SETTINGS, find_labelled, CLASSES, None)
     assert len(list(alone.run())) == alone.num_tiles == 3
     cached, _ = answer(scan)
-    check_found(alone.answer(), scan, {0, 1, 2})
-    np.testing.assert_array_equal(alone.answer().instances.score, cached.instances.score)
+    check_found(alone.result(), scan, {0, 1, 2})
+    np.testing.assert_array_equal(alone.result().instances.score, cached.instances.score)
 
 
 def test_an_answer_of_a_part_of_the_tiles_is_an_answer() -> None:
     scan, cache = labelled_map(SURFACES), TileCache()
     opened = MapSegmentation(scan, SETTINGS, find_labelled, CLASSES, cache)
-    assert len(opened.answer().instances) == 0
-    counts = [len(opened.answer().instances) for _ in opened.run()]
+    assert len(opened.result().instances) == 0
+    counts = [len(opened.result().instances) for _ in opened.run()]
     assert counts == sorted(counts) and counts[-1] == 3 and counts[0] < 3
 
 
@@ -198,7 +198,7 @@ def test_a_tile_in_one_voxel_has_no_instances_but_a_map_in_one_voxel_is_an_error
         opened = MapSegmentation(scan, SETTINGS, segment, CLASSES, TileCache())
         if labels:
             assert len(list(opened.run())) == 4
-            check_found(opened.answer(), scan, labels)
+            check_found(opened.result(), scan, labels)
         else:
             with pytest.raises(InputError, match='all 20 points fall into one voxel'):
                 next(opened.run())

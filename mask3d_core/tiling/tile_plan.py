@@ -1,4 +1,4 @@
-"""The floor plan of a map: what stands where, seen from above, and where the map is cut."""
+"""The plan of the tiles of a map, seen from above: what stands where, and where it is cut."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CELLS_PER_TILE = 80
 PARTS = 2
 """Tiles are cut at parts of a cell, so many along each axis, to tell both sides of a wall."""
 MAX_CELLS = 1 << 21
-"""Of a floor plan. Of a larger one empty strips are left out; if that does not do, cells grow."""
+"""Of a plan. Of a larger one empty strips are left out; if that does not do, cells grow."""
 STRIP_CELLS = 20
 """Width that is left of an empty strip."""
 CHUNK_POINTS = 1 << 18
@@ -45,7 +45,7 @@ MAX_REACH = 15.0
 
 
 @dataclass(frozen=True, eq=False)
-class FloorPlan:
+class TilePlan:
     """
     The cells of a map seen from above, and the tile that each belongs to.
 
@@ -55,7 +55,7 @@ class FloorPlan:
         Edge of a cell, metres. Cells lie on a lattice of the frame: the same place is in the same
         cell in every map.
     x, y : [X], [Y] int64
-        Places of the cells on that lattice, ascending; floor(position / cell).
+        Lattice coordinates of the cells, ascending: floor(position / cell).
     levels : [X, Y] uint64
         Occupied levels of height of each cell: bit floor(2 z / cell) modulo 64.
     wall : [X, Y] bool
@@ -78,9 +78,9 @@ class FloorPlan:
     extent: float
 
 
-def draw_floor_plan(xyz: NDArray[np.floating], settings: TileSettings) -> FloorPlan:
+def plan_tiles(xyz: NDArray[np.floating], settings: TileSettings) -> TilePlan:
     """
-    Draw the floor plan of a map and cut it into tiles.
+    Decide where a map is cut into tiles.
 
     Rooms are what is left in the middle when walls are thickened until doorways close. From there
     they grow up to their walls and into their doorways; a wall between two rooms is cut along its
@@ -115,7 +115,7 @@ def draw_floor_plan(xyz: NDArray[np.floating], settings: TileSettings) -> FloorP
     used = np.zeros(int(tile.max()) + 1, np.bool_)
     used[tile[occupied]] = True
     number = np.cumsum(used, dtype=np.int32) - np.int32(1)
-    return FloorPlan(cell, x, y, levels, wall, np.where(occupied, number[tile], np.int32(-1)),
+    return TilePlan(cell, x, y, levels, wall, np.where(occupied, number[tile], np.int32(-1)),
                      part, float((high - low)[:2].max()))
 
 
@@ -133,7 +133,7 @@ def bounds(xyz: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.f
 def _lattice(xyz: NDArray[np.floating], lowest: NDArray[np.float64],
              highest: NDArray[np.float64], cell: float,
              ) -> tuple[float, NDArray[np.int64], NDArray[np.int64]]:
-    """Return the edge of a cell and the places of the plan's rows and columns on the lattice."""
+    """Return the edge of a cell and the lattice coordinates of rows and columns of the plan."""
     while True:
         low, high = (np.floor(end[:2] / cell).astype(np.int64) for end in (lowest, highest))
         if np.prod(high - low + 1, dtype=np.float64) <= MAX_CELLS:
@@ -145,7 +145,7 @@ def _lattice(xyz: NDArray[np.floating], lowest: NDArray[np.float64],
 
 
 def _without_strips(positions: NDArray[np.floating], cell: float) -> NDArray[np.int64]:
-    """Return the occupied places of an axis, and those next to them."""
+    """Return the occupied coordinates of an axis, and those next to them."""
     places = distinct(np.concatenate([
         distinct(np.floor(positions[start:start + CHUNK_POINTS] / cell).astype(np.int64))
         for start in range(0, len(positions), CHUNK_POINTS)]))
