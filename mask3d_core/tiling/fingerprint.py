@@ -28,6 +28,8 @@ class Fingerprint:
 
     Attributes
     ----------
+    cell : float
+        Edge of a cell, metres.
     x, y : [X], [Y] int64
         Lattice coordinates of the cells: floor(position / cell).
     core : [X, Y] bool
@@ -39,6 +41,7 @@ class Fingerprint:
 
     """
 
+    cell: float
     x: NDArray[np.int64]
     y: NDArray[np.int64]
     core: NDArray[np.bool_]
@@ -57,7 +60,9 @@ class Fingerprint:
         return set(product(x, y))
 
     def common_area(self, other: Fingerprint) -> int:
-        """Return the number of cells that both cores have."""
+        """Return the number of cells that both cores have: 0 for cells of different edges."""
+        if self.cell != other.cell:
+            return 0
         _, x, other_x = np.intersect1d(self.x, other.x, True, return_indices=True)
         _, y, other_y = np.intersect1d(self.y, other.y, True, return_indices=True)
         return int(np.count_nonzero(self.core[np.ix_(x, y)]
@@ -108,7 +113,7 @@ def fingerprint(plan: TilePlan, number: int, window: tuple[slice, slice],
     parts = plan.tile[PARTS * x.start:PARTS * x.stop, PARTS * y.start:PARTS * y.stop] == number
     core = parts.reshape(len(parts) // PARTS, PARTS, -1, PARTS).any((1, 3))
     mean = None if color is None else _mean_color(plan, window, rows, color)
-    return Fingerprint(plan.x[x], plan.y[y], core, plan.levels[x, y], mean)
+    return Fingerprint(plan.cell, plan.x[x], plan.y[y], core, plan.levels[x, y], mean)
 
 
 def _mean_color(plan: TilePlan, window: tuple[slice, slice], rows: NDArray[np.int32],

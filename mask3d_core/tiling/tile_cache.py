@@ -94,10 +94,15 @@ class TileCache:
         return self._cut[1]
 
     def forget_far(self, tiled: TiledMap, settings: TileSettings) -> None:
-        """Forget tiles further than `FORGET_DISTANCE` tiles outside the bounds of a map."""
+        """
+        Forget tiles further than `FORGET_DISTANCE` tiles outside the bounds of a map.
+
+        Tiles of cells of another edge, to which no tile of the map can be compared, are forgotten.
+        """
         reach = round(FORGET_DISTANCE * settings.size / tiled.plan.cell)
         for tile in list(self._tiles.values()):
-            if any(mine[-1] < places[0] - reach or mine[0] > places[-1] + reach
+            if tile.fingerprint.cell != tiled.plan.cell or any(
+                   mine[-1] < places[0] - reach or mine[0] > places[-1] + reach
                    for mine, places in ((tile.fingerprint.x, tiled.plan.x),
                                         (tile.fingerprint.y, tiled.plan.y))):
                 self._forget(tile)
@@ -151,7 +156,8 @@ class TileCache:
         return nearby[int(np.argmax(area))] if any(area) else None
 
     def _nearby(self, fingerprint: Fingerprint) -> list[CachedTile]:
-        serials = {serial for bucket in fingerprint.buckets for serial in self._in_bucket[bucket]}
+        serials = {serial for bucket in fingerprint.buckets
+                   for serial in self._in_bucket.get(bucket, ())}
         return [self._tiles[serial] for serial in sorted(serials)]
 
     def _remember(self, tile: CachedTile) -> None:
@@ -165,3 +171,5 @@ class TileCache:
         self._by_digest.pop(tile.digest, None)
         for bucket in tile.fingerprint.buckets:
             self._in_bucket[bucket].discard(tile.serial)
+            if not self._in_bucket[bucket]:
+                del self._in_bucket[bucket]

@@ -86,7 +86,8 @@ def plan_tiles(xyz: NDArray[np.floating], settings: TileSettings) -> TilePlan:
     they grow up to their walls and into their doorways; a wall between two rooms is cut along its
     middle. Rooms much longer than a tile, and what lies outside of rooms, are cut by a lattice of
     the frame. All of it depends on the points nearby only, so a place is cut in the same way in
-    every map that shows the same there.
+    every map that shows the same there. The exception are maps of more than `MAX_CELLS`, of which
+    empty strips do not make up enough: their cells grow, and only the lattice cuts them.
 
     Parameters
     ----------

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from labelled_map import box, find_labelled, labelled_map, rooms, Surface
 from mask3d_core.scan import Scan
+from mask3d_core.tiling import tile_plan
 from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.tiling.tile_cache import TileCache
 from mask3d_core.tiling.tiles import cut_map, Tile, TiledMap
@@ -100,6 +101,30 @@ def test_tiles_far_outside_are_forgotten_and_others_wait() -> None:
     cache.forget_far(near, SETTINGS)
     assert len(cache) == 3, 'the map may show them again'
     cache.forget_far(far, SETTINGS)
+    assert len(cache) == 0
+
+
+def test_a_cache_does_not_grow_with_a_map_that_moves() -> None:
+    cache = TileCache()
+    for step in range(8):
+        tiled = cut_map(labelled_map([box((30 * step, 0, 0), (30 * step + 11, 4, 0))]), SETTINGS)
+        cache.forget_far(tiled, SETTINGS)
+        for tile in tiled.tiles:
+            assert cache.find(tile) is None
+            cache.store(tile, find_labelled(tile.cut()))
+    in_buckets = {serial for serials in cache._in_bucket.values() for serial in serials}
+    assert len(in_buckets) == len(cache) <= 4 and all(cache._in_bucket.values())
+
+
+def test_tiles_of_larger_cells_are_not_those_of_smaller_ones(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, tiled = remembered()
+    small = tiled.tiles[0].fingerprint
+    monkeypatch.setattr(tile_plan, 'MAX_CELLS', 1000)
+    coarse = cut_map(tiled.scan, SETTINGS)
+    assert coarse.plan.cell > tiled.plan.cell
+    assert small.common_area(small) and not small.common_area(coarse.tiles[0].fingerprint)
+    cache.forget_far(coarse, SETTINGS)
     assert len(cache) == 0
 
 
