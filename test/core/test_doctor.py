@@ -19,7 +19,7 @@ def test_all_required_packages_are_found() -> None:
     checks = {check.name: check for check in doctor.run_checks()}
 
     assert all(check.passed for check in checks.values())
-    assert checks['torch'].value == torch.__version__
+    assert checks['torch'].value == metadata.version('torch')
     assert checks['torch threads'].value == str(torch.get_num_threads())
     assert checks['device'].value.startswith('cuda' if torch.cuda.is_available() else 'cpu')
 
