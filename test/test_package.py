@@ -18,6 +18,8 @@ PACKAGE = ElementTree.parse(ROOT / 'package.xml').getroot()
 CMAKE = (ROOT / 'CMakeLists.txt').read_text()
 LAUNCH = ROOT / 'launch' / 'segment.launch.py'
 EXAMPLES = sorted((ROOT / 'examples').glob('*.py'))
+INTERFACES = sorted(path for kind in ('action', 'msg', 'srv')
+                    for path in ROOT.glob(f'{kind}/*.{kind}'))
 
 NOT_IN_HUMBLE = {
     'rclpy.clock_type', 'rclpy.event_handler', 'rclpy.experimental', 'rclpy.parameter_client',
@@ -80,17 +82,17 @@ def test_the_licence_is_the_one_we_name() -> None:
     assert 'END OF TERMS AND CONDITIONS' in text
 
 
-def test_every_message_is_generated() -> None:
-    listed = re.findall(r'msg/\w+\.msg', CMAKE)
-    assert sorted(listed) == sorted(f'msg/{path.name}' for path in ROOT.glob('msg/*.msg'))
+def test_every_interface_is_generated() -> None:
+    listed = re.findall(r'(?:action|msg|srv)/\w+\.\w+', CMAKE)
+    assert sorted(listed) == [path.relative_to(ROOT).as_posix() for path in INTERFACES]
 
 
-def test_every_field_of_a_message_is_explained() -> None:
-    for path in ROOT.glob('msg/*.msg'):
-        groups = re.split(r'\n\s*\n', path.read_text().strip())
-        fields = [group for group in groups if re.search(r'^\w', group, re.M)]
-        plain = [group for group in fields if not group.startswith('#')]
-        assert plain in ([], ['Instance[] instances']), path.name
+@pytest.mark.parametrize('path', INTERFACES, ids=lambda path: path.name)
+def test_every_field_of_an_interface_is_explained(path: Path) -> None:
+    groups = re.split(r'\n(?:\s*\n|---\n)', path.read_text().strip())
+    fields = [group for group in groups if re.search(r'^\w', group, re.M)]
+    plain = [group for group in fields if not group.startswith('#')]
+    assert plain in ([], ['Instance[] instances'], ['ObjectChange[] changes'])
 
 
 def test_every_script_is_installed_and_can_be_started() -> None:
@@ -117,7 +119,7 @@ def test_the_wheels_hold_every_ros_package_we_need() -> None:
     needed = {name for name in texts(r'(exec_)?depend') if not name.startswith('python3-')}
     wheels = {name.removeprefix('ros-').removeprefix('kilted-').replace('-', '_')
               for name in requirements('ros')}
-    assert needed - from_source - wheels <= {'rcl_interfaces', 'builtin_interfaces'}
+    assert needed - from_source - wheels <= {'action_msgs', 'builtin_interfaces', 'rcl_interfaces'}
 
 
 def test_everything_installed_is_pinned() -> None:

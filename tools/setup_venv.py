@@ -147,7 +147,9 @@ export _ROS_WHEELS_BOOTSTRAP_COMPLETE=1
 def run_steps() -> None:
     """Run the steps whose inputs changed, in order."""
     package = [ROOT / 'package.xml', ROOT / 'setup.py']
-    interfaces = [ROOT / 'package.xml', ROOT / 'CMakeLists.txt', *sorted(ROOT.glob('msg/*'))]
+    interfaces = [ROOT / 'package.xml', ROOT / 'CMakeLists.txt',
+                  *sorted(path for kind in ('action', 'msg', 'srv')
+                          for path in ROOT.glob(f'{kind}/*.{kind}'))]
     linked = ' '.join(str(path.relative_to(ROOT))
                       for folder in ('config', 'demo', 'examples', 'launch')
                       for path in sorted((ROOT / folder).glob('*.*')))
