@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 import time
 from typing import Any
 
+from builtin_interfaces.msg import Time
+from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.files import decode_pointcloud2
 from mask3d_core.scan import Scan
 from mask3d_core.segmenter import Segmenter
 from mask3d_core.tiling.map_segmentation import MapResult, MapSegmentation, Workload
 from mask3d_core.tiling.tile_cache import TileCache
-from mask3d_core.tracker import Tracker
+from mask3d_core.tracking import Header, ObjectMap, Selection, TrackedObjects, untracked
+from mask3d_core.tracking.object_map import CONTINUE_SHARE
+from mask3d_ros.object_state import ObjectState
 from mask3d_ros.result import SegmentationResult, TileCounts
 from mask3d_ros.segment_parameters import Settings
 from mask3d_ros.transforms import FindPose
@@ -21,27 +26,32 @@ from sensor_msgs.msg import PointCloud2
 
 CHUNK_BYTES = 1 << 18
 """Bytes compared at once: they stay in the processor's cache."""
-Track = Callable[[Scan, MapResult, str, bool], NDArray[np.uint32]]
+Track = Callable[[Scan, MapResult, PointCloud2, Settings], TrackedObjects]
 
 
 class MapSegmenter:
     """
-    Segments the clouds of a map that grows; keeps tiles and tracks from cloud to cloud.
+    Segments the clouds of a map that grows; keeps tiles and objects from cloud to cloud.
 
     Parameters
     ----------
     segmenter : Segmenter
     find_pose : callable
         Returns poses of `roi_frame` and `robot_frame`.
+    state : ObjectState, optional
+        Where the objects are kept.
 
     """
 
-    def __init__(self, segmenter: Segmenter, find_pose: FindPose) -> None:
+    def __init__(self, segmenter: Segmenter, find_pose: FindPose,
+                 state: ObjectState | None = None) -> None:
         self._segmenter = segmenter
         self._find_pose = find_pose
         self._cache = TileCache()
-        self._tracker = Tracker()
-        self._tracked: MapResult | None = None  # the last one that the tracker has seen
+        self._state = state
+        self._objects = ObjectMap() if state is None else state.load()
+        self._unsaved = False
+        self._tracked: MapResult | None = None  # the last one that the objects are of
 
     def open(self, cloud: PointCloud2, settings: Settings, last: SegmentationResult | None = None,
              ) -> OpenMap:
@@ -67,25 +77,52 @@ class MapSegmenter:
         seconds = time.perf_counter() - start
         frame = cloud.header.frame_id
         opened = self._segmenter.open_map(
-            scan, settings.extract, cache=self._cache, frame=frame,
+            scan, _extraction(settings), cache=self._cache, frame=frame,
             tiles=settings.tiles(self._segmenter.weights),
             workload=map_workload(settings, frame, self._find_pose),
             num_queries=settings.num_queries or None, max_voxels=settings.max_voxels)
         return OpenMap(cloud, scan, settings, opened, seconds, self._track)
 
-    def _track(self, scan: Scan, result: MapResult, frame: str, enabled: bool,
-               ) -> NDArray[np.uint32]:
-        """Return the ids of the instances; without tracking they count from 1."""
+    def save_objects(self, *, now: bool = False) -> None:
+        """
+        Write the objects to the state file, if there is one and they may have changed.
+
+        Parameters
+        ----------
+        now : bool
+            Also if the last time was just before.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be written.
+
+        """
+        if self._state is not None and self._unsaved:
+            self._unsaved = not self._state.save(self._objects, now=now)
+
+    def _track(self, scan: Scan, result: MapResult, cloud: PointCloud2, settings: Settings,
+               ) -> TrackedObjects:
+        """Return the objects of a map; without tracking, the instances of one cloud."""
         before, self._tracked = self._tracked, None
-        if not enabled:
-            self._tracker.reset()
-            return np.arange(1, len(result.instances) + 1, dtype=np.uint32)
+        header = Header(cloud.header.frame_id, nanoseconds(cloud.header.stamp))
+        if not settings.track:
+            self._objects.reset()
+            return untracked(result.instances, header.stamp)
         same_as = None if before is None else result.same_as(before)
         changed = None if before is None else result.changed_since(before)
-        ids = self._tracker.update(scan, result.instances, frame, same_as=same_as,
-                                   changed=changed)
-        self._tracked = result
-        return ids
+        self._objects.tracker.max_misses = settings.max_misses
+        objects = self._objects.update(
+            scan, result.instances, header, self._selection(settings.extract), same_as=same_as,
+            changed=changed)
+        self._tracked, self._unsaved = result, True
+        return objects
+
+    def _selection(self, extract: ExtractSettings) -> Selection:
+        """Return which objects are published."""
+        table = self._segmenter.weights.classes
+        ids = frozenset(table.ids[row] for row in table.rows(extract.classes))
+        return Selection(extract.score_threshold, ids if extract.classes else None)
 
 
 class OpenMap:
@@ -101,7 +138,7 @@ class OpenMap:
     read_seconds : float
         What it took to decode the cloud.
     track : callable
-        Returns the ids of instances, given scan, result, frame, and whether they are tracked.
+        Returns the objects, given scan, result, cloud and settings.
 
     Attributes
     ----------
@@ -149,10 +186,10 @@ class OpenMap:
             yield
 
     def result(self) -> SegmentationResult:
-        """Join the tiles that are known by now, and assign ids to their instances."""
+        """Join the tiles that are known by now, and update the objects of the map."""
         result = self._opened.result()
         start = time.perf_counter()
-        ids = self._track(self._scan, result, self.cloud.header.frame_id, self.settings.track)
+        objects = self._track(self._scan, result, self.cloud, self.settings)
         tracking = time.perf_counter() - start
         left_out = [tile.number for tile in self._opened.left_out]
         points = (int(np.bincount(result.core, minlength=self.num_tiles)[left_out].sum())
@@ -160,8 +197,21 @@ class OpenMap:
         seconds = {'read': self._read_seconds, **result.instances.seconds, 'tracking': tracking}
         tiles = TileCounts(self.num_tiles, self.num_segmented, self.num_pending, len(left_out),
                            points)
-        return SegmentationResult(self.cloud, self._scan, result.instances, ids, seconds,
+        return SegmentationResult(self.cloud, self._scan, objects, seconds,
                                   self.settings.cloud_voxel, tiles)
+
+
+def nanoseconds(stamp: Time) -> int:
+    """Return a stamp as one number."""
+    return int(stamp.sec * 1_000_000_000 + stamp.nanosec)
+
+
+def _extraction(settings: Settings) -> ExtractSettings:
+    """Return how instances are extracted: those of lower score continue tracked objects."""
+    extract = settings.extract
+    if not settings.track:
+        return extract
+    return replace(extract, score_threshold=CONTINUE_SHARE * extract.score_threshold)
 
 
 def same_points(cloud: PointCloud2, other: PointCloud2) -> bool:

@@ -6,6 +6,7 @@ import array
 from collections.abc import Sequence
 import math
 
+from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
@@ -20,7 +21,7 @@ def instance_array(result: SegmentationResult) -> InstanceArray:
     """Return the instances of a result as a message, in descending order of score."""
     return InstanceArray(
         header=result.cloud.header, cloud_size=result.instances.num_points,
-        instances=[_instance(result, index) for index in range(len(result.instances))],
+        instances=[instance_message(result, index) for index in range(len(result.instances))],
         stage_names=list(result.seconds), stage_seconds=[*map(float, result.seconds.values())])
 
 
@@ -57,17 +58,44 @@ def instances_from(message: InstanceArray, scan: Scan) -> Instances:
         seconds=dict(zip(message.stage_names, message.stage_seconds)))
 
 
+def instance_message(result: SegmentationResult, index: int) -> Instance:
+    """Return one instance of a result as a message."""
+    objects, instances = result.objects, result.instances
+    rows = instances.points(index)
+    x, y, z = instances.upright_size[index].tolist()
+    return Instance(
+        id=int(result.ids[index]), class_id=int(instances.class_id[index]),
+        class_name=instances.name(index), score=float(instances.score[index]),
+        box_pose=box_pose(instances, index), box_size=Vector3(x=x, y=y, z=z),
+        centroid=point(instances.centroid[index]), num_points=len(rows),
+        # array.array is the one type that rclpy does not validate value by value
+        point_indices=array.array('I', rows.tobytes()), color=color(result.colors[index]),
+        state=int(objects.remembered[index]), existence=float(objects.existence[index]),
+        confirmed=bool(objects.confirmed[index]), first_seen=stamp(objects.first_seen[index]),
+        last_seen=stamp(objects.last_seen[index]))
+
+
 def box_pose(instances: Instances, index: int) -> Pose:
     """Return the pose of an instance's upright box: its centre, rotated about z by its yaw."""
-    half = float(instances.upright_yaw[index]) / 2
-    return Pose(position=point(instances.upright_center[index]),
-                orientation=Quaternion(z=math.sin(half), w=math.cos(half)))
+    return upright_pose(instances.upright_center[index], float(instances.upright_yaw[index]))
+
+
+def upright_pose(center: NDArray[np.float64], yaw: float) -> Pose:
+    """Return the pose of something that is rotated about z only."""
+    return Pose(position=point(center),
+                orientation=Quaternion(z=math.sin(yaw / 2), w=math.cos(yaw / 2)))
 
 
 def point(xyz: NDArray[np.float64]) -> Point:
     """Return a position as a message."""
     x, y, z = xyz.tolist()
     return Point(x=x, y=y, z=z)
+
+
+def stamp(nanoseconds: int) -> Time:
+    """Return a stamp as a message."""
+    seconds, rest = divmod(int(nanoseconds), 1_000_000_000)
+    return Time(sec=seconds, nanosec=rest)
 
 
 def color(rgb: NDArray[np.uint8]) -> ColorRGBA:
@@ -83,16 +111,3 @@ def _vectors(messages: Sequence[Point | Vector3]) -> NDArray[np.float64]:
 
 def _rgb(message: ColorRGBA) -> tuple[int, int, int]:
     return round(255 * message.r), round(255 * message.g), round(255 * message.b)
-
-
-def _instance(result: SegmentationResult, index: int) -> Instance:
-    instances = result.instances
-    rows = instances.points(index)
-    x, y, z = instances.upright_size[index].tolist()
-    return Instance(
-        id=int(result.ids[index]), class_id=int(instances.class_id[index]),
-        class_name=instances.name(index), score=float(instances.score[index]),
-        box_pose=box_pose(instances, index), box_size=Vector3(x=x, y=y, z=z),
-        centroid=point(instances.centroid[index]), num_points=len(rows),
-        # array.array is the one type that rclpy does not validate value by value
-        point_indices=array.array('I', rows.tobytes()), color=color(result.colors[index]))

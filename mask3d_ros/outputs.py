@@ -9,11 +9,13 @@ from mask3d_core.errors import InputError
 from mask3d_ros.clouds import labelled_cloud
 from mask3d_ros.markers import marker_array
 from mask3d_ros.messages import instance_array
-from mask3d_ros.msg import InstanceArray
-from mask3d_ros.qos import latched_profile, overriding_options
+from mask3d_ros.msg import InstanceArray, ObjectChangeArray
+from mask3d_ros.object_messages import change_array
+from mask3d_ros.qos import events_profile, latched_profile, overriding_options
 from mask3d_ros.result import SegmentationResult
 from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
@@ -29,6 +31,8 @@ class Output:
     message_type : class
     build : callable
         Builds the message from a result.
+    profile : QoSProfile, optional
+        By default that of a latched topic.
 
     Raises
     ------
@@ -38,13 +42,14 @@ class Output:
     """
 
     def __init__(self, node: LifecycleNode, topic: str, message_type: type,
-                 build: Callable[[SegmentationResult], Any]) -> None:
+                 build: Callable[[SegmentationResult], Any],
+                 profile: QoSProfile | None = None) -> None:
         self._node = node
         self._build = build
         self._published: SegmentationResult | None = None
         try:
             self._publisher: LifecyclePublisher[Any] = node.create_lifecycle_publisher(
-                message_type, topic, latched_profile(),
+                message_type, topic, profile or latched_profile(),
                 qos_overriding_options=overriding_options())
         except (RuntimeError, InvalidParameterTypeException) as error:
             raise InputError(f'qos_overrides of {topic}: {error}') from error
@@ -73,3 +78,4 @@ def create_outputs(node: LifecycleNode) -> Iterator[Output]:
     yield Output(node, '~/instances', InstanceArray, instance_array)
     yield Output(node, '~/markers', MarkerArray, marker_array)
     yield Output(node, '~/cloud', PointCloud2, labelled_cloud)
+    yield Output(node, '~/changes', ObjectChangeArray, change_array, events_profile())

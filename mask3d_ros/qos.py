@@ -28,9 +28,15 @@ OVERRIDABLE_POLICIES = (QoSPolicyKind.RELIABILITY, QoSPolicyKind.DURABILITY, QoS
 
 
 def latched_profile() -> QoSProfile:
-    """Return the profile of every output: reliable and transient local, depth 1."""
+    """Return the profile of an output: reliable and transient local, depth 1."""
     return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=RELIABLE,
                       durability=TRANSIENT_LOCAL)
+
+
+def events_profile() -> QoSProfile:
+    """Return the profile of a topic of events: reliable and volatile, the last 100."""
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=100, reliability=RELIABLE,
+                      durability=VOLATILE)
 
 
 def overriding_options() -> QoSOverridingOptions:

@@ -9,6 +9,7 @@ from functools import cached_property
 from mask3d_core.colors import instance_colors
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
+from mask3d_core.tracking import TrackedObjects
 import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import PointCloud2
@@ -44,7 +45,7 @@ class TileCounts:
 @dataclass(frozen=True, eq=False)
 class SegmentationResult:
     """
-    The instances of one cloud; every output message is built from it.
+    The objects in one cloud; every output message is built from it.
 
     Attributes
     ----------
@@ -52,9 +53,8 @@ class SegmentationResult:
         The input message, unchanged.
     scan : Scan
         The finite points of the cloud.
-    instances : Instances
-    ids : [I] uint32
-        Id of each instance, never 0.
+    objects : TrackedObjects
+        Instances, ids and what is known of them from earlier clouds.
     seconds : mapping of str to float
         Processing time of each stage.
     cloud_voxel : float
@@ -65,11 +65,20 @@ class SegmentationResult:
 
     cloud: PointCloud2
     scan: Scan
-    instances: Instances
-    ids: NDArray[np.uint32]
+    objects: TrackedObjects
     seconds: Mapping[str, float]
     cloud_voxel: float = 0.0
     tiles: TileCounts = TileCounts()
+
+    @property
+    def instances(self) -> Instances:
+        """Those of the objects."""
+        return self.objects.instances
+
+    @property
+    def ids(self) -> NDArray[np.uint32]:
+        """Id of each instance, never 0: [I]."""
+        return self.objects.ids
 
     @cached_property
     def colors(self) -> NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from mask3d_ros import parameters
 from mask3d_ros.cloud_input import CloudInput, declare_overrides
 from mask3d_ros.error_log import ErrorLog
 from mask3d_ros.map_segmenter import MapSegmenter
+from mask3d_ros.object_state import ObjectState
 from mask3d_ros.outputs import create_outputs, Output
 from mask3d_ros.run_node import run_node
 from mask3d_ros.segment_parameters import SEGMENT_NODE_PARAMETERS, Settings
@@ -113,8 +114,10 @@ class SegmentNode(LifecycleNode):
         self._segmenter = segmenter
         for output in create_outputs(self):
             self._outputs.append(output)
+        state = None if not values['state_file'] else ObjectState(
+            Path(values['state_file']).expanduser(), segmenter.weights.classes, self.get_logger())
         self._worker = SegmentationWorker(
-            MapSegmenter(segmenter, self._transforms.find), settings, self._outputs,
+            MapSegmenter(segmenter, self._transforms.find, state), settings, self._outputs,
             self.get_logger(), self.context.ok)
         self.get_logger().info(_model_summary(values, segmenter))
         if not segmenter.weights.trained:

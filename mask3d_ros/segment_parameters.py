@@ -10,6 +10,7 @@ from mask3d_core.errors import InputError
 from mask3d_core.extraction.postprocess import EPS_VOXELS, ExtractSettings
 from mask3d_core.scan import MAX_INPUT_SIZE
 from mask3d_core.tiling.settings import MAX_STRETCH, TileSettings
+from mask3d_core.tracking.tracker import MAX_MISSES
 from mask3d_core.voxels import MAX_VOXEL_GROWTH
 from mask3d_core.weights.checkpoint import Weights
 from mask3d_ros.parameters import ParameterSpec
@@ -80,6 +81,12 @@ SEGMENT_NODE_PARAMETERS: tuple[ParameterSpec, ...] = (
         'track', True, 'An object that is detected again keeps its id; needs clouds in a fixed '
         'frame (map, odom). false: ids count from 1 in each cloud, in descending order of score.'),
     ParameterSpec(
+        'max_misses', MAX_MISSES, 'With track: an object is forgotten after so many maps that '
+        'show its place empty.', (1, 1_000_000)),
+    ParameterSpec(
+        'state_file', '', 'With track: path of the file that keeps objects and ids over restarts '
+        'of the node; it is made if missing. Empty: they are lost.', takes_effect='configure'),
+    ParameterSpec(
         'classes', [''], "Names of the classes to keep, as in the weights; ['']: all."),
     ParameterSpec(
         'cloud_voxel', 0.0, 'Voxel size in metres to which ~/cloud is thinned: it has the first '
@@ -144,6 +151,8 @@ class Settings:
         In the tiles that are segmented per map; 0: no limit.
     robot_frame : str
         tf frame of the robot; '': unknown.
+    max_misses : int
+        Maps that show the place of an object empty after which it is forgotten.
 
     """
 
@@ -160,6 +169,7 @@ class Settings:
     region_frame: str = ''
     max_points: int = 0
     robot_frame: str = ''
+    max_misses: int = MAX_MISSES
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
@@ -178,7 +188,7 @@ class Settings:
         return cls(extract, values['num_queries'], 1 / rate if rate else 0.0, values['track'],
                    None if max_voxels < 0 else max_voxels, values['cloud_voxel'], size, margin,
                    values['partial_results'], Region.of(values['roi']), values['roi_frame'],
-                   values['max_points'], values['robot_frame'])
+                   values['max_points'], values['robot_frame'], values['max_misses'])
 
     @property
     def frames(self) -> tuple[str, ...]:

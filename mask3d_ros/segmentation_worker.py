@@ -10,7 +10,7 @@ import threading
 import time
 
 from mask3d_ros.error_log import ErrorLog
-from mask3d_ros.map_segmenter import MapSegmenter, OpenMap, same_points
+from mask3d_ros.map_segmenter import MapSegmenter, nanoseconds, OpenMap, same_points
 from mask3d_ros.outputs import Output
 from mask3d_ros.result import SegmentationResult, TileCounts
 from mask3d_ros.segment_parameters import Settings
@@ -100,6 +100,7 @@ class SegmentationWorker:
         """End the worker thread; blocks until the tile in progress is done."""
         self.pause()
         self._worker.stop()
+        self._errors.guard(partial(self._segmenter.save_objects, now=True))
 
     def _seconds_until_due(self) -> float:
         # During shutdown the queries of the ROS graph raise: then nothing is due any more.
@@ -132,6 +133,7 @@ class SegmentationWorker:
             if not self._errors.guard(self._segment_latest):
                 self._restart_count()
         self._update_outputs()
+        self._errors.guard(self._segmenter.save_objects)
 
     def _update_outputs(self) -> None:
         result = self._result
@@ -208,7 +210,9 @@ class SegmentationWorker:
     def _repeat(self, cloud: PointCloud2, settings: Settings, last: SegmentationResult,
                 activation: int, start: float) -> None:
         """Publish the last result again, with the header of another cloud."""
-        result = replace(last, cloud=cloud, cloud_voxel=settings.cloud_voxel,
+        stamp = nanoseconds(cloud.header.stamp)
+        result = replace(last, cloud=cloud, objects=last.objects.again(stamp),
+                         cloud_voxel=settings.cloud_voxel,
                          seconds={'read': time.perf_counter() - start},
                          tiles=replace(last.tiles, segmented=0))
         self._publish(result, settings, activation, start)

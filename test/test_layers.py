@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = {
     'mask3d_core': {
         0: 'classes errors instances openmp scan',
-        1: 'colors device doctor files geometry processes progress rooms sparse tracker voxels',
+        1: 'colors device doctor files geometry processes progress rooms sparse tracking voxels',
         2: 'drawing model superpoints',
         3: 'data extraction tiling weights',
         4: 'original segmenter',
@@ -25,8 +25,8 @@ LAYERS = {
     },
     'mask3d_ros': {
         5: 'cloud_input clouds error_log map_segmenter markers messages msg node_subprocess '
-           'outputs parameters qos region result run_node segment_parameters '
-           'segmentation_worker transforms transitions worker',
+           'object_messages object_state outputs parameters qos region result run_node '
+           'segment_parameters segmentation_worker srv transforms transitions worker',
         6: 'demo map_player segment_node',
     },
 }
@@ -77,7 +77,7 @@ def test_every_module_has_a_layer() -> None:
 
 
 def test_the_layers_name_only_what_exists() -> None:
-    generated = {'mask3d_ros.msg'}
+    generated = {'mask3d_ros.msg', 'mask3d_ros.srv'}
     assert set(LAYER_OF) - {part(module) for module in MODULES} - generated == set()
 
 

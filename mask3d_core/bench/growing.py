@@ -22,7 +22,7 @@ from mask3d_core.segmenter import Segmenter
 from mask3d_core.tiling.map_segmentation import MapResult
 from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.tiling.tile_cache import TileCache
-from mask3d_core.tracker import Tracker
+from mask3d_core.tracking.tracker import Tracker
 import numpy as np
 
 AT_ONCE_EVERY = 4
@@ -113,7 +113,8 @@ def _grow(segmenter: Segmenter, dataset: Dataset, floor: str, parts: Sequence[La
         result = opened.finish()
         same, changed = ((None, None) if before is None else
                          (result.same_as(before), result.changed_since(before)))
-        ids = tracker.update(scan, result.instances, same_as=same, changed=changed)
+        tracks = tracker.update(scan, result.instances, same_as=same, changed=changed)
+        ids = np.array([track.id for track in tracks])
         seconds = time.perf_counter() - start
         start = time.perf_counter()
         if count % AT_ONCE_EVERY == 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -134,9 +134,10 @@ class CellMap:
         return CellMap({**self._columns, **_by_column(keys)})
 
 
-def occupied_cells(xyz: NDArray[np.floating], rows: NDArray[np.integer] | None = None) -> CellSet:
+def count_cells(xyz: NDArray[np.floating], rows: NDArray[np.integer] | None = None,
+                ) -> tuple[CellSet, NDArray[np.int64]]:
     """
-    Return the cells that some points occupy.
+    Return the cells that some points occupy, and the number of points in each: [c].
 
     Parameters
     ----------
@@ -146,13 +147,37 @@ def occupied_cells(xyz: NDArray[np.floating], rows: NDArray[np.integer] | None =
         Rows of the points; None: all.
 
     """
-    chunks = []
+    keys, counts = np.empty(0, np.int64), np.empty(0, np.int64)
     for start in range(0, len(xyz) if rows is None else len(rows), CHUNK_POINTS):
         chunk = slice(start, start + CHUNK_POINTS)
         points = xyz[chunk] if rows is None else _take(xyz, rows[chunk])
-        chunks.append(distinct(cell_keys(points)))
-    return CellSet(chunks[0] if len(chunks) == 1 else
-                   distinct(np.concatenate([*chunks, np.empty(0, np.int64)])))
+        keys, counts = _merged(keys, counts, *distinct_counts(cell_keys(points)))
+    return CellSet(keys), counts
+
+
+def cell_centers(keys: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the centres of cells, metres: [c, 3]."""
+    column = keys >> COLUMN_SHIFT
+    low = (1 << COLUMN_BITS) - 1
+    x = (column >> 16 << COLUMN_BITS) + (keys >> HEIGHT_BITS + COLUMN_BITS & low)
+    y = (_signed(column, 16) << COLUMN_BITS) + (keys >> HEIGHT_BITS & low)
+    return (np.stack([x, y, _signed(keys, HEIGHT_BITS)], axis=1) + 0.5) * CELL_SIZE
+
+
+def rows_in_cells(xyz: NDArray[np.floating], sets: Sequence[CellSet]) -> list[NDArray[np.int64]]:
+    """Return the rows of the points [N, 3] in each set of cells, ascending."""
+    cells = distinct(np.concatenate([*(one.keys for one in sets), np.empty(0, np.int64)]))
+    near = _rows_in_columns(xyz, frozenset().union(*(one.columns for one in sets)))
+    place, contained = find(cell_keys(_take(xyz, near)), cells)
+    rows, place = near[contained], place[contained]
+    order = np.argsort(place, kind='stable')
+    ends = np.cumsum(np.bincount(place, minlength=len(cells)))
+    found = []
+    for one in sets:
+        wanted = np.zeros(len(cells), np.bool_)
+        wanted[np.searchsorted(cells, one.keys)] = True
+        found.append(np.sort(rows[order[np.repeat(wanted, np.diff(ends, prepend=0))]]))
+    return found
 
 
 def cell_keys(xyz: NDArray[np.floating]) -> NDArray[np.int64]:
@@ -243,6 +268,34 @@ def _by_column(keys: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
     ends = [*starts[1:].tolist(), len(keys)]
     return {column: keys[start:end].copy() for column, start, end
             in zip(columns[starts].tolist(), starts.tolist(), ends)}
+
+
+def _merged(keys: NDArray[np.int64], counts: NDArray[np.int64], more: NDArray[np.int64],
+            more_counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the distinct keys of two ascending arrays, and the sums of their counts."""
+    if not len(keys):
+        return more, more_counts
+    keys = np.concatenate([keys, more])
+    order = np.argsort(keys, kind='stable')
+    keys = keys[order]
+    first = np.flatnonzero(_is_first(keys))
+    return keys[first], np.add.reduceat(np.concatenate([counts, more_counts])[order], first)
+
+
+def _signed(values: NDArray[np.int64], bits: int) -> NDArray[np.int64]:
+    """Return the lowest bits of values as signed numbers."""
+    return values << 64 - bits >> 64 - bits
+
+
+def _rows_in_columns(xyz: NDArray[np.floating], columns: frozenset[int]) -> NDArray[np.int64]:
+    """Return the rows of the points [N, 3] in some columns, ascending."""
+    numbers = np.array(sorted(columns), np.int64)
+    rows = []
+    for start in range(0, len(xyz) if len(numbers) else 0, PIECE_POINTS):
+        x, y = (np.floor(xyz[start:start + PIECE_POINTS, axis] / xyz.dtype.type(CELL_SIZE))
+                .astype(np.int64) >> COLUMN_BITS for axis in (0, 1))
+        rows.append(np.flatnonzero(find(x << 16 | y & 0xffff, numbers)[1]) + start)
+    return np.concatenate([*rows, np.empty(0, np.int64)])
 
 
 def _take(xyz: NDArray[np.floating], rows: NDArray[np.integer]) -> NDArray[np.floating]:

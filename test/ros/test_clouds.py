@@ -5,6 +5,7 @@ from dataclasses import replace
 from mask3d_core.colors import faded_colors, instance_color
 from mask3d_core.files import decode_pointcloud2
 from mask3d_core.scan import Scan
+from mask3d_core.tracking import untracked
 from mask3d_ros import clouds
 from mask3d_ros.clouds import as_bytes, labelled_cloud, LABELLED_DTYPE, scan_cloud
 from mask3d_ros.result import SegmentationResult
@@ -65,7 +66,8 @@ def large_result(share_nan: float = 0.0, colored: bool = True, dtype: type = np.
     instances = replace(tiny.instances.take([0, 1, 1]), rows=rows, num_points=1000,
                         score=np.float32([0.9, 0.5, 0.25]))
     cloud = PointCloud2(header=tiny.cloud.header, height=10, width=100)
-    return SegmentationResult(cloud, scan, instances, np.array([4, 9, 2], np.uint32), {})
+    objects = replace(untracked(instances, 0), ids=np.array([4, 9, 2], np.uint32))
+    return SegmentationResult(cloud, scan, objects, {})
 
 
 def point_by_point(result: SegmentationResult) -> NDArray:
@@ -120,7 +122,7 @@ def test_thinned_cloud_has_one_labelled_point_per_voxel(
 
 def test_labelled_cloud_without_instances() -> None:
     result = tiny_result()
-    nothing = replace(result, instances=result.instances.take([]), ids=np.zeros(0, np.uint32))
+    nothing = replace(result, objects=untracked(result.instances.take([]), 0))
     rows = np.frombuffer(labelled_cloud(nothing).data, LABELLED_DTYPE)
     assert len(rows) == 10 and not rows['instance'].any() and not rows['label'].any()
     assert rows['rgb'].view(np.uint32)[result.scan.kept].all()

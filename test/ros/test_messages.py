@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from mask3d_core.colors import instance_color
+from mask3d_core.tracking import untracked
 from mask3d_ros.messages import instance_array, instances_from
 from mask3d_ros.msg import InstanceArray
 import numpy as np
@@ -49,7 +50,8 @@ def test_point_indices_up_to_the_largest() -> None:
     """Indices are unsigned in the message, signed in the instances: the bits are the same."""
     rows = (np.array([0, 7, 2**31 - 2], np.int32), np.empty(0, np.int32))
     tiny = tiny_result()
-    result = replace(tiny, instances=replace(tiny.instances, rows=rows, num_points=2**31 - 1))
+    result = replace(tiny, objects=untracked(
+        replace(tiny.instances, rows=rows, num_points=2**31 - 1), 0))
     sent = deserialize_message(serialize_message(instance_array(result)), InstanceArray)
     assert list(sent.instances[0].point_indices) == [0, 7, 2**31 - 2]
     assert sent.instances[0].num_points == 3 and sent.cloud_size == 2**31 - 1

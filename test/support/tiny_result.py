@@ -2,6 +2,7 @@
 
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
+from mask3d_core.tracking import untracked
 from mask3d_ros.clouds import scan_cloud
 from mask3d_ros.result import SegmentationResult
 import numpy as np
@@ -34,5 +35,5 @@ def tiny_result() -> SegmentationResult:
         upright_center=np.array([[1.5, 1.6, 1.7], [2.25, 2.35, 2.45]]),
         upright_size=np.array([[0.8, 0.1, 0.6], [1.2, 0.2, 0.9]]),
         upright_yaw=np.array([np.pi / 4, -np.pi / 6]))
-    return SegmentationResult(cloud, scan, instances, np.array([1, 2], np.uint32),
+    return SegmentationResult(cloud, scan, untracked(instances, 7_000_000_000),
                               {'read': 0.25, 'unet': 0.5})

@@ -2,7 +2,8 @@
 
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
-from mask3d_core.tracker import Tracker
+from mask3d_core.tracking.track import Track
+from mask3d_core.tracking.tracker import Tracker
 from mask_rows import rows_of
 import numpy as np
 from numpy.typing import NDArray
@@ -27,17 +28,21 @@ def show(*places: NDArray[np.float64], without: NDArray[np.float64] | None = Non
     for mask, place in zip(masks, places):
         mask[end:end + len(place)] = True
         end += len(place)
-    boxes = np.zeros((len(places), 3))
+    center = np.array([place.mean(axis=0) for place in places]).reshape(-1, 3)
+    size = np.array([np.ptp(place, axis=0) for place in places]).reshape(-1, 3)
     return Scan.from_points(xyz), Instances(
         rows_of(masks), len(xyz), np.ones(len(places), np.int32),
-        np.ones(len(places), np.float32), {1: 'thing'}, {1: (0, 0, 0)}, boxes, boxes, boxes,
-        boxes, boxes, boxes[:, 0])
+        np.ones(len(places), np.float32), {1: 'thing'}, {1: (0, 0, 0)}, center, center, size,
+        center, size, np.zeros(len(places)))
 
 
 def update(tracker: Tracker, *places: NDArray[np.float64],
            without: NDArray[np.float64] | None = None, frame: str = 'map') -> list[int]:
     """Return the ids of some objects."""
     scan, instances = show(*places, without=without)
-    ids = tracker.update(scan, instances, frame)
-    assert ids.dtype == np.uint32
-    return ids.tolist()
+    return ids_of(tracker.update(scan, instances, frame))
+
+
+def ids_of(tracks: list[Track]) -> list[int]:
+    """Return the ids of tracks."""
+    return [track.id for track in tracks]

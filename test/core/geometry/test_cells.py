@@ -3,11 +3,13 @@
 from hypothesis import given, strategies
 from mask3d_core.geometry import cells
 from mask3d_core.geometry.cells import (
+    cell_centers,
     cell_keys,
     CellMap,
     CellSet,
+    count_cells,
     find,
-    occupied_cells,
+    rows_in_cells,
     surrounding_columns,
 )
 import numpy as np
@@ -19,8 +21,13 @@ COLUMN = 1.6
 """Metres: edge of a column."""
 
 
+def cells_of(xyz: NDArray[np.floating], rows: NDArray[np.integer] | None = None) -> CellSet:
+    """Return the cells of some points."""
+    return count_cells(xyz, rows)[0]
+
+
 def occupied(*positions: ArrayLike) -> CellSet:
-    return occupied_cells(np.array(positions, np.float64).reshape(-1, 3))
+    return cells_of(np.array(positions, np.float64).reshape(-1, 3))
 
 
 def boxes(seed: int, count: int = 200) -> NDArray[np.float64]:
@@ -51,9 +58,9 @@ def test_keys_do_not_depend_on_the_size_of_the_chunks(seed: int, size: int) -> N
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cells, 'CHUNK_POINTS', size)
         patch.setattr(cells, 'PIECE_POINTS', max(size // 3, 1))
-        assert np.array_equal(occupied_cells(xyz).keys, np.unique(cell_keys(xyz)))
-        chosen, gaps = occupied_cells(xyz, rows), occupied_cells(np.asfortranarray(xyz), rows)
-    assert np.array_equal(chosen.keys, occupied_cells(xyz[rows]).keys)
+        assert np.array_equal(cells_of(xyz).keys, np.unique(cell_keys(xyz)))
+        chosen, gaps = cells_of(xyz, rows), cells_of(np.asfortranarray(xyz), rows)
+    assert np.array_equal(chosen.keys, cells_of(xyz[rows]).keys)
     assert np.array_equal(chosen.keys, gaps.keys)
 
 
@@ -63,7 +70,7 @@ def test_neighbors_across_the_borders_of_columns(corner: float, within: float) -
     middle = np.full(3, corner + within)
     near = middle + 0.05 * OFFSETS
     face = near[np.abs(OFFSETS).sum(axis=1) <= 1]
-    assert np.array_equal(occupied(middle).dilated().keys, occupied_cells(face).keys)
+    assert np.array_equal(occupied(middle).dilated().keys, cells_of(face).keys)
     assert np.array_equal(occupied(middle).dilated_blocks().keys, np.unique(
         cell_keys(middle + 0.2 * OFFSETS) & cells.BLOCK_MASK))
 
@@ -83,8 +90,38 @@ def test_columns_have_the_whole_height() -> None:
     assert occupied().columns == frozenset()
 
 
+@given(seed=strategies.integers(0, 10 ** 6), size=strategies.integers(1, 300))
+def test_points_are_counted_in_chunks_as_at_once(seed: int, size: int) -> None:
+    xyz = np.concatenate([boxes(seed), boxes(seed)[:50], boxes(seed)[:20]])
+    keys, counts = np.unique(cell_keys(xyz), return_counts=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cells, 'CHUNK_POINTS', size)
+        found, found_counts = count_cells(xyz)
+    assert np.array_equal(found.keys, keys)
+    assert np.array_equal(found_counts, counts)
+
+
+@given(seed=strategies.integers(0, 10 ** 6))
+def test_centers_lie_in_their_cells(seed: int) -> None:
+    xyz = boxes(seed)
+    centers = cell_centers(cell_keys(xyz))
+    assert np.abs(centers - xyz).max() <= cells.CELL_SIZE / 2 + 1e-9
+    assert np.array_equal(cell_keys(centers), cell_keys(xyz))
+
+
+@given(seed=strategies.integers(0, 10 ** 6), order=strategies.permutations(range(3)))
+def test_rows_in_cells_are_those_of_the_points_there(seed: int, order: list[int]) -> None:
+    xyz = boxes(seed)
+    places = [cells_of(xyz[:70]), cells_of(xyz[60:90]), cells_of(boxes(seed + 1))]
+    keys = cell_keys(xyz)
+    found = rows_in_cells(xyz, [places[index] for index in order])
+    for rows, index in zip(found, order):
+        assert np.array_equal(rows, np.flatnonzero(np.isin(keys, places[index].keys)))
+    assert rows_in_cells(xyz, []) == []
+
+
 def test_columns_around() -> None:
-    around = occupied_cells(COLUMN * OFFSETS + 0.1)
+    around = cells_of(COLUMN * OFFSETS + 0.1)
     assert surrounding_columns(occupied([0.1, 0.1, 0.1]).columns) == around.columns
     assert surrounding_columns([]) == frozenset()
 
@@ -98,7 +135,7 @@ def test_find() -> None:
 
 @given(seed=strategies.integers(0, 10 ** 6))
 def test_a_map_has_what_it_is_made_of(seed: int) -> None:
-    shown = occupied_cells(boxes(seed))
+    shown = cells_of(boxes(seed))
     whole = CellMap.of(shown)
     assert whole.columns == shown.columns
     assert np.array_equal(whole.take(whole.columns), shown.keys)
@@ -124,13 +161,13 @@ def test_a_change_replaces_its_place_only() -> None:
 def test_cells_next_to_points_that_did_not_change_stay(x: float) -> None:
     """They may be those of other points of the same square."""
     squares = np.array([[x + 0.1 * number, 0.02, 0] for number in range(-5, 5)]) + 0.02
-    before = CellMap.of(occupied_cells(squares))
-    after = before.replaced(occupied_cells(squares[5:] + [0.05, 0, 1]))   # x and further
-    assert keys_of(after) == occupied_cells(
+    before = CellMap.of(cells_of(squares))
+    after = before.replaced(cells_of(squares[5:] + [0.05, 0, 1]))   # x and further
+    assert keys_of(after) == cells_of(
         np.concatenate([squares[:6], squares[5:] + [0.05, 0, 1]])).keys.tolist()
 
 
 def test_a_map_stays_as_it_is_where_nothing_changes() -> None:
-    before = CellMap.of(occupied_cells(boxes(0)))
+    before = CellMap.of(cells_of(boxes(0)))
     after = before.replaced(occupied())
     assert np.array_equal(before.take(before.columns), after.take(after.columns))

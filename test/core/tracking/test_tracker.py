@@ -1,6 +1,6 @@
 """Ids of objects stay the same from cloud to cloud."""
 
-from mask3d_core.tracker import MAX_MISSES, MAX_TRACKS, Tracker
+from mask3d_core.tracking.tracker import MAX_MISSES, MAX_TRACKS, Tracker
 import numpy as np
 from numpy.typing import NDArray
 import pytest
@@ -79,7 +79,8 @@ def test_a_track_moves_with_a_drifting_map() -> None:
     for number in range(60):
         assert update(tracker, sheet(0.01 * number), without=sheet(-2)) == [1]
     for number in range(MAX_MISSES + 1):
-        update(tracker, sheet(3), without=sheet(0.6) + [0, 0.05 * (number % 2), 0])
+        below = sheet(0.6) - [0, 0, 0.1 + 0.05 * (number % 2)]
+        update(tracker, sheet(3, width=0.1), without=below)
     assert update(tracker, sheet(0.59)) == [3]
 
 
@@ -115,3 +116,12 @@ def test_another_frame_resets_the_tracker() -> None:
     assert update(tracker, sheet(1), sheet(0), frame='odom') == [1, 2]
     tracker.reset()
     assert update(tracker, sheet(0), frame='odom') == [1]
+
+
+def test_an_object_that_was_moved_keeps_its_id_if_it_is_the_only_one_like_it() -> None:
+    tracker = Tracker()
+    floor = sheet(-1, 0, 6) - [0, 0, 0.2]
+    assert update(tracker, sheet(0), sheet(2, width=0.8), without=floor) == [1, 2]
+    assert update(tracker, sheet(1), sheet(2, width=0.8), without=floor) == [1, 2]
+    assert update(tracker, sheet(0), sheet(1), sheet(2, width=0.8), without=floor) == [3, 1, 2]
+    assert update(tracker, sheet(3), sheet(4), without=floor) == [4, 5]   # which is which?

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from mask3d_core import tracker as tracker_module
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
-from mask3d_core.tracker import MAX_MISSES, Tracker
+from mask3d_core.tracking import matching
+from mask3d_core.tracking.tracker import MAX_MISSES, Tracker
 import numpy as np
 from numpy.typing import NDArray
 import pytest
-from tracked_sheets import sheet, show, update
+from tracked_sheets import ids_of, sheet, show, update
 
 
 def rows_where(scan: Scan, low: float, high: float) -> NDArray[np.int64]:
@@ -25,10 +25,9 @@ def test_the_very_same_instances_keep_their_ids_whatever_their_points() -> None:
     outside = np.array([10 ** 9], np.int32)  # an error if anything looks at these points
     instances = replace(instances, rows=(outside, outside, instances.rows[2]))
     for same_as in ([2, 0, -1], [0, 1, 2]):
-        ids = tracker.update(scan, instances, 'map', same_as=np.array(same_as),
-                             changed=rows_where(scan, 2.9, 4))
-        assert ids.dtype == np.uint32
-        assert ids.tolist() == [3, 1, 4]
+        ids = ids_of(tracker.update(scan, instances, 'map', same_as=np.array(same_as),
+                             changed=rows_where(scan, 2.9, 4)))
+        assert ids == [3, 1, 4]
     assert update(tracker, sheet(0), sheet(1), sheet(2), sheet(3)) == [1, 2, 3, 4]
 
 
@@ -36,8 +35,8 @@ def test_the_track_of_the_very_same_instance_is_not_matched() -> None:
     tracker = Tracker()
     assert update(tracker, sheet(0)) == [1]
     scan, instances = show(sheet(0), sheet(0))
-    ids = tracker.update(scan, instances, 'map', same_as=np.array([-1, 0]))
-    assert ids.tolist() == [2, 1]
+    ids = ids_of(tracker.update(scan, instances, 'map', same_as=np.array([-1, 0])))
+    assert ids == [2, 1]
 
 
 def test_two_instances_cannot_be_the_same_as_one() -> None:
@@ -55,8 +54,8 @@ def test_a_map_that_did_not_change() -> None:
     nothing = np.empty(0, np.int64)
     same_as = np.array([0, 2])
     for _ in range(3 * MAX_MISSES):
-        ids = tracker.update(scan, instances, 'map', same_as=same_as, changed=nothing)
-        assert ids.tolist() == [1, 3]
+        ids = ids_of(tracker.update(scan, instances, 'map', same_as=same_as, changed=nothing))
+        assert ids == [1, 3]
         same_as = np.array([0, 1])
     assert update(tracker, sheet(1)) == [2]
 
@@ -69,9 +68,9 @@ def test_misses_are_counted_where_the_map_changed() -> None:
         scan, instances = show(
             sheet(1), sheet(3),
             without=np.concatenate([sheet(0), sheet(2)]) + [0, 0.05 * (number % 2), 0.05])
-        ids = tracker.update(scan, instances, 'map', same_as=same_as,
-                             changed=rows_where(scan, 1.9, 2.5))
-        assert ids.tolist() == [2, 4]
+        ids = ids_of(tracker.update(scan, instances, 'map', same_as=same_as,
+                             changed=rows_where(scan, 1.9, 2.5)))
+        assert ids == [2, 4]
         same_as = np.array([0, 1])
     assert update(tracker, sheet(0), sheet(1), sheet(2)) == [1, 2, 5]
 
@@ -81,9 +80,9 @@ def test_a_change_that_shows_the_same_is_no_evidence() -> None:
     assert update(tracker, sheet(0), sheet(1)) == [1, 2]
     for _ in range(3 * MAX_MISSES):
         scan, instances = show(sheet(1), without=sheet(0))
-        ids = tracker.update(scan, instances, 'map', same_as=np.array([-1]),
-                             changed=rows_where(scan, -1, 0.9))
-        assert ids.tolist() == [2]
+        ids = ids_of(tracker.update(scan, instances, 'map', same_as=np.array([-1]),
+                             changed=rows_where(scan, -1, 0.9)))
+        assert ids == [2]
     assert update(tracker, sheet(0)) == [1]
 
 
@@ -91,8 +90,8 @@ def test_the_first_update_has_no_earlier_one_to_refer_to() -> None:
     scan, instances = show(sheet(0), sheet(1))
     earlier = {'same_as': np.array([0, 1]), 'changed': np.empty(0, np.int64)}
     tracker = Tracker()
-    assert tracker.update(scan, instances, 'map', **earlier).tolist() == [1, 2]
-    assert tracker.update(scan, instances.take([1, 0]), 'odom', **earlier).tolist() == [1, 2]
+    assert ids_of(tracker.update(scan, instances, 'map', **earlier)) == [1, 2]
+    assert ids_of(tracker.update(scan, instances.take([1, 0]), 'odom', **earlier)) == [1, 2]
     assert update(tracker, sheet(1), sheet(0), frame='odom') == [1, 2]
 
 
@@ -105,21 +104,21 @@ def test_dropped_points_are_skipped_in_small_updates_as_in_large_ones() -> None:
     _, instances = show(sheet(0), sheet(1), sheet(2))
     instances = replace(instances, rows=tuple(rows), num_points=len(xyz))
     scan = Scan.from_points(xyz)
-    assert tracker.update(scan, instances).tolist() == [1, 2, 3]
+    assert ids_of(tracker.update(scan, instances)) == [1, 2, 3]
     for order in ([2], [1, 2], [0, 1, 2]):
-        ids = tracker.update(scan, instances.take(order), changed=np.empty(0, np.int64))
-        assert ids.tolist() == [index + 1 for index in order]
+        ids = ids_of(tracker.update(scan, instances.take(order), changed=np.empty(0, np.int64)))
+        assert ids == [index + 1 for index in order]
     full = Scan.from_points(xyz[rows.reshape(-1)])
     instances = replace(instances, rows=tuple(np.arange(1200, dtype=np.int32).reshape(3, -1)))
-    assert tracker.update(full, instances).tolist() == [1, 2, 3]
+    assert ids_of(tracker.update(full, instances)) == [1, 2, 3]
 
 
 def test_assignments_are_solved_for_touching_objects_only(monkeypatch: pytest.MonkeyPatch,
                                                           ) -> None:
     """So a thousand tracks do not take the time of a matrix of a thousand by a thousand."""
     shapes = []
-    solve = tracker_module.linear_sum_assignment
-    monkeypatch.setattr(tracker_module, 'linear_sum_assignment',
+    solve = matching.linear_sum_assignment
+    monkeypatch.setattr(matching, 'linear_sum_assignment',
                         lambda value, maximize: (shapes.append(value.shape),
                                                  solve(value, maximize=maximize))[1])
     places = [sheet(x, y, 0.1)[:9] for x in range(40) for y in range(25)]
@@ -196,5 +195,5 @@ class GrowingMap:
 def test_updates_of_a_part_give_the_ids_of_updates_of_the_whole(seed: int) -> None:
     whole, part = Tracker(), Tracker()
     for scan, instances, same_as, changed in GrowingMap(seed).updates(MAX_MISSES + 1):
-        ids = whole.update(scan, instances)
-        assert np.array_equal(ids, part.update(scan, instances, same_as=same_as, changed=changed))
+        ids = ids_of(whole.update(scan, instances))
+        assert ids == ids_of(part.update(scan, instances, same_as=same_as, changed=changed))

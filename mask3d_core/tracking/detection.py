@@ -1,0 +1,108 @@
+"""The instances of a cloud as tracks keep them: by the cells that they occupy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+from mask3d_core.geometry.cells import (
+    cell_centers,
+    cell_keys,
+    CELL_SIZE,
+    CellSet,
+    count_cells,
+    find,
+)
+from mask3d_core.instances import COLUMNS, Instances
+from mask3d_core.scan import Scan
+from mask3d_core.tracking.rigid_motion import RigidMotion
+import numpy as np
+from numpy.typing import NDArray
+
+SHAPE_COLUMNS = [name for name in COLUMNS if name not in ('class_id', 'score')]
+"""The measures of an instance."""
+POSITIONS = ('centroid', 'box_center', 'upright_center')
+EIGHTHS = CELL_SIZE / 4 * np.array(list(product((-1, 1), repeat=3)), np.float64)
+"""From the centre of a cell to those of its eighths: [8, 3]."""
+SEARCH_FACTOR = 50
+"""Finding a row by bisection takes as long as numbering so many points of the cloud."""
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """
+    One instance of a cloud, as tracks keep it.
+
+    Attributes
+    ----------
+    cells : CellSet
+        That its points occupy.
+    filled : [c] bool
+        Cells of whose points more than half belong to it.
+    class_id : int
+    score : float
+    shape : dict of str to [...] float64
+        The measures of the instance: its row of the columns of `Instances` by name.
+
+    """
+
+    cells: CellSet
+    filled: NDArray[np.bool_]
+    class_id: int
+    score: float
+    shape: dict[str, NDArray[np.float64]]
+
+    def moved(self, motion: RigidMotion) -> Detection:
+        """
+        Return it after a motion of the map.
+
+        Its cells then do not coincide with cells any more: those that eighths of them reach into
+        are taken, so that there are no gaps.
+        """
+        eighths = (cell_centers(self.cells.keys) + EIGHTHS[:, None]).reshape(-1, 3)
+        keys, first = np.unique(cell_keys(motion.apply(eighths)), return_index=True)
+        yaw = (self.shape['upright_yaw'] + motion.yaw + np.pi / 2) % np.pi - np.pi / 2
+        shape = {**self.shape, 'upright_yaw': yaw,
+                 **{name: motion.apply(self.shape[name]) for name in POSITIONS}}
+        filled = self.filled[first % len(self.filled)]
+        return replace(self, cells=CellSet(keys), filled=filled, shape=shape)
+
+
+def detections_of(scan: Scan, instances: Instances, chosen: Sequence[int], shown: CellSet,
+                  counts: NDArray[np.int64]) -> list[Detection]:
+    """
+    Return some instances of a scan as detections.
+
+    Parameters
+    ----------
+    scan : Scan
+    instances : Instances
+    chosen : sequence of int
+        Their indices.
+    shown, counts : CellSet, [c]
+        The cells that the scan shows where they are, and the number of points in each.
+
+    """
+    rows_of = _scan_rows(scan, [instances.rows[index] for index in chosen])
+    counted = [count_cells(scan.xyz, rows) for rows in rows_of]
+    keys = np.concatenate([*(cells.keys for cells, _ in counted), np.empty(0, np.int64)])
+    own = np.concatenate([*(count for _, count in counted), np.empty(0, np.int64)])
+    row, contained = find(keys, shown.keys)
+    total = np.where(contained, counts[row], own) if len(counts) else own
+    filled = np.split(2 * own > total, np.cumsum([len(cells) for cells, _ in counted])[:-1])
+    return [Detection(cells, inside, int(instances.class_id[index]),
+                      float(instances.score[index]),
+                      {name: getattr(instances, name)[index] for name in SHAPE_COLUMNS})
+            for index, (cells, _), inside in zip(chosen, counted, filled)]
+
+
+def _scan_rows(scan: Scan, rows: Sequence[NDArray[np.int32]]) -> list[NDArray[np.integer]]:
+    """Return the rows of the scan for rows of the input cloud."""
+    if len(scan) == scan.input_size:
+        return list(rows)
+    if SEARCH_FACTOR * sum(map(len, rows)) < scan.input_size:
+        return [np.searchsorted(scan.kept, points) for points in rows]
+    row_of = np.zeros(scan.input_size, np.int32)
+    row_of[scan.kept] = np.arange(len(scan), dtype=np.int32)
+    return [row_of[points] for points in rows]

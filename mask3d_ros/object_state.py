@@ -1,0 +1,80 @@
+"""The state file of a node: read at configure, written after results."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+import time
+
+from mask3d_core.classes import ClassTable
+from mask3d_core.errors import InputError
+from mask3d_core.files.target import check_folder
+from mask3d_core.tracking import ObjectMap
+from mask3d_core.tracking.state_file import load_objects, save_objects
+from rclpy.impl.rcutils_logger import RcutilsLogger
+
+MAX_SAVING_SHARE = 0.05
+"""Share of the time that is spent on saving: large maps are saved less often."""
+
+
+class ObjectState:
+    """
+    Keeps the objects of a map in a file.
+
+    Parameters
+    ----------
+    path : path
+    classes : ClassTable
+        Of the weights.
+    logger
+
+    Raises
+    ------
+    InputError
+        If the folder of the file cannot be written to.
+
+    """
+
+    def __init__(self, path: Path, classes: ClassTable, logger: RcutilsLogger) -> None:
+        check_folder(path.parent)
+        self._path = path
+        self._classes = classes
+        self._logger = logger
+        self._next_save = -math.inf
+
+    def load(self) -> ObjectMap:
+        """Return the objects of the file; one that cannot be used is set aside with a warning."""
+        objects = ObjectMap()
+        if not self._path.exists():
+            self._logger.info(f'{self._path} does not exist yet: objects are new')
+            return objects
+        try:
+            load_objects(self._path, objects, self._classes)
+        except InputError as error:
+            aside = self._path.with_name(self._path.name + '.unusable')
+            self._path.replace(aside)
+            self._logger.warning(f'{error}; it is now {aside}, and objects are new')
+            return ObjectMap()
+        self._logger.info(f'{self._path}: {len(objects.tracker.tracks)} objects in frame '
+                          f'{objects.tracker.frame!r}')
+        return objects
+
+    def save(self, objects: ObjectMap, *, now: bool = False) -> bool:
+        """
+        Write the objects, unless the last time was just before; return whether it was done.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be written.
+
+        """
+        start = time.monotonic()
+        if start < self._next_save and not now:
+            return False
+        try:
+            save_objects(self._path, objects, self._classes)
+        finally:
+            end = time.monotonic()
+            self._next_save = end + (end - start) / MAX_SAVING_SHARE
+        return True
