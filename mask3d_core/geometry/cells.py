@@ -155,6 +155,36 @@ def count_cells(xyz: NDArray[np.floating], rows: NDArray[np.integer] | None = No
     return CellSet(keys), counts
 
 
+def count_cells_of(xyz: NDArray[np.floating], parts: Sequence[NDArray[np.integer]],
+                   ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """
+    Return the cells that some groups of points occupy, as `count_cells` does for each.
+
+    Parameters
+    ----------
+    xyz : [N, 3] float
+        Positions, metres.
+    parts : P arrays of integers
+        Rows of the points of each group.
+
+    Returns
+    -------
+    keys, counts : [c] int64
+        Of the cells of each group, one after another, ascending in each.
+    ends : [P] int64
+        Where the cells of each group end.
+
+    """
+    points = np.cumsum([0, *map(len, parts)])
+    keys = cell_keys(_take(xyz, np.concatenate([*parts, np.empty(0, np.int64)]).astype(np.int64)))
+    for start, end in zip(points[:-1].tolist(), points[1:].tolist()):
+        keys[start:end].sort()
+    is_first = _is_first(keys)
+    is_first[points[:-1][points[:-1] < len(keys)]] = True
+    first = np.flatnonzero(is_first)
+    return keys[first], np.diff(first, append=len(keys)), np.searchsorted(first, points[1:])
+
+
 def cell_centers(keys: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the centres of cells, metres: [c, 3]."""
     column = keys >> COLUMN_SHIFT
@@ -170,14 +200,15 @@ def rows_in_cells(xyz: NDArray[np.floating], sets: Sequence[CellSet]) -> list[ND
     near = _rows_in_columns(xyz, frozenset().union(*(one.columns for one in sets)))
     place, contained = find(cell_keys(_take(xyz, near)), cells)
     rows, place = near[contained], place[contained]
-    order = np.argsort(place, kind='stable')
-    ends = np.cumsum(np.bincount(place, minlength=len(cells)))
-    found = []
-    for one in sets:
-        wanted = np.zeros(len(cells), np.bool_)
-        wanted[np.searchsorted(cells, one.keys)] = True
-        found.append(np.sort(rows[order[np.repeat(wanted, np.diff(ends, prepend=0))]]))
-    return found
+    rows = rows[np.argsort(place, kind='stable')]               # grouped by cell
+    count = np.bincount(place, minlength=len(cells))
+    wanted = np.searchsorted(cells, np.concatenate([*(one.keys for one in sets),
+                                                    np.empty(0, np.int64)]))
+    taken = np.cumsum(count[wanted])                            # points up to each cell of a set
+    first = np.repeat(np.cumsum(count)[wanted] - taken, count[wanted])
+    rows = rows[first + np.arange(len(first))]
+    ends = np.concatenate([[0], taken])[np.cumsum(list(map(len, sets)), dtype=np.int64)]
+    return [np.sort(part) for part in np.split(rows, ends[:-1])] if sets else []
 
 
 def cell_keys(xyz: NDArray[np.floating]) -> NDArray[np.int64]:
@@ -289,13 +320,30 @@ def _signed(values: NDArray[np.int64], bits: int) -> NDArray[np.int64]:
 
 def _rows_in_columns(xyz: NDArray[np.floating], columns: frozenset[int]) -> NDArray[np.int64]:
     """Return the rows of the points [N, 3] in some columns, ascending."""
+    if not columns:
+        return np.empty(0, np.int64)
     numbers = np.array(sorted(columns), np.int64)
+    at_x, at_y = distinct(numbers >> 16), distinct(_signed(numbers, 16))
+    wanted = np.zeros((len(at_x) + 1, len(at_y) + 1), np.bool_)  # the last ones are of no column
+    wanted[np.searchsorted(at_x, numbers >> 16),
+           np.searchsorted(at_y, _signed(numbers, 16))] = True
     rows = []
-    for start in range(0, len(xyz) if len(numbers) else 0, PIECE_POINTS):
-        x, y = (np.floor(xyz[start:start + PIECE_POINTS, axis] / xyz.dtype.type(CELL_SIZE))
-                .astype(np.int64) >> COLUMN_BITS for axis in (0, 1))
-        rows.append(np.flatnonzero(find(x << 16 | y & 0xffff, numbers)[1]) + start)
-    return np.concatenate([*rows, np.empty(0, np.int64)])
+    for start in range(0, len(xyz), PIECE_POINTS):
+        x, y = (_place_among(np.floor(xyz[start:start + PIECE_POINTS, axis]
+                                      / xyz.dtype.type(CELL_SIZE)).astype(np.int32)
+                             >> COLUMN_BITS, places) for axis, places in ((0, at_x), (1, at_y)))
+        rows.append(np.flatnonzero(wanted[x, y]) + start)
+    return np.concatenate(rows)
+
+
+def _place_among(values: NDArray[np.int32], places: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Return the row of each value in an ascending array; that after the last one for others."""
+    low, count = int(places[0]), int(places[-1] - places[0]) + 1
+    row = np.full(count + 1, len(places), np.int32)
+    row[places - low] = np.arange(len(places), dtype=np.int32)
+    index = values - np.int32(low)
+    index[(index < 0) | (index >= count)] = count
+    return row.take(index)
 
 
 def _take(xyz: NDArray[np.floating], rows: NDArray[np.integer]) -> NDArray[np.floating]:

@@ -11,7 +11,7 @@ from mask3d_core.geometry.cells import (
     cell_keys,
     CELL_SIZE,
     CellSet,
-    count_cells,
+    count_cells_of,
     find,
 )
 from mask3d_core.instances import COLUMNS, Instances
@@ -85,16 +85,14 @@ def detections_of(scan: Scan, instances: Instances, chosen: Sequence[int], shown
 
     """
     rows_of = _scan_rows(scan, [instances.rows[index] for index in chosen])
-    counted = [count_cells(scan.xyz, rows) for rows in rows_of]
-    keys = np.concatenate([*(cells.keys for cells, _ in counted), np.empty(0, np.int64)])
-    own = np.concatenate([*(count for _, count in counted), np.empty(0, np.int64)])
+    keys, own, ends = count_cells_of(scan.xyz, rows_of)
     row, contained = find(keys, shown.keys)
     total = np.where(contained, counts[row], own) if len(counts) else own
-    filled = np.split(2 * own > total, np.cumsum([len(cells) for cells, _ in counted])[:-1])
-    return [Detection(cells, inside, int(instances.class_id[index]),
+    parts = zip(np.split(keys, ends[:-1]), np.split(2 * own > total, ends[:-1]))
+    return [Detection(CellSet(cells), filled, int(instances.class_id[index]),
                       float(instances.score[index]),
                       {name: getattr(instances, name)[index] for name in SHAPE_COLUMNS})
-            for index, (cells, _), inside in zip(chosen, counted, filled)]
+            for index, (cells, filled) in zip(chosen, parts)]
 
 
 def _scan_rows(scan: Scan, rows: Sequence[NDArray[np.int32]]) -> list[NDArray[np.integer]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mask3d_core.geometry.cells import CellSet, find
+from mask3d_core.geometry.cells import CellSet, distinct, find
 from mask3d_core.tracking.motion import alike, MapObjects
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,39 @@ def incidence(occupied: Sequence[CellSet], cells: NDArray[np.int64]) -> csr_matr
     return csr_matrix((np.ones(len(column)), column, ends), shape=(len(occupied), len(cells)))
 
 
+def certain_pairs(occupied: Sequence[CellSet], tracked: Sequence[CellSet],
+                  ) -> dict[int, tuple[int, float]]:
+    """
+    Return the matches that no other one contradicts: an IoU above a half, for both the only one.
+
+    Parameters
+    ----------
+    occupied : J CellSets
+        Of the instances.
+    tracked : T CellSets
+        Of the tracks.
+
+    Returns
+    -------
+    dict of int to (int, float)
+        Row of the track of an instance, and the share of the instance that was known from it.
+
+    """
+    if not occupied or not tracked:
+        return {}
+    cells = distinct(np.concatenate([one.keys for one in occupied]))
+    common = (incidence(occupied, cells) @ incidence(tracked, cells).T).tocoo()
+    size, track_size = (np.array(list(map(len, sets))) for sets in (occupied, tracked))
+    union = size[common.row] + track_size[common.col] - common.data
+    likely = 2 * common.data > union
+    row, column = common.row[likely], common.col[likely]
+    alone = (np.bincount(row)[row] == 1) & (np.bincount(column)[column] == 1)
+    share = common.data[likely] / size[row]
+    return {int(row[k]): (int(column[k]), float(share[k])) for k in np.flatnonzero(alone)}
+
+
 def matching_pairs(in_instance: csr_matrix, in_track: csr_matrix, shown_before: NDArray[np.bool_],
-           track_size: NDArray[np.int64]) -> list[tuple[int, int]]:
+                   track_size: NDArray[np.int64]) -> list[tuple[int, int]]:
     """
     Return the rows of the instances and tracks that are the same objects, each at most once.
 

@@ -16,6 +16,7 @@ from mask3d_core.geometry.cells import (
 )
 from mask3d_core.tracking.track import Track
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 SAMPLE_CELLS = 64
@@ -43,19 +44,16 @@ def shown_shares(tracks: Sequence[Track], shown: CellSet, cells: CellMap) -> dic
         What it shows everywhere.
 
     """
-    if not tracks:
-        return {}
-    sampled = [track.cells.keys[::-(-len(track.cells) // SAMPLE_CELLS)] for track in tracks]
-    keys, starts = np.concatenate(sampled), np.cumsum([0, *map(len, sampled[:-1])])
-    _, in_sight = find(keys & BLOCK_MASK, shown.dilated_blocks().keys)
+    here = {track: share for track, share in zip(tracks, _shares(tracks, shown.keys))
+            if share >= MIN_SURFACE}
+    others = [track for track in tracks if track not in here]
+    if not others:
+        return here
+    blocks = shown.dilated_blocks()
+    in_sight = [track for track in others if 2 * np.count_nonzero(find(
+        _sampled(track) & BLOCK_MASK, blocks.keys)[1]) > len(_sampled(track))]
     around = cells.take(surrounding_columns(shown.columns))
-    _, there = find(keys, around)
-    for neighbors in shifted(keys, FACE_MASKS, FACE_STEPS):
-        there |= find(neighbors, around)[1]
-    size = np.array(list(map(len, sampled)))
-    visible = 2 * np.add.reduceat(in_sight.astype(np.int64), starts) > size
-    share = np.add.reduceat(there.astype(np.int64), starts) / size
-    return {track: float(share[place]) for place, track in enumerate(tracks) if visible[place]}
+    return here | dict(zip(in_sight, _shares(in_sight, around)))
 
 
 def map_moved(shares: Mapping[Track, float]) -> bool:
@@ -74,3 +72,24 @@ def covers(cells: CellSet, others: CellSet) -> bool:
     if cells.columns.isdisjoint(others.columns):
         return False
     return bool(find(others.keys, cells.keys)[1].sum() >= MIN_COVER * len(others))
+
+
+def _sampled(track: Track) -> NDArray[np.int64]:
+    keys = track.cells.keys
+    return keys[::-(-len(keys) // SAMPLE_CELLS)]
+
+
+def _shares(tracks: Sequence[Track], cells: NDArray[np.int64]) -> list[float]:
+    """Return the share of the cells of each track that, or of which a neighbor, is in an array."""
+    if not tracks:
+        return []
+    sampled = [_sampled(track) for track in tracks]
+    keys = np.concatenate(sampled)
+    _, there = find(keys, cells)
+    missing = np.flatnonzero(~there)
+    for mask, step in zip(FACE_MASKS, FACE_STEPS):
+        found = find(shifted(keys[missing], mask, step), cells)[1]
+        there[missing[found]] = True
+        missing = missing[~found]
+    ends = np.cumsum(list(map(len, sampled)))
+    return [float(part.mean()) for part in np.split(there, ends[:-1])]

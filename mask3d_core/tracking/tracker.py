@@ -15,7 +15,7 @@ from mask3d_core.geometry.cells import (
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
 from mask3d_core.tracking.detection import Detection, detections_of
-from mask3d_core.tracking.matching import incidence, matching_pairs, moved_pairs
+from mask3d_core.tracking.matching import certain_pairs, incidence, matching_pairs, moved_pairs
 from mask3d_core.tracking.motion import find_motions, IDENTITY, MapObjects, moved_map
 from mask3d_core.tracking.sight import covers, map_moved, MIN_SURFACE, shown_shares
 from mask3d_core.tracking.track import KNOWN_SHARE, Track
@@ -209,21 +209,30 @@ class Tracker:
             Share of the cells of each instance that the last cloud showed.
 
         """
-        if not occupied:
-            return {}, np.zeros(0)
         near = self._tracks_near(
             shown.columns.union(*(cells.columns for cells in occupied)), taken)
+        known = np.zeros(len(occupied))
+        matches = {}
+        for row, (column, share) in certain_pairs(occupied, [
+                track.cells for track in near]).items():
+            matches[row], known[row] = near[column], share
+        rest = [row for row in range(len(occupied)) if row not in matches]
+        if not rest:
+            return matches, known
+        found = set(matches.values())
+        near = [track for track in near if track not in found]
         tracked = [track.cells.dilated() for track in near]
-        columns = frozenset().union(*(cells.columns for cells in [*occupied, *tracked]))
+        others = [occupied[row] for row in rest]
+        columns = frozenset().union(*(cells.columns for cells in [*others, *tracked]))
         cells = self._shown.take(columns)
-        in_instance = incidence(occupied, cells)
+        in_instance = incidence(others, cells)
         _, shown_before = find(cells[in_instance.indices], before.take(columns))
-        of_instance = np.repeat(np.arange(len(occupied)), in_instance.getnnz(axis=1))
-        known = np.bincount(of_instance, shown_before, len(occupied))
+        of_instance = np.repeat(np.arange(len(others)), in_instance.getnnz(axis=1))
+        known[rest] = (np.bincount(of_instance, shown_before, len(others))
+                       / np.array(list(map(len, others))))
         size = np.array([len(track.cells) for track in near])
         pairs = matching_pairs(in_instance, incidence(tracked, cells), shown_before, size)
-        return ({row: near[column] for row, column in pairs},
-                known / np.array(list(map(len, occupied))))
+        return matches | {rest[row]: near[column] for row, column in pairs}, known
 
     def _follow_map(self, tracks: Sequence[Track], detections: Sequence[Detection],
                     before: CellMap) -> CellMap:
