@@ -16,7 +16,7 @@ from mask3d_core.files import decode_pointcloud2
 from mask3d_core.files.results import write_labelled_ply
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
-from mask3d_core.weights.shipped import shipped_weights
+from mask3d_core.weights.shipped import SCORE_THRESHOLD, shipped_weights
 from mask3d_ros.messages import instances_from
 from mask3d_ros.msg import InstanceArray
 from mask3d_ros.node_subprocess import NodeSubprocess
@@ -53,9 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         help='.ply, .pcd, .npz or a bag of one cloud; default: the bundled scan')
     parser.add_argument('--weights', type=Path, metavar='FILE',
                         help='default: the weights that ship with the package')
-    parser.add_argument('--score-threshold', type=float, default=0.3, metavar='S',
-                        help='discard instances with a lower score (default: 0.3; the default of '
-                             'the node: 0)')
+    parser.add_argument('--score-threshold', type=float, default=SCORE_THRESHOLD, metavar='S',
+                        help='discard instances with a lower score (default: %(default)s)')
     parser.add_argument('--timeout', type=float, default=120.0, metavar='SECONDS',
                         help='give up if a result is missing after this time (default: 120)')
     options = parser.parse_args(arguments)

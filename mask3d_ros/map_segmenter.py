@@ -198,7 +198,7 @@ class OpenMap:
         tiles = TileCounts(self.num_tiles, self.num_segmented, self.num_pending, len(left_out),
                            points)
         return SegmentationResult(self.cloud, self._scan, objects, seconds,
-                                  self.settings.cloud_voxel, tiles)
+                                  self.settings.cloud_voxel, tiles, self.settings.color_by)
 
 
 def nanoseconds(stamp: Time) -> int:

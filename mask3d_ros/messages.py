@@ -62,11 +62,10 @@ def instance_message(result: SegmentationResult, index: int) -> Instance:
     """Return one instance of a result as a message."""
     objects, instances = result.objects, result.instances
     rows = instances.points(index)
-    x, y, z = instances.upright_size[index].tolist()
     return Instance(
         id=int(result.ids[index]), class_id=int(instances.class_id[index]),
         class_name=instances.name(index), score=float(instances.score[index]),
-        box_pose=box_pose(instances, index), box_size=Vector3(x=x, y=y, z=z),
+        box_pose=box_pose(instances, index), box_size=box_size(instances, index),
         centroid=point(instances.centroid[index]), num_points=len(rows),
         # array.array is the one type that rclpy does not validate value by value
         point_indices=array.array('I', rows.tobytes()), color=color(result.colors[index]),
@@ -84,6 +83,12 @@ def upright_pose(center: NDArray[np.float64], yaw: float) -> Pose:
     """Return the pose of something that is rotated about z only."""
     return Pose(position=point(center),
                 orientation=Quaternion(z=math.sin(yaw / 2), w=math.cos(yaw / 2)))
+
+
+def box_size(instances: Instances, index: int) -> Vector3:
+    """Return the edge lengths of an instance's upright box."""
+    x, y, z = instances.upright_size[index].tolist()
+    return Vector3(x=x, y=y, z=z)
 
 
 def point(xyz: NDArray[np.float64]) -> Point:

@@ -7,6 +7,7 @@ from typing import Any
 
 from mask3d_core.errors import InputError
 from mask3d_ros.clouds import labelled_cloud
+from mask3d_ros.detections import detection_array, vision_msgs
 from mask3d_ros.markers import marker_array
 from mask3d_ros.messages import instance_array
 from mask3d_ros.msg import InstanceArray, ObjectChangeArray
@@ -74,8 +75,18 @@ class Output:
 
 
 def create_outputs(node: LifecycleNode) -> Iterator[Output]:
-    """Create the outputs of `segment_node` one by one: if one fails, the caller has the others."""
+    """
+    Create the outputs of `segment_node` one by one: if one fails, the caller has the others.
+
+    Without vision_msgs there is no `~/detections`.
+    """
     yield Output(node, '~/instances', InstanceArray, instance_array)
     yield Output(node, '~/markers', MarkerArray, marker_array)
     yield Output(node, '~/cloud', PointCloud2, labelled_cloud)
     yield Output(node, '~/changes', ObjectChangeArray, change_array, events_profile())
+    msg: Any = vision_msgs()
+    if msg is None:
+        node.get_logger().info('vision_msgs is not installed, so there are no ~/detections and '
+                               'no ~/label_info')
+    else:
+        yield Output(node, '~/detections', msg.Detection3DArray, detection_array)

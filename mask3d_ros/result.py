@@ -60,6 +60,8 @@ class SegmentationResult:
     cloud_voxel : float
         Voxel size to which the labelled cloud is thinned, metres; 0: not at all.
     tiles : TileCounts
+    color_by : str
+        'instance', or 'class': instances have the colours of their classes.
 
     """
 
@@ -69,6 +71,7 @@ class SegmentationResult:
     seconds: Mapping[str, float]
     cloud_voxel: float = 0.0
     tiles: TileCounts = TileCounts()
+    color_by: str = 'instance'
 
     @property
     def instances(self) -> Instances:
@@ -83,4 +86,8 @@ class SegmentationResult:
     @cached_property
     def colors(self) -> NDArray[np.uint8]:
         """Colour of each instance in every output: [I, 3]. Id 1 has the first colour."""
+        if self.color_by == 'class':
+            table = self.instances.class_colors
+            return np.array([table[number] for number in self.instances.class_id.tolist()],
+                            np.uint8).reshape(-1, 3)
         return instance_colors(self.ids.astype(np.int64) - 1)

@@ -12,6 +12,7 @@ from mask3d_core.weights.checkpoint import UNTRAINED
 from mask3d_core.weights.shipped import shipped_weights
 from mask3d_ros import parameters
 from mask3d_ros.cloud_input import CloudInput, declare_overrides
+from mask3d_ros.detections import LabelInfoTopic
 from mask3d_ros.error_log import ErrorLog
 from mask3d_ros.map_segmenter import MapSegmenter
 from mask3d_ros.object_state import ObjectState
@@ -49,6 +50,7 @@ class SegmentNode(LifecycleNode):
         self._segmenter: Segmenter | None = None
         self._worker: SegmentationWorker | None = None
         self._outputs: list[Output] = []
+        self._label_info: LabelInfoTopic | None = None
         self._input: CloudInput | None = None
         self._transforms = Transforms(self)
         # a steady clock, as simulated time may stand still
@@ -116,6 +118,8 @@ class SegmentNode(LifecycleNode):
             self._outputs.append(output)
         state = None if not values['state_file'] else ObjectState(
             Path(values['state_file']).expanduser(), segmenter.weights.classes, self.get_logger())
+        self._label_info = LabelInfoTopic(self, segmenter.weights.classes)
+        self._label_info.publish(settings.extract.score_threshold)
         self._worker = SegmentationWorker(
             MapSegmenter(segmenter, self._transforms.find, state), settings, self._outputs,
             self.get_logger(), self.context.ok)
@@ -149,6 +153,9 @@ class SegmentNode(LifecycleNode):
         for output in self._outputs:
             output.close()
         self._outputs = []
+        if self._label_info is not None:
+            self._label_info.close()
+            self._label_info = None
         on_gpu = self._segmenter is not None and self._segmenter.device.type == 'cuda'
         self._segmenter = None
         if on_gpu:
@@ -179,6 +186,8 @@ class SegmentNode(LifecycleNode):
             if settings.frames:
                 self._transforms.listen()
             self._worker.change(settings)
+            if self._label_info is not None:
+                self._label_info.publish(settings.extract.score_threshold)
 
 
 def _weights_file(values: dict[str, Any]) -> Path:

@@ -13,6 +13,7 @@ from mask3d_core.tiling.settings import MAX_STRETCH, TileSettings
 from mask3d_core.tracking.tracker import MAX_MISSES
 from mask3d_core.voxels import MAX_VOXEL_GROWTH
 from mask3d_core.weights.checkpoint import Weights
+from mask3d_core.weights.shipped import SCORE_THRESHOLD
 from mask3d_ros.parameters import ParameterSpec
 from mask3d_ros.qos import INPUT_QOS
 from mask3d_ros.region import NO_REGION, Region
@@ -24,6 +25,7 @@ MAX_VOXELS_FROM_WEIGHTS = -1
 """Value of `max_voxels` that stands for None."""
 TILES_FROM_WEIGHTS = -1.0
 """Value of `tile_size` and `tile_margin` that stands for None."""
+COLOR_BY = ('instance', 'class')
 
 SEGMENT_NODE_PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
@@ -53,8 +55,8 @@ SEGMENT_NODE_PARAMETERS: tuple[ParameterSpec, ...] = (
         'time, but small objects may be missed; 0: no limit; -1: the value in the weights.',
         (MAX_VOXELS_FROM_WEIGHTS, 100_000_000)),
     ParameterSpec(
-        'score_threshold', EXTRACT_DEFAULTS.score_threshold, 'Instances with a score (class '
-        'probability times mean mask probability) below this are discarded.', (0.0, 1.0)),
+        'score_threshold', SCORE_THRESHOLD, 'Instances with a score (class probability times '
+        'mean mask probability) below this are discarded; 0: none is.', (0.0, 1.0)),
     ParameterSpec(
         'top_k', EXTRACT_DEFAULTS.top_k, 'Number of masks kept of each tile, those with the '
         'highest class probabilities; -1: the number of queries.', (-1, 100_000)),
@@ -92,6 +94,10 @@ SEGMENT_NODE_PARAMETERS: tuple[ParameterSpec, ...] = (
         'cloud_voxel', 0.0, 'Voxel size in metres to which ~/cloud is thinned: it has the first '
         'point in each voxel, and height 1; 0: every point, in the layout of the input.',
         (0.0, 1000.0)),
+    ParameterSpec(
+        'color_by', COLOR_BY[0], 'What the colours of the markers and of ~/cloud tell apart: '
+        'instances, whose colours follow from their ids, or classes, as in the class table.',
+        choices=COLOR_BY),
     ParameterSpec(
         'tile_size', TILES_FROM_WEIGHTS, 'Size in metres of the tiles that a larger map is cut '
         f'into; a room or a map up to {MAX_STRETCH:g} times as long is one tile. 0: maps are not '
@@ -153,6 +159,8 @@ class Settings:
         tf frame of the robot; '': unknown.
     max_misses : int
         Maps that show the place of an object empty after which it is forgotten.
+    color_by : str
+        One of `COLOR_BY`.
 
     """
 
@@ -170,6 +178,7 @@ class Settings:
     max_points: int = 0
     robot_frame: str = ''
     max_misses: int = MAX_MISSES
+    color_by: str = COLOR_BY[0]
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
@@ -188,7 +197,8 @@ class Settings:
         return cls(extract, values['num_queries'], 1 / rate if rate else 0.0, values['track'],
                    None if max_voxels < 0 else max_voxels, values['cloud_voxel'], size, margin,
                    values['partial_results'], Region.of(values['roi']), values['roi_frame'],
-                   values['max_points'], values['robot_frame'], values['max_misses'])
+                   values['max_points'], values['robot_frame'], values['max_misses'],
+                   values['color_by'])
 
     @property
     def frames(self) -> tuple[str, ...]:
@@ -204,7 +214,8 @@ class Settings:
         """Return whether the instances and ids of a cloud are the same with other settings."""
         return replace(
             self, min_period=other.min_period, cloud_voxel=other.cloud_voxel,
-            partial_results=other.partial_results, robot_frame=other.robot_frame) == other
+            partial_results=other.partial_results, robot_frame=other.robot_frame,
+            color_by=other.color_by) == other
 
     def check_against(self, weights: Weights) -> None:
         """Raise InputError for settings that these weights do not support."""

@@ -212,7 +212,7 @@ class SegmentationWorker:
         """Publish the last result again, with the header of another cloud."""
         stamp = nanoseconds(cloud.header.stamp)
         result = replace(last, cloud=cloud, objects=last.objects.again(stamp),
-                         cloud_voxel=settings.cloud_voxel,
+                         cloud_voxel=settings.cloud_voxel, color_by=settings.color_by,
                          seconds={'read': time.perf_counter() - start},
                          tiles=replace(last.tiles, segmented=0))
         self._publish(result, settings, activation, start)

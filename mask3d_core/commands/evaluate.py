@@ -111,8 +111,9 @@ def _add_protocol(group: argparse._ArgumentGroup) -> None:
                        help='split a mask where its parts are further apart than this; 0: never '
                             f'(default: {_default("dbscan_eps", "16 voxels")})')
     group.add_argument('--as-robot', action='store_true', default=None,
-                       help='what the node and `mask3d segment` list by default instead of what '
-                            'benchmarks reward: one class per mask, no duplicates, superpoints')
+                       help='what the node and `mask3d segment` list, with any score, instead of '
+                            'what benchmarks reward: one class per mask, no duplicates, '
+                            'superpoints')
     group.add_argument('--confidence', type=fraction, metavar='S',
                        help='report precision and recall of instances with at least this score, '
                             f'0..1 (default: {_default("confidence", "none")})')

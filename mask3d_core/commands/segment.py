@@ -65,12 +65,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_settings(group: argparse._ArgumentGroup) -> None:
     """
-    Add the fields of `ExtractSettings`; those not given keep their defaults.
+    Add the fields of `ExtractSettings`; those not given keep their defaults, but the scores.
 
     Defaults are repeated in the help as text, so that it needs no torch; a test compares them.
     """
     group.add_argument('--score-threshold', type=fraction, metavar='S',
-                       help='minimum score of an instance, 0..1 (default: 0.0)')
+                       help='minimum score of an instance, 0..1; 0 keeps all (default: 0.3)')
     group.add_argument('--top-k', type=count_or_all, metavar='K',
                        help='masks kept, by class probability; -1: all '
                             '(default: 100)')
@@ -118,8 +118,10 @@ def _run(options: argparse.Namespace, processes: Processes) -> None:
         write_labelled_ply,
     )
     from mask3d_core.files.target import check_folder, check_target
+    from mask3d_core.weights.shipped import SCORE_THRESHOLD
 
-    settings = ExtractSettings(**_given_settings(options))
+    settings = ExtractSettings(
+        **{'score_threshold': SCORE_THRESHOLD, **_given_settings(options)})
     folder, name = options.out, scan_name(options.file)
     check_folder(folder)
     for written in (f'{name}.ply', 'instances.npz'):

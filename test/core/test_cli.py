@@ -12,6 +12,7 @@ import sys
 from command_line import mask3d, scan_file, weights_file
 from mask3d_core.cli import build_parser, COMMANDS, main
 from mask3d_core.extraction.postprocess import ExtractSettings
+from mask3d_core.weights.shipped import SCORE_THRESHOLD
 import numpy as np
 import pytest
 from shared import find_shared
@@ -53,7 +54,7 @@ def test_help_tells_the_defaults_there_are(capsys: pytest.CaptureFixture[str]) -
         main(['segment', '--help'])
     text = ' '.join(capsys.readouterr().out.split())
     told = {'classes': 'all', 'all_classes': None, 'dbscan_eps': '16 voxels',
-            'cover_threshold': 'never'}
+            'cover_threshold': 'never', 'score_threshold': str(SCORE_THRESHOLD)}
     for setting in fields(ExtractSettings):
         option = '--' + setting.name.replace('_', '-')
         default = told.get(setting.name, str(setting.default))

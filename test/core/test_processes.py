@@ -51,7 +51,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_processes_share_the_tiles_of_a_map(dataset: Dataset, weights: Path, tmp_path: Path,
                                                 capsys: pytest.CaptureFixture[str]) -> None:
     segment = ['segment', str(dataset.path('hall')), '--weights', str(weights), '--device', 'cpu',
-               '-o']
+               '--score-threshold', '0', '-o']
     both = start_torchrun(['-m', 'mask3d_core', *segment, str(tmp_path / 'two')])
     assert main([*segment, str(tmp_path / 'one')]) == 0
     out, progress = finish(both)

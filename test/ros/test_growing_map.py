@@ -152,7 +152,8 @@ def test_the_robot_in_tf(weights: Path, client: Client, tmp_path: Path) -> None:
 def _node(weights: Path, folder: Path, path: Path, parameters: dict) -> NodeSubprocess:
     """Start a segment_node that finds the modules of a folder first."""
     search = os.pathsep.join([str(path), *filter(None, [os.environ.get('PYTHONPATH')])])
-    return NodeSubprocess('segment_node', folder / 'log', {'weights': str(weights), **parameters},
+    return NodeSubprocess('segment_node', folder / 'log',
+                          {'weights': str(weights), 'score_threshold': 0.0, **parameters},
                           environment={'PYTHONPATH': search})
 
 

@@ -1,7 +1,9 @@
 """Markers: previous ones are deleted; one box and one label for each instance."""
 
+from dataclasses import replace
 from itertools import pairwise
 
+from mask3d_core.colors import instance_colors
 from mask3d_ros.markers import CORNERS, EDGES, marker_array
 import numpy as np
 import pytest
@@ -42,6 +44,19 @@ def test_a_label_is_above_its_box() -> None:
     label = marker_array(result).markers[3]
     assert label.type == Marker.TEXT_VIEW_FACING and label.text == 'chair 0.90'
     assert label.pose.position.z > 1.7 + 0.3
+
+
+def test_colors_tell_instances_or_classes_apart() -> None:
+    result = replace(tiny_result(), ids=np.array([3, 9], np.uint32))
+    by_id, by_class = (marker_array(replace(result, color_by=kind)).markers[1:3]
+                       for kind in ('instance', 'class'))
+    expected = instance_colors(result.ids.astype(np.int64) - 1)
+    assert [rgb(marker) for marker in by_id] == expected.tolist()
+    assert [rgb(marker) for marker in by_class] == [[188, 189, 34], [255, 152, 150]]
+
+
+def rgb(marker: Marker) -> list[int]:
+    return [round(255 * part) for part in (marker.color.r, marker.color.g, marker.color.b)]
 
 
 def test_edges_are_distinct_pairs_of_corners() -> None:

@@ -9,6 +9,7 @@ from mask3d_core.errors import InputError
 from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.model import ModelConfig
 from mask3d_core.weights.checkpoint import untrained_weights
+from mask3d_core.weights.shipped import SCORE_THRESHOLD
 from mask3d_ros.map_player import MAP_PLAYER_PARAMETERS
 from mask3d_ros.parameters import ParameterSpec
 from mask3d_ros.region import Region
@@ -51,8 +52,9 @@ def _yaml(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def test_defaults_are_those_of_the_post_processing() -> None:
-    assert Settings.of(values()) == Settings(ExtractSettings(), 0, 0.0)
+def test_defaults_are_those_of_the_post_processing_but_the_scores() -> None:
+    assert Settings.of(values(score_threshold=0.0)) == Settings(ExtractSettings(), 0, 0.0)
+    assert SPECS['score_threshold'].default == SCORE_THRESHOLD == 0.3
 
 
 def test_settings_of_every_live_parameter() -> None:
@@ -80,7 +82,7 @@ def test_tf_is_needed_only_for_frames_that_are_used() -> None:
 def test_settings_that_select_the_same_instances() -> None:
     one = Settings.of(values())
     for change in ({'cloud_voxel': 0.1}, {'max_rate': 2.0}, {'partial_results': True},
-                   {'robot_frame': 'base_link'}):
+                   {'robot_frame': 'base_link'}, {'color_by': 'class'}):
         assert Settings.of(values(**change)).same_result(one), change
     for change in ({'tile_size': 4.0}, {'roi': [0.0, 0.0, 1.0]}, {'track': False},
                    {'score_threshold': 0.1}, {'max_points': 9}, {'num_queries': 2}):

@@ -142,14 +142,16 @@ class Client:
         """
         Make a segment_node active, with default parameters and without earlier clouds and ids.
 
-        Configured anew it has new outputs, so that nothing latched is left of an earlier test.
+        Instances of every score are kept: those of untrained weights are low. Configured anew it
+        has new outputs, so that nothing latched is left of an earlier test.
         """
         for state, transition in (('active', 'deactivate'), ('inactive', 'cleanup')):
             if self.state(process) == state:
                 assert self.change_state(process, transition), process.text()
         defaults = {spec.name: spec.default for spec in SEGMENT_NODE_PARAMETERS
                     if spec.takes_effect != 'start'}
-        assert self.set_parameters(process, **defaults | {'weights': str(weights)}).successful
+        assert self.set_parameters(process, **defaults | {
+            'weights': str(weights), 'score_threshold': 0.0}).successful
         for transition in ('configure', 'activate'):
             assert self.change_state(process, transition), process.text()
 

@@ -133,7 +133,7 @@ def test_as_robot_evaluates_the_output_of_mask3d_segment(
                  str(tmp_path / 'scores')]) == 0
     for name in 'ab':
         assert main(['segment', str(dataset.path(name)), *model, '-o',
-                     str(tmp_path / 'segmented' / name)]) == 0
+                     str(tmp_path / 'segmented' / name), '--score-threshold', '0']) == 0
         evaluated = np.load(tmp_path / 'robot' / f'{name}.npz')
         segmented = np.load(tmp_path / 'segmented' / name / 'instances.npz')
         np.testing.assert_array_equal(evaluated['masks'], segmented['masks'])
@@ -144,8 +144,8 @@ def test_as_robot_evaluates_the_output_of_mask3d_segment(
 def test_weights_and_their_stored_predictions_have_equal_scores(
         dataset: Dataset, weights: Path, tmp_path: Path) -> None:
     model = ['--weights', str(weights), '--num-queries', '8', '--device', 'cpu']
-    every = ['--all-classes', '--min-points', '1', '--overlap-threshold', '1',
-             '--no-superpoints']
+    every = ['--all-classes', '--score-threshold', '0', '--min-points', '1',
+             '--overlap-threshold', '1', '--no-superpoints']
     evaluate = ['evaluate', str(dataset.folder), '--min-region', '20', '-o', str(tmp_path / 'out')]
     for name in 'ab':
         assert main(['segment', str(dataset.path(name)), *model, '-o',
