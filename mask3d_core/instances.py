@@ -44,6 +44,8 @@ class Instances:
         Run time of each stage of the pipeline.
     voxel_size : float
         Edge length of the voxels that the network processed, metres; NaN if it is not known.
+    num_voxels : int
+        Number of these voxels, of all tiles together; 0 if it is not known.
 
     """
 
@@ -61,6 +63,7 @@ class Instances:
     upright_yaw: NDArray[np.float64]
     seconds: Mapping[str, float] = field(default_factory=dict)
     voxel_size: float = np.nan
+    num_voxels: int = 0
 
     def __len__(self) -> int:
         return len(self.score)

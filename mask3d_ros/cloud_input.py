@@ -9,7 +9,7 @@ from typing import Any
 
 from mask3d_core.files.bag import POINT_CLOUD
 from mask3d_ros import qos
-from mask3d_ros.qos import OVERRIDABLE_POLICIES, QosPair
+from mask3d_ros.qos import INPUT_DEPTH, OVERRIDABLE_POLICIES, QosPair
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 from rclpy.qos import QoSPolicyKind
@@ -18,7 +18,8 @@ from sensor_msgs.msg import PointCloud2
 
 DUPLICATE_WINDOW = 2
 """Recent clouds kept to recognize one that two subscriptions receive. Their contents are compared,
-as Humble's rclpy does not give callbacks the time of publication."""
+as Humble's rclpy does not give callbacks the time of publication. Two subscriptions keep more, as
+one may deliver its whole queue before the other."""
 
 
 def declare_overrides(node: Node, topic: str) -> None:
@@ -52,6 +53,8 @@ class CloudInput:
         One of `qos.INPUT_QOS`; with `auto`, call `update_subscriptions` periodically.
     on_cloud : callable
         Called with each cloud, in the executor.
+    on_lost : callable
+        Called with the number of clouds that the middleware has lost.
 
     Raises
     ------
@@ -61,17 +64,19 @@ class CloudInput:
     """
 
     def __init__(self, node: Node, topic: str, input_qos: str,
-                 on_cloud: Callable[[PointCloud2], None]) -> None:
+                 on_cloud: Callable[[PointCloud2], None],
+                 on_lost: Callable[[int], None]) -> None:
         self._node = node
         self._topic = topic
         self._fixed_qos = qos.INPUT_QOS[input_qos]
         self._on_cloud = on_cloud
+        self._on_lost = on_lost
         self._overrides = {
             kind.name.lower(): value for kind in OVERRIDABLE_POLICIES
             if (value := node.get_parameter(_override_name(node, topic, kind.name)).value)
             is not None}
         self._subscriptions: dict[QosPair, Subscription[PointCloud2]] = {}
-        self._recent: deque[tuple[QosPair, PointCloud2]] = deque(maxlen=DUPLICATE_WINDOW)
+        self._recent: deque[tuple[QosPair, PointCloud2]] = deque()
         self.update_subscriptions()
 
     @property
@@ -103,15 +108,19 @@ class CloudInput:
 
     def _event_callbacks(self) -> SubscriptionEventCallbacks:
         """
-        Return the callbacks that warn about publishers of incompatible QoS.
+        Return the callbacks for lost clouds, and that warn about publishers of incompatible QoS.
 
         With `auto` only an override can make a lasting incompatibility: any other ends with the
         next `update_subscriptions`. With a fixed `input_qos` rclpy's own warning is used.
         """
         if self._fixed_qos:
-            return SubscriptionEventCallbacks()
+            return SubscriptionEventCallbacks(message_lost=self._on_message_lost)
         return SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos,
+                                          message_lost=self._on_message_lost,
                                           use_default_callbacks=False)
+
+    def _on_message_lost(self, event: Any) -> None:
+        self._on_lost(event.total_count_change)
 
     def _on_incompatible_qos(self, event: Any) -> None:
         policy = QoSPolicyKind(event.last_policy_kind).name.lower()
@@ -133,4 +142,7 @@ class CloudInput:
                 self._recent.remove(recent)
                 return
         self._recent.append((pair, cloud))
+        window = 2 * INPUT_DEPTH if len(self._subscriptions) > 1 else DUPLICATE_WINDOW
+        while len(self._recent) > window:
+            self._recent.popleft()
         self._on_cloud(cloud)

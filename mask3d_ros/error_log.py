@@ -34,6 +34,11 @@ class ErrorLog:
     clock : callable
         Returns seconds.
 
+    Attributes
+    ----------
+    last_error : str
+        The last message, logged or not; empty if there was none.
+
     """
 
     def __init__(self, logger: Logger, is_ok: Callable[[], bool],
@@ -44,6 +49,7 @@ class ErrorLog:
         self._last_message = ''
         self._last_time = 0.0
         self._repeats = 0
+        self.last_error = ''
 
     def guard(self, action: Callable[[], object]) -> bool:
         """Run an action, log its exception if it raises one, and return whether it succeeded."""
@@ -72,6 +78,7 @@ class ErrorLog:
 
     def log(self, message: str) -> None:
         """Log a message, unless it repeats the previous one within `THROTTLE_SECONDS`."""
+        self.last_error = message
         now = self._clock()
         if message == self._last_message and now - self._last_time < THROTTLE_SECONDS:
             self._repeats += 1

@@ -23,6 +23,12 @@ INPUT_QOS: Mapping[str, tuple[QosPair, ...]] = {
 """Choices of the parameter `input_qos`, and the subscriptions of each; `auto` matches them to the
 publishers."""
 
+INPUT_DEPTH = 5
+"""
+Clouds that an input subscription keeps while the executor is busy. The node segments the latest
+only, but what the middleware replaces in a queue of one cloud nobody counts.
+"""
+
 OVERRIDABLE_POLICIES = (QoSPolicyKind.RELIABILITY, QoSPolicyKind.DURABILITY, QoSPolicyKind.HISTORY,
                         QoSPolicyKind.DEPTH)
 
@@ -66,7 +72,7 @@ def requested_qos(offered: Iterable[QosPair]) -> tuple[QosPair, ...]:
 
 def input_profile(requested: QosPair, overrides: Mapping[str, str | int]) -> QoSProfile:
     """
-    Return the profile of an input subscription; depth 1, as only the latest cloud is segmented.
+    Return the profile of an input subscription.
 
     Raises
     ------
@@ -74,8 +80,8 @@ def input_profile(requested: QosPair, overrides: Mapping[str, str | int]) -> QoS
         If an override is not a policy.
 
     """
-    profile = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=requested[0],
-                         durability=requested[1])
+    profile = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=INPUT_DEPTH,
+                         reliability=requested[0], durability=requested[1])
     policies = {'reliability': ReliabilityPolicy, 'durability': DurabilityPolicy,
                 'history': HistoryPolicy}
     for kind, value in overrides.items():

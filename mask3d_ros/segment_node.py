@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+import time
 from typing import Any
 
 from mask3d_core.errors import InputError
@@ -13,6 +14,7 @@ from mask3d_core.weights.shipped import shipped_weights
 from mask3d_ros import parameters
 from mask3d_ros.cloud_input import CloudInput, declare_overrides
 from mask3d_ros.detections import LabelInfoTopic
+from mask3d_ros.diagnostics import Diagnostics, NodeState
 from mask3d_ros.error_log import ErrorLog
 from mask3d_ros.map_segmenter import MapSegmenter
 from mask3d_ros.object_state import ObjectState
@@ -53,6 +55,11 @@ class SegmentNode(LifecycleNode):
         self._label_info: LabelInfoTopic | None = None
         self._input: CloudInput | None = None
         self._transforms = Transforms(self)
+        self._model: dict[str, str] = {}  # facts for the diagnostics
+        self._failure = ''  # of the last transition
+        self._active_since = 0.0
+        self._diagnostics = Diagnostics(self, self._state, lambda: (
+            [] if self._worker is None else self._worker.statistics.take_latencies()))
         # a steady clock, as simulated time may stand still
         self._timer = self.create_timer(POLL_SECONDS, self._poll_graph,
                                         clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -104,7 +111,21 @@ class SegmentNode(LifecycleNode):
 
     def _guard(self, action: Callable[[], None]) -> bool:
         """Run an action of a transition and log its exception, which rclpy would not."""
-        return ErrorLog(self.get_logger(), self.context.ok).guard(action)
+        errors = ErrorLog(self.get_logger(), self.context.ok)
+        succeeded = errors.guard(action)
+        self._failure = '' if succeeded else errors.last_error
+        return succeeded
+
+    def _state(self) -> NodeState:
+        """Return what the diagnostics report."""
+        if self._segmenter is None or self._worker is None:
+            return NodeState('unconfigured', self._failure)
+        active = self._input is not None
+        return NodeState(
+            'active' if active else 'inactive', self._failure,
+            active and any(output.has_subscribers() for output in self._outputs),
+            time.monotonic() - self._active_since, self._model,
+            self._worker.statistics.snapshot(), self._segmenter.device)
 
     def _load(self) -> None:
         values = parameters.values(self, SEGMENT_NODE_PARAMETERS)
@@ -114,6 +135,7 @@ class SegmentNode(LifecycleNode):
         if settings.frames:
             self._transforms.listen()
         self._segmenter = segmenter
+        self._model = _model_facts(values, segmenter)
         for output in create_outputs(self):
             self._outputs.append(output)
         state = None if not values['state_file'] else ObjectState(
@@ -130,7 +152,9 @@ class SegmentNode(LifecycleNode):
     def _subscribe(self) -> None:
         assert self._segmenter is not None and self._worker is not None
         input_qos = self.get_parameter('input_qos').value
-        self._input = CloudInput(self, INPUT_TOPIC, input_qos, self._worker.submit)
+        self._input = CloudInput(self, INPUT_TOPIC, input_qos, self._worker.submit,
+                                 self._worker.statistics.lose)
+        self._active_since = time.monotonic()
         self._worker.resume()
         weights = self._segmenter.weights
         color = ('' if not weights.uses_color else
@@ -203,6 +227,12 @@ def _model_summary(values: dict[str, Any], segmenter: Segmenter) -> str:
             f'voxels of {100 * weights.voxel_size:g} cm, '
             + (f'larger ones above {max_voxels} voxels, ' if max_voxels else '')
             + f'{queries} queries, on {segmenter.device} in {values["precision"]}')
+
+
+def _model_facts(values: dict[str, Any], segmenter: Segmenter) -> dict[str, str]:
+    """Return what the diagnostics say of the model."""
+    return {'weights': str(_weights_file(values)), 'model': segmenter.weights.model.backbone,
+            'device': str(segmenter.device), 'precision': values['precision'], 'engine': 'torch'}
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -123,6 +123,16 @@ SEGMENT_NODE_PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         'max_rate', 0.0, 'Maximum number of clouds per second, to leave computing time to other '
         'processes; 0: no limit.', (0.0, 1000.0)),
+    ParameterSpec(
+        'warn_latency', 10.0, 'Seconds that a result may take before /diagnostics reports WARN; '
+        '0: never.', (0.0, 100_000.0)),
+    ParameterSpec(
+        'stale_after', 0.0, 'Seconds without a result after which /diagnostics reports STALE, '
+        'while an output has a subscriber; 0: never, as latched maps come once.',
+        (0.0, 1_000_000.0)),
+    ParameterSpec(
+        'debug_topics', False, 'Publish the time of each stage of each result in milliseconds on '
+        '~/debug/<stage>_ms.'),
 )
 """All parameters of `segment_node`; `config/segment.yaml` holds the same defaults."""
 

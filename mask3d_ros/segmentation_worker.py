@@ -14,6 +14,7 @@ from mask3d_ros.map_segmenter import MapSegmenter, nanoseconds, OpenMap, same_po
 from mask3d_ros.outputs import Output
 from mask3d_ros.result import SegmentationResult, TileCounts
 from mask3d_ros.segment_parameters import Settings
+from mask3d_ros.statistics import Statistics
 from mask3d_ros.worker import LatestSlot, Worker
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from sensor_msgs.msg import PointCloud2
@@ -41,6 +42,11 @@ class SegmentationWorker:
     is_ok : callable
         Whether the ROS context is valid.
 
+    Attributes
+    ----------
+    statistics : Statistics
+        Of the clouds it was given.
+
     """
 
     def __init__(self, segmenter: MapSegmenter, settings: Settings, outputs: Sequence[Output],
@@ -50,6 +56,7 @@ class SegmentationWorker:
         self._outputs = outputs
         self._logger = logger
         self._is_ok = is_ok
+        self.statistics = Statistics()
         self._errors = ErrorLog(logger, is_ok)
         self._slot: LatestSlot[PointCloud2] = LatestSlot()
         self._cloud: PointCloud2 | None = None  # the last one taken, even if it raised an error
@@ -57,7 +64,7 @@ class SegmentationWorker:
         self._result_settings = settings
         self._unfinished: OpenMap | None = None  # of a cloud for which a newer one was taken up
         self._settings_changed = False
-        self._num_dropped = 0
+        self._is_counted = True  # whether the cloud taken last was processed, failed or dropped
         self._tiles_without_result = 0
         self._max_tiles_without_result = 0
         self._left_out = (0, 0)  # as last logged: tiles and points
@@ -69,14 +76,15 @@ class SegmentationWorker:
 
     def submit(self, cloud: PointCloud2) -> None:
         """Accept a cloud; it replaces one that is still waiting."""
+        self.statistics.receive()
         self._slot.put(cloud)
         self._worker.wake()
 
     def change(self, settings: Settings) -> None:
         """Use new settings from the next cloud on, and segment the last cloud again."""
         with self._lock:
+            self._settings_changed |= settings != self._settings
             self._settings = settings
-            self._settings_changed = True
         self._worker.wake()
 
     def check_subscribers(self) -> None:
@@ -94,7 +102,8 @@ class SegmentationWorker:
             self._activation += 1
             self._cloud = self._result = self._unfinished = None
             self._settings_changed = False
-            self._slot.clear()
+            self.statistics.drop(self._slot.clear() + (not self._is_counted))
+            self._is_counted = True
 
     def close(self) -> None:
         """End the worker thread; blocks until the tile in progress is done."""
@@ -132,6 +141,7 @@ class SegmentationWorker:
             self._last_start = time.monotonic()
             if not self._errors.guard(self._segment_latest):
                 self._restart_count()
+                self.statistics.fail(self._errors.last_error, self._count_cloud())
         self._update_outputs()
         self._errors.guard(self._segmenter.save_objects)
 
@@ -148,12 +158,14 @@ class SegmentationWorker:
             cloud, dropped = self._slot.take()
             if cloud is None and self._settings_changed:
                 cloud = self._cloud
+            elif cloud is not None:
+                self.statistics.drop(dropped + (not self._is_counted))
+                self._is_counted = False
             if cloud is not None:
                 self._cloud = cloud
             self._settings_changed = False
         if cloud is None:
             return
-        self._num_dropped += dropped
         if last is not None and self._is_repeated(cloud, settings, last):
             self._repeat(cloud, settings, last, activation, start)
             return
@@ -190,13 +202,18 @@ class SegmentationWorker:
         return (allowed and self._has_cloud() and self._seconds_until_next_start() <= 0
                 and self._errors.value_or(False, self._has_subscribers))
 
+    def _count_cloud(self) -> int:
+        """Return 1 for the first result or error of the cloud taken last, 0 for any other."""
+        with self._lock:
+            number, self._is_counted = int(not self._is_counted), True
+        return number
+
     def _restart_count(self) -> None:
         """Count the tiles without a result from 0 again."""
         self._tiles_without_result = self._max_tiles_without_result = 0
 
     def _discard(self, work: OpenMap) -> None:
         self._unfinished = work
-        self._num_dropped += bool(self._slot)
         self._logger.info(f'a newer cloud or setting is taken up after {work.num_segmented} of '
                           f'{work.num_tiles} tiles, which are kept')
 
@@ -224,10 +241,12 @@ class SegmentationWorker:
             if activation != self._activation:
                 return
             self._result, self._result_settings = result, settings
+        seconds = time.perf_counter() - start
+        self.statistics.finish(result, seconds,
+                               0 if result.tiles.pending else self._count_cloud())
         self._restart_count()
         self._errors.reset()
-        self._logger.info(_log_line(result, time.perf_counter() - start, self._num_dropped))
-        self._num_dropped = 0
+        self._logger.info(_log_line(result, seconds, self.statistics.take_dropped()))
         self._log_left_out(result.tiles)
 
     def _log_left_out(self, tiles: TileCounts) -> None:

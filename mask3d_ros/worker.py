@@ -30,9 +30,10 @@ class LatestSlot(Generic[Item]):
             dropped, self._dropped = self._dropped, 0
             return item, dropped
 
-    def clear(self) -> None:
-        """Discard the item and the count of dropped items."""
-        self.take()
+    def clear(self) -> int:
+        """Discard the item, and return how many were discarded and dropped since `take`."""
+        item, dropped = self.take()
+        return dropped + (item is not None)
 
     def __bool__(self) -> bool:
         return self._item is not None

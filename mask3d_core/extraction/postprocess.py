@@ -175,7 +175,7 @@ def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTa
     instances = _measure(candidates, masks, scan, classes)
     rest = time.perf_counter() - start - clustering
     return replace(instances, seconds={'clustering': clustering, 'instances': rest},
-                   voxel_size=voxels.size)
+                   voxel_size=voxels.size, num_voxels=len(voxels))
 
 
 def _drop_unlikely(prediction: Prediction, settings: ExtractSettings) -> Prediction:

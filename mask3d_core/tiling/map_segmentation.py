@@ -195,7 +195,8 @@ class MapSegmentation:
             instances = self._measured(objects)
         largest = max((one.voxel_size for one in self._found.values()), default=np.nan)
         instances = replace(instances, rows=tuple(map(self._over_input, instances.rows)),
-                            num_points=self._scan.input_size, voxel_size=largest)
+                            num_points=self._scan.input_size, voxel_size=largest,
+                            num_voxels=sum(one.num_voxels for one in self._found.values()))
         return MapResult(instances, parts, self._serials.copy(), self._tiled.core)
 
     def _look_up(self, cache: TileCache, settings: TileSettings) -> list[Tile]:

@@ -3,6 +3,7 @@
 from mask3d_core.errors import InputError
 from mask3d_ros.qos import (
     BEST_EFFORT,
+    INPUT_DEPTH,
     input_profile,
     latched_profile,
     RELIABLE,
@@ -28,18 +29,18 @@ def test_requested_qos(offered: list, requested: list) -> None:
     assert list(requested_qos(offered)) == requested
 
 
-def test_input_keeps_only_the_latest_cloud() -> None:
+def test_input_keeps_few_clouds_while_the_executor_is_busy() -> None:
     profile = input_profile((BEST_EFFORT, VOLATILE), {})
     assert (profile.reliability, profile.durability) == (BEST_EFFORT, VOLATILE)
-    assert (profile.history, profile.depth) == (HistoryPolicy.KEEP_LAST, 1)
+    assert (profile.history, profile.depth) == (HistoryPolicy.KEEP_LAST, INPUT_DEPTH)
 
 
 def test_overrides_take_precedence() -> None:
     profile = input_profile((BEST_EFFORT, VOLATILE),
                             {'durability': 'transient_local', 'reliability': 'reliable',
-                             'depth': 5})
+                             'depth': 9})
     assert (profile.reliability, profile.durability) == (RELIABLE, TRANSIENT_LOCAL)
-    assert profile.depth == 5
+    assert profile.depth == 9
 
 
 def test_an_override_that_is_not_a_policy_is_rejected() -> None:
