@@ -13,6 +13,9 @@ POINTS_PER_PRODUCT = 1 << 14
 MAX_GATHER_SHARE = 0.05
 """Share of the rows up to which gathering them is faster than a pass over all rows."""
 
+ROW_BITS = 32
+"""Bits of a row of a cloud."""
+
 
 class Groups:
     """
@@ -26,8 +29,11 @@ class Groups:
 
     """
 
-    def __init__(self, group: NDArray[np.int64], count: int) -> None:
-        self.rows = torch.from_numpy(group).sort(stable=True).indices.numpy()  # numpy is slower
+    def __init__(self, group: NDArray[np.integer], count: int) -> None:
+        # both in one key: sorting values is several times as fast as sorting indices
+        self.rows = group.astype(np.int64) << ROW_BITS | np.arange(len(group))
+        self.rows.sort()
+        self.rows &= (1 << ROW_BITS) - 1
         self.size = np.bincount(group, minlength=count)
         self._group = group
         self._first = np.cumsum(self.size) - self.size

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 
+from mask3d_core.scan import Scan
 from mask3d_core.tiling.tile_plan import count_levels, LEVELS, PARTS, TilePlan
 import numpy as np
 from numpy.typing import NDArray
@@ -91,8 +92,8 @@ class Fingerprint:
         return int(np.count_nonzero(recolored)) >= MIN_RECOLORED_CELLS
 
 
-def fingerprint(plan: TilePlan, number: int, window: tuple[slice, slice],
-                rows: NDArray[np.int32], color: NDArray[np.float32] | None) -> Fingerprint:
+def fingerprint(plan: TilePlan, number: int, window: tuple[slice, slice], points: Scan,
+                ) -> Fingerprint:
     """
     Return the fingerprint of a tile.
 
@@ -103,30 +104,27 @@ def fingerprint(plan: TilePlan, number: int, window: tuple[slice, slice],
         Of the tile.
     window : pair of slices
         Cells of the plan around its core, and those next to them.
-    rows : [n] int32
+    points : Scan
         Its points.
-    color : [N, 3] float32 or None
-        Of all points of the map.
 
     """
     x, y = window
     parts = plan.tile[PARTS * x.start:PARTS * x.stop, PARTS * y.start:PARTS * y.stop] == number
     core = parts.reshape(len(parts) // PARTS, PARTS, -1, PARTS).any((1, 3))
-    mean = None if color is None else _mean_color(plan, window, rows, color)
+    mean = None if points.color is None else _mean_color(plan, window, points.xyz, points.color)
     return Fingerprint(plan.cell, plan.x[x], plan.y[y], core, plan.levels[x, y], mean)
 
 
-def _mean_color(plan: TilePlan, window: tuple[slice, slice], rows: NDArray[np.int32],
+def _mean_color(plan: TilePlan, window: tuple[slice, slice], xyz: NDArray[np.floating],
                 color: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the mean colour of points in each cell of a window."""
-    x, y = window
-    row, column = np.divmod(plan.part[rows], np.int32(plan.tile.shape[1]))
-    row, column = row // PARTS - np.int32(x.start), column // PARTS - np.int32(y.start)
-    shape = x.stop - x.start, y.stop - y.start
-    inside = (row >= 0) & (row < shape[0]) & (column >= 0) & (column < shape[1])
-    cell = (row * np.int32(shape[1]) + column)[inside]
+    row, column = (part // PARTS - np.int32(cells.start)
+                   for part, cells in zip(plan.part_of(xyz), window))
+    shape = [cells.stop - cells.start for cells in window]
+    inside = np.flatnonzero((row >= 0) & (row < shape[0]) & (column >= 0) & (column < shape[1]))
+    cell = (row * np.int32(shape[1]) + column).take(inside)
     count = np.bincount(cell, minlength=shape[0] * shape[1])
-    shown = color[rows[inside]]
+    shown = color.take(inside, axis=0)
     total = np.stack([np.bincount(cell, shown[:, channel], minlength=len(count))
                       for channel in range(3)], 1)
     mean = total / np.where(count < MIN_COLOR_POINTS, np.nan, count)[:, None]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mask3d_core.geometry.cells import distinct, find
 from mask3d_core.geometry.components import graph_components
 from mask3d_core.instances import Instances
-from mask3d_core.tiling.tiles import TiledMap
+from mask3d_core.tiling.tiles import Tile, TiledMap
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
@@ -87,7 +87,8 @@ def join_tiles(tiled: TiledMap, found: Mapping[int, Instances]) -> list[MapObjec
         The instances of the tiles segmented so far, over the rows of each tile.
 
     """
-    parts = [part for number in sorted(found) for part in _parts(tiled, number, found[number])]
+    parts = [part for number in sorted(found)
+             for part in _parts(tiled.tiles[number], found[number])]
     component = graph_components(_same_object(tiled, parts, found), len(parts))
     order = np.argsort(component, kind='stable')
     groups = np.split(order, np.flatnonzero(np.diff(component[order])) + 1) if len(parts) else []
@@ -96,12 +97,17 @@ def join_tiles(tiled: TiledMap, found: Mapping[int, Instances]) -> list[MapObjec
     return sorted(objects, key=lambda one: -one.score)
 
 
-def _parts(tiled: TiledMap, number: int, instances: Instances) -> list[_Part]:
-    rows = tiled.tiles[number].rows
-    masks = [rows[instances.points(index)] for index in range(len(instances))]
-    return [_Part(number, index, mask, mask[tiled.margin[mask]], int(class_id), float(score))
-            for index, (mask, class_id, score) in enumerate(zip(
-                masks, instances.class_id, instances.score))]
+def _parts(tile: Tile, instances: Instances) -> list[_Part]:
+    """Return the instances of a tile."""
+    other = np.zeros(len(tile), np.bool_)
+    other[np.searchsorted(tile.rows, tile.shared)] = True
+    parts = []
+    for index, (mask, class_id, score) in enumerate(zip(
+            instances.rows, instances.class_id, instances.score)):
+        rows = tile.rows.take(mask)
+        parts.append(_Part(tile.number, index, rows, rows[other.take(mask)], int(class_id),
+                           float(score)))
+    return parts
 
 
 def _mostly_in_core(tiled: TiledMap, part: _Part) -> bool:
@@ -153,8 +159,7 @@ def _seams(tiled: TiledMap, found: Mapping[int, Instances],
     """Return each pair of tiles that share points, and these points, ascending."""
     seen: dict[tuple[int, int], list[NDArray[np.int32]]] = {}
     for number in found:
-        rows = tiled.tiles[number].rows
-        rows = rows[tiled.margin[rows]]
+        rows = tiled.tiles[number].shared
         core = tiled.core[rows]
         for other in np.unique(core[core != number]).tolist():
             if other in found:

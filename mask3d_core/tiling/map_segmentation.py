@@ -14,7 +14,6 @@ from mask3d_core.extraction.postprocess import measure_masks
 from mask3d_core.geometry.cells import distinct
 from mask3d_core.instances import concatenate, Instances
 from mask3d_core.scan import MIN_POINTS, Scan
-from mask3d_core.sparse import parallel_map
 from mask3d_core.tiling.joining import join_tiles, MapObject
 from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.tiling.tile_cache import TileCache
@@ -203,7 +202,7 @@ class MapSegmentation:
         """Take the instances of tiles that are remembered; return the other tiles."""
         cache.forget_far(self._tiled, settings)
         tiles = self._tiled.tiles
-        parallel_map(lambda number: tiles[number].digest, len(tiles))
+        cache.look_at(tiles)
         missing = []
         for tile in tiles:
             known = cache.find(tile)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
+from mask3d_core.sparse import parallel_map
 from mask3d_core.tiling.fingerprint import Fingerprint
 from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.tiling.tiles import cut_map, Digest, digest_of, Tile, TiledMap
@@ -106,6 +107,12 @@ class TileCache:
                    for mine, places in ((tile.fingerprint.x, tiled.plan.x),
                                         (tile.fingerprint.y, tiled.plan.y))):
                 self._forget(tile)
+
+    def look_at(self, tiles: Sequence[Tile]) -> None:
+        """Compute in parallel what tiles are found by."""
+        parallel_map(lambda number: tiles[number].digest, len(tiles))
+        other = [tile for tile in tiles if tile.digest not in self._by_digest]
+        parallel_map(lambda number: other[number].fingerprint, len(other))
 
     def find(self, tile: Tile) -> CachedTile | None:
         """Return a tile as it is remembered, its instances over the present rows, or None."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from mask3d_core.geometry.cells import distinct
 from mask3d_core.sparse import parallel_map
@@ -11,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+T = TypeVar('T')
 CELL = 0.1
 """Edge of a cell where tiles end at walls, metres."""
 CELLS_PER_TILE = 80
@@ -61,8 +64,6 @@ class TilePlan:
     wall : [X, Y] bool
     tile : [PARTS X, PARTS Y] int32
         Number of the tile of each part of a cell, 0..T-1; -1 where the map has no points.
-    part : [N] int32
-        The part of a cell that each point is in: a row of the flattened `tile`.
     extent : float
         Length of the map along x or y, the larger of both, metres.
 
@@ -74,8 +75,11 @@ class TilePlan:
     levels: NDArray[np.uint64]
     wall: NDArray[np.bool_]
     tile: NDArray[np.int32]
-    part: NDArray[np.int32]
     extent: float
+
+    def part_of(self, xyz: NDArray[np.floating]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the row and the column of `tile` that each point [n, 3] is in."""
+        return (_place(xyz[:, 0], self.cell, self.x), _place(xyz[:, 1], self.cell, self.y))
 
 
 def plan_tiles(xyz: NDArray[np.floating], settings: TileSettings) -> TilePlan:
@@ -100,9 +104,7 @@ def plan_tiles(xyz: NDArray[np.floating], settings: TileSettings) -> TilePlan:
     low, high = bounds(xyz)
     cell, x, y = _lattice(xyz, low, high,
                           settings.size / CELLS_PER_TILE if lattice_only else CELL)
-    part, levels = _fill(xyz, cell, x, y)
-    occupied = np.zeros((PARTS * len(x), PARTS * len(y)), np.bool_)
-    occupied.reshape(-1)[part] = True
+    occupied, levels = _fill(xyz, cell, x, y)
     side = max(1, round(settings.size / cell))
     square = _squares(x, y, side) if settings.size else np.ones((len(x), len(y)), np.int32)
     shown = levels != 0
@@ -117,18 +119,24 @@ def plan_tiles(xyz: NDArray[np.floating], settings: TileSettings) -> TilePlan:
     used[tile[occupied]] = True
     number = np.cumsum(used, dtype=np.int32) - np.int32(1)
     return TilePlan(cell, x, y, levels, wall, np.where(occupied, number[tile], np.int32(-1)),
-                     part, float((high - low)[:2].max()))
+                    float((high - low)[:2].max()))
 
 
 def bounds(xyz: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the lowest and highest position along each axis of points [N, 3], each [3]."""
-    def ends(number: int) -> list[NDArray[np.float64]]:
-        chunk = xyz[number * CHUNK_POINTS:(number + 1) * CHUNK_POINTS]
-        return [np.array([end(chunk[:, axis]) for axis in range(3)], np.float64)
+    def ends(rows: slice) -> list[NDArray[np.float64]]:
+        return [np.array([end(xyz[rows, axis]) for axis in range(3)], np.float64)
                 for end in (np.min, np.max)]
 
-    low, high = zip(*parallel_map(ends, -(-len(xyz) // CHUNK_POINTS)))
+    low, high = zip(*map_chunks(ends, len(xyz)))
     return np.min(low, axis=0), np.max(high, axis=0)
+
+
+def map_chunks(work: Callable[[slice], T], num_points: int) -> list[T]:
+    """Return the results of `work` for each `CHUNK_POINTS` rows, computed in parallel."""
+    starts = range(0, num_points, CHUNK_POINTS)
+    return parallel_map(lambda number: work(
+        slice(starts[number], min(starts[number] + CHUNK_POINTS, num_points))), len(starts))
 
 
 def _lattice(xyz: NDArray[np.floating], lowest: NDArray[np.float64],
@@ -155,23 +163,22 @@ def _without_strips(positions: NDArray[np.floating], cell: float) -> NDArray[np.
 
 
 def _fill(xyz: NDArray[np.floating], cell: float, x: NDArray[np.int64], y: NDArray[np.int64],
-          ) -> tuple[NDArray[np.int32], NDArray[np.uint64]]:
-    """Return the part of a cell of each point [N], and the occupied levels of cells [X, Y]."""
-    part = np.empty(len(xyz), np.int32)
+          ) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
+    """Return which parts of cells are occupied [PARTS X, PARTS Y], and which levels [X, Y]."""
+    occupied = np.zeros(PARTS * len(x) * PARTS * len(y), np.bool_)
     filled = np.zeros(len(x) * len(y) * LEVELS, np.bool_)
 
-    def fill(number: int) -> None:
-        rows = slice(number * CHUNK_POINTS, (number + 1) * CHUNK_POINTS)
+    def fill(rows: slice) -> None:
         chunk = xyz[rows]
-        row, column = (_place(chunk[:, axis], cell, places) for axis, places in ((0, x), (1, y)))
-        part[rows] = row * np.int32(PARTS * len(y)) + column
-        height = np.floor(chunk[:, 2] / chunk.dtype.type(cell / LEVELS_PER_CELL))
-        place = (row // PARTS * np.int32(len(y)) + column // PARTS) * np.int32(LEVELS)
-        filled[place + (height.astype(np.int32) & (LEVELS - 1))] = True
+        row, column = _place(chunk[:, 0], cell, x), _place(chunk[:, 1], cell, y)
+        occupied[row * np.int32(PARTS * len(y)) + column] = True
+        height = np.floor(chunk[:, 2] / chunk.dtype.type(cell / LEVELS_PER_CELL)).astype(np.int32)
+        place = row // PARTS * np.int32(len(y)) + column // PARTS
+        filled[place * np.int32(LEVELS) + (height & (LEVELS - 1))] = True
 
-    parallel_map(fill, -(-len(xyz) // CHUNK_POINTS))
-    bits = np.packbits(filled.reshape(-1, LEVELS), axis=1, bitorder='little')
-    return part, bits.view('<u8').reshape(len(x), len(y))
+    map_chunks(fill, len(xyz))
+    bits = np.packbits(filled, bitorder='little')
+    return occupied.reshape(PARTS * len(x), -1), bits.view('<u8').reshape(len(x), len(y))
 
 
 def _occupied_pairs(levels: NDArray[np.uint64]) -> NDArray[np.int64]:
@@ -189,12 +196,12 @@ def _place(positions: NDArray[np.floating], cell: float, places: NDArray[np.int6
            ) -> NDArray[np.int32]:
     """Return the part of a cell of each position along an axis, counted in the plan."""
     part = np.floor(positions / positions.dtype.type(cell / PARTS)).astype(np.int32)
-    whole, rest = part // PARTS, part % PARTS
     if places[-1] - places[0] + 1 == len(places):
-        index = (whole - np.int32(places[0])).clip(0, len(places) - 1)  # rounding at the ends
+        part -= np.int32(PARTS * places[0])
     else:
-        index = np.searchsorted(places, whole).astype(np.int32).clip(max=len(places) - 1)
-    return index * np.int32(PARTS) + rest
+        index = np.searchsorted(places, part // PARTS).clip(max=len(places) - 1)
+        part += (PARTS * (index - places[index])).astype(np.int32)
+    return part.clip(0, PARTS * len(places) - 1, out=part)  # rounding at the ends
 
 
 def _squares(x: NDArray[np.int64], y: NDArray[np.int64], side: int) -> NDArray[np.int32]:

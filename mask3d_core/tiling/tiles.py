@@ -13,7 +13,7 @@ from mask3d_core.extraction.point_masks import Groups
 from mask3d_core.scan import Scan
 from mask3d_core.tiling.fingerprint import Fingerprint, fingerprint
 from mask3d_core.tiling.settings import MAX_STRETCH, TileSettings
-from mask3d_core.tiling.tile_plan import bounds, PARTS, plan_tiles, TilePlan
+from mask3d_core.tiling.tile_plan import bounds, map_chunks, PARTS, plan_tiles, TilePlan
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -40,6 +40,8 @@ class Tile:
         Of the tile in its map.
     rows : [n] int32
         Points of the map in the core and in the margin, ascending.
+    shared : [m] int32
+        Those of them that other tiles see as well, ascending.
     window : pair of slices
         Cells of the plan around the core, and those next to them.
     scan : Scan
@@ -51,6 +53,7 @@ class Tile:
 
     number: int
     rows: NDArray[np.int32]
+    shared: NDArray[np.int32]
     window: tuple[slice, slice]
     scan: Scan
     plan: TilePlan
@@ -70,7 +73,7 @@ class Tile:
     @cached_property
     def fingerprint(self) -> Fingerprint:
         """What stands in the core, also if the points are in another order or noisy."""
-        return fingerprint(self.plan, self.number, self.window, self.rows, self.scan.color)
+        return fingerprint(self.plan, self.number, self.window, self.cut())
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +87,6 @@ class TiledMap:
     plan : TilePlan
     core : [N] unsigned integer
         The tile in whose core each point is.
-    margin : [N] bool
-        Points that other tiles see as well.
     tiles : list of Tile
 
     """
@@ -93,7 +94,6 @@ class TiledMap:
     scan: Scan
     plan: TilePlan
     core: NDArray[np.unsignedinteger]
-    margin: NDArray[np.bool_]
     tiles: list[Tile]
 
 
@@ -114,23 +114,71 @@ def cut_map(scan: Scan, settings: TileSettings) -> TiledMap:
     windows = ndimage.find_objects(plan.tile + 1)
     if plan.extent <= _longest(settings) or len(windows) == 1:
         return _one_tile(scan, plan)
-    core = plan.tile.astype(np.min_scalar_type(len(windows))).reshape(-1).take(plan.part)
-    order = np.argsort(core, kind='stable').astype(np.int32)    # a radix sort, as it is short
-    own = np.split(order, np.cumsum(np.bincount(core, minlength=len(windows)))[:-1])
-    beyond_cores = list(_margin_cells(plan, windows, round(settings.margin / plan.cell * PARTS)))
-    near = np.zeros(plan.tile.size, np.bool_)
-    near[np.concatenate(beyond_cores)] = True
-    margin = near.take(plan.part)
-    shared = np.flatnonzero(margin).astype(np.int32)
-    by_cell = Groups(plan.part[shared].astype(np.int64), plan.tile.size)
+    margins = list(_margin_cells(plan, windows, round(settings.margin / plan.cell * PARTS)))
+    core, own, shared, place = _sort_points(scan, plan, margins)
+    shared_own = _by_tile(core[shared], len(windows))
+    by_place = Groups(place, plan.tile.size)
     tiles = []
     for number, window in enumerate(windows):
-        beyond = shared[by_cell.members(beyond_cores[number])]
-        rows = np.sort(np.concatenate([own[number], beyond])) if len(beyond) else own[number]
-        coarse = tuple(slice(max(s.start // PARTS - 1, 0), min(-(-s.stop // PARTS) + 1, cells))
-                       for s, cells in zip(window, plan.levels.shape))
-        tiles.append(Tile(number, rows, (coarse[0], coarse[1]), scan, plan))
-    return TiledMap(scan, plan, core, margin, tiles)
+        beyond = shared[by_place.members(margins[number])]
+        tiles.append(Tile(number, _merged(own[number], beyond),
+                          _merged(shared[shared_own[number]], beyond), _coarse(window, plan),
+                          scan, plan))
+    return TiledMap(scan, plan, core, tiles)
+
+
+def _sort_points(scan: Scan, plan: TilePlan, margins: list[NDArray[np.int64]],
+                 ) -> tuple[NDArray[np.unsignedinteger], list[NDArray[np.int32]],
+                            NDArray[np.int32], NDArray[np.int32]]:
+    """
+    Sort points by the tiles they are in.
+
+    Returns
+    -------
+    core : [N] unsigned integer
+        The tile in whose core each point is.
+    own : T arrays of int32
+        The points in each core, ascending.
+    shared, place : [m] int32
+        Points in margins, ascending, and their places in the flattened `plan.tile`.
+
+    """
+    tile = plan.tile.reshape(-1).astype(np.min_scalar_type(len(margins)))
+    near = np.zeros(len(tile), np.bool_)
+    near[np.concatenate(margins)] = True
+    core = np.empty(len(scan), tile.dtype)
+
+    def sort(rows: slice) -> tuple[list[NDArray[np.int32]], NDArray[np.int32], NDArray[np.int32]]:
+        row, column = plan.part_of(scan.xyz[rows])
+        place = row * np.int32(plan.tile.shape[1]) + column
+        core[rows] = tile.take(place)
+        shared = np.flatnonzero(near.take(place)).astype(np.int32)
+        own = _by_tile(core[rows], len(margins))
+        for points in own:
+            points += np.int32(rows.start)
+        return own, shared + np.int32(rows.start), place[shared]
+
+    own, shared, place = zip(*map_chunks(sort, len(scan)))
+    return (core, [np.concatenate(points) for points in zip(*own)], np.concatenate(shared),
+            np.concatenate(place))
+
+
+def _by_tile(tile: NDArray[np.unsignedinteger], count: int) -> list[NDArray[np.int32]]:
+    """Return the points of each tile, ascending, given the tile of each point."""
+    order = np.argsort(tile, kind='stable').astype(np.int32)    # a radix sort, as it is short
+    return np.split(order, np.cumsum(np.bincount(tile, minlength=count))[:-1])
+
+
+def _merged(rows: NDArray[np.int32], others: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return rows that are ascending, and others, ascending."""
+    return np.sort(np.concatenate([rows, others])) if len(others) else rows
+
+
+def _coarse(window: tuple[slice, slice], plan: TilePlan) -> tuple[slice, slice]:
+    """Return the cells around a window of parts of cells, and those next to them."""
+    x, y = (slice(max(part.start // PARTS - 1, 0), min(-(-part.stop // PARTS) + 1, cells))
+            for part, cells in zip(window, plan.levels.shape))
+    return x, y
 
 
 def fits_one_tile(scan: Scan, settings: TileSettings) -> bool:
@@ -145,10 +193,9 @@ def _longest(settings: TileSettings) -> float:
 
 def _one_tile(scan: Scan, plan: TilePlan) -> TiledMap:
     plan = replace(plan, tile=np.minimum(plan.tile, 0))
-    tile = Tile(0, np.arange(len(scan), dtype=np.int32),
+    tile = Tile(0, np.arange(len(scan), dtype=np.int32), np.zeros(0, np.int32),
                 (slice(0, len(plan.x)), slice(0, len(plan.y))), scan, plan)
-    return TiledMap(scan, plan, np.zeros(len(scan), np.uint8), np.zeros(len(scan), np.bool_),
-                    [tile])
+    return TiledMap(scan, plan, np.zeros(len(scan), np.uint8), [tile])
 
 
 def _margin_cells(plan: TilePlan, windows: list[tuple[slice, slice]], steps: int,

@@ -22,11 +22,11 @@ class VoxelMasks:
     ----------
     size : float
         Edge of a voxel, metres.
-    low : [3] int64
+    low : [3] int32
         Place of the lowest voxel of the box around the points: floor(position / size).
-    shape : [3] int64
+    shape : [3] int32
         Voxels along that box.
-    voxels : [V] int64
+    voxels : [V] int32
         Places in the flattened box of the voxels that hold points, ascending.
     members : I arrays, [v_i] int64
         Rows of the voxels of which each mask has more than half of the points.
@@ -34,9 +34,9 @@ class VoxelMasks:
     """
 
     size: float
-    low: NDArray[np.int64]
-    shape: NDArray[np.int64]
-    voxels: NDArray[np.int64]
+    low: NDArray[np.int32]
+    shape: NDArray[np.int32]
+    voxels: NDArray[np.int32]
     members: list[NDArray[np.int64]]
 
     @classmethod
@@ -71,7 +71,7 @@ class VoxelMasks:
         """
         shape = self.shape + 2  # a border of one voxel, in which all points beyond are
         number = np.zeros(int(shape.prod()), np.int32)          # 0: a voxel without points
-        number[_flat(np.stack(np.unravel_index(self.voxels, self.shape)) + 1, shape)] = np.arange(
+        number[_flat(np.stack(np.unravel_index(self.voxels, self.shape)).astype(np.int32) + 1, shape)] = np.arange(
             1, len(self.voxels) + 1, dtype=np.int32)
         place = _flat((_voxels(xyz, self.size) - self.low[:, None] + 1).clip(
             0, shape[:, None] - 1), shape)
@@ -88,11 +88,11 @@ class VoxelMasks:
         return masks
 
 
-def _voxels(xyz: NDArray[np.floating], size: float) -> NDArray[np.int64]:
+def _voxels(xyz: NDArray[np.floating], size: float) -> NDArray[np.int32]:
     """Return the voxel of each point: [3, N]."""
-    return np.stack([np.floor(xyz[:, axis] / size).astype(np.int64) for axis in range(3)])
+    return np.stack([np.floor(xyz[:, axis] / size).astype(np.int32) for axis in range(3)])
 
 
-def _flat(voxel: NDArray[np.int64], shape: NDArray[np.int64]) -> NDArray[np.int64]:
+def _flat(voxel: NDArray[np.int32], shape: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return the places of voxels [3, N] in a flattened box."""
     return (voxel[0] * shape[1] + voxel[1]) * shape[2] + voxel[2]
