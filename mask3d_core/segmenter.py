@@ -15,7 +15,13 @@ from mask3d_core.instances import Instances
 from mask3d_core.model import Mask3D, Prediction
 from mask3d_core.model.layers import fold_batch_norms
 from mask3d_core.scan import Scan
-from mask3d_core.sparse import build_pyramid, in_background, Pyramid, single_threaded
+from mask3d_core.sparse import (
+    build_pyramid,
+    in_background,
+    on_one_thread,
+    Pyramid,
+    single_threaded,
+)
 from mask3d_core.superpoints.superpoints import find_superpoints
 from mask3d_core.tiling.map_segmentation import MapSegmentation, Workers, Workload
 from mask3d_core.tiling.settings import TileSettings
@@ -238,7 +244,7 @@ class Segmenter:
         voxelization = self._bounded(self.voxelization, max_voxels)
         scan = self.weights.colored(scan)
         with watch.stage('voxels'):
-            voxels = voxelize(scan, voxelization)
+            voxels = on_one_thread(partial(voxelize, scan, voxelization))
         if not self.weights.model.on_segments:
             voxels = replace(voxels, segment=None)
         check_memory(self.device, len(voxels), num_queries)

@@ -222,7 +222,7 @@ def _fill_voxels(scan: Scan, size: float, coords: Tensor, inverse: Tensor,
 def _mean_positions(scan: Scan, size: float, coords: NDArray[np.int64],
                     inverse: NDArray[np.int64]) -> NDArray[np.float64]:
     """Average within each voxel, where the numbers are small: far from the origin none is lost."""
-    within = _means(scan.xyz / size - coords[inverse], inverse)
+    within = _means(scan.xyz / size - coords.take(inverse, axis=0), inverse)
     return (coords + within) * size
 
 

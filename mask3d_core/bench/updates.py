@@ -19,8 +19,10 @@ import numpy as np
 
 REMOVED_SHARE = 0.3
 """Share of the points of a tile's core that are removed, those nearest to its middle."""
-OUTSIDE_STAGES = ('tiles', 'joining')
-"""Of `Instances.seconds`, those outside the network and its post-processing."""
+NETWORK_STAGES = ('pyramid', 'unet', 'decoder')
+"""Of `Instances.seconds`, those of the network."""
+TILING_STAGES = ('tiles', 'joining')
+"""Of `Instances.seconds`, those that a scan of one tile does not have."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,9 @@ class Update:
     seconds : float
         Median, from the scan to its instances.
     outside : float
-        Median of those outside the network and its post-processing: cutting, fingerprints,
-        joining.
+        Median of those outside the network: voxels, post-processing and `tiling`.
+    tiling : float
+        Median of those that tiles take: cutting, checksums, fingerprints, joining.
     alone : float
         Median of the time to segment these tiles alone, without the map around them.
 
@@ -53,11 +56,13 @@ class Update:
     segmented: int
     seconds: float
     outside: float
+    tiling: float
     alone: float
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, with the figures derived from them."""
-        return asdict(self) | {'outside_per_million': 1e6 * self.outside / self.points}
+        return asdict(self) | {f'{part}_per_million': 1e6 * getattr(self, part) / self.points
+                               for part in ('outside', 'tiling')}
 
 
 def run_update_bench(files: Sequence[Path], segmenter: Segmenter, repeats: int = 5,
@@ -66,15 +71,16 @@ def run_update_bench(files: Sequence[Path], segmenter: Segmenter, repeats: int =
     print(f'median of {repeats} updates, seconds (reading the file, tracking and messages are not '
           'included)')
     print(f'{"scan":20} {"update":16} {"points":>9} {"tiles":>5} {"segmented":>9} {"seconds":>8} '
-          f'{"outside":>8} {"outside/10^6":>12} {"alone":>8}')
+          f'{"alone":>8} {"outside/10^6":>12} {"tiling/10^6":>12}')
     updates = []
     for file in files:
         print(f'mask3d: measuring {file} …', file=sys.stderr, flush=True)
         for update in measure_updates(segmenter, read_scan(file), file.stem, repeats):
             updates.append(update)
             print(f'{update.name[:20]:20} {update.update:16} {update.points:9} {update.tiles:5} '
-                  f'{update.segmented:9} {update.seconds:8.3f} {update.outside:8.3f} '
-                  f'{1e6 * update.outside / update.points:12.3f} {update.alone:8.3f}', flush=True)
+                  f'{update.segmented:9} {update.seconds:8.3f} {update.alone:8.3f} '
+                  f'{1e6 * update.outside / update.points:12.3f} '
+                  f'{1e6 * update.tiling / update.points:12.3f}', flush=True)
     return updates
 
 
@@ -104,15 +110,16 @@ def _measure_update(segmenter: Segmenter, scan: Scan, name: str, update: str, ca
     tiles = list(opened.pending)
     result = opened.finish()
     seconds = time.perf_counter() - start
-    inside = sum(spent for stage, spent in result.instances.seconds.items()
-                 if stage not in OUTSIDE_STAGES)
+    stages = result.instances.seconds
+    network = sum(stages.get(stage, 0.0) for stage in NETWORK_STAGES)
+    alike = sum(spent for stage, spent in stages.items() if stage not in TILING_STAGES)
     start = time.perf_counter()
     for tile in tiles:
         if len(tile) >= MIN_POINTS:
             segmenter.segment_at_once(tile.cut())
     alone = time.perf_counter() - start
     return Update(name, update, len(scan), opened.num_tiles, len(tiles), seconds,
-                  seconds - inside, alone), result
+                  seconds - network, seconds - alike, alone), result
 
 
 def _without_middle(scan: Scan, result: MapResult) -> Scan:
@@ -128,5 +135,5 @@ def _median(updates: Sequence[Update]) -> Update:
     """Return the update of median time, with the medians of its parts."""
     middle = sorted(updates, key=lambda update: update.seconds)[len(updates) // 2]
     medians = {key: statistics.median(getattr(update, key) for update in updates)
-               for key in ('seconds', 'outside', 'alone')}
+               for key in ('seconds', 'outside', 'tiling', 'alone')}
     return Update(**asdict(middle) | medians)

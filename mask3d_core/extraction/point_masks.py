@@ -102,10 +102,12 @@ def intersections(masks: Sequence[NDArray[np.int64]], num_points: int) -> NDArra
     in_several = count > 1
     column = np.cumsum(in_several) - 1
     masks = [column[mask[in_several[mask]]] for mask in masks]
-    for first in range(0, int(in_several.sum()), POINTS_PER_PRODUCT):
-        bits = np.zeros((len(masks), POINTS_PER_PRODUCT), np.float32)
+    columns = int(in_several.sum())
+    for first in range(0, columns, POINTS_PER_PRODUCT):
+        last = min(first + POINTS_PER_PRODUCT, columns)
+        bits = np.zeros((len(masks), last - first), np.float32)
         for row, mask in zip(bits, masks):
-            inside = slice(*np.searchsorted(mask, (first, first + POINTS_PER_PRODUCT)))
+            inside = slice(*np.searchsorted(mask, (first, last)))
             row[mask[inside] - first] = 1
         part = torch.from_numpy(bits)
         both = (part @ part.t()).numpy()  # counts up to POINTS_PER_PRODUCT are exact in float32

@@ -261,7 +261,20 @@ def distinct_counts(keys: NDArray[Integer]) -> tuple[NDArray[Integer], NDArray[n
     """Return the distinct keys, ascending, and how often each occurs; sorts the array in place."""
     keys.sort()
     first = np.flatnonzero(_is_first(keys))
-    return keys[first], np.diff(first, append=len(keys))
+    count = np.empty(len(first), np.int64)
+    np.subtract(first[1:], first[:-1], out=count[:-1])  # `numpy.diff` takes three times as long
+    count[-1:] = len(keys) - first[-1:]
+    return keys[first], count
+
+
+def numbered(keys: NDArray[Integer]) -> tuple[NDArray[Integer], NDArray[np.int64]]:
+    """Return the distinct keys, ascending, and the row of each key in them."""
+    order = np.argsort(keys)
+    ascending = keys[order]
+    first = _is_first(ascending)
+    row = np.empty(len(keys), np.int64)
+    row[order] = np.cumsum(first) - 1
+    return ascending[first], row
 
 
 def find(wanted: NDArray[np.integer], keys: NDArray[np.integer],

@@ -13,11 +13,12 @@ from mask3d_core.sparse.pyramid import build_pyramid, Level, Pyramid
 from mask3d_core.sparse.rows import mean_by_group, place_rows, select_rows
 from mask3d_core.sparse.threads import (
     in_background,
+    on_one_thread,
     parallel_for,
     parallel_map,
     single_threaded,
 )
 
 __all__ = ['build_pyramid', 'concat_channels', 'in_background', 'Level', 'mean_by_group',
-           'parallel_for', 'parallel_map', 'place_rows', 'product', 'product_over_rows', 'Pyramid',
-           'select_rows', 'single_threaded', 'sparse_conv']
+           'on_one_thread', 'parallel_for', 'parallel_map', 'place_rows', 'product',
+           'product_over_rows', 'Pyramid', 'select_rows', 'single_threaded', 'sparse_conv']

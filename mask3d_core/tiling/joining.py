@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mask3d_core.geometry.cells import distinct, find
+from mask3d_core.geometry.cells import distinct, find, numbered
 from mask3d_core.geometry.components import graph_components
 from mask3d_core.instances import Instances
 from mask3d_core.tiling.tiles import Tile, TiledMap
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
-from scipy.sparse import csr_array
 
 MIN_SEAM_IOU = 0.6
 """Of two masks over the points that both tiles see, from which on they may be one object."""
@@ -148,9 +147,7 @@ def _same_object(tiled: TiledMap, parts: list[_Part], found: Mapping[int, Instan
     edges = [np.zeros((0, 2), np.int64)]
     for first, second, both in _seams(tiled, found):
         if first in of_tile and second in of_tile:
-            a, b = of_tile[first], of_tile[second]
-            i, j = _matches([parts[p] for p in a], [parts[p] for p in b], both)
-            edges.append(np.stack([np.array(a)[i], np.array(b)[j]], 1))
+            edges.append(_matches(parts, of_tile[first], of_tile[second], both))
     return np.concatenate(edges)
 
 
@@ -168,27 +165,30 @@ def _seams(tiled: TiledMap, found: Mapping[int, Instances],
     return [(*pair, np.sort(np.concatenate(rows))) for pair, rows in sorted(seen.items())]
 
 
-def _matches(first: list[_Part], second: list[_Part], both: NDArray[np.int32],
-             ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _matches(parts: list[_Part], first: list[int], second: list[int],
+             both: NDArray[np.int32]) -> NDArray[np.int64]:
     """Assign parts of two tiles to each other by their masks over the points that both see."""
-    a, b = (_incidence(parts, both) for parts in (first, second))
-    size_a, size_b = (np.asarray(one.sum(1)).reshape(-1) for one in (a, b))
-    common = (a @ b.T).toarray()                                # [A, B]
-    iou = common / np.maximum(size_a[:, None] + size_b - common, 1)
-    class_a, class_b = (np.array([part.class_id for part in parts]) for parts in (first, second))
-    smaller = np.minimum(np.array([len(part.rows) for part in first])[:, None],
-                         np.array([len(part.rows) for part in second]))
-    same = (iou >= MIN_SEAM_IOU) & ((class_a[:, None] == class_b)
-                                    | (common >= MIN_SHARED * smaller))
-    i, j = linear_sum_assignment(np.where(same, iou, 0), maximize=True)
-    chosen = same[i, j]
-    return i[chosen], j[chosen]
+    (first_at, a), (second_at, b) = (_at_seam([parts[part] for part in tile], both)
+                                     for tile in (first, second))
+    i, j = np.array(first)[first_at], np.array(second)[second_at]
+    # threads that a matrix product may start would wait for each other on a busy machine
+    common = np.einsum('as,bs->ab', a, b)
+    iou = common / (a.sum(1)[:, None] + b.sum(1) - common)
+    class_i, class_j = (np.array([parts[part].class_id for part in side]) for side in (i, j))
+    size_i, size_j = (np.array([len(parts[part].rows) for part in side]) for side in (i, j))
+    same = (iou >= MIN_SEAM_IOU) & ((class_i[:, None] == class_j) | (
+        common >= MIN_SHARED * np.minimum(size_i[:, None], size_j)))
+    row, column = linear_sum_assignment(np.where(same, iou, 0), maximize=True)
+    chosen = same[row, column]
+    return np.stack([i[row[chosen]], j[column[chosen]]], 1)
 
 
-def _incidence(parts: list[_Part], rows: NDArray[np.int32]) -> csr_array:
-    """Return which of some rows, ascending, each mask has: [len(parts), len(rows)] of ones."""
-    shared = np.concatenate([part.shared for part in parts])
-    row = np.repeat(np.arange(len(parts)), [len(part.shared) for part in parts])
-    place, known = find(shared, rows)
-    return csr_array((np.ones(int(known.sum())), (row[known], place[known])),
-                     shape=(len(parts), len(rows)))
+def _at_seam(parts: list[_Part], seam: NDArray[np.int32],
+             ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return which parts have points of a seam, and which of them: [parts, points] of 0 or 1."""
+    place, known = find(np.concatenate([part.shared for part in parts]), seam)
+    part = np.repeat(np.arange(len(parts)), [len(part.shared) for part in parts])[known]
+    present, row = numbered(part)
+    points = np.zeros((len(present), len(seam)))
+    points[row, place[known]] = 1
+    return present, points

@@ -277,9 +277,10 @@ class MapSegmentation:
         measured = [measure_masks([np.searchsorted(points, one.rows) for one in joined],
                                   self._scan.take(points), self._classes)]
         place = {one.parts: index for index, one in enumerate(joined)}
+        before = len(joined)
         for number, instances in self._found.items():
-            place |= {((number, index),): index + sum(map(len, measured))
-                      for index in range(len(instances))}
+            place |= {((number, index),): before + index for index in range(len(instances))}
+            before += len(instances)
             measured.append(instances)
         instances = concatenate(measured).take([place[one.parts] for one in objects])
         return replace(

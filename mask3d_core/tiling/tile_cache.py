@@ -122,7 +122,7 @@ class TileCache:
         if known is None or known.fingerprint.differs(tile.fingerprint):
             return None
         # boxes stay as they were measured: they differ by less than the noise
-        instances = replace(known.instances, rows=tuple(known.masks.over(tile.cut().xyz)),
+        instances = replace(known.instances, rows=tuple(known.masks.over(tile.xyz)),
                             num_points=len(tile))
         carried = replace(known, digest=tile.digest, instances=instances)
         self._forget(known)
@@ -143,9 +143,8 @@ class TileCache:
         for known in self._nearby(tile.fingerprint):
             if 2 * known.fingerprint.common_area(tile.fingerprint) > known.fingerprint.area:
                 self._forget(known)
-        masks = VoxelMasks.of(tile.cut().xyz, instances.rows, tile.plan.cell / VOXELS_PER_CELL)
-        stored = CachedTile(next(self._serials), tile.digest, tile.fingerprint, masks,
-                                instances)
+        masks = VoxelMasks.of(tile.xyz, instances.rows, tile.plan.cell / VOXELS_PER_CELL)
+        stored = CachedTile(next(self._serials), tile.digest, tile.fingerprint, masks, instances)
         self._remember(stored)
         return stored
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 import math
@@ -11,6 +10,7 @@ import zlib
 
 from mask3d_core.extraction.point_masks import Groups
 from mask3d_core.scan import Scan
+from mask3d_core.sparse import parallel_map
 from mask3d_core.tiling.fingerprint import Fingerprint, fingerprint
 from mask3d_core.tiling.settings import MAX_STRETCH, TileSettings
 from mask3d_core.tiling.tile_plan import bounds, map_chunks, PARTS, plan_tiles, TilePlan
@@ -25,8 +25,12 @@ Digest = tuple[int, ...]
 def digest_of(scan: Scan) -> Digest:
     """Return what only the same points in the same order have."""
     columns: tuple[NDArray[Any] | None, ...] = (scan.xyz, scan.color, scan.segment)
-    return len(scan), *(0 if column is None else zlib.crc32(np.ascontiguousarray(column).data)
-                        for column in columns)
+
+    def checksum(number: int) -> int:
+        column = columns[number]
+        return 0 if column is None else zlib.crc32(np.ascontiguousarray(column).data)
+
+    return len(scan), *parallel_map(checksum, len(columns))
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +64,11 @@ class Tile:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def xyz(self) -> NDArray[np.floating]:
+        """Positions of the points: [n, 3], metres."""
+        return self.scan.xyz.take(self.rows, axis=0)
 
     def cut(self) -> Scan:
         """Return the points of this tile as a scan, whose input are the rows of the tile."""
@@ -114,17 +123,21 @@ def cut_map(scan: Scan, settings: TileSettings) -> TiledMap:
     windows = ndimage.find_objects(plan.tile + 1)
     if plan.extent <= _longest(settings) or len(windows) == 1:
         return _one_tile(scan, plan)
-    margins = list(_margin_cells(plan, windows, round(settings.margin / plan.cell * PARTS)))
+    steps = round(settings.margin / plan.cell * PARTS)
+    free = ~plan.wall.repeat(PARTS, 0).repeat(PARTS, 1)
+    margins = parallel_map(lambda tile: _margin(plan, free, tile, windows[tile], steps),
+                           len(windows))
     core, own, shared, place = _sort_points(scan, plan, margins)
     shared_own = _by_tile(core[shared], len(windows))
     by_place = Groups(place, plan.tile.size)
-    tiles = []
-    for number, window in enumerate(windows):
+
+    def tile(number: int) -> Tile:
         beyond = shared[by_place.members(margins[number])]
-        tiles.append(Tile(number, _merged(own[number], beyond),
-                          _merged(shared[shared_own[number]], beyond), _coarse(window, plan),
-                          scan, plan))
-    return TiledMap(scan, plan, core, tiles)
+        return Tile(number, _merged(own[number], beyond),
+                    _merged(shared[shared_own[number]], beyond), _coarse(windows[number], plan),
+                    scan, plan)
+
+    return TiledMap(scan, plan, core, parallel_map(tile, len(windows)))
 
 
 def _sort_points(scan: Scan, plan: TilePlan, margins: list[NDArray[np.int64]],
@@ -198,18 +211,13 @@ def _one_tile(scan: Scan, plan: TilePlan) -> TiledMap:
     return TiledMap(scan, plan, np.zeros(len(scan), np.uint8), [tile])
 
 
-def _margin_cells(plan: TilePlan, windows: list[tuple[slice, slice]], steps: int,
-                  ) -> Iterator[NDArray[np.int64]]:
-    """Yield the cells in the margin of each tile: places in the flattened `plan.tile`."""
-    free = ~plan.wall.repeat(PARTS, 0).repeat(PARTS, 1)
-    width = plan.tile.shape[1]
-    for tile, window in enumerate(windows):
-        if not steps:
-            yield np.zeros(0, np.int64)
-            continue
-        padded = tuple(slice(max(s.start - steps, 0), s.stop + steps) for s in window)
-        core = plan.tile[padded] == tile
-        open_cells = free[padded]
-        reached = ndimage.binary_dilation(core & open_cells, iterations=steps, mask=open_cells)
-        row, column = np.nonzero(reached & ~core & (plan.tile[padded] >= 0))
-        yield (row + padded[0].start) * width + column + padded[1].start
+def _margin(plan: TilePlan, free: NDArray[np.bool_], tile: int, window: tuple[slice, slice],
+            steps: int) -> NDArray[np.int64]:
+    """Return the margin of a tile that is in a window: places in the flattened `plan.tile`."""
+    if not steps:
+        return np.zeros(0, np.int64)
+    x, y = (slice(max(part.start - steps, 0), part.stop + steps) for part in window)
+    core, open_cells = plan.tile[x, y] == tile, free[x, y]
+    reached = ndimage.binary_dilation(core & open_cells, iterations=steps, mask=open_cells)
+    row, column = np.nonzero(reached & ~core & (plan.tile[x, y] >= 0))
+    return (row + x.start) * plan.tile.shape[1] + column + y.start

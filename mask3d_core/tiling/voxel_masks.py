@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mask3d_core.geometry.cells import distinct_counts
+from mask3d_core.geometry.cells import distinct_counts, numbered
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,13 +54,12 @@ class VoxelMasks:
             if np.prod(shape + 2, dtype=np.float64) <= MAX_VOXELS:
                 break
             size *= 2
-        place = _flat(voxel - low[:, None], shape)
-        voxels, total = distinct_counts(place.copy())
+        voxels, row = numbered(_flat(voxel - low[:, None], shape))
+        total = np.bincount(row)
         members = []
         for mask in masks:
-            mine, count = distinct_counts(place[mask])
-            row = np.searchsorted(voxels, mine)
-            members.append(row[2 * count > total[row]])
+            filled, count = distinct_counts(row[mask])
+            members.append(filled[2 * count > total[filled]])
         return cls(size, low, shape, voxels, members)
 
     def over(self, xyz: NDArray[np.floating]) -> list[NDArray[np.int32]]:
@@ -71,8 +70,8 @@ class VoxelMasks:
         """
         shape = self.shape + 2  # a border of one voxel, in which all points beyond are
         number = np.zeros(int(shape.prod()), np.int32)          # 0: a voxel without points
-        number[_flat(np.stack(np.unravel_index(self.voxels, self.shape)).astype(np.int32) + 1, shape)] = np.arange(
-            1, len(self.voxels) + 1, dtype=np.int32)
+        known = np.stack(np.unravel_index(self.voxels, self.shape)).astype(np.int32)
+        number[_flat(known + 1, shape)] = np.arange(1, len(self.voxels) + 1, dtype=np.int32)
         place = _flat((_voxels(xyz, self.size) - self.low[:, None] + 1).clip(
             0, shape[:, None] - 1), shape)
         voxel = number[place]

@@ -31,9 +31,11 @@ def test_only_the_tile_that_changed_is_segmented(hall: Scan, segmenter: Segmente
     assert [one.segmented for one in (first, same, changed)] == [9, 0, 1]
     assert first.points == len(hall) > changed.points > (1 - REMOVED_SHARE / 2) * len(hall)
     assert min(first.alone, changed.alone, first.seconds, changed.seconds) > 0
-    assert 0 < same.outside == same.seconds
-    assert changed.to_dict()['outside_per_million'] == pytest.approx(
-        1e6 * changed.outside / changed.points)
+    assert 0 < same.tiling == same.outside == same.seconds
+    assert 0 < changed.tiling < changed.outside < changed.seconds
+    for part in ('outside', 'tiling'):
+        assert changed.to_dict()[f'{part}_per_million'] == pytest.approx(
+            1e6 * getattr(changed, part) / changed.points)
 
 
 def test_tiles_are_measured_alone_and_together(hall: Scan, segmenter: Segmenter) -> None:

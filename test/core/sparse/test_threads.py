@@ -5,6 +5,7 @@ import threading
 
 from mask3d_core.sparse.threads import (
     in_background,
+    on_one_thread,
     parallel_for,
     parallel_map,
     single_threaded,
@@ -103,3 +104,4 @@ def test_single_threaded_while_other_work_is_in_the_background(two_threads: None
             single_threaded(lambda: 1 // 0)
         until.set()
     assert single_threaded(torch.get_num_threads) == 2, 'nothing runs in the background'
+    assert on_one_thread(torch.get_num_threads) == 1 and torch.get_num_threads() == 2

@@ -18,15 +18,15 @@ def tile_at(plan: TilePlan, x: float, y: float) -> int:
     return int(plan.tile[row, column])
 
 
-def tiles_of(plan: TilePlan) -> np.ndarray:
+def tiles_of(xyz: np.ndarray, plan: TilePlan) -> np.ndarray:
     """Return the tile of each point."""
-    return plan.tile.reshape(-1)[plan.part]
+    return plan.tile[plan.part_of(xyz)]
 
 
 def test_rooms_are_tiles_and_a_wall_is_cut_along_its_middle() -> None:
     scan = labelled_map(rooms(3))
     plan = plan_tiles(scan.xyz, SETTINGS)
-    tile = tiles_of(plan)
+    tile = tiles_of(scan.xyz, plan)
     assert set(tile) == {0, 1, 2}
     for number, low in enumerate((0, 4.12, 8.24)):
         inside = (scan.xyz[:, 0] > low - 0.03) & (scan.xyz[:, 0] < low + 4.03)
@@ -35,11 +35,11 @@ def test_rooms_are_tiles_and_a_wall_is_cut_along_its_middle() -> None:
 
 def test_a_doorway_parts_two_rooms_and_a_wide_opening_does_not() -> None:
     closed = labelled_map(rooms(2))
-    assert len(set(tiles_of(plan_tiles(closed.xyz, SETTINGS)))) == 2
+    assert len(set(tiles_of(closed.xyz, plan_tiles(closed.xyz, SETTINGS)))) == 2
     wall = (closed.xyz[:, 0] > 3.9) & (closed.xyz[:, 0] < 4.2) & (closed.xyz[:, 2] > 0.05)
     middle = (closed.xyz[:, 1] > 0.8) & (closed.xyz[:, 1] < 3.2)
     opened = closed.xyz[~(wall & middle)]
-    assert len(set(tiles_of(plan_tiles(opened, SETTINGS)))) == 1
+    assert len(set(tiles_of(opened, plan_tiles(opened, SETTINGS)))) == 1
 
 
 def test_what_is_longer_than_a_room_is_cut_on_a_lattice_of_the_frame() -> None:
@@ -77,7 +77,7 @@ def test_outliers_do_not_stretch_the_tiles_or_the_plan() -> None:
     scan = labelled_map(surfaces)
     plan = plan_tiles(scan.xyz, SETTINGS)
     assert plan.cell == tile_plan.CELL and plan.tile.size < 1e6
-    tile = tiles_of(plan)
+    tile = tiles_of(scan.xyz, plan)
     for number in set(tile):
         assert np.ptp(scan.xyz[tile == number, :2], axis=0).max() < 10
 
@@ -87,7 +87,7 @@ def test_a_map_too_large_for_a_plan_gets_larger_cells(monkeypatch: pytest.Monkey
     scan = labelled_map(rooms(3))
     plan = plan_tiles(scan.xyz, SETTINGS)
     assert plan.cell > tile_plan.CELL and len(plan.x) * len(plan.y) <= 1000
-    assert not plan.wall.any() and (tiles_of(plan) >= 0).all()
+    assert not plan.wall.any() and (tiles_of(scan.xyz, plan) >= 0).all()
 
 
 @pytest.mark.parametrize('dtype', [np.float32, np.float64])
@@ -95,7 +95,7 @@ def test_every_point_has_a_tile(dtype: type) -> None:
     rng = np.random.default_rng(0)
     xyz = (rng.normal(0, 10, (5000, 3)) * [1, 1, .2]).astype(dtype)
     plan = plan_tiles(Scan.from_points(xyz).xyz, SETTINGS)
-    tile = tiles_of(plan)
+    tile = tiles_of(xyz, plan)
     assert (tile >= 0).all() and set(tile) == set(range(plan.tile.max() + 1))
     assert (plan.levels != 0).sum() == len({(int(x), int(y)) for x, y in np.floor(
         xyz[:, :2] / dtype(0.1 / PARTS)).astype(int) // PARTS})

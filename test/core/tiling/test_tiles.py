@@ -23,7 +23,8 @@ def test_each_point_is_in_one_core_and_each_tile_has_its_core() -> None:
         inside = tiled.core[tile.rows] == tile.number
         assert inside.sum() == (tiled.core == tile.number).sum()
         seen[tile.rows] += 1
-    np.testing.assert_array_equal(seen > 1, tiled.margin)
+    for tile in tiled.tiles:
+        np.testing.assert_array_equal(tile.shared, tile.rows[seen[tile.rows] > 1])
 
 
 def test_a_margin_reaches_through_doorways_but_not_into_walls() -> None:
@@ -39,7 +40,8 @@ def test_a_margin_reaches_through_doorways_but_not_into_walls() -> None:
 
 def test_a_margin_of_zero_shares_nothing() -> None:
     tiled = cut_map(labelled_map(rooms(3)), replace(SETTINGS, margin=0.0))
-    assert not tiled.margin.any() and sum(map(len, tiled.tiles)) == len(tiled.scan)
+    assert not any(len(tile.shared) for tile in tiled.tiles)
+    assert sum(map(len, tiled.tiles)) == len(tiled.scan)
 
 
 def test_the_scan_of_a_tile_has_its_points() -> None:
@@ -66,7 +68,7 @@ def test_a_size_of_zero_cuts_nothing(along_walls: bool) -> None:
     scan = labelled_map(rooms(3))
     tiled = cut_map(scan, TileSettings(0.0, 0.3, along_walls))
     assert len(tiled.tiles) == 1 and len(tiled.tiles[0]) == len(scan)
-    assert not tiled.core.any() and not tiled.margin.any()
+    assert not tiled.core.any() and not len(tiled.tiles[0].shared)
     assert tiled.tiles[0].fingerprint.area > 0
 
 
