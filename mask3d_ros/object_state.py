@@ -31,12 +31,14 @@ class ObjectState:
     Raises
     ------
     InputError
-        If the folder of the file cannot be written to.
+        If the path is a folder, or the folder of the file cannot be written to.
 
     """
 
     def __init__(self, path: Path, classes: ClassTable, logger: RcutilsLogger) -> None:
         check_folder(path.parent)
+        if path.is_dir():
+            raise InputError(f'state_file {path} is a folder: give the path of a file')
         self._path = path
         self._classes = classes
         self._logger = logger

@@ -24,9 +24,10 @@ LAYERS = {
         8: '__main__ cli commands',
     },
     'mask3d_ros': {
-        5: 'cloud_input clouds error_log map_segmenter markers messages msg node_subprocess '
-           'object_messages object_state outputs parameters qos region result run_node '
-           'segment_parameters segmentation_worker srv transforms transitions worker',
+        5: 'cloud_input clouds detections diagnostics error_log map_segmenter markers messages '
+           'msg node_subprocess object_messages object_state outputs parameters qos region '
+           'result run_node segment_parameters segmentation_worker srv statistics transforms '
+           'transitions worker',
         6: 'demo map_player segment_node',
     },
 }

@@ -138,12 +138,19 @@ def _carried(scan: Scan, tracks: Sequence[Track],
              ) -> tuple[list[Track], list[NDArray[np.int32]]]:
     """Return the tracks whose surface a scan shows, and their points, rows of its input."""
     filled = [CellSet(track.cells.keys[track.detection.filled]) for track in tracks]
-    remembered, points = [], []
-    for track, cells, rows in zip(tracks, filled, rows_in_cells(scan.xyz, filled)):
-        if len(rows) and len(count_cells(scan.xyz, rows)[0]) >= MIN_SURFACE * len(cells):
-            remembered.append(track)
-            points.append(scan.kept[rows].astype(np.int32))
-    return remembered, points
+    points = rows_in_cells(scan.xyz, filled)
+    # noise moves a flat surface on the border of cells to the neighboring ones
+    poor = [place for place, rows in enumerate(points) if not _shows(scan, rows, filled[place])]
+    for place, rows in zip(poor, rows_in_cells(scan.xyz, [filled[i].dilated() for i in poor])):
+        points[place] = rows
+    shown = [place for place, rows in enumerate(points) if _shows(scan, rows, filled[place])]
+    return ([tracks[place] for place in shown],
+            [scan.kept[points[place]].astype(np.int32) for place in shown])
+
+
+def _shows(scan: Scan, rows: NDArray[np.integer], cells: CellSet) -> bool:
+    """Return whether points are in as many cells as a surface has that is still there."""
+    return bool(len(rows)) and len(count_cells(scan.xyz, rows)[0]) >= MIN_SURFACE * len(cells)
 
 
 def _joined(instances: Instances, remembered: Sequence[Track],

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 VERSION = 1
 SIGHTS = get_args(Sight)
 COLUMNS = {'id': np.int64, 'existence': np.float64, 'score': np.float64, 'misses': np.int64,
-           'num_detections': np.int64, 'first_seen': np.int64, 'last_seen': np.int64,
+           'num_clouds': np.int64, 'first_seen': np.int64, 'last_seen': np.int64,
            'published': np.bool_}
 """The attributes of tracks that are stored as they are, and their types."""
 

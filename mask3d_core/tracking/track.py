@@ -14,7 +14,7 @@ DETECTION_PROBABILITY, FALSE_DETECTION_PROBABILITY = 0.7, 0.2
 MIN_EXISTENCE, MAX_EXISTENCE = 0.05, 0.99
 """A track with less is deleted. The other bound lets an object that was seen often disappear."""
 CONFIRMED_EXISTENCE = 0.75
-MIN_CONFIRMING_DETECTIONS = 2
+MIN_CONFIRMING_CLOUDS = 2
 SCORE_WEIGHT = 0.1
 """
 Weight of a new cloud in the smoothed score and in the evidence of the classes, if it shows the
@@ -65,7 +65,8 @@ class Track:
         Of the last cloud.
     misses : int
         Number of clouds since the last detection that showed its place empty.
-    num_detections : int
+    num_clouds : int
+        Number of clouds that showed it, with a new detection or unchanged.
     first_seen, last_seen : int
         Stamps of the first and the last detection, nanoseconds.
     last_match : int
@@ -87,7 +88,7 @@ class Track:
     class_evidence: dict[int, float]
     sight: Sight = 'detected'
     misses: int = 0
-    num_detections: int = 1
+    num_clouds: int = 0
     first_seen: int = 0
     last_seen: int = 0
     last_match: int = 0
@@ -127,7 +128,7 @@ class Track:
     def confirmed(self) -> bool:
         """Whether the object counts as certain."""
         return (self.existence >= CONFIRMED_EXISTENCE
-                and self.num_detections >= MIN_CONFIRMING_DETECTIONS)
+                and self.num_clouds >= MIN_CONFIRMING_CLOUDS)
 
     @property
     def gone(self) -> bool:
@@ -139,7 +140,6 @@ class Track:
         self.detection = detection
         self.existence = _bayes(self.existence, True)
         self._weigh(detection.score, detection.class_id, _weight(known_share))
-        self.num_detections += 1
 
     def miss(self, empty: bool) -> None:
         """Take up a cloud that shows the place empty, or the surface of the object undetected."""

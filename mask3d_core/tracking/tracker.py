@@ -149,7 +149,7 @@ class Tracker:
         track_of |= {rest[place]: track for place, track in matches.items()}
         self.fresh = list(matches.values())
         self._previous = [track_of[index] for index in range(len(instances))]
-        self._note_sight(surface)
+        self._note_sight(surface, again=changed is None and not differs)
         self._delete_tracks()
         return self._previous
 
@@ -272,13 +272,14 @@ class Tracker:
         self.moved = {missing[row]: missing[row].detection for row, _ in pairs}
         return {new[column]: missing[row] for row, column in pairs}
 
-    def _note_sight(self, surface: Mapping[Track, float]) -> None:
-        """Note what the cloud shows of each track, and count a miss for those not detected."""
+    def _note_sight(self, surface: Mapping[Track, float], again: bool) -> None:
+        """Note what the cloud shows of each track; `again`: it is the last cloud once more."""
         detected = set(self._previous)
         for track in self.tracks:
             if track in detected:
                 track.sight, track.misses, track.covered_by = 'detected', 0, None
                 track.last_match = self._clouds
+                track.num_clouds += not again
             elif track.sight == 'detected':
                 track.sight = 'unknown'
         for track, share in surface.items():

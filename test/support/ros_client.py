@@ -1,16 +1,19 @@
 """The client of the ROS tests: publishes clouds, receives results, calls services over DDS."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import copy
 import os
 from pathlib import Path
 import time
 from types import TracebackType
 from typing import Any
 
+from builtin_interfaces.msg import Time
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from mask3d_core.scan import Scan
 from mask3d_ros.clouds import scan_cloud
+from mask3d_ros.msg import Instance
 from mask3d_ros.node_subprocess import NodeSubprocess
 from mask3d_ros.qos import BEST_EFFORT, latched_profile, RELIABLE, TRANSIENT_LOCAL, VOLATILE
 from mask3d_ros.segment_parameters import SEGMENT_NODE_PARAMETERS
@@ -228,3 +231,11 @@ def cloud(xyz: np.ndarray, color: np.ndarray | None, stamp: int = 1) -> PointClo
     header = Header(frame_id='map')
     header.stamp.sec = stamp
     return scan_cloud(header, scan)
+
+
+def without_stamps(instances: Sequence[Instance]) -> list[Instance]:
+    """Return copies of instances that do not tell when they were seen."""
+    copies = [copy(instance) for instance in instances]
+    for instance in copies:
+        instance.first_seen = instance.last_seen = Time()
+    return copies

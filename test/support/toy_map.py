@@ -1,5 +1,6 @@
 """A map of toy rooms far apart, each of which is one tile."""
 
+from mask3d_ros.msg import InstanceArray
 import numpy as np
 from ros_client import cloud
 from sensor_msgs.msg import PointCloud2
@@ -42,3 +43,9 @@ def toy_map(rooms: int, stamp: int = 1, *, moved: int = 0, noise: float = 0.0) -
         order = rng.permutation(len(xyz))
         xyz, color = (xyz + rng.normal(0, noise, xyz.shape))[order], color[order]
     return cloud(xyz, color, stamp)
+
+
+def rooms(message: InstanceArray, state: int | None = None) -> set[int]:
+    """Return the rooms that have instances, those of one state or all."""
+    return {int(instance.centroid.x // SPACING) for instance in message.instances
+            if state in (None, instance.state)}

@@ -1,0 +1,96 @@
+"""Objects through the running node: they stay, changes are told, and a restart keeps them."""
+
+from collections.abc import Iterator
+import os
+from pathlib import Path
+import signal
+
+from mask3d_core.data.generated import generate_room
+from mask3d_ros.msg import Instance, InstanceArray, ObjectChange, ObjectChangeArray
+from mask3d_ros.node_subprocess import NodeSubprocess
+from mask3d_ros.qos import events_profile
+import numpy as np
+import pytest
+from ros_client import Client, cloud
+from sensor_msgs.msg import PointCloud2
+
+NAMESPACE = '/with_state'
+
+
+@pytest.fixture
+def client(context: None) -> Iterator[Client]:
+    """Return a client in the namespace of the nodes of this file."""
+    with Client(NAMESPACE) as client:
+        yield client
+
+
+def start(folder: Path) -> NodeSubprocess:
+    """Start a node with a state file."""
+    return NodeSubprocess('segment_node', folder / 'log', {'state_file': str(folder / 'state')},
+                          {'__ns': NAMESPACE})
+
+
+def noisy_room(stamp: int, noise: float = 0.005) -> PointCloud2:
+    """Return a generated room with new noise, large enough that its tile is segmented again."""
+    columns = generate_room(3, 0)
+    random = np.random.default_rng(stamp)
+    xyz = columns['xyz'] + random.normal(0, noise, columns['xyz'].shape)
+    return cloud(xyz.astype(np.float32), columns['color'].astype(np.float32), stamp)
+
+
+def test_objects_stay_over_maps_and_over_a_kill(client: Client, tmp_path: Path) -> None:
+    state = tmp_path / 'state'
+    with start(tmp_path) as node:
+        got = client.receive('segment_node/instances', InstanceArray)
+        changes: list[ObjectChangeArray] = []
+        client.node.create_subscription(ObjectChangeArray, 'segment_node/changes', changes.append,
+                                        events_profile())
+        publisher = client.publisher()
+        for stamp in (1, 2):
+            publisher.publish(noisy_room(stamp, 0.015))
+            client.wait(lambda stamp=stamp: len(got) == len(changes) == stamp, node)
+        first, second = got
+        ids = {instance.id for instance in first.instances}
+        kept = ids & {instance.id for instance in second.instances}
+        assert len(ids) >= 8 and len(kept) >= 0.9 * len(ids)
+        assert {change.kind for change in changes[0].changes} == {ObjectChange.APPEARED}
+        assert {change.id for change in changes[0].changes} == ids
+        seen = [one for one in second.instances if one.state == Instance.SEEN]
+        assert all(one.last_seen.sec == 2 for one in seen)
+        assert sum(one.confirmed for one in second.instances) >= 0.8 * len(kept)
+        client.wait(state.exists, node)
+        written = state.stat().st_mtime_ns
+        publisher.publish(noisy_room(3, 0.015))
+        client.wait(lambda: len(got) == 3 and state.stat().st_mtime_ns != written, node)
+        os.kill(node.pid, signal.SIGKILL)
+        client.forget_topics()
+
+    with start(tmp_path) as node:
+        again = client.receive('segment_node/instances', InstanceArray)
+        client.publisher().publish(noisy_room(3, 0.015))
+        client.wait(lambda: again, node)
+        before = {one.id for one in got[2].instances}
+        after = {one.id for one in again[0].instances}
+        assert len(before & after) >= 0.95 * len(before)
+        assert 'objects in frame' in node.text()
+        assert node.stop() == 0
+
+
+def test_a_damaged_state_file_is_set_aside(client: Client, tmp_path: Path) -> None:
+    (tmp_path / 'state').write_bytes(b'no state at all')
+    with start(tmp_path) as node:
+        client.wait(lambda: 'waiting for clouds' in node.text(), node)
+        aside = tmp_path / 'state.unusable'
+        assert aside.read_bytes() == b'no state at all'
+        assert f'it is now {aside}, and objects are new' in node.text()
+        assert node.text().count('[WARN]') == 1 and 'Traceback' not in node.text()
+        assert node.stop() == 0
+
+
+def test_a_state_file_that_cannot_be_written_is_told_at_configure(
+        client: Client, tmp_path: Path) -> None:
+    (tmp_path / 'state').mkdir()
+    with start(tmp_path) as node:
+        client.wait(lambda: '[ERROR]' in node.text(), node)
+        assert client.state(node) == 'unconfigured' and 'Traceback' not in node.text()
+        assert node.stop() == 0
