@@ -22,6 +22,7 @@ from mask3d_core.sparse import (
     Pyramid,
     single_threaded,
 )
+from mask3d_core.stop import begin_stage
 from mask3d_core.superpoints.superpoints import find_superpoints
 from mask3d_core.tiling.map_segmentation import MapSegmentation, Workers, Workload
 from mask3d_core.tiling.settings import TileSettings
@@ -307,6 +308,8 @@ class Stopwatch:
     """
     Seconds per stage; on a GPU a stage ends when its kernels have finished, not when queued.
 
+    A request to stop takes effect where a stage begins.
+
     Attributes
     ----------
     seconds : dict of str to float
@@ -320,6 +323,7 @@ class Stopwatch:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Time the body of the `with` statement."""
+        begin_stage(name)
         start = time.perf_counter()
         yield
         if self.device.type == 'cuda':

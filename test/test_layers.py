@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = {
     'mask3d_core': {
-        0: 'classes errors instances openmp scan',
+        0: 'classes errors instances openmp scan stop',
         1: 'colors device doctor files geometry processes progress rooms sparse tracking voxels',
         2: 'drawing model superpoints',
         3: 'data extraction tiling weights',
@@ -98,7 +98,7 @@ def test_the_core_knows_nothing_of_ros(module: str) -> None:
 @pytest.mark.parametrize('module', [name for name in MODULES if '.sparse' in name])
 def test_sparse_imports_torch_only(module: str) -> None:
     others = {part(name) for name in imported(module)} & set(LAYER_OF)
-    assert others <= {'mask3d_core.sparse', 'mask3d_core.errors'}
+    assert others <= {'mask3d_core.sparse', 'mask3d_core.errors', 'mask3d_core.stop'}
     assert not {name.split('.')[0] for name in imported(module)} & {'numpy', 'scipy'}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mask3d_core.stop import until_stopped
 import numpy as np
 from numpy.typing import NDArray
 import torch
@@ -76,12 +77,12 @@ def region_points(regions: Sequence[NDArray[np.int64]], inverse: NDArray[np.int6
     if not regions:
         return []
     voxels = Groups(inverse, int(inverse.max()) + 1)
-    masks = [voxels.members(region) for region in regions]
+    masks = [voxels.members(region) for region in until_stopped(regions)]
     if segment is None:
         return masks
     number = np.unique(segment, return_inverse=True)[1]
     segments = Groups(number, int(number.max()) + 1)
-    for index, mask in enumerate(masks):
+    for index, mask in enumerate(until_stopped(masks)):
         votes = np.bincount(number[mask], minlength=len(segments.size))
         chosen = np.flatnonzero(2 * votes > segments.size)
         if segments.size[chosen].sum() >= min_share * len(mask):
@@ -103,7 +104,7 @@ def intersections(masks: Sequence[NDArray[np.int64]], num_points: int) -> NDArra
     column = np.cumsum(in_several) - 1
     masks = [column[mask[in_several[mask]]] for mask in masks]
     columns = int(in_several.sum())
-    for first in range(0, columns, POINTS_PER_PRODUCT):
+    for first in until_stopped(range(0, columns, POINTS_PER_PRODUCT)):
         last = min(first + POINTS_PER_PRODUCT, columns)
         bits = np.zeros((len(masks), last - first), np.float32)
         for row, mask in zip(bits, masks):

@@ -15,6 +15,7 @@ from mask3d_core.geometry.boxes import smallest_rectangle
 from mask3d_core.instances import Instances
 from mask3d_core.model.mask3d import Prediction
 from mask3d_core.scan import Scan
+from mask3d_core.stop import begin_stage, check_stop, until_stopped
 from mask3d_core.voxels import Voxels
 import numpy as np
 from numpy.typing import NDArray
@@ -146,6 +147,7 @@ def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTa
     """
     settings = settings or ExtractSettings()
     wanted = classes.rows(settings.classes)
+    begin_stage('clustering')
     start = time.perf_counter()
     segment = voxels.segment
     if segment is not None:
@@ -160,6 +162,7 @@ def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTa
                               settings.dbscan_min_points)
         regions = split_regions(regions, prediction.mask_logits, segment, labels)
     clustering = time.perf_counter() - clustering_start
+    begin_stage('instances')
 
     inverse = voxels.inverse.cpu().numpy()
     regions = _drop_small(regions, inverse, settings.min_points)
@@ -172,6 +175,7 @@ def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTa
     candidates = _filter(replace(candidates, region=region), masks, len(scan), settings)
     if wanted:
         candidates = candidates[np.isin(candidates.row, wanted)]
+    check_stop()
     instances = _measure(candidates, masks, scan, classes)
     rest = time.perf_counter() - start - clustering
     return replace(instances, seconds={'clustering': clustering, 'instances': rest},
@@ -293,7 +297,7 @@ def measure_masks(masks: Sequence[NDArray[np.int64]], scan: Scan, classes: Class
 
     """
     columns = np.ascontiguousarray(scan.xyz.T)
-    shapes = np.array([_shape(columns, mask) for mask in masks]).reshape(-1, 16)
+    shapes = np.array([_shape(columns, mask) for mask in until_stopped(masks)]).reshape(-1, 16)
     return Instances(
         rows=tuple(scan.kept[mask].astype(np.int32) for mask in masks),
         num_points=scan.input_size,

@@ -8,6 +8,7 @@ import math
 from mask3d_core.model.config import ModelConfig
 from mask3d_core.model.windows import Windows
 from mask3d_core.sparse import product, select_rows
+from mask3d_core.stop import until_stopped
 import numpy as np
 from numpy.typing import NDArray
 import torch
@@ -84,7 +85,8 @@ class Attention(nn.Module):
         if large.any():
             attended[large] = self._dense(projected[large][None], keys[None], values[None],
                                           masked[large])[0]
-        for small in (~large & (num_open > 0)).nonzero()[:, 0].split(SPARSE_QUERIES_AT_ONCE):
+        few = (~large & (num_open > 0)).nonzero()[:, 0]
+        for small in until_stopped(few.split(SPARSE_QUERIES_AT_ONCE)):
             pairs = np.flatnonzero(~masked[small].numpy())      # torch is slower
             query, row = np.divmod(pairs, masked.shape[1])
             attended[small] = self._gather(projected[small], keys, values, query, row)

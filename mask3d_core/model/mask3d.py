@@ -15,6 +15,7 @@ from mask3d_core.model.queries import farthest_points, Queries
 from mask3d_core.model.votes import choose_seeds, VoteHead, Votes
 from mask3d_core.model.windows import window_features
 from mask3d_core.sparse import mean_by_group, product, Pyramid, select_rows
+from mask3d_core.stop import until_stopped
 from mask3d_core.voxels import Voxels
 import torch
 from torch import nn, Tensor
@@ -178,7 +179,7 @@ class Mask3D(nn.Module):
         queries, positions = self._initial_queries(inputs)      # [B, Q, D] each
         centers = torch.stack([scan.seed_centers for scan in inputs])
         steps = []
-        for layer, keys, size in self._refinement_steps(inputs):
+        for layer, keys, size in until_stopped(self._refinement_steps(inputs)):
             steps.append(self._predict(queries, centers, inputs))
             if self.training:
                 keys = [level.sample(size, generator) for level in keys]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mask3d_core.model.config import ModelConfig
+from mask3d_core.stop import until_stopped
 import numpy as np
 from numpy.typing import NDArray
 import torch
@@ -51,7 +52,7 @@ def _farthest_on_cpu(axes: NDArray[np.float32], count: int, weight: NDArray[np.f
     if weight is not None:
         chosen[0] = weight.argmax()
         weight = np.square(weight)  # distances below are squared, too
-    for number in range(1, count):
+    for number in until_stopped(range(1, count)):
         np.subtract(axes, axes[:, chosen[number - 1], None], out=delta)
         np.square(delta, out=delta)
         np.add(delta[0], delta[1], out=squared)
@@ -68,7 +69,7 @@ def _farthest_on_gpu(axes: Tensor, count: int, weight: Tensor | None) -> Tensor:
     if weight is not None:
         chosen[0] = weight.argmax()
         weight = weight.square()  # distances below are squared, too
-    for number in range(1, count):
+    for number in until_stopped(range(1, count)):
         delta = axes - axes[:, chosen[number - 1], None]
         distance = torch.minimum(distance, delta.square_().sum(0))
         chosen[number] = (distance if weight is None else distance * weight).argmax()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from contextvars import copy_context
 from functools import cache
 import os
 from threading import Barrier
 from typing import Any, TypeVar
 
+from mask3d_core.stop import until_stopped
 import torch
 
 T = TypeVar('T')
@@ -25,14 +27,14 @@ def parallel_for(work: Callable[[Iterator[int]], None], count: int) -> None:
     worker for each of torch's threads; inside, torch computes with one thread and without
     gradients. The workers synchronize once, at the end, and not after every operation: where
     another program wants a core, the network loses that share of its speed and not nine tenths
-    of it (docs/log/speed.md).
+    of it (docs/log/speed.md). Before each number a request to stop takes effect.
     """
     threads = min(torch.get_num_threads(), count)
     numbers = iter(range(count))  # `next` on it is atomic
     if threads <= 1:
-        work(numbers)
+        work(until_stopped(numbers))
         return
-    for part in [_submit(lambda: work(numbers)) for _ in range(threads)]:
+    for part in [_submit(lambda: work(until_stopped(numbers))) for _ in range(threads)]:
         part.result()
 
 
@@ -77,7 +79,7 @@ def _submit(work: Callable[[], T]) -> Future[T]:
         with torch.inference_mode(inference), torch.no_grad():
             return work()
 
-    return _pool(os.getpid(), threads, threads).submit(do)
+    return _pool(os.getpid(), threads, threads).submit(copy_context().run, do)
 
 
 @contextmanager
@@ -87,9 +89,9 @@ def in_background(work: Callable[[], T]) -> Iterator[Future[T]]:
 
     In it torch computes with one thread: two that want all of them wait for each other. A
     process has one background thread: callers take turns, and `work` must not call this itself.
-    Modes as `torch.inference_mode` do not carry over.
+    Modes as `torch.inference_mode` do not carry over; a request to stop does.
     """
-    done = _pool(os.getpid(), torch.get_num_threads(), 1).submit(work)
+    done = _pool(os.getpid(), torch.get_num_threads(), 1).submit(copy_context().run, work)
     _background.append(done)
     try:
         yield done

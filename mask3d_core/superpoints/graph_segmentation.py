@@ -25,6 +25,7 @@ from collections.abc import Iterator
 
 from mask3d_core.errors import InputError
 from mask3d_core.geometry.components import numbered_by_first
+from mask3d_core.stop import check_stop, until_stopped
 import numpy as np
 from numpy.typing import NDArray
 import torch
@@ -34,6 +35,8 @@ MAX_EDGES_PER_SETTLED = 12
 Rounds continue while they settle at least one edge in this many: an edge costs that much less in
 a round than in the loop over single edges.
 """
+CHECK_EDGES = 1 << 14
+"""Edges that are processed one by one between two checks for a request to stop."""
 MAX_ROUNDS = 64
 """Limit of the approximate algorithm: edges left after it merge nothing; clouds need nine."""
 
@@ -143,6 +146,7 @@ def _merge_exactly(forest: _Forest, a: NDArray[np.int64], b: NDArray[np.int64],
     """Merge components over sorted edges, as the paper's algorithm 1."""
     number = np.arange(len(a))
     while len(a):
+        check_stop()
         first = forest.lightest(a, b)
         finished = np.append(weight, np.inf)[first] > forest.threshold
         lightest_of_both = (first[a] == number) & (first[b] == number)
@@ -182,7 +186,7 @@ def _merge_approximately(forest: _Forest, a: NDArray[np.int64], b: NDArray[np.in
                          weight: NDArray[np.float64]) -> None:
     """Merge components over the lightest edge of either, in rounds; edges are sorted."""
     heaviest = np.zeros(len(forest.parent))  # edge inside each component; valid for roots
-    for _ in range(MAX_ROUNDS):
+    for _ in until_stopped(range(MAX_ROUNDS)):
         if not len(a):
             break
         first = forest.lightest(a, b)
@@ -226,6 +230,7 @@ def _merge_small(forest: _Forest, a: NDArray[np.int64], b: NDArray[np.int64], mi
     Large components absorb any small one, so the edge need only be the lightest of the small one.
     """
     while len(a):
+        check_stop()
         root, before = forest.roots(), len(a)
         a, b = root[a], root[b]
         small = forest.size < min_size
@@ -261,6 +266,8 @@ def _unmerged_edges(parent: list[int], a: NDArray[np.int64], b: NDArray[np.int64
                  ) -> Iterator[tuple[int, int, int]]:
     """Yield number and roots of each edge whose components have not been merged before it."""
     for number, (one, other) in enumerate(zip(a.tolist(), b.tolist())):
+        if number % CHECK_EDGES == 0:
+            check_stop()
         while parent[one] != one:  # path halving
             parent[one] = one = parent[parent[one]]
         while parent[other] != other:

@@ -14,6 +14,7 @@ from mask3d_core.errors import InputError
 from mask3d_core.geometry.normals import smallest_eigenvectors, vertex_normals
 from mask3d_core.scan import Scan
 from mask3d_core.sparse.grid import Grid, NEIGHBOR_OFFSETS, occupied_cells
+from mask3d_core.stop import check_stop, until_stopped
 from mask3d_core.superpoints.graph_segmentation import segment_graph
 from mask3d_core.voxels import voxel_grid, VoxelGrid
 import numpy as np
@@ -98,6 +99,7 @@ def find_superpoints(scan: Scan, voxel_size: float = 0.02,
     """
     settings = settings or SuperpointSettings()
     voxels = _touching_voxels(scan, voxel_size)
+    check_stop()
     cells, _ = Grid.sort(functional.pad(voxels.coords, (1, 0)))  # one scan, already in this order
     neighbors = cells.neighbors()
     edges = _edges(neighbors)
@@ -136,7 +138,7 @@ def voxel_normals(centers: torch.Tensor, neighbors: torch.Tensor) -> torch.Tenso
     columns = functional.pad(centers, (0, 0, 0, 1)).t().contiguous()  # [3, V + 1], last: absent
     falloff = torch.exp(-NEIGHBOR_OFFSETS.abs().sum(1)[:, None].to(centers.dtype))  # [27, 1]
     normals = torch.empty(len(centers), 3)
-    for first in range(0, len(centers), VOXELS_PER_FIT):
+    for first in until_stopped(range(0, len(centers), VOXELS_PER_FIT)):
         rows = slice(first, first + VOXELS_PER_FIT)
         around = neighbors[:, rows]                             # [27, v]
         weight = falloff * (around < len(centers))

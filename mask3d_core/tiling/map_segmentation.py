@@ -14,6 +14,7 @@ from mask3d_core.extraction.postprocess import measure_masks
 from mask3d_core.geometry.cells import distinct
 from mask3d_core.instances import concatenate, Instances
 from mask3d_core.scan import MIN_POINTS, Scan
+from mask3d_core.stop import begin_stage
 from mask3d_core.tiling.joining import join_tiles, MapObject
 from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.tiling.tile_cache import TileCache
@@ -123,6 +124,7 @@ class MapSegmentation:
     def __init__(self, scan: Scan, tiles: TileSettings, segment: Callable[[Scan], Instances],
                  classes: ClassTable, cache: TileCache | None,
                  workload: Workload | None = None) -> None:
+        begin_stage('tiles')
         start = time.perf_counter()
         self._scan, self._segment, self._classes = scan, segment, classes
         self._cache, self._workload = cache, workload or Workload()
@@ -165,6 +167,8 @@ class MapSegmentation:
 
     def result(self) -> MapResult:
         """Join the instances of the tiles that are known by now."""
+        if self.num_tiles > 1:
+            begin_stage('joining')
         start = time.perf_counter()
         known = (self._joined() if self._cache is None
                  else self._cache.result(self._state(), self._joined))

@@ -10,6 +10,7 @@ from typing import cast, TYPE_CHECKING
 from mask3d_core.device import guard_memory
 from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D
+from mask3d_core.stop import stop_on_signals, Stopped, StopRequest
 from mask3d_core.training.checkpointing import Run, RunRecorder
 from mask3d_core.training.config import TrainConfig
 from mask3d_core.training.data_loader import Batch, load_samples
@@ -18,7 +19,6 @@ from mask3d_core.training.learner import Learner
 from mask3d_core.training.micro_batches import split_step, StepSplit
 from mask3d_core.training.run_folder import LAST, open_run, TrainingState
 from mask3d_core.training.setup import initial_weights, random_weights, TrainingData
-from mask3d_core.training.stop import stop_request, StopRequest
 from mask3d_core.training.sync_batch_norm import batch_norm_contribution
 import numpy as np
 import torch
@@ -26,10 +26,6 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-
-
-class Stopped(InputError):
-    """A signal stopped the run, after its state was saved."""
 
 
 def train(config: TrainConfig, resume: bool = False, command: str = '') -> None:
@@ -72,7 +68,7 @@ def train(config: TrainConfig, resume: bool = False, command: str = '') -> None:
         learner.load_state(state['learner'])
         sampler = replace(sampler, first_step=state['step'])
     run = Run(config, training_data, sampler, weights)
-    with stop_request() as stop:
+    with stop_on_signals() as stop:
         _run(run, learner, RunRecorder(run, learner, state), stop)
 
 
@@ -85,10 +81,10 @@ def _run(run: Run, learner: Learner, recorder: RunRecorder, stop: StopRequest) -
     for step, loaded in enumerate(loader, sampler.first_step):
         waiting = time.perf_counter() - ended
         split = split_step(fabric, loaded, sampler.num_local(step), config.batch_voxels,
-                           config.model.num_queries, bool(stop.name))
+                           config.model.num_queries, bool(stop))
         if split.stop:
             recorder.save(step)
-            raise Stopped(f'stopped by {stop.name or "another process"} after step {step} of '
+            raise Stopped(f'stopped by {stop.reason or "another process"} after step {step} of '
                           f'{sampler.num_steps}: continue with the same command and --resume')
         terms = accumulate_gradients(learner, split, config.seed, step)
         samples = [sample for batch in split.micro_batches[:split.num_counted]

@@ -28,6 +28,7 @@ from mask3d_core.extraction.clustering.neighbors import (
 )
 from mask3d_core.extraction.clustering.touching import surely_connected
 from mask3d_core.geometry.components import graph_components, numbered_by_first
+from mask3d_core.stop import check_stop, until_stopped
 import numpy as np
 from numpy.typing import NDArray
 
@@ -102,11 +103,12 @@ def cluster_rows(centers: NDArray[np.floating], masks: list[NDArray[np.int64]], 
         unsettled = [unsettled[index] for index in rest]
         centers, masks = _used_points(centers, [masks[index] for index in rest])
     cells = gather_cells(centers, eps)
-    cores = masks if min_points == 1 else [core_rows(cells, rows, min_points) for rows in masks]
+    cores = masks if min_points == 1 else [
+        core_rows(cells, rows, min_points) for rows in until_stopped(masks)]
     clusters = _components(cells, cores)
     if min_points > 1:
         clusters = [with_borders(cells, *mask)
-                    for mask in zip(masks, cores, clusters, strict=True)]
+                    for mask in until_stopped(zip(masks, cores, clusters, strict=True))]
     for number, label in zip(unsettled, clusters, strict=True):
         labels[number] = label
     return labels
@@ -126,7 +128,7 @@ def _components(cells: Cells, masks: list[NDArray[np.int64]]) -> list[NDArray[np
     """Label the rows of each mask by component of its eps-graph, numbered by first row."""
     labels = []
     at_once = max(1, MAX_PAIRS // max(len(cells.sure), len(cells.maybe), cells.count))
-    for first in range(0, len(masks), at_once):
+    for first in until_stopped(range(0, len(masks), at_once)):
         batch = masks[first:first + at_once]
         component = _merge_by_points(cells, batch, _merge_by_bounds(cells, batch))
         labels += [numbered_by_first(part[cells.cell[rows]])
@@ -168,6 +170,7 @@ def _merge_by_points(cells: Cells, masks: list[NDArray[np.int64]],
     merged = component[split].reshape(-1)  # component of each part; distinct across masks
     budget = 1
     while True:
+        check_stop()
         # earlier rounds may have merged the two components of a pair: nothing is left to decide
         sides = merged[pairs]
         apart = sides[:, 0] != sides[:, 1]

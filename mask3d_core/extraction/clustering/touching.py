@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mask3d_core.extraction.clustering.cells import CELL_SIDE, checked_points, MAX_PAIRS
 from mask3d_core.geometry.components import graph_components
 from mask3d_core.sparse.grid import Grid, occupied_cells
+from mask3d_core.stop import until_stopped
 import numpy as np
 from numpy.typing import NDArray
 import torch
@@ -45,7 +46,8 @@ def surely_connected(centers: NDArray[np.floating], masks: Sequence[NDArray[np.i
     cell = inverse.numpy()
     at_once = max(1, MAX_PAIRS // neighbors.size)
     return np.concatenate([_connected([cell[rows] for rows in masks[first:first + at_once]],
-                                      neighbors) for first in range(0, len(masks), at_once)])
+                                      neighbors)
+                           for first in until_stopped(range(0, len(masks), at_once))])
 
 
 def _connected(masks: Sequence[NDArray[np.int64]], neighbors: NDArray[np.int32],

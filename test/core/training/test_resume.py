@@ -10,9 +10,10 @@ import threading
 import time
 
 from mask3d_core.errors import InputError
+from mask3d_core.stop import Stopped
 from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.training.config import load_config, TrainConfig
-from mask3d_core.training.loop import Stopped, train
+from mask3d_core.training.loop import train
 from mask3d_core.training.run_folder import load_state, RunLogger
 from mask3d_core.training.sync_batch_norm import SyncBatchNorm
 from mask3d_core.weights.checkpoint import load_weights, save_atomic
