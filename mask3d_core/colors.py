@@ -76,9 +76,20 @@ def instance_of_points(scan: Scan, instances: Instances) -> NDArray[np.int32]:
     return instances.point_instance()[scan.kept]
 
 
-def paint_instances(scan: Scan, best: NDArray[np.integer]) -> NDArray[np.uint8]:
-    """Return the display colour of each point, given its instance or -1: [N] -> [N, 3]."""
+def instance_ids(instances: Instances, ids: NDArray[np.integer] | None) -> NDArray[np.int64]:
+    """Return the ids of instances: those given, or 1 + index."""
+    return np.arange(1, len(instances) + 1) if ids is None else ids.astype(np.int64)
+
+
+def paint_instances(scan: Scan, best: NDArray[np.integer],
+                    ids: NDArray[np.integer] | None = None) -> NDArray[np.uint8]:
+    """
+    Return the display colour of each point, given its instance or -1: [N] -> [N, 3].
+
+    `ids` are those of the instances, by default 1 + index; id 1 has the first colour.
+    """
     paint = faded_colors(scan.color, len(scan))
     assigned = best >= 0
-    paint[assigned] = instance_colors(best[assigned])
+    index = best[assigned]
+    paint[assigned] = instance_colors(index if ids is None else ids.astype(np.int64)[index] - 1)
     return paint

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from mask3d_core.errors import InputError
+from mask3d_core.errors import InputError, NotEnoughMemoryError
 import torch
 
 PRECISIONS: Final = {'float32': torch.float32, 'bfloat16': torch.bfloat16,
@@ -55,11 +55,11 @@ def find_precision(name: str) -> torch.dtype:
 
 
 def check_memory(device: torch.device, num_voxels: int, num_queries: int) -> None:
-    """Raise InputError if a scan with this many voxels would not fit into memory."""
+    """Raise NotEnoughMemoryError if a scan with this many voxels would not fit into memory."""
     needed = num_voxels * (BYTES_PER_VOXEL + BYTES_PER_MASK * num_queries)
     free = free_memory(device)
     if free is not None and needed > free:
-        raise InputError(
+        raise NotEnoughMemoryError(
             f'too many voxels: {num_voxels} need about {needed / 1e9:.1f} GB, {device} has '
             f'{free / 1e9:.1f} GB free; crop the map, or use weights with larger voxels')
 
@@ -67,7 +67,7 @@ def check_memory(device: torch.device, num_voxels: int, num_queries: int) -> Non
 @contextmanager
 def guard_memory(advice: str) -> Iterator[None]:
     """
-    Turn an out-of-memory error into an InputError.
+    Turn an out-of-memory error into a NotEnoughMemoryError.
 
     `advice` continues 'the memory is too small': what it is too small for, and what to do.
     """
@@ -80,7 +80,7 @@ def guard_memory(advice: str) -> Iterator[None]:
             raise
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        raise InputError(f'the memory is too small {advice}') from error
+        raise NotEnoughMemoryError(f'the memory is too small {advice}') from error
 
 
 def free_memory(device: torch.device) -> int | None:

@@ -10,5 +10,9 @@ class InputError(ValueError):
     """
 
 
+class NotEnoughMemoryError(InputError):
+    """The memory of the device is too small for what was asked for."""
+
+
 class SingleVoxelError(InputError):
     """A cloud whose points all fall into one voxel: as a tile of a map it has no instances."""

@@ -70,7 +70,8 @@ class ErrorLog:
         try:
             return function()
         except InputError as error:
-            self.log(str(error))
+            if self._is_ok():
+                self.log(str(error))
         except Exception:  # noqa: BLE001
             if self._is_ok():
                 self.log('unexpected error, please report it:\n' + traceback.format_exc())

@@ -7,15 +7,16 @@ from dataclasses import replace
 import time
 from typing import Any
 
-from builtin_interfaces.msg import Time
 from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.files import decode_pointcloud2
 from mask3d_core.scan import Scan
 from mask3d_core.segmenter import Segmenter
+from mask3d_core.stop import begin_stage, stoppable
 from mask3d_core.tiling.map_segmentation import MapResult, MapSegmentation, Workload
 from mask3d_core.tiling.tile_cache import TileCache
 from mask3d_core.tracking import Header, ObjectMap, Selection, TrackedObjects, untracked
 from mask3d_core.tracking.object_map import CONTINUE_SHARE
+from mask3d_ros.messages import nanoseconds
 from mask3d_ros.object_state import ObjectState
 from mask3d_ros.result import SegmentationResult, TileCounts
 from mask3d_ros.segment_parameters import Settings
@@ -53,6 +54,12 @@ class MapSegmenter:
         self._unsaved = False
         self._tracked: MapResult | None = None  # the last one that the objects are of
 
+    def reset(self) -> None:
+        """Forget all tiles and objects; ids count from 1 again."""
+        self._cache.clear()
+        self._objects.reset()
+        self._tracked, self._unsaved = None, True
+
     def open(self, cloud: PointCloud2, settings: Settings, last: SegmentationResult | None = None,
              ) -> OpenMap:
         """
@@ -71,6 +78,7 @@ class MapSegmenter:
             If the cloud cannot be decoded.
 
         """
+        begin_stage('read')
         start = time.perf_counter()
         same = last is not None and same_points(cloud, last.cloud)
         scan = last.scan if last is not None and same else decode_pointcloud2(cloud)
@@ -189,7 +197,8 @@ class OpenMap:
         """Join the tiles that are known by now, and update the objects of the map."""
         result = self._opened.result()
         start = time.perf_counter()
-        objects = self._track(self._scan, result, self.cloud, self.settings)
+        with stoppable(None):  # objects that are half updated would be wrong
+            objects = self._track(self._scan, result, self.cloud, self.settings)
         tracking = time.perf_counter() - start
         left_out = [tile.number for tile in self._opened.left_out]
         points = (int(np.bincount(result.core, minlength=self.num_tiles)[left_out].sum())
@@ -199,11 +208,6 @@ class OpenMap:
                            points)
         return SegmentationResult(self.cloud, self._scan, objects, seconds,
                                   self.settings.cloud_voxel, tiles, self.settings.color_by)
-
-
-def nanoseconds(stamp: Time) -> int:
-    """Return a stamp as one number."""
-    return int(stamp.sec * 1_000_000_000 + stamp.nanosec)
 
 
 def _extraction(settings: Settings) -> ExtractSettings:

@@ -97,9 +97,14 @@ def point(xyz: NDArray[np.float64]) -> Point:
     return Point(x=x, y=y, z=z)
 
 
-def stamp(nanoseconds: int) -> Time:
-    """Return a stamp as a message."""
-    seconds, rest = divmod(int(nanoseconds), 1_000_000_000)
+def nanoseconds(stamp: Time) -> int:
+    """Return a stamp as one number."""
+    return int(stamp.sec * 1_000_000_000 + stamp.nanosec)
+
+
+def stamp(number: int) -> Time:
+    """Return a stamp, nanoseconds, as a message."""
+    seconds, rest = divmod(int(number), 1_000_000_000)
     return Time(sec=seconds, nanosec=rest)
 
 

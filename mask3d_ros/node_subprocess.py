@@ -50,8 +50,8 @@ class NodeSubprocess:
         with log.open('wb') as file:
             # A new session, so that Ctrl-C reaches only this process, which then stops the node.
             self._process = subprocess.Popen(
-                [sys.executable, '-X', 'faulthandler', '-m', f'mask3d_ros.{module}', '--ros-args',
-                 *arguments],
+                [sys.executable, '-X', 'faulthandler', '-m', 'mask3d_ros', module,
+                 '--ros-args', *arguments],
                 stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
                 env={**os.environ, **(environment or {})}, start_new_session=True)
 

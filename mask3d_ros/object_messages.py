@@ -24,10 +24,8 @@ def change_array(result: SegmentationResult) -> ObjectChangeArray:
         changes=[_change(change, names[change.class_id]) for change in result.objects.changes])
 
 
-def get_object(identity: int, result: SegmentationResult | None) -> GetObject.Response:
-    """Return what is known of one object, from the last result; None: there is none yet."""
-    if result is None:
-        return GetObject.Response(message='no cloud was segmented yet')
+def get_object(identity: int, result: SegmentationResult) -> GetObject.Response:
+    """Return what is known of one object, from the last result."""
     found = np.flatnonzero(result.ids == identity)
     if not len(found):
         return GetObject.Response(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 import time
 from typing import Any
 
+from mask3d_core.device import guard_memory
 from mask3d_core.errors import InputError
 from mask3d_core.segmenter import load_segmenter, Segmenter
 from mask3d_core.weights.checkpoint import UNTRAINED
 from mask3d_core.weights.shipped import shipped_weights
 from mask3d_ros import parameters
+from mask3d_ros.bond import Bond
 from mask3d_ros.cloud_input import CloudInput, declare_overrides
 from mask3d_ros.detections import LabelInfoTopic
 from mask3d_ros.diagnostics import Diagnostics, NodeState
@@ -19,9 +22,11 @@ from mask3d_ros.error_log import ErrorLog
 from mask3d_ros.map_segmenter import MapSegmenter
 from mask3d_ros.object_state import ObjectState
 from mask3d_ros.outputs import create_outputs, Output
-from mask3d_ros.run_node import run_node
+from mask3d_ros.run_node import interruptible, run_node
+from mask3d_ros.segment_action import Model, SegmentAction
 from mask3d_ros.segment_parameters import SEGMENT_NODE_PARAMETERS, Settings
 from mask3d_ros.segmentation_worker import SegmentationWorker
+from mask3d_ros.services import Services
 from mask3d_ros.transforms import Transforms
 from mask3d_ros.transitions import reject_invalid_transitions
 from rcl_interfaces.msg import SetParametersResult
@@ -29,11 +34,12 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState
 from rclpy.lifecycle.node import TransitionCallbackReturn
 from rclpy.parameter import Parameter
-import torch
 
 INPUT_TOPIC = 'points'
 POLL_SECONDS = 0.25
-"""Period at which the node checks the ROS graph for new publishers and subscribers."""
+"""Period at which the node checks the ROS graph, and whether goals were canceled."""
+STOP_SECONDS = 0.3
+"""Longest time for which the end of the process waits for the work in progress."""
 
 
 class SegmentNode(LifecycleNode):
@@ -41,7 +47,8 @@ class SegmentNode(LifecycleNode):
     Segments each cloud on `points` and publishes its object instances.
 
     configure loads the weights, activate subscribes, deactivate unsubscribes and discards the
-    clouds, cleanup frees the model. `docs/node.md` lists topics and parameters.
+    clouds, cleanup frees the model. No transition waits for the work in progress.
+    `docs/node.md` lists topics, services and parameters.
     """
 
     def __init__(self) -> None:
@@ -55,11 +62,15 @@ class SegmentNode(LifecycleNode):
         self._label_info: LabelInfoTopic | None = None
         self._input: CloudInput | None = None
         self._transforms = Transforms(self)
-        self._model: dict[str, str] = {}  # facts for the diagnostics
+        self._model_facts: dict[str, str] = {}  # for the diagnostics
         self._failure = ''  # of the last transition
         self._active_since = 0.0
-        self._diagnostics = Diagnostics(self, self._state, lambda: (
+        self._diagnostics = Diagnostics(self, self._node_state, lambda: (
             [] if self._worker is None else self._worker.statistics.take_latencies()))
+        self._bond = Bond(self)
+        self._on_demand = Services(self, lambda: self._worker)
+        self._action = SegmentAction(self, self._model)
+        self._ending: SegmentationWorker | None = None  # its thread may not have ended yet
         # a steady clock, as simulated time may stand still
         self._timer = self.create_timer(POLL_SECONDS, self._poll_graph,
                                         clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -72,9 +83,16 @@ class SegmentNode(LifecycleNode):
             self.trigger_activate()
 
     def close(self) -> None:
-        """Stop the worker and free the model; blocks until the tile in progress is done."""
+        """
+        Stop the worker and free the model.
+
+        Waits a moment for the work in progress; if that cannot be stopped in time, its thread
+        ends later, and holds the model until then.
+        """
         self._unsubscribe()
         self._release()
+        if self._ending is not None:
+            self._ending.close(STOP_SECONDS)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the weights and create the outputs; FAILURE if the weights cannot be used."""
@@ -86,27 +104,31 @@ class SegmentNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe to the clouds."""
         if self._guard(self._subscribe):
+            self._bond.form()
             return super().on_activate(state)
         return TransitionCallbackReturn.FAILURE
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribe and discard the clouds; returns at once, even in the middle of a tile."""
+        """Unsubscribe and discard the clouds."""
         self._unsubscribe()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free the model and remove the outputs; blocks until the tile in progress is done."""
-        self.close()
+        """Free the model and remove the outputs."""
+        self._unsubscribe()
+        self._release()
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribe and free everything; blocks until the tile in progress is done."""
-        self.close()
+        """Unsubscribe and free everything."""
+        self._unsubscribe()
+        self._release()
         return super().on_shutdown(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free everything; the node can be configured again."""
-        self.close()
+        self._unsubscribe()
+        self._release()
         return super().on_error(state)
 
     def _guard(self, action: Callable[[], None]) -> bool:
@@ -114,9 +136,11 @@ class SegmentNode(LifecycleNode):
         errors = ErrorLog(self.get_logger(), self.context.ok)
         succeeded = errors.guard(action)
         self._failure = '' if succeeded else errors.last_error
+        if not self.context.ok():
+            raise KeyboardInterrupt  # the process was interrupted: the transition cannot be ended
         return succeeded
 
-    def _state(self) -> NodeState:
+    def _node_state(self) -> NodeState:
         """Return what the diagnostics report."""
         if self._segmenter is None or self._worker is None:
             return NodeState('unconfigured', self._failure)
@@ -124,18 +148,18 @@ class SegmentNode(LifecycleNode):
         return NodeState(
             'active' if active else 'inactive', self._failure,
             active and any(output.has_subscribers() for output in self._outputs),
-            time.monotonic() - self._active_since, self._model,
+            time.monotonic() - self._active_since, self._model_facts,
             self._worker.statistics.snapshot(), self._segmenter.device)
 
     def _load(self) -> None:
         values = parameters.values(self, SEGMENT_NODE_PARAMETERS)
         settings = Settings.of(values)
-        segmenter = load_segmenter(_weights_file(values), values['device'], values['precision'])
+        segmenter = interruptible(partial(self._load_segmenter, values), self.context.ok)
         settings.check_against(segmenter.weights)
         if settings.frames:
             self._transforms.listen()
         self._segmenter = segmenter
-        self._model = _model_facts(values, segmenter)
+        self._model_facts = _model_facts(values, segmenter)
         for output in create_outputs(self):
             self._outputs.append(output)
         state = None if not values['state_file'] else ObjectState(
@@ -148,6 +172,13 @@ class SegmentNode(LifecycleNode):
         self.get_logger().info(_model_summary(values, segmenter))
         if not segmenter.weights.trained:
             self.get_logger().warning(UNTRAINED)
+
+    def _load_segmenter(self, values: dict[str, Any]) -> Segmenter:
+        """Load the weights, once the thread of an earlier worker has freed its model."""
+        if self._ending is not None:
+            self._ending.close()
+        with guard_memory('to load the weights: end other programs, or use another device'):
+            return load_segmenter(_weights_file(values), values['device'], values['precision'])
 
     def _subscribe(self) -> None:
         assert self._segmenter is not None and self._worker is not None
@@ -166,13 +197,14 @@ class SegmentNode(LifecycleNode):
         if self._input is not None:
             self._input.close()
             self._input = None
+        self._bond.end()
         if self._worker is not None:
             self._worker.pause()
 
     def _release(self) -> None:
         if self._worker is not None:
-            self._worker.close()
-            self._worker = None
+            self._worker.close(0)
+            self._ending, self._worker = self._worker, None
         self._transforms.close()
         for output in self._outputs:
             output.close()
@@ -180,12 +212,18 @@ class SegmentNode(LifecycleNode):
         if self._label_info is not None:
             self._label_info.close()
             self._label_info = None
-        on_gpu = self._segmenter is not None and self._segmenter.device.type == 'cuda'
         self._segmenter = None
-        if on_gpu:
-            torch.cuda.empty_cache()
+
+    def _model(self) -> Model | None:
+        if self._segmenter is None or self._worker is None:
+            return None
+        return Model(self._segmenter, self._settings(), self._worker)
+
+    def _settings(self, **changes: Any) -> Settings:
+        return Settings.of(parameters.values(self, SEGMENT_NODE_PARAMETERS) | changes)
 
     def _poll_graph(self) -> None:
+        self._action.check_goals()
         if self._input is not None and self._worker is not None:
             self._input.update_subscriptions()
             self._worker.check_subscribers()
@@ -205,7 +243,7 @@ class SegmentNode(LifecycleNode):
             if spec.takes_effect == 'configure' and self._segmenter is not None:
                 raise InputError(f'{spec.name} is {parameters.CHANGE_RULES[spec.takes_effect]}')
         if self._segmenter is not None and self._worker is not None and specs:
-            settings = Settings.of(parameters.values(self, SEGMENT_NODE_PARAMETERS) | changes)
+            settings = self._settings(**changes)
             settings.check_against(self._segmenter.weights)
             if settings.frames:
                 self._transforms.listen()

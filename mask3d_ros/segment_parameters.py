@@ -121,6 +121,9 @@ SEGMENT_NODE_PARAMETERS: tuple[ParameterSpec, ...] = (
         'robot_frame', '', 'tf frame of the robot: of the tiles that changed, the nearest is '
         'segmented first; empty: the order does not depend on the robot.'),
     ParameterSpec(
+        'save_dir', '~/.ros/mask3d', 'Folder into which the service ~/save writes; made when '
+        'missing.'),
+    ParameterSpec(
         'max_rate', 0.0, 'Maximum number of clouds per second, to leave computing time to other '
         'processes; 0: no limit.', (0.0, 1000.0)),
     ParameterSpec(

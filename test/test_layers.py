@@ -24,11 +24,11 @@ LAYERS = {
         8: '__main__ cli commands',
     },
     'mask3d_ros': {
-        5: 'cloud_input clouds detections diagnostics error_log map_segmenter markers messages '
-           'msg node_subprocess object_messages object_state outputs parameters qos region '
-           'result run_node segment_parameters segmentation_worker srv statistics transforms '
-           'transitions worker',
-        6: 'demo map_player segment_node',
+        5: 'action bond cloud_input clouds detections diagnostics error_log map_segmenter markers '
+           'messages msg node_subprocess object_messages object_state outputs parameters qos '
+           'region result run_node save_result segment_action segment_parameters '
+           'segmentation_worker services srv start statistics transforms transitions worker',
+        6: '__main__ demo map_player segment_node',
     },
 }
 LAYER_OF = {f'{package}.{name}': layer for package, layers in LAYERS.items()
@@ -78,7 +78,7 @@ def test_every_module_has_a_layer() -> None:
 
 
 def test_the_layers_name_only_what_exists() -> None:
-    generated = {'mask3d_ros.msg', 'mask3d_ros.srv'}
+    generated = {'mask3d_ros.action', 'mask3d_ros.msg', 'mask3d_ros.srv'}
     assert set(LAYER_OF) - {part(module) for module in MODULES} - generated == set()
 
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from mask3d_core.colors import instance_color, instance_of_points, paint_instances
+from mask3d_core.colors import (
+    instance_color,
+    instance_ids,
+    instance_of_points,
+    paint_instances,
+)
 from mask3d_core.drawing.camera import find_view
 from mask3d_core.drawing.raster import eye_dome_shade, rasterize
 from mask3d_core.errors import InputError
@@ -35,7 +40,7 @@ HEIGHT_COLORS = np.array([
 
 
 def draw_side_by_side(path: str | os.PathLike[str], scan: Scan, instances: Instances,
-                      title: str = '') -> None:
+                      title: str = '', ids: NDArray[np.integer] | None = None) -> None:
     """
     Write an image: on the left the scan, on the right its instances.
 
@@ -53,6 +58,8 @@ def draw_side_by_side(path: str | os.PathLike[str], scan: Scan, instances: Insta
         Prediction for this scan.
     title : str
         Start of the title line, such as the name of the file.
+    ids : [I] integer, optional
+        Of the instances, which decide their colours; by default 1 + index.
 
     Raises
     ------
@@ -69,7 +76,7 @@ def draw_side_by_side(path: str | os.PathLike[str], scan: Scan, instances: Insta
     shade = eye_dome_shade(depth)
 
     picture = Image.new('RGB', (2 * width, BANNER_HEIGHT + height), BANNER_COLOR)
-    own, paint = point_colors(scan)[shown], paint_instances(scan, best)[shown]
+    own, paint = point_colors(scan)[shown], paint_instances(scan, best, ids)[shown]
     picture.paste(paint_panel(own, point, shade), (0, BANNER_HEIGHT))
     picture.paste(paint_panel(paint.astype(np.float32) / 255, point, shade),
                   (width, BANNER_HEIGHT))
@@ -79,7 +86,7 @@ def draw_side_by_side(path: str | os.PathLike[str], scan: Scan, instances: Insta
              width=2)
     _write_titles(pen, scan, instances, title)
     seen = np.append(best[shown], -1)[point[::OVERSAMPLING, ::OVERSAMPLING]]
-    _write_labels(pen, instances, seen)
+    _write_labels(pen, instances, seen, instance_ids(instances, ids))
     try:
         picture.save(Path(path), 'PNG')
     except OSError as error:
@@ -131,7 +138,8 @@ def _write_titles(pen: ImageDraw, scan: Scan, instances: Instances, title: str) 
                  anchor='lm')
 
 
-def _write_labels(pen: ImageDraw, instances: Instances, seen: NDArray[np.int32]) -> None:
+def _write_labels(pen: ImageDraw, instances: Instances, seen: NDArray[np.int32],
+                  ids: NDArray[np.int64]) -> None:
     """Label the best visible instances with class and score; labels do not overlap."""
     count = np.bincount(seen[seen >= 0], minlength=len(instances))
     visible = np.flatnonzero(count >= MIN_LABELLED_PIXELS)[:MAX_LABELS]
@@ -143,7 +151,7 @@ def _write_labels(pen: ImageDraw, instances: Instances, seen: NDArray[np.int32])
         box = _free_box(anchor, width, 20, taken)
         if box is not None:
             taken.append(box)
-            _write_label(pen, box, anchor, text, instance_color(index))
+            _write_label(pen, box, anchor, text, instance_color(int(ids[index]) - 1))
 
 
 def _label_anchor(mask: NDArray[np.bool_]) -> tuple[float, float]:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mask3d_core.colors import instance_of_points, paint_instances
+from mask3d_core.colors import instance_ids, instance_of_points, paint_instances
 from mask3d_core.errors import InputError
 from mask3d_core.files.columns import SCAN_COLORS
 from mask3d_core.files.ply import write_ply
@@ -30,14 +30,16 @@ def check_overwritable(path: Path) -> None:
                                  'folder, or remove it')
 
 
-def write_labelled_ply(path: FilePath, scan: Scan, instances: Instances) -> None:
+def write_labelled_ply(path: FilePath, scan: Scan, instances: Instances,
+                       ids: NDArray[np.integer] | None = None) -> None:
     """
     Write the points of a scan, coloured by instance, as binary .ply.
 
     Properties of each finite point: x, y, z as in the scan; red, green, blue: display colour of
     its best instance, or its own colour faded to grey; scan_red, scan_green, scan_blue: its own
-    colour, if the scan has colours; label: class id, 0 for none; instance: 1 + index of its best
-    instance, 0 for none; score: of that instance, 0 for none. `read_labelled` reads it back.
+    colour, if the scan has colours; label: class id, 0 for none; instance: id of its best
+    instance, by default 1 + index, 0 for none; score: of that instance, 0 for none.
+    `read_labelled` reads it back.
 
     Raises
     ------
@@ -52,14 +54,14 @@ def write_labelled_ply(path: FilePath, scan: Scan, instances: Instances) -> None
         ('x', axis), ('y', axis), ('z', axis), ('red', 'u1'), ('green', 'u1'), ('blue', 'u1'),
         ('label', 'u4'), ('instance', 'u4'), ('score', 'f4'),
         *([] if scan.color is None else [(name, 'u1') for name in SCAN_COLORS])])
-    paint = paint_instances(scan, best)
+    paint = paint_instances(scan, best, ids)
     for place in range(3):
         points['xyz'[place]] = scan.xyz[:, place]
         points[('red', 'green', 'blue')[place]] = paint[:, place]
         if scan.color is not None:
             points[SCAN_COLORS[place]] = np.rint(255 * scan.color[:, place])
     points['label'][assigned] = instances.class_id[best[assigned]]
-    points['instance'] = best + 1
+    points['instance'][assigned] = instance_ids(instances, ids)[best[assigned]]
     points['score'][assigned] = instances.score[best[assigned]]
     write_ply(path, points, PLY_COMMENT)
 
@@ -94,13 +96,14 @@ def write_instances_npz(path: FilePath, instances: Instances) -> None:
             upright_yaw=instances.upright_yaw)
 
 
-def write_instances_json(path: FilePath, instances: Instances) -> None:
+def write_instances_json(path: FilePath, instances: Instances,
+                         ids: NDArray[np.integer] | None = None) -> None:
     """
     Write instances as JSON, one line per instance, best score first.
 
-    Metres and radians, in the frame of the cloud. `id` is the `instance` of the labelled .ply:
-    1 + index. `seconds` is the run time of each stage, `voxel_size` the edge length of the voxels
-    that the network processed, null if it is not known.
+    Metres and radians, in the frame of the cloud. `id` is the `instance` of the labelled .ply,
+    by default 1 + index. `seconds` is the run time of each stage, `voxel_size` the edge length of
+    the voxels that the network processed, null if it is not known.
 
     Raises
     ------
@@ -108,8 +111,8 @@ def write_instances_json(path: FilePath, instances: Instances) -> None:
         If the file cannot be written.
 
     """
-    rows = ',\n'.join('    ' + json.dumps(_json_row(instances, index))
-                      for index in range(len(instances)))
+    rows = ',\n'.join('    ' + json.dumps({'id': number, **_json_row(instances, index)})
+                      for index, number in enumerate(instance_ids(instances, ids).tolist()))
     seconds = {stage: round(float(time), 6) for stage, time in instances.seconds.items()}
     size = None if np.isnan(instances.voxel_size) else round(float(instances.voxel_size), 6)
     text = (f'{{\n  "points": {instances.num_points},\n  "voxel_size": {json.dumps(size)},\n'
@@ -121,7 +124,6 @@ def write_instances_json(path: FilePath, instances: Instances) -> None:
 
 def _json_row(instances: Instances, index: int) -> dict[str, Any]:
     return {
-        'id': index + 1,
         'class': instances.name(index),
         'class_id': int(instances.class_id[index]),
         'score': round(float(instances.score[index]), 4),

@@ -12,7 +12,7 @@ from rclpy.node import Node
 from mask3d_ros.run_node import run_node
 def end_without_waking(node):
     Timer(0.5, lambda: rclpy.get_default_context().handle.shutdown()).start()
-run_node(lambda: Node('idle'), [], start=end_without_waking, stop=lambda node: print('stopped'))
+run_node(lambda: Node('idle'), [], end_without_waking, lambda node: print('stopped'))
 """
 
 

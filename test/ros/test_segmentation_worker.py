@@ -298,9 +298,10 @@ def test_a_partial_result_is_not_taken_for_the_whole(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize('end', ['pause', 'close'])
-def test_a_pause_takes_effect_between_tiles(bench: Bench, end: str) -> None:
+def test_a_pause_stops_the_tile_in_progress(bench: Bench, end: str) -> None:
     bench.worker.submit(toy_map(3, 1))
-    bench.segmenter.room()
+    bench.segmenter.allow()
+    assert [bench.segmenter.room(), bench.segmenter.room()] == [0, 1]
     ending = threading.Thread(target=getattr(bench.worker, end))
     ending.start()
     bench.wait(lambda: not bench.worker._active)
@@ -310,7 +311,7 @@ def test_a_pause_takes_effect_between_tiles(bench: Bench, end: str) -> None:
     if end == 'pause':
         bench.worker.resume()
         bench.result(toy_map(3, 2), tiles=2)
-        assert bench.output.stamps == [2], 'the tile that was finished is kept'
+        assert bench.output.stamps == [2], 'the tile that was finished before is kept'
     assert bench.segmenter.started.empty()
 
 

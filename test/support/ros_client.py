@@ -218,9 +218,10 @@ def room(stamp: int = 1, points: int = 4000) -> PointCloud2:
     return cloud(xyz, color, stamp)
 
 
-def hall(stamp: int = 1) -> PointCloud2:
+def hall(stamp: int = 1, size: float = 15.0) -> PointCloud2:
     """Return a cloud of so many voxels that the node needs seconds of CPU time for it."""
-    xyz = np.random.default_rng(0).uniform(0, (15, 15, 3), (30_000, 3))
+    count = round(30_000 * (size / 15) ** 2)
+    xyz = np.random.default_rng(0).uniform(0, (size, size, 3), (count, 3))
     return cloud(xyz, np.full((len(xyz), 3), 100, np.uint8), stamp)
 
 

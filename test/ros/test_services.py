@@ -1,0 +1,146 @@
+"""The services of segment_node over DDS: segment, enable, reset and save, in every state."""
+
+import json
+from pathlib import Path
+
+from mask3d_core.files import read_scan
+from mask3d_core.files.ply import read_vertices
+from mask3d_ros.msg import InstanceArray
+from mask3d_ros.node_subprocess import NodeSubprocess
+from mask3d_ros.segmentation_worker import NO_CLOUD
+import pytest
+from ros_client import Client, hall, room
+from std_srvs.srv import SetBool, Trigger
+
+
+def trigger(client: Client, node: NodeSubprocess, name: str) -> Trigger.Response:
+    return client.call(node, Trigger, f'segment_node/{name}', Trigger.Request())
+
+
+def enable(client: Client, node: NodeSubprocess, on: bool) -> SetBool.Response:
+    return client.call(node, SetBool, 'segment_node/enable', SetBool.Request(data=on))
+
+
+def segment(client: Client, node: NodeSubprocess) -> Trigger.Response:
+    """Segment on demand, once a cloud that was published has arrived."""
+    answers: list[Trigger.Response] = []
+
+    def has_arrived() -> bool:
+        answers.append(trigger(client, node, 'segment'))
+        return answers[-1].message != NO_CLOUD
+
+    client.wait(has_arrived, node)
+    return answers[-1]
+
+
+def test_segment_answers_after_the_result_without_subscribers(
+        client: Client, node: NodeSubprocess) -> None:
+    refused = trigger(client, node, 'segment')
+    assert not refused.success and refused.message == NO_CLOUD
+    assert client.set_parameters(node, max_rate=0.001).successful
+    client.publisher().publish(room(stamp=1))
+    for _ in range(2):
+        answer = segment(client, node)
+        assert answer.success and 'instances in' in answer.message
+    got = client.receive('segment_node/instances', InstanceArray)
+    client.wait(lambda: got, node)
+    assert got[-1].header.stamp.sec == 1
+
+
+def test_segment_tells_what_is_wrong_with_the_cloud(client: Client, node: NodeSubprocess) -> None:
+    empty = room()
+    empty.width, empty.row_step, empty.data = 0, 0, b''
+    client.publisher().publish(empty)
+    answer = segment(client, node)
+    assert not answer.success and answer.message in node.text()
+
+
+def test_disabled_the_node_segments_on_demand_only(client: Client, node: NodeSubprocess) -> None:
+    got = client.receive('segment_node/instances', InstanceArray)
+    assert enable(client, node, False).success
+    publisher = client.publisher()
+    publisher.publish(room(stamp=1))
+    assert segment(client, node).success
+    client.wait(lambda: got, node)
+    publisher.publish(room(stamp=2, points=3000))
+    client.round_trip(node)
+    assert [message.header.stamp.sec for message in got] == [1]
+    assert enable(client, node, True).success
+    client.wait(lambda: len(got) == 2, node)
+    assert got[1].header.stamp.sec == 2
+
+
+def test_disabling_stops_the_cloud_in_progress_and_enabling_continues(
+        client: Client, node: NodeSubprocess) -> None:
+    got = client.receive('segment_node/instances', InstanceArray)
+    client.keep_busy(node, client.publisher(), hall(stamp=3))
+    assert enable(client, node, False).success
+    assert enable(client, node, True).success
+    client.wait(lambda: got, node)
+    assert got[0].header.stamp.sec == 3
+
+
+def test_reset_forgets_ids_and_the_result(client: Client, node: NodeSubprocess,
+                                          tmp_path: Path) -> None:
+    got = client.receive('segment_node/instances', InstanceArray)
+    client.publisher().publish(room(stamp=1))
+    client.wait(lambda: got, node)
+    answer = trigger(client, node, 'reset')
+    assert answer.success and 'forgotten' in answer.message
+    assert trigger(client, node, 'save').message == 'there is no result yet'
+    assert trigger(client, node, 'segment').success, 'the last cloud is still there'
+    client.wait(lambda: len(got) == 2, node)
+    assert '1 of 1 tiles segmented' in node.text().splitlines()[-1]
+    assert [one.id for one in got[1].instances] == list(range(1, len(got[1].instances) + 1))
+
+
+def test_save_writes_the_result_with_its_ids(client: Client, node: NodeSubprocess,
+                                             tmp_path: Path) -> None:
+    folder = tmp_path / 'new' / 'results'
+    assert client.set_parameters(node, save_dir=str(folder)).successful
+    got = client.receive('segment_node/instances', InstanceArray)
+    client.publisher().publish(room(stamp=7))
+    client.wait(lambda: got, node)
+    answer = trigger(client, node, 'save')
+    names = [folder / f'7_000000000{suffix}' for suffix in ('.ply', '.json', '.png')]
+    assert answer.success and answer.message == ' '.join(map(str, names))
+    ids = [one.id for one in got[0].instances]
+    rows = json.loads(names[1].read_text())['instances']
+    assert [row['id'] for row in rows] == ids
+    assert len(read_scan(names[0])) == room().width
+    instance = read_vertices(names[0])['instance']
+    assert set(instance.tolist()) <= {0, *ids} and instance.any()
+    assert names[2].read_bytes()[1:4] == b'PNG'
+
+    (tmp_path / 'file').touch()
+    assert client.set_parameters(node, save_dir=str(tmp_path / 'file')).successful
+    answer = trigger(client, node, 'save')
+    assert not answer.success and 'is a file or inside one' in answer.message
+
+
+@pytest.mark.parametrize('state', ['inactive', 'unconfigured'])
+def test_services_answer_in_every_state(client: Client, node: NodeSubprocess, state: str) -> None:
+    assert client.change_state(node, 'deactivate')
+    if state == 'unconfigured':
+        assert client.change_state(node, 'cleanup')
+    assert not trigger(client, node, 'segment').success
+    assert not enable(client, node, False).success
+    assert trigger(client, node, 'reset').success == (state == 'inactive')
+    assert not trigger(client, node, 'save').success
+    assert client.state(node) == state and 'Traceback' not in node.text()
+
+
+def test_a_question_is_answered_when_the_node_is_deactivated(
+        client: Client, node: NodeSubprocess) -> None:
+    publisher = client.publisher()
+    publisher.publish(room(stamp=1))
+    assert segment(client, node).success
+    before = node.text().count('instances in')
+    client.receive('segment_node/instances', InstanceArray)
+    client.keep_busy(node, publisher, hall(stamp=4, size=40))
+    answer = client._service(Trigger, 'segment_node/segment').call_async(Trigger.Request())
+    client.round_trip(node)
+    assert client.change_state(node, 'deactivate')
+    client.wait(answer.done, node)
+    assert not answer.result().success and 'not active' in answer.result().message
+    assert node.text().count('instances in') == before, 'the work was stopped'
