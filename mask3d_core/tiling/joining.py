@@ -147,7 +147,9 @@ def _same_object(tiled: TiledMap, parts: list[_Part], found: Mapping[int, Instan
     edges = [np.zeros((0, 2), np.int64)]
     for first, second, both in _seams(tiled, found):
         if first in of_tile and second in of_tile:
-            edges.append(_matches(parts, of_tile[first], of_tile[second], both))
+            a, b = of_tile[first], of_tile[second]
+            i, j = _matches([parts[p] for p in a], [parts[p] for p in b], both)
+            edges.append(np.stack([np.array(a)[i], np.array(b)[j]], 1))
     return np.concatenate(edges)
 
 
@@ -165,22 +167,25 @@ def _seams(tiled: TiledMap, found: Mapping[int, Instances],
     return [(*pair, np.sort(np.concatenate(rows))) for pair, rows in sorted(seen.items())]
 
 
-def _matches(parts: list[_Part], first: list[int], second: list[int],
-             both: NDArray[np.int32]) -> NDArray[np.int64]:
+def _matches(first: list[_Part], second: list[_Part], both: NDArray[np.int32],
+             ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Assign parts of two tiles to each other by their masks over the points that both see."""
-    (first_at, a), (second_at, b) = (_at_seam([parts[part] for part in tile], both)
-                                     for tile in (first, second))
-    i, j = np.array(first)[first_at], np.array(second)[second_at]
-    # threads that a matrix product may start would wait for each other on a busy machine
-    common = np.einsum('as,bs->ab', a, b)
-    iou = common / (a.sum(1)[:, None] + b.sum(1) - common)
-    class_i, class_j = (np.array([parts[part].class_id for part in side]) for side in (i, j))
-    size_i, size_j = (np.array([len(parts[part].rows) for part in side]) for side in (i, j))
-    same = (iou >= MIN_SEAM_IOU) & ((class_i[:, None] == class_j) | (
-        common >= MIN_SHARED * np.minimum(size_i[:, None], size_j)))
-    row, column = linear_sum_assignment(np.where(same, iou, 0), maximize=True)
-    chosen = same[row, column]
-    return np.stack([i[row[chosen]], j[column[chosen]]], 1)
+    (a, points_a), (b, points_b) = (_at_seam(parts, both) for parts in (first, second))
+    common = np.zeros((len(first), len(second)))
+    # a matrix product may start threads, which wait for each other on a busy machine
+    common[np.ix_(a, b)] = np.einsum('as,bs->ab', points_a, points_b)
+    union = np.zeros_like(common)
+    union[a] += points_a.sum(1)[:, None]
+    union[:, b] += points_b.sum(1)
+    iou = common / np.maximum(union - common, 1)
+    class_a, class_b = (np.array([part.class_id for part in parts]) for parts in (first, second))
+    smaller = np.minimum(np.array([len(part.rows) for part in first])[:, None],
+                         np.array([len(part.rows) for part in second]))
+    same = (iou >= MIN_SEAM_IOU) & ((class_a[:, None] == class_b)
+                                    | (common >= MIN_SHARED * smaller))
+    i, j = linear_sum_assignment(np.where(same, iou, 0), maximize=True)
+    chosen = same[i, j]
+    return i[chosen], j[chosen]
 
 
 def _at_seam(parts: list[_Part], seam: NDArray[np.int32],
