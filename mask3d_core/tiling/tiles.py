@@ -13,7 +13,14 @@ from mask3d_core.scan import Scan
 from mask3d_core.sparse import parallel_map
 from mask3d_core.tiling.fingerprint import Fingerprint, fingerprint
 from mask3d_core.tiling.settings import MAX_STRETCH, TileSettings
-from mask3d_core.tiling.tile_plan import bounds, map_chunks, PARTS, plan_tiles, TilePlan
+from mask3d_core.tiling.tile_plan import (
+    bounds,
+    CHUNK_POINTS,
+    map_chunks,
+    PARTS,
+    plan_tiles,
+    TilePlan,
+)
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -127,31 +134,28 @@ def cut_map(scan: Scan, settings: TileSettings) -> TiledMap:
     free = ~plan.wall.repeat(PARTS, 0).repeat(PARTS, 1)
     margins = parallel_map(lambda tile: _margin(plan, free, tile, windows[tile], steps),
                            len(windows))
-    core, own, shared, place = _sort_points(scan, plan, margins)
-    shared_own = _by_tile(core[shared], len(windows))
+    core, shared, place = _locate(scan, plan, margins)
+    own, shared_own = (_by_tile(tile, len(windows)) for tile in (core, core[shared]))
     by_place = Groups(place, plan.tile.size)
 
     def tile(number: int) -> Tile:
         beyond = shared[by_place.members(margins[number])]
-        return Tile(number, _merged(own[number], beyond),
-                    _merged(shared[shared_own[number]], beyond), _coarse(windows[number], plan),
-                    scan, plan)
+        rows, seen = (np.sort(np.concatenate([points, beyond]))
+                      for points in (own[number], shared[shared_own[number]]))
+        return Tile(number, rows, seen, _coarse(windows[number], plan), scan, plan)
 
     return TiledMap(scan, plan, core, parallel_map(tile, len(windows)))
 
 
-def _sort_points(scan: Scan, plan: TilePlan, margins: list[NDArray[np.int64]],
-                 ) -> tuple[NDArray[np.unsignedinteger], list[NDArray[np.int32]],
-                            NDArray[np.int32], NDArray[np.int32]]:
+def _locate(scan: Scan, plan: TilePlan, margins: list[NDArray[np.int64]],
+            ) -> tuple[NDArray[np.unsignedinteger], NDArray[np.int32], NDArray[np.int32]]:
     """
-    Sort points by the tiles they are in.
+    Find the tiles that points are in.
 
     Returns
     -------
     core : [N] unsigned integer
         The tile in whose core each point is.
-    own : T arrays of int32
-        The points in each core, ascending.
     shared, place : [m] int32
         Points in margins, ascending, and their places in the flattened `plan.tile`.
 
@@ -161,30 +165,33 @@ def _sort_points(scan: Scan, plan: TilePlan, margins: list[NDArray[np.int64]],
     near[np.concatenate(margins)] = True
     core = np.empty(len(scan), tile.dtype)
 
-    def sort(rows: slice) -> tuple[list[NDArray[np.int32]], NDArray[np.int32], NDArray[np.int32]]:
+    def locate(rows: slice) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         row, column = plan.part_of(scan.xyz[rows])
         place = row * np.int32(plan.tile.shape[1]) + column
         core[rows] = tile.take(place)
         shared = np.flatnonzero(near.take(place)).astype(np.int32)
-        own = _by_tile(core[rows], len(margins))
-        for points in own:
-            points += np.int32(rows.start)
-        return own, shared + np.int32(rows.start), place[shared]
+        return shared + np.int32(rows.start), place[shared]
 
-    own, shared, place = zip(*map_chunks(sort, len(scan)))
-    return (core, [np.concatenate(points) for points in zip(*own)], np.concatenate(shared),
-            np.concatenate(place))
+    shared, place = zip(*map_chunks(locate, len(scan)))
+    return core, np.concatenate(shared), np.concatenate(place)
 
 
 def _by_tile(tile: NDArray[np.unsignedinteger], count: int) -> list[NDArray[np.int32]]:
     """Return the points of each tile, ascending, given the tile of each point."""
-    order = np.argsort(tile, kind='stable').astype(np.int32)    # a radix sort, as it is short
-    return np.split(order, np.cumsum(np.bincount(tile, minlength=count))[:-1])
+    sizes = np.reshape(map_chunks(lambda rows: np.bincount(tile[rows], minlength=count),
+                                  len(tile)), (-1, count))
+    first = np.cumsum(sizes.T).reshape(count, -1).T - sizes     # place of the points of each chunk
+    order = np.empty(len(tile), np.int32)
 
+    def sort(rows: slice) -> None:
+        chunk = rows.start // CHUNK_POINTS
+        by_tile = np.argsort(tile[rows], kind='stable').astype(np.int32)  # a radix sort
+        by_tile += np.int32(rows.start)
+        for start, points in zip(first[chunk], np.split(by_tile, np.cumsum(sizes[chunk])[:-1])):
+            order[start:start + len(points)] = points
 
-def _merged(rows: NDArray[np.int32], others: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return rows that are ascending, and others, ascending."""
-    return np.sort(np.concatenate([rows, others])) if len(others) else rows
+    map_chunks(sort, len(tile))
+    return np.split(order, np.cumsum(sizes.sum(0))[:-1])
 
 
 def _coarse(window: tuple[slice, slice], plan: TilePlan) -> tuple[slice, slice]:
