@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--updates', action='store_true',
                         help='measure updates of a map instead: the map first, the same map '
                              'again, and the map with a part of one tile removed; seconds in '
-                             'total and outside the network, and those of the changed tile alone')
+                             'total, of the changed tile alone, outside the network and of tiling')
     parser.add_argument('--growing', action='store_true',
                         help='measure floors that grow room by room instead; FILE is a data set '
                              'made by `mask3d prepare rooms OUT --floor N`: seconds of each '
