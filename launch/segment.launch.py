@@ -1,16 +1,27 @@
-"""Start segment_node, and RViz if `rviz` is true."""
+"""
+Start segment_node, and RViz if `rviz` is true.
+
+There is no argument `container`: component containers load C++ nodes, and this one is in Python.
+`examples/own_executor.py` runs it in a process together with other Python nodes.
+"""
+
+from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.conditions import IfCondition
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import PathJoinSubstitution
 from launch_ros.actions import LifecycleNode, Node
-from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 SIGTERM_TIMEOUT_SECONDS = '30'
 """Time the node has after SIGINT to finish the cloud in progress; then launch sends SIGTERM."""
+RESPAWN_DELAY_SECONDS = 2.0
 CONFIG = [FindPackageShare('mask3d_ros'), 'config']
+OF_PARAMS_FILE = 'empty: that of params_file.'
+BOOLEANS = {'true': True, 'false': False}
+PARAMETERS = {'weights': str, 'device': str, 'num_queries': int, 'score_threshold': float,
+              'use_sim_time': BOOLEANS.__getitem__}
+"""Parameters of the node that are launch arguments, and what reads their text."""
 
 
 def declare_arguments() -> list[DeclareLaunchArgument]:
@@ -25,8 +36,16 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
                         'weights that ship with the package.'),
         DeclareLaunchArgument(
             'device', default_value='',
-            description='Device of the model: auto, cpu, cuda or cuda:N; empty: that of '
-                        'params_file.'),
+            description=f'Device of the model: auto, cpu, cuda or cuda:N; {OF_PARAMS_FILE}'),
+        DeclareLaunchArgument(
+            'num_queries', default_value='',
+            description=f'Queries of a tile, one mask each; {OF_PARAMS_FILE}'),
+        DeclareLaunchArgument(
+            'score_threshold', default_value='',
+            description=f'Minimum score of an instance, 0 to 1; {OF_PARAMS_FILE}'),
+        DeclareLaunchArgument(
+            'use_sim_time', default_value='',
+            description=f'Take the time from /clock: true or false; {OF_PARAMS_FILE}'),
         DeclareLaunchArgument(
             'params_file', default_value=PathJoinSubstitution([*CONFIG, 'segment.yaml']),
             description='Parameter file of the node.'),
@@ -36,45 +55,72 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             'namespace', default_value='', description='Namespace of the node.'),
         DeclareLaunchArgument(
-            'autostart', default_value='true', choices=['true', 'false'],
+            'autostart', default_value='true', choices=list(BOOLEANS),
             description='Configure and activate the node at start; false: left to a lifecycle '
                         'manager.'),
+        DeclareLaunchArgument(
+            'respawn', default_value='false', choices=list(BOOLEANS),
+            description='Start the node again if its process ends by itself.'),
         DeclareLaunchArgument(
             'log_level', default_value='info',
             choices=['debug', 'info', 'warn', 'error', 'fatal'],
             description='Log level of the node.'),
         DeclareLaunchArgument(
-            'rviz', default_value='false', choices=['true', 'false'],
+            'rviz', default_value='false', choices=list(BOOLEANS),
             description='Start RViz with config/segment.rviz.'),
+        DeclareLaunchArgument(
+            'fixed_frame', default_value='',
+            description='Fixed frame of RViz; empty: that of config/segment.rviz, map.'),
     ]
 
 
-def segment_node(context: LaunchContext) -> list[LifecycleNode]:
-    """Return the node; launch arguments take precedence over the parameter file."""
-    given = {name: ParameterValue(LaunchConfiguration(name), value_type=str)
-             for name in ('weights', 'device') if context.launch_configurations[name]}
-    autostart = ParameterValue(LaunchConfiguration('autostart'), value_type=bool)
-    return [LifecycleNode(
+def given_parameters(context: LaunchContext) -> dict[str, str | int | float | bool]:
+    """Return the parameters given as launch arguments; they take precedence over the file."""
+    given = {}
+    for name, read in PARAMETERS.items():
+        text = context.launch_configurations[name]
+        try:
+            if text:
+                given[name] = read(text)
+        except (KeyError, ValueError) as error:
+            expected = 'true or false' if name == 'use_sim_time' else 'a number'
+            raise RuntimeError(f'{name} is {text!r}, expected {expected}') from error
+    return given
+
+
+def start_nodes(context: LaunchContext) -> list[Node]:
+    """Return RViz, if it is wanted, and the node."""
+    arguments = context.launch_configurations
+    if not Path(arguments['params_file']).is_file():
+        raise RuntimeError(f'params_file {arguments["params_file"]} does not exist')
+    given = given_parameters(context)
+    node = LifecycleNode(
         package='mask3d_ros', executable='segment_node',
-        name=LaunchConfiguration('name'), namespace=LaunchConfiguration('namespace'),
-        parameters=[LaunchConfiguration('params_file'), {'autostart': autostart, **given}],
-        remappings=[('points', LaunchConfiguration('cloud'))],
-        ros_arguments=['--log-level', LaunchConfiguration('log_level')],
+        name=arguments['name'], namespace=arguments['namespace'],
+        parameters=[arguments['params_file'],
+                    {'autostart': BOOLEANS[arguments['autostart']], **given}],
+        remappings=[('points', arguments['cloud'])],
+        ros_arguments=['--log-level', arguments['log_level']],
         output='screen',
+        respawn=BOOLEANS[arguments['respawn']], respawn_delay=RESPAWN_DELAY_SECONDS,
         sigterm_timeout=SIGTERM_TIMEOUT_SECONDS,
-    )]
+    )
+    # RViz first: without rviz2 launch fails here, before it has started anything
+    return [rviz(arguments, given), node] if BOOLEANS[arguments['rviz']] else [node]
+
+
+def rviz(arguments: dict[str, str], given: dict[str, str | int | float | bool]) -> Node:
+    """Return RViz with the topics of the node."""
+    frame = ['-f', arguments['fixed_frame']] if arguments['fixed_frame'] else []
+    return Node(
+        package='rviz2', executable='rviz2', namespace=arguments['namespace'],
+        arguments=['-d', PathJoinSubstitution([*CONFIG, 'segment.rviz']), *frame],
+        parameters=[{name: given[name] for name in ('use_sim_time',) if name in given}],
+        remappings=[('/points', arguments['cloud']),
+                    ('/segment_node/cloud', f'{arguments["name"]}/cloud'),
+                    ('/segment_node/markers', f'{arguments["name"]}/markers')])
 
 
 def generate_launch_description() -> LaunchDescription:
     """Return the launch arguments and actions."""
-    return LaunchDescription([
-        *declare_arguments(),
-        Node(  # first: without rviz2 launch fails here, before it has started anything
-            package='rviz2', executable='rviz2', namespace=LaunchConfiguration('namespace'),
-            arguments=['-d', PathJoinSubstitution([*CONFIG, 'segment.rviz'])],
-            remappings=[('/points', LaunchConfiguration('cloud')),
-                        ('/segment_node/cloud', [LaunchConfiguration('name'), '/cloud']),
-                        ('/segment_node/markers', [LaunchConfiguration('name'), '/markers'])],
-            condition=IfCondition(LaunchConfiguration('rviz'))),
-        OpaqueFunction(function=segment_node),
-    ])
+    return LaunchDescription([*declare_arguments(), OpaqueFunction(function=start_nodes)])

@@ -67,6 +67,7 @@ class MapPlayer(Node):
     def __init__(self) -> None:
         super().__init__('map_player')
         parameters.declare(self, MAP_PLAYER_PARAMETERS)
+        parameters.check_names(self)
         self._values = parameters.values(self, MAP_PLAYER_PARAMETERS)
         if not self._values['file']:
             raise InputError('parameter file is empty: expected the path of a cloud or a bag, '

@@ -71,6 +71,7 @@ class SegmentNode(LifecycleNode):
         self._on_demand = Services(self, lambda: self._worker)
         self._action = SegmentAction(self, self._model)
         self._ending: SegmentationWorker | None = None  # its thread may not have ended yet
+        parameters.check_names(self)
         # a steady clock, as simulated time may stand still
         self._timer = self.create_timer(POLL_SECONDS, self._poll_graph,
                                         clock=Clock(clock_type=ClockType.STEADY_TIME))

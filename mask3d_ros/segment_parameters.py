@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mask3d_core.device import find_device
 from mask3d_core.errors import InputError
 from mask3d_core.extraction.postprocess import EPS_VOXELS, ExtractSettings
 from mask3d_core.scan import MAX_INPUT_SIZE
@@ -34,7 +35,7 @@ SEGMENT_NODE_PARAMETERS: tuple[ParameterSpec, ...] = (
         takes_effect='configure'),
     ParameterSpec(
         'device', 'auto', 'Device of the model: auto (a GPU if available), cpu, cuda or cuda:N.',
-        takes_effect='configure'),
+        takes_effect='configure', check_value=find_device),
     ParameterSpec(
         'precision', 'float32', 'Floating-point type of the U-Net; the decoder uses float32. '
         '16-bit types are faster on a GPU.', choices=('float32', 'bfloat16', 'float16'),

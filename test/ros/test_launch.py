@@ -1,7 +1,11 @@
 """The launch file and the node it starts; skipped without launch_ros."""
 
 from collections.abc import Iterator
+import importlib.util
+import os
 from pathlib import Path
+import re
+import signal
 
 from lifecycle_msgs.srv import GetState
 from logged_process import LoggedProcess
@@ -10,6 +14,9 @@ from rcl_interfaces.srv import GetParameters
 from ros_client import Client, room, TIMEOUT_SECONDS
 
 pytest.importorskip('launch_ros', reason='launch_ros is on no package index; it comes with ROS 2')
+
+from launch import LaunchContext  # noqa: E402
+from launch.utilities import perform_substitutions  # noqa: E402
 
 LAUNCH = Path(__file__).resolve().parents[2] / 'launch' / 'segment.launch.py'
 PROGRAM = """
@@ -73,3 +80,70 @@ def test_an_invalid_argument_is_rejected(tmp_path: Path) -> None:
     running = launch(tmp_path / 'log.txt', 'autostart:=perhaps')
     assert running._process.wait(TIMEOUT_SECONDS) == 1
     assert 'autostart' in running.text() and "['true', 'false']" in running.text()
+
+
+@pytest.mark.parametrize(('argument', 'expected'), [
+    ('params_file:=none.yaml', 'params_file none.yaml does not exist'),
+    ('num_queries:=many', "num_queries is 'many', expected a number"),
+    ('use_sim_time:=yes', "use_sim_time is 'yes', expected true or false")])
+def test_an_argument_that_cannot_be_used_is_one_sentence(
+        argument: str, expected: str, tmp_path: Path) -> None:
+    running = launch(tmp_path / 'log.txt', argument)
+    assert running._process.wait(TIMEOUT_SECONDS) == 1
+    assert expected in running.text() and 'Traceback' not in running.text()
+
+
+def test_an_unknown_parameter_in_the_file_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / 'ours.yaml').write_text('/**:\n  ros__parameters:\n    scor_threshold: 0.5\n')
+    running = launch(tmp_path / 'log.txt', f'params_file:={tmp_path / "ours.yaml"}')
+    assert running._process.wait(TIMEOUT_SECONDS) is not None
+    assert "has no parameter 'scor_threshold': did you mean 'score_threshold'?" in running.text()
+    assert 'Traceback' not in running.text()
+
+
+def test_arguments_of_the_node_and_its_clock(client: Client, tmp_path: Path) -> None:
+    running = launch(tmp_path / 'log.txt', 'autostart:=false', 'namespace:=argued',
+                     'num_queries:=7', 'score_threshold:=0', 'use_sim_time:=true')
+    try:
+        request = GetParameters.Request(names=['num_queries', 'score_threshold', 'use_sim_time'])
+        values = client.call(running, GetParameters, '/argued/segment_node/get_parameters',
+                             request).values
+        assert values[0].integer_value == 7 and values[1].double_value == 0.0
+        assert values[2].bool_value
+    finally:
+        running.stop()
+
+
+def test_a_killed_node_starts_again(client: Client, tmp_path: Path) -> None:
+    running = launch(tmp_path / 'log.txt', 'autostart:=false', 'namespace:=again',
+                     'respawn:=true')
+
+    def pids() -> list[str]:
+        return re.findall(r'process started with pid \[(\d+)\]', running.text())
+
+    try:
+        client.call(running, GetState, '/again/segment_node/get_state', GetState.Request())
+        os.kill(int(pids()[0]), signal.SIGKILL)
+        client.wait(lambda: len(pids()) == 2, running)
+        client.call(running, GetState, '/again/segment_node/get_state', GetState.Request())
+    finally:
+        running.stop()
+
+
+def test_rviz_gets_the_frame_the_topics_and_the_clock(tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location('segment_launch', LAUNCH)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    context = LaunchContext()
+    for argument in module.declare_arguments():
+        argument.visit(context)
+    context.launch_configurations.update({
+        'rviz': 'true', 'fixed_frame': 'odom', 'cloud': '/map', 'name': 'finder',
+        'use_sim_time': 'true'})
+    rviz, node = module.start_nodes(context)
+    words = [perform_substitutions(context, word) for word in rviz.cmd[1:5]
+             if not isinstance(word, str)]
+    assert words[0] == '-d' and words[1].endswith('config/segment.rviz')
+    assert words[2:] == ['-f', 'odom']
+    assert node.node_executable == 'segment_node' and rviz.node_executable == 'rviz2'

@@ -126,7 +126,9 @@ def test_an_invalid_policy_of_an_output_fails_configuration(
 
 
 def test_invalid_parameters_end_the_start_with_one_sentence(tmp_path: Path) -> None:
-    cases = {'score_threshold': (2.0, 'out of range'), 'min_points': ('many', 'min_points')}
+    cases = {'score_threshold': (2.0, 'out of range'), 'min_points': ('many', 'min_points'),
+             'scor_threshold': (0.5, "did you mean 'score_threshold'?"),
+             'velocity': (1, "no parameter 'velocity'; docs/node.md lists them")}
     with ExitStack() as stack:
         nodes = {}
         for name, (value, _) in cases.items():

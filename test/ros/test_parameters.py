@@ -32,13 +32,17 @@ def test_segment_yaml_has_the_defaults() -> None:
         assert type(value) is type(SPECS[name].default), f'{name}: ROS would refuse the type'
 
 
-def test_rviz_displays_the_outputs_with_latched_subscriptions() -> None:
+def test_rviz_displays_the_outputs_and_every_kind_of_map() -> None:
     displays = yaml.safe_load((ROOT / 'config' / 'segment.rviz').read_text())[
         'Visualization Manager']['Displays']
-    topics = {display['Topic']['Value']: display['Topic'] for display in displays
-              if 'Topic' in display}
-    assert topics.keys() == {'/segment_node/cloud', '/segment_node/markers', '/points'}
-    assert {topic['Durability Policy'] for topic in topics.values()} == {'Transient Local'}
+    topics = [(display['Topic']['Value'], display['Topic']['Durability Policy'],
+               display['Topic']['Reliability Policy']) for display in displays
+              if 'Topic' in display]
+    assert sorted(topics) == [
+        ('/points', 'Transient Local', 'Reliable'),    # shows a map that was published once
+        ('/points', 'Volatile', 'Best Effort'),        # compatible with every publisher
+        ('/segment_node/cloud', 'Transient Local', 'Reliable'),
+        ('/segment_node/markers', 'Transient Local', 'Reliable')]
 
 
 def test_node_md_lists_every_parameter_with_its_default() -> None:
