@@ -12,6 +12,9 @@ import torch
 
 PRECISIONS: Final = {'float32': torch.float32, 'bfloat16': torch.bfloat16,
                      'float16': torch.float16}
+OUT_OF_MEMORY: Final = ('allocate memory', 'out of memory', "can't start new thread",
+                        'error return without exception set')
+"""Parts of messages of other errors that torch and Python raise where an allocation fails."""
 BYTES_PER_VOXEL: Final = 8_000
 BYTES_PER_MASK: Final = 12
 """
@@ -60,8 +63,9 @@ def check_memory(device: torch.device, num_voxels: int, num_queries: int) -> Non
     free = free_memory(device)
     if free is not None and needed > free:
         raise NotEnoughMemoryError(
-            f'too many voxels: {num_voxels} need about {needed / 1e9:.1f} GB, {device} has '
-            f'{free / 1e9:.1f} GB free; crop the map, or use weights with larger voxels')
+            f'too many voxels: {num_voxels} with {num_queries} queries need about '
+            f'{needed / 1e9:.1f} GB, {device} has {free / 1e9:.1f} GB free; crop the map, use '
+            'fewer queries, or weights with larger voxels')
 
 
 @contextmanager
@@ -73,12 +77,11 @@ def guard_memory(advice: str) -> Iterator[None]:
     """
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
-        text = str(error)
+    except (MemoryError, RuntimeError, OSError, SystemError) as error:
         if not (isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError))
-                or 'allocate memory' in text):
+                or any(text in str(error) for text in OUT_OF_MEMORY)):
             raise
-        if torch.cuda.is_available():
+        if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
         raise NotEnoughMemoryError(f'the memory is too small {advice}') from error
 

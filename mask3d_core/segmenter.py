@@ -201,7 +201,8 @@ class Segmenter:
             Of the post-processing.
         num_queries : int, optional
             Most objects the network looks for; by default the segmenter's `num_queries`. Fewer
-            are faster (paper, Fig. 3). The number of learned queries cannot be changed.
+            are faster (paper, Fig. 3). The number of learned queries cannot be changed. More than
+            in training are bounded by the number of voxels: each starts at another one.
         max_voxels : int, optional
             A scan that fills more gets larger voxels (`Voxelization`), which takes two thirds of
             the time on a dense map; 0: no limit. By default the segmenter's `max_voxels`.
@@ -248,7 +249,7 @@ class Segmenter:
             voxels = on_one_thread(partial(voxelize, scan, voxelization))
         if not self.weights.model.on_segments:
             voxels = replace(voxels, segment=None)
-        check_memory(self.device, len(voxels), num_queries)
+        check_memory(self.device, len(voxels), self._useful_queries(num_queries, voxels))
         if self.weights.model.on_segments and scan.segment is None:
             with _memory_for(voxels), watch.stage('superpoints'):
                 scan = self.with_superpoints(scan, self.voxelization.size)
@@ -265,7 +266,8 @@ class Segmenter:
     def predict(self, voxels: Voxels, watch: Stopwatch | None = None,
                 num_queries: int | None = None) -> Prediction:
         """Run the network on one scan; the prediction stays on the device."""
-        num_queries = self._checked_queries(num_queries, self.num_queries)
+        num_queries = self._useful_queries(
+            self._checked_queries(num_queries, self.num_queries), voxels)
         watch = watch or Stopwatch(self.device)
         voxels = voxels.to(self.device)
         pyramid, levels = self.encode(voxels, watch)
@@ -296,6 +298,10 @@ class Segmenter:
         num_queries = default if num_queries is None else num_queries
         self.weights.model.check_queries(num_queries)
         return num_queries
+
+    def _useful_queries(self, num_queries: int, voxels: Voxels) -> int:
+        """Return the number of queries, at most that in training or one for each voxel."""
+        return min(num_queries, max(len(voxels), self.weights.model.num_queries))
 
     def _bounded(self, default: Voxelization, max_voxels: int | None) -> Voxelization:
         """Return a voxelization with another bound, if one is given; raise InputError below 0."""

@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Any
 
 STOP_SECONDS = 120.0
-"""Time a node has to end after SIGINT before it is aborted. It first finishes the cloud in
-progress, which takes seconds, or many times that while other processes use all cores."""
+"""Time a node has to end after SIGINT before it is aborted. It takes less than a second, or many
+times that while other processes use all cores."""
 ABORT_SECONDS = 60.0
 """Time an aborted node has to write the stacks of its threads before it is killed."""
 
@@ -75,6 +75,10 @@ class NodeSubprocess:
     def text(self) -> str:
         """Return what the node has logged so far."""
         return self.log.read_text(errors='replace')
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the process, and only to it."""
+        self._process.send_signal(number)
 
     def wait(self, seconds: float) -> int:
         """

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, wait
+from contextlib import suppress
 import sys
 import threading
+import time
 from typing import NoReturn, TypeVar
 
 from mask3d_core.errors import InputError
@@ -17,11 +18,12 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
 AnyNode = TypeVar('AnyNode', bound=Node)
-Value = TypeVar('Value')
 WAKE_SECONDS = 0.5
 """Period of the timer that makes an idle node notice the shutdown of its context."""
 POLL_SECONDS = 0.05
-"""Period at which `interruptible` checks the context."""
+"""Period at which the context is checked."""
+GRACE_SECONDS = 0.6
+"""Time the main thread has to end the process after a signal."""
 
 
 def run_node(create: Callable[[], AnyNode], args: Sequence[str] | None,
@@ -46,9 +48,9 @@ def run_node(create: Callable[[], AnyNode], args: Sequence[str] | None,
     early_signals.handle()
     rclpy.init(args=None if args is None else list(args))
     early_signals.leave_to_rclpy()
-    node, status = None, 0
+    watch, status = Watch(), 0
     try:
-        node = create()
+        node = watch.node = create()
         # On a signal rclpy first wakes the executor and then shuts down the context. An executor
         # that checks the context in between would wait for ever without this timer.
         node.create_timer(WAKE_SECONDS, lambda: None,
@@ -66,30 +68,29 @@ def run_node(create: Callable[[], AnyNode], args: Sequence[str] | None,
             print(f'error: {error}', file=sys.stderr)
             status = 1
     finally:
-        if node is not None:
+        if watch.node is not None:
             stop(node)
             node.destroy_node()
         rclpy.try_shutdown()
     end_process(status)
 
 
-def interruptible(work: Callable[[], Value], is_ok: Callable[[], bool]) -> Value:
+class Watch:
     """
-    Return the result of work in another thread; raise KeyboardInterrupt if ROS shuts down before.
+    Ends the process when ROS has shut down and the main thread does not end it in time.
 
-    rclpy lets this exception pass through a transition, and logs others. The thread is left
-    behind then: nothing can stop the loading of a file or the start of CUDA.
+    It may be busy: nothing can interrupt the loading of a file, or the start of CUDA.
     """
-    done: Future[Value] = Future()
 
-    def run() -> None:
-        try:
-            done.set_result(work())
-        except BaseException as error:  # noqa: BLE001
-            done.set_exception(error)
+    def __init__(self) -> None:
+        self.node: Node | None = None
+        threading.Thread(target=self._run, name='watch', daemon=True).start()
 
-    threading.Thread(target=run, name='load', daemon=True).start()
-    while not wait([done], POLL_SECONDS).done:
-        if not is_ok():
-            raise KeyboardInterrupt
-    return done.result()
+    def _run(self) -> None:
+        while rclpy.ok():
+            time.sleep(POLL_SECONDS)
+        time.sleep(GRACE_SECONDS)
+        if self.node is not None:
+            with suppress(Exception):
+                self.node.destroy_node()  # others on the network see it leave
+        end_process(0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 import time
 from typing import Any
@@ -22,7 +21,7 @@ from mask3d_ros.error_log import ErrorLog
 from mask3d_ros.map_segmenter import MapSegmenter
 from mask3d_ros.object_state import ObjectState
 from mask3d_ros.outputs import create_outputs, Output
-from mask3d_ros.run_node import interruptible, run_node
+from mask3d_ros.run_node import run_node
 from mask3d_ros.segment_action import Model, SegmentAction
 from mask3d_ros.segment_parameters import SEGMENT_NODE_PARAMETERS, Settings
 from mask3d_ros.segmentation_worker import SegmentationWorker
@@ -155,7 +154,12 @@ class SegmentNode(LifecycleNode):
     def _load(self) -> None:
         values = parameters.values(self, SEGMENT_NODE_PARAMETERS)
         settings = Settings.of(values)
-        segmenter = interruptible(partial(self._load_segmenter, values), self.context.ok)
+        if self._ending is not None:
+            self._ending.close()  # its thread may still hold the memory of a model
+            self._ending = None
+        with guard_memory('to load the weights: end other programs, or use another device'):
+            segmenter = load_segmenter(_weights_file(values), values['device'],
+                                       values['precision'])
         settings.check_against(segmenter.weights)
         if settings.frames:
             self._transforms.listen()
@@ -173,13 +177,6 @@ class SegmentNode(LifecycleNode):
         self.get_logger().info(_model_summary(values, segmenter))
         if not segmenter.weights.trained:
             self.get_logger().warning(UNTRAINED)
-
-    def _load_segmenter(self, values: dict[str, Any]) -> Segmenter:
-        """Load the weights, once the thread of an earlier worker has freed its model."""
-        if self._ending is not None:
-            self._ending.close()
-        with guard_memory('to load the weights: end other programs, or use another device'):
-            return load_segmenter(_weights_file(values), values['device'], values['precision'])
 
     def _subscribe(self) -> None:
         assert self._segmenter is not None and self._worker is not None

@@ -14,7 +14,8 @@ import zipfile
 import zlib
 
 from mask3d_core.classes import ClassTable, load_classes
-from mask3d_core.errors import InputError
+from mask3d_core.device import guard_memory
+from mask3d_core.errors import InputError, NotEnoughMemoryError
 from mask3d_core.files.target import atomic_write
 from mask3d_core.model.config import ModelConfig
 from mask3d_core.model.mask3d import Mask3D
@@ -266,7 +267,10 @@ def load_weights(path: str | Path, device: str | torch.device = 'cpu') -> Weight
 
 def _read(path: Path) -> Any:
     try:
-        return load_verified(path)
+        with guard_memory(f'to read {path.name}: end other programs'):
+            return load_verified(path)
+    except NotEnoughMemoryError:
+        raise
     except pickle.UnpicklingError as error:
         raise InputError(_describe_foreign(path)) from error
     except (RuntimeError, ValueError, TypeError, KeyError, EOFError, OSError, zipfile.BadZipFile,

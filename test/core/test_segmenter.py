@@ -275,3 +275,22 @@ def test_full_network_on_a_real_scan() -> None:
     prediction = segmenter.predict(voxelize(scan, segmenter.voxelization))
     assert prediction.class_logits.shape == (100, 19)
     assert prediction.mask_logits.isfinite().all() and prediction.mask_logits.std() > 0
+
+
+def test_queries_beyond_those_of_the_training_are_bounded_by_the_voxels(
+        segmenter: Segmenter, room: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = []
+    decode = segmenter.model.decode
+
+    def count(levels: Any, scans: Any, pyramid: Any, num_queries: int) -> Any:
+        counts.append(num_queries)
+        return decode(levels, scans, pyramid, num_queries)
+
+    monkeypatch.setattr(segmenter.model, 'decode', count)
+    scan = Scan.from_points(*(part[1:200] for part in room))
+    voxels = len(segmenter.prepare(scan, Stopwatch(segmenter.device))[1])
+    assert 20 < voxels < 200
+    for queries in (10_000, 21, 20):
+        segmenter.segment(scan, num_queries=queries)
+    segmenter.segment(Scan.from_points(*(part[1:12] for part in room)), num_queries=10_000)
+    assert counts == [voxels, 21, 20, 20]

@@ -194,6 +194,12 @@ class Client:
         self.wait(has_response, process)
         return next(future.result() for future in futures if future.done())
 
+    def forget_services(self) -> None:
+        """Remove the clients of services, as before another process that offers them starts."""
+        for service in self._services.values():
+            self.node.destroy_client(service)
+        self._services.clear()
+
     def _service(self, kind: type, name: str) -> Any:
         if name not in self._services:
             self._services[name] = self.node.create_client(kind, name)
