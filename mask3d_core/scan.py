@@ -9,23 +9,32 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 MIN_POINTS = 8
-MAX_COORDINATE = 1e5
-"""Metres, absolute value. Larger coordinates come from a broken sensor or wrong units."""
+MAX_DISTANCE = 1e5
+"""Metres from the middle of a cloud, along each axis. Points beyond it are outliers."""
+MAX_COORDINATE = 1e8
+"""Metres, absolute value: cells of 5 cm are numbered in 32 bits. Geocentric ones have 6.4e6."""
+MAX_FLOAT32_POSITION = 1e4
+"""Metres: float32 has steps of 1 mm from there on."""
 MAX_INPUT_SIZE = 2**31 - 1
 """Points of an input cloud, so that rows of it fit into 32 bits."""
+SAMPLE_POINTS = 10_001
+"""Points from which the middle of a cloud, and its most frequent colour, are taken."""
+MIN_SAME_COLOR = 0.99
+"""Colours of a cloud are no information if this share of its points has the same one."""
 
 
 @dataclass(frozen=True, eq=False)
 class Scan:
     """
-    The finite points of a cloud.
+    The finite points of a cloud, without outliers.
 
     Create one with `Scan.from_points`, which validates; the constructor only stores.
 
     Attributes
     ----------
     xyz : [N, 3] float32 or float64
-        Positions in metres, z up, in the frame of the map.
+        Positions in metres, z up, in the frame of the map. Far from its origin, as in a
+        projection of the earth, only float64 has the precision.
     color : [N, 3] float32 or None
         Red, green, blue in 0..1.
     segment : [N] int64 or None
@@ -34,6 +43,12 @@ class Scan:
         Row of each point in the input cloud.
     input_size : int
         Number of points of the input cloud, including the dropped ones.
+    num_outliers : int
+        Finite points that were dropped: further than `MAX_DISTANCE` from the middle of the cloud.
+    only_color : (red, green, blue) or None
+        The colour, in 0..1, that all points of the input have; `color` is None then.
+    frame : str
+        Name of the frame, if the source of the cloud gives one.
 
     """
 
@@ -42,6 +57,9 @@ class Scan:
     segment: NDArray[np.int64] | None
     kept: NDArray[np.int64]
     input_size: int
+    num_outliers: int = 0
+    only_color: tuple[float, float, float] | None = None
+    frame: str = ''
 
     def __len__(self) -> int:
         return len(self.xyz)
@@ -51,13 +69,16 @@ class Scan:
         return Scan(self.xyz.take(rows, axis=0),
                     None if self.color is None else self.color.take(rows, axis=0),
                     None if self.segment is None else self.segment.take(rows),
-                    np.arange(len(rows)), len(rows))
+                    np.arange(len(rows)), len(rows), only_color=self.only_color)
 
     @classmethod
     def from_points(cls, xyz: ArrayLike, color: ArrayLike | None = None,
                     segment: ArrayLike | None = None) -> Scan:
         """
-        Validate a cloud and keep its finite points.
+        Validate a cloud and keep its finite points, without outliers.
+
+        Colours that are the same everywhere are what a source without colour fills in: they are
+        discarded, as a network would take them for the colour of porcelain, say.
 
         Parameters
         ----------
@@ -71,8 +92,8 @@ class Scan:
         Raises
         ------
         InputError
-            For a wrong shape, too few finite points, more points than `MAX_INPUT_SIZE`, or
-            coordinates beyond `MAX_COORDINATE`.
+            For a wrong shape, too few finite points, more points than `MAX_INPUT_SIZE`, a cloud
+            of which more than half are outliers, or one beyond `MAX_COORDINATE`.
 
         """
         points = np.asarray(xyz)
@@ -95,12 +116,18 @@ class Scan:
             raise InputError(
                 f'cloud has {len(kept)} finite points of {len(points)}, expected at least '
                 f'{MIN_POINTS}: wait for the map to fill, or check the sensor')
+        finite_points = points if len(kept) == len(points) else points.take(kept, axis=0)
+        near = _near_middle(finite_points)
+        num_outliers = 0 if near is None else len(kept) - int(near.sum())
+        if near is not None:
+            kept = kept[near]
+            finite_points = points.take(kept, axis=0)
         if len(kept) < len(points):
-            points = points.take(kept, axis=0)
             colors = None if colors is None else colors.take(kept, axis=0)
             segments = None if segments is None else segments.take(kept)
-        _check_extent(points)
-        return cls(points, colors, segments, kept, len(finite))
+        only = None if colors is None else _only_color(colors)
+        return cls(finite_points, colors if only is None else None, segments, kept, len(finite),
+                   num_outliers, only)
 
 
 def _unit_color(color: NDArray, count: int) -> NDArray[np.float32]:
@@ -124,8 +151,36 @@ def _segment_ids(segment: NDArray, count: int) -> NDArray[np.int64]:
     return segment.astype(np.int64, copy=False)
 
 
-def _check_extent(points: NDArray[np.floating]) -> None:
-    if max(points.max(), -points.min()) > MAX_COORDINATE:
-        x, y, z = points[np.abs(points).max(axis=1).argmax()]
-        raise InputError(f'a point at ({x:g}, {y:g}, {z:g}) m is beyond {MAX_COORDINATE:g} m: '
-                         'expected metres in a map frame; remove the outlier or scale the cloud')
+def _near_middle(points: NDArray[np.floating]) -> NDArray[np.bool_] | None:
+    """Return which points [N, 3] are no outliers, None if none is one."""
+    low, high = (np.array([end(points[:, axis]) for axis in range(3)], np.float64)
+                 for end in (np.min, np.max))
+    if -MAX_DISTANCE / 2 <= low.min() and high.max() <= MAX_DISTANCE / 2:
+        return None
+    middle = np.median(points[::-(-len(points) // SAMPLE_POINTS)], axis=0).astype(np.float64)
+    position = ', '.join(f'{value:.7g}' for value in middle)
+    if np.abs(middle).max() > MAX_COORDINATE:
+        raise InputError(f'the cloud is at ({position}) m, beyond {MAX_COORDINATE:g} m: expected '
+                         'metres; scale the cloud, or subtract an offset')
+    if (middle - low).max() <= MAX_DISTANCE and (high - middle).max() <= MAX_DISTANCE:
+        return None
+    near = np.logical_and.reduce([
+        (middle[axis] - MAX_DISTANCE <= points[:, axis])
+        & (points[:, axis] <= middle[axis] + MAX_DISTANCE) for axis in range(3)])
+    count = int(near.sum())
+    if 2 * count < len(points) or count < MIN_POINTS:
+        raise InputError(f'{len(points) - count} of {len(points)} points are beyond '
+                         f'{MAX_DISTANCE:g} m of the middle of the cloud, ({position}) m: '
+                         'expected metres in a map frame; scale the cloud, or check the sensor')
+    return near
+
+
+def _only_color(color: NDArray[np.float32]) -> tuple[float, float, float] | None:
+    """Return the colour that at least `MIN_SAME_COLOR` of the points [N, 3] have, or None."""
+    sample = color[::-(-len(color) // SAMPLE_POINTS)]
+    usual = np.median(sample, axis=0)
+    for chosen in (sample, color):
+        same = np.logical_and.reduce([chosen[:, axis] == usual[axis] for axis in range(3)])
+        if same.mean() < MIN_SAME_COLOR:
+            return None
+    return float(usual[0]), float(usual[1]), float(usual[2])

@@ -8,7 +8,6 @@ import time
 from typing import Any
 
 from mask3d_core.extraction.postprocess import ExtractSettings
-from mask3d_core.files import decode_pointcloud2
 from mask3d_core.scan import Scan
 from mask3d_core.segmenter import Segmenter
 from mask3d_core.stop import begin_stage, stoppable
@@ -16,6 +15,7 @@ from mask3d_core.tiling.map_segmentation import MapResult, MapSegmentation, Work
 from mask3d_core.tiling.tile_cache import TileCache
 from mask3d_core.tracking import Header, ObjectMap, Selection, TrackedObjects, untracked
 from mask3d_core.tracking.object_map import CONTINUE_SHARE
+from mask3d_ros.cloud_reader import CloudReader
 from mask3d_ros.messages import nanoseconds
 from mask3d_ros.object_state import ObjectState
 from mask3d_ros.result import SegmentationResult, TileCounts
@@ -39,14 +39,16 @@ class MapSegmenter:
     segmenter : Segmenter
     find_pose : callable
         Returns poses of `roi_frame` and `robot_frame`.
+    reader : CloudReader
     state : ObjectState, optional
         Where the objects are kept.
 
     """
 
-    def __init__(self, segmenter: Segmenter, find_pose: FindPose,
+    def __init__(self, segmenter: Segmenter, find_pose: FindPose, reader: CloudReader,
                  state: ObjectState | None = None) -> None:
         self._segmenter = segmenter
+        self._reader = reader
         self._find_pose = find_pose
         self._cache = TileCache()
         self._state = state
@@ -75,13 +77,15 @@ class MapSegmenter:
         Raises
         ------
         InputError
-            If the cloud cannot be decoded.
+            If the cloud cannot be decoded, or not be transformed into the target frame.
 
         """
         begin_stage('read')
         start = time.perf_counter()
-        same = last is not None and same_points(cloud, last.cloud)
-        scan = last.scan if last is not None and same else decode_pointcloud2(cloud)
+        if last is not None and not settings.target_frame and same_points(cloud, last.cloud):
+            scan = last.scan
+        else:
+            cloud, scan = self._reader.read(cloud, settings.target_frame)
         seconds = time.perf_counter() - start
         frame = cloud.header.frame_id
         opened = self._segmenter.open_map(

@@ -15,6 +15,7 @@ from mask3d_core.weights.shipped import shipped_weights
 from mask3d_ros import parameters
 from mask3d_ros.bond import Bond
 from mask3d_ros.cloud_input import CloudInput, declare_overrides
+from mask3d_ros.cloud_reader import CloudReader
 from mask3d_ros.detections import LabelInfoTopic
 from mask3d_ros.diagnostics import Diagnostics, NodeState
 from mask3d_ros.error_log import ErrorLog
@@ -171,8 +172,10 @@ class SegmentNode(LifecycleNode):
             Path(values['state_file']).expanduser(), segmenter.weights.classes, self.get_logger())
         self._label_info = LabelInfoTopic(self, segmenter.weights.classes)
         self._label_info.publish(settings.extract.score_threshold)
+        reader = CloudReader(self._transforms.wait, self.get_logger().warning,
+                             segmenter.weights.voxel_size)
         self._worker = SegmentationWorker(
-            MapSegmenter(segmenter, self._transforms.find, state), settings, self._outputs,
+            MapSegmenter(segmenter, self._transforms.find, reader, state), settings, self._outputs,
             self.get_logger(), self.context.ok)
         self.get_logger().info(_model_summary(values, segmenter))
         if not segmenter.weights.trained:

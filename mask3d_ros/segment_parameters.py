@@ -122,6 +122,9 @@ SEGMENT_NODE_PARAMETERS: tuple[ParameterSpec, ...] = (
         'robot_frame', '', 'tf frame of the robot: of the tiles that changed, the nearest is '
         'segmented first; empty: the order does not depend on the robot.'),
     ParameterSpec(
+        'target_frame', '', 'tf frame that clouds are transformed into, with z up, such as map; '
+        'results are in it. empty: clouds stay in their frame.'),
+    ParameterSpec(
         'save_dir', '~/.ros/mask3d', 'Folder into which the service ~/save writes; made when '
         'missing.'),
     ParameterSpec(
@@ -175,6 +178,8 @@ class Settings:
         Maps that show the place of an object empty after which it is forgotten.
     color_by : str
         One of `COLOR_BY`.
+    target_frame : str
+        tf frame that clouds are transformed into; '': they stay in their own.
 
     """
 
@@ -193,6 +198,7 @@ class Settings:
     robot_frame: str = ''
     max_misses: int = MAX_MISSES
     color_by: str = COLOR_BY[0]
+    target_frame: str = ''
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:
@@ -212,13 +218,13 @@ class Settings:
                    None if max_voxels < 0 else max_voxels, values['cloud_voxel'], size, margin,
                    values['partial_results'], Region.of(values['roi']), values['roi_frame'],
                    values['max_points'], values['robot_frame'], values['max_misses'],
-                   values['color_by'])
+                   values['color_by'], values['target_frame'].lstrip('/'))
 
     @property
     def frames(self) -> tuple[str, ...]:
         """The tf frames that are needed; none without parameters that name one."""
         region = self.region_frame if self.region is not None else ''
-        return tuple(frame for frame in (region, self.robot_frame) if frame)
+        return tuple(frame for frame in (region, self.robot_frame, self.target_frame) if frame)
 
     def tiles(self, weights: Weights) -> TileSettings:
         """Return how maps are cut; raise InputError for a margin larger than a tile."""

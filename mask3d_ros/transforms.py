@@ -9,12 +9,21 @@ import math
 import time
 from typing import Any
 
+from builtin_interfaces.msg import Time as Stamp
 from mask3d_core.errors import InputError
+from mask3d_core.scan import MAX_FLOAT32_POSITION
 from mask3d_ros.error_log import THROTTLE_SECONDS
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.time import Time
+
+WAIT_SECONDS = 0.5
+"""Time that a cloud waits for the transform to `target_frame`; tf often comes after the cloud."""
+POLL_SECONDS = 0.02
+"""Time between two attempts."""
+CHUNK_POINTS = 1 << 16
+"""Points transformed at once: they stay in the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +58,19 @@ class FramePose:
         """Return points of the other frame in this one: [N, 3]."""
         return np.asarray((xyz - self.position) @ self.rotation)
 
+    def from_frame(self, xyz: NDArray[np.floating]) -> NDArray[np.floating]:
+        """
+        Return points of this frame in the other one: [N, 3].
+
+        They have the precision of the input, float64 where float32 does not hold the positions.
+        """
+        moved = np.empty((len(xyz), 3), np.float64)
+        for start in range(0, len(xyz), CHUNK_POINTS):
+            part = slice(start, start + CHUNK_POINTS)
+            moved[part] = xyz[part] @ self.rotation.T + self.position
+        precise = len(moved) and np.abs(self.position).max() > MAX_FLOAT32_POSITION
+        return moved if precise else moved.astype(xyz.dtype, copy=False)
+
 
 FindPose = Callable[[str, str], FramePose | None]
 """Returns the latest pose of a frame, the first argument, in another, or None if unknown."""
@@ -79,8 +101,9 @@ class Transforms:
             tf2_ros = import_module('tf2_ros')
         except ImportError as error:
             raise InputError(
-                f'roi_frame and robot_frame need the Python package tf2_ros ({error}): install '
-                'the package tf2_ros_py of ROS 2 and source its setup.bash, or leave both empty',
+                'target_frame, roi_frame and robot_frame need the Python package tf2_ros '
+                f'({error}): install the package tf2_ros_py of ROS 2 and source its setup.bash, '
+                'or leave them empty',
             ) from error
         self._tf2 = tf2_ros
         self._buffer = tf2_ros.Buffer()
@@ -110,9 +133,45 @@ class Transforms:
         self._last_warning.pop(frame, None)
         return FramePose.of(found.transform)
 
+    def wait(self, frame: str, target: str, stamp: Stamp) -> FramePose:
+        """
+        Return the pose of a frame in another at the time of a cloud.
+
+        Waits up to `WAIT_SECONDS` for it, so call it in a thread of its own. A stamp of 0 stands
+        for the latest pose.
+
+        Raises
+        ------
+        InputError
+            If there is none by then.
+
+        """
+        end = time.monotonic() + WAIT_SECONDS
+        while True:
+            buffer = self._buffer
+            if buffer is None:
+                raise InputError(f'the cloud in {frame} is dropped: the node does not listen to '
+                                 'tf any more')
+            try:
+                found = buffer.lookup_transform(target, frame, Time.from_msg(stamp))
+                return FramePose.of(found.transform)
+            except self._tf2.TransformException as error:
+                if time.monotonic() >= end:
+                    raise InputError(_unavailable(frame, target, error)) from error
+            time.sleep(POLL_SECONDS)
+
     def _warn(self, frame: str, message: str) -> None:
         """Warn, unless the same was done for this frame within `THROTTLE_SECONDS`."""
         now = time.monotonic()
         if now - self._last_warning.get(frame, -math.inf) >= THROTTLE_SECONDS:
             self._last_warning[frame] = now
             self._node.get_logger().warning(message)
+
+
+def _unavailable(frame: str, target: str, error: Exception) -> str:
+    """Return one sentence that is the same for all clouds with this error, as times are not."""
+    kind = type(error).__name__
+    reason = ('none at the time of the cloud, whose stamp and the clock of tf may differ '
+              '(use_sim_time?)' if kind.startswith('Extrapolation') else str(error))
+    return (f'clouds in {frame} are dropped, as after {WAIT_SECONDS:g} s there is no transform '
+            f'to target_frame {target}: {reason}')

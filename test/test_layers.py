@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = {
     'mask3d_core': {
         0: 'classes errors instances openmp scan stop',
-        1: 'colors device doctor files geometry processes progress rooms sparse tracking voxels',
+        1: 'colors device doctor files geometry processes progress rooms scan_checks sparse '
+           'tracking voxels',
         2: 'drawing model superpoints',
         3: 'data extraction tiling weights',
         4: 'original segmenter',
@@ -24,10 +25,11 @@ LAYERS = {
         8: '__main__ cli commands',
     },
     'mask3d_ros': {
-        5: 'action bond cloud_input clouds detections diagnostics error_log map_segmenter markers '
-           'messages msg node_subprocess object_messages object_state outputs parameters qos '
-           'region result run_node save_result segment_action segment_parameters '
-           'segmentation_worker services srv start statistics transforms transitions worker',
+        5: 'action bond cloud_input cloud_reader clouds detections diagnostics error_log '
+           'map_segmenter markers messages msg node_subprocess object_messages object_state '
+           'outputs parameters qos region result run_node save_result segment_action '
+           'segment_parameters segmentation_worker services srv start statistics transforms '
+           'transitions worker',
         6: '__main__ demo map_player segment_node',
     },
 }

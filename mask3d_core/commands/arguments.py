@@ -9,12 +9,38 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mask3d_core.scan import Scan
     from mask3d_core.tiling.settings import TileSettings
+
+SHIPPED_VOXEL_SIZE = 0.03
+"""Of the shipped weights, metres."""
+REMEDIES = {
+    'axes': 'rotate the scan before',
+    'units': 'scale the scan before',
+    'colour': 'export the scan with its colours',
+    'outliers': 'check the scan if these are more than stray points',
+    'precision': 'store the scan in double precision, or subtract an offset before',
+}
+"""What to do about a doubt, by its kind."""
 
 
 def log(stage: str) -> None:
     """Print progress to stderr; results go to stdout."""
     print(f'mask3d: {stage}', file=sys.stderr, flush=True)
+
+
+def warn_of_doubts(scan: Scan, voxel_size: float) -> None:
+    """Print to stderr what is probably wrong with a scan, given the voxel size in metres."""
+    for doubt in describe_doubts(scan, voxel_size):
+        log(f'warning: the scan {doubt}')
+
+
+def describe_doubts(scan: Scan, voxel_size: float = SHIPPED_VOXEL_SIZE) -> list[str]:
+    """Return what is probably wrong with a scan, and what to do about it."""
+    from mask3d_core.scan_checks import find_doubts
+
+    return [f'{doubt.finding}; ' + ' and '.join(REMEDIES[kind] for kind in doubt.kinds)
+            for doubt in find_doubts(scan, voxel_size)]
 
 
 def add_model_arguments(parser: argparse.ArgumentParser,

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mask3d_core.commands.arguments import describe_tiles
+from mask3d_core.commands.arguments import describe_doubts, describe_tiles
 
 if TYPE_CHECKING:
     from mask3d_core.scan import Scan
@@ -97,17 +97,20 @@ def _bag_facts(path: Path, topic: str | None) -> list[tuple[str, str]]:
 
 def _scan_facts(scan: Scan) -> list[tuple[str, str]]:
     low, high = scan.xyz.min(axis=0), scan.xyz.max(axis=0)
-    dropped = scan.input_size - len(scan)
+    dropped = scan.input_size - len(scan) - scan.num_outliers
     facts = [
         ('points', f'{len(scan)}' + (f' and {dropped} without a position' if dropped else '')),
         ('from', f'({_numbers(low)}) m'), ('to', f'({_numbers(high)}) m'),
         ('size', ' x '.join(f'{side:.2f}' for side in high - low) + ' m'),
         ('colour', 'none' if scan.color is None else
          f'mean {_numbers(scan.color.mean(axis=0))} of 0..1')]
+    if scan.frame:
+        facts.append(('frame', scan.frame))
     if scan.segment is not None:
         facts.append(('segments', str(len(set(scan.segment.tolist())))))
-    return facts
+    return facts + [('warning', text) for text in describe_doubts(scan)]
 
 
 def _numbers(values: object) -> str:
-    return ', '.join(f'{float(value):.4g}' for value in values)  # type: ignore[attr-defined]
+    numbers = [float(value) for value in values]  # type: ignore[attr-defined]
+    return ', '.join(f'{one:.{4 if abs(one) < 1000 else 9}g}' for one in numbers)

@@ -226,9 +226,9 @@ def _run_bag(options: argparse.Namespace) -> None:
 
 def _run_draw(options: argparse.Namespace) -> None:
     from mask3d_core.data.dataset import Dataset
-    from mask3d_core.data.upright import upright
     from mask3d_core.drawing.contact_sheet import draw_contact_sheet, SheetScan
     from mask3d_core.files import read_scan
+    from mask3d_core.geometry.upright import upright
 
     if options.picture.suffix.lower() != '.png':
         raise InputError(f'expected a .png to draw into, got {options.picture}')

@@ -17,6 +17,7 @@ from mask3d_core.commands.arguments import (
     fraction,
     log,
     name_list,
+    warn_of_doubts,
 )
 
 if TYPE_CHECKING:
@@ -130,6 +131,8 @@ def _run(options: argparse.Namespace, processes: Processes) -> None:
     log(f'reading {options.file} …')
     scan = read_scan(options.file, options.topic)
     segmenter = _segmenter(options, processes)
+    if not processes.rank:
+        warn_of_doubts(scan, segmenter.weights.voxel_size)
     log(f'segmenting {len(scan)} points on '
         + (f'{processes.size} x ' if processes.size > 1 else '') + f'{segmenter.device} …')
     instances, tiles = _segment(segmenter, scan, settings, processes)

@@ -9,8 +9,8 @@ import re
 
 from mask3d_core.data.dataset import Dataset
 from mask3d_core.data.labels import byte_color, LabelledScan, NO_ID
-from mask3d_core.data.upright import doubt_upright
 from mask3d_core.errors import InputError
+from mask3d_core.geometry.upright import doubt_upright
 import numpy as np
 from numpy.typing import NDArray
 
@@ -124,6 +124,10 @@ def _check_scale(xyz: NDArray[np.floating], voxel_size: float) -> Iterator[Probl
 
 
 def _check_color(labelled: LabelledScan, data: Dataset) -> Iterator[Problem]:
+    only = labelled.scan.only_color
+    if only is not None:
+        yield False, f'has one colour everywhere, {round(255 * max(only))}'
+        return
     if labelled.scan.color is None:
         if any(facts.color_mean is not None for facts in data.scans.values()):
             yield False, 'has no colour, others have'
@@ -132,8 +136,6 @@ def _check_color(labelled: LabelledScan, data: Dataset) -> Iterator[Problem]:
     if color.max() == 1:
         yield True, (f'has colours from {color.min()} to 1, expected 0..255: probably they were '
                      '0..1')
-    elif color.min() == color.max():
-        yield False, f'has one colour everywhere, {color.max()}'
 
 
 def _check_labels(labelled: LabelledScan, data: Dataset) -> Iterator[Problem]:

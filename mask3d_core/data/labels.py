@@ -13,7 +13,7 @@ from mask3d_core.files.npz import open_npz
 from mask3d_core.files.ply import ply_bytes, read_vertices
 from mask3d_core.files.source import file_errors, FilePath
 from mask3d_core.files.target import atomic_write
-from mask3d_core.scan import Scan
+from mask3d_core.scan import MAX_FLOAT32_POSITION, Scan
 import numpy as np
 from numpy.typing import NDArray
 
@@ -171,10 +171,15 @@ def write_labelled(path: FilePath, labelled: LabelledScan) -> None:
 
 def _columns(labelled: LabelledScan) -> dict[str, Any]:
     scan = labelled.scan
-    columns: dict[str, Any] = {'xyz': scan.xyz.astype(np.float32), 'label': labelled.label,
-                               'instance': labelled.instance}
+    double = bool(len(scan)) and float(np.abs(scan.xyz).max()) > MAX_FLOAT32_POSITION
+    columns: dict[str, Any] = {
+        'xyz': scan.xyz.astype(scan.xyz.dtype if double else np.float32, copy=False),
+        'label': labelled.label, 'instance': labelled.instance}
     if scan.color is not None:
         columns['color'] = byte_color(scan.color)
+    elif scan.only_color is not None:
+        columns['color'] = np.tile(byte_color(np.array(scan.only_color, np.float32)),
+                                   (len(scan), 1))
     if scan.segment is not None:
         columns['segment'] = np.unique(scan.segment, return_inverse=True)[1].astype(np.int32)
     return columns

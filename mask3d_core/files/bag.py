@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
@@ -44,7 +45,8 @@ def read_bag(path: FilePath, topic: str | None = None) -> Scan:
         last = deque(_raw_clouds(path, topic), maxlen=1)
         if not last:
             raise InputError('the topic has no messages')
-        return decode_pointcloud2(_deserialize(last[0]))
+        message = _deserialize(last[0])
+        return replace(decode_pointcloud2(message), frame=message.header.frame_id)
 
 
 def read_clouds(path: FilePath, topic: str | None = None) -> Iterator[tuple[float, str, Any]]:

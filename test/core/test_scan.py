@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import given, strategies
 from mask3d_core.errors import InputError
-from mask3d_core.scan import MAX_COORDINATE, MAX_INPUT_SIZE, MIN_POINTS, Scan
+from mask3d_core.scan import MAX_COORDINATE, MAX_DISTANCE, MAX_INPUT_SIZE, MIN_POINTS, Scan
 import numpy as np
 import pytest
 
@@ -70,8 +70,8 @@ def test_a_color_that_is_nan_is_black() -> None:
     ({'xyz': XYZ.astype(str)}, 'points as numbers, got <U'),
     ({'xyz': XYZ + 1j}, 'points as numbers, got complex'),
     ({'xyz': XYZ * np.nan}, '0 finite points of 10'),
-    ({'xyz': np.where(XYZ == 7, 1e30, XYZ)}, '(6, 1e+30, 8)'),
-    ({'xyz': np.where(XYZ == 7, -MAX_COORDINATE * 1.01, XYZ)}, '-101000'),
+    ({'xyz': XYZ + 2 * MAX_COORDINATE}, 'the cloud is at (2e+08, 2e+08, 2e+08) m, beyond 1e+08'),
+    ({'xyz': XYZ * np.float32(MAX_DISTANCE)}, 'points are beyond 100000 m of the middle'),
     ({'xyz': XYZ, 'color': RGB[:9]}, 'colours of shape [10, 3], got [9, 3]'),
     ({'xyz': XYZ, 'color': RGB.astype(int)}, 'got int64'),
     ({'xyz': XYZ, 'color': RGB.astype(float)}, '0..1, got 0 to 232'),
@@ -86,7 +86,60 @@ def test_invalid_clouds_are_rejected(change: dict[str, Any], words: str) -> None
 
 
 def test_coordinates_up_to_the_limit_are_accepted() -> None:
-    assert len(Scan.from_points(XYZ / XYZ.max() * np.float32(MAX_COORDINATE))) == 10
+    middle = np.median(XYZ, axis=0)
+    far = (XYZ - middle) * (MAX_DISTANCE / np.abs(XYZ - middle).max())
+    for offset in (0, MAX_COORDINATE / 2):
+        scan = Scan.from_points(far.astype(np.float64) + offset)
+        assert len(scan) == 10 and scan.num_outliers == 0
+
+
+@pytest.mark.parametrize('offset', [(0, 0, 0), (5e5, 5.4e6, 300), (4.1e6, 6e5, 4.8e6)])
+@pytest.mark.parametrize('far', [2e5, -1e7, 1e30, -1e300])
+@pytest.mark.parametrize('count', [1, 10])
+def test_outliers_are_dropped_and_counted(offset: tuple[float, ...], far: float, count: int,
+                                          ) -> None:
+    rng = np.random.default_rng(0)
+    xyz = rng.uniform(0, 5, (100, 3)) + offset
+    color, segment = rng.random((100, 3)), np.arange(100)
+    rows = rng.choice(100, count, replace=False)
+    damaged = xyz.copy()
+    damaged[rows, rng.integers(3, size=count)] += far
+    damaged[(rows[0] + 1) % 100] = np.nan if (rows[0] + 1) % 100 not in rows else far
+    scan = Scan.from_points(damaged, color, segment)
+    assert scan.num_outliers >= count and scan.num_outliers + len(scan) in (99, 100)
+    np.testing.assert_array_equal(scan.xyz, xyz[scan.kept])
+    np.testing.assert_array_equal(scan.segment, scan.kept)
+    assert scan.input_size == 100 and scan.xyz.dtype == np.float64
+
+
+@given(strategies.lists(strategies.floats(allow_nan=True, allow_infinity=True, width=32),
+                        min_size=1, max_size=40), strategies.integers(0, 2))
+def test_any_numbers_among_the_points_leave_the_others(values: list[float], axis: int) -> None:
+    xyz = np.random.default_rng(1).uniform(-3, 3, (100, 3)).astype(np.float32)
+    damaged = np.concatenate([xyz, xyz[:len(values)]])
+    damaged[100:, axis] = values
+    scan = Scan.from_points(damaged)
+    assert np.isin(np.arange(100), scan.kept).all()
+    assert np.abs(scan.xyz - np.median(xyz, axis=0)).max() <= 1.001 * MAX_DISTANCE
+    np.testing.assert_array_equal(scan.xyz, damaged[scan.kept])
+
+
+@pytest.mark.parametrize('color', [(0, 0, 0), (255, 255, 255), (192, 0, 0), (17, 18, 19)])
+def test_one_color_everywhere_is_none(color: tuple[int, int, int]) -> None:
+    same = np.tile(np.array(color, np.uint8), (200, 1))
+    xyz = np.random.default_rng(0).random((200, 3))
+    for colors in (same, same / 255, same.astype(np.float32) / 255):
+        scan = Scan.from_points(xyz, colors)
+        assert scan.color is None
+        assert scan.only_color == pytest.approx(np.array(color) / 255, abs=1e-6)
+    almost = same.copy()
+    almost[5] = 77
+    assert Scan.from_points(xyz, almost).color is None, 'one point is not what colours a map'
+    almost[5:9] = 77
+    scan = Scan.from_points(xyz, almost)
+    assert scan.color is not None and scan.only_color is None
+    assert Scan.from_points(xyz, np.full((200, 3), np.nan)).only_color == (0, 0, 0)
+    assert Scan.from_points(xyz).only_color is None
 
 
 def test_rows_beyond_32_bits_are_refused() -> None:

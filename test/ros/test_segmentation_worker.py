@@ -17,6 +17,7 @@ from mask3d_core.scan import Scan
 from mask3d_core.tiling.map_segmentation import MapSegmentation
 from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.weights.checkpoint import untrained_weights
+from mask3d_ros.cloud_reader import CloudReader
 from mask3d_ros.map_segmenter import CHUNK_BYTES, map_workload, MapSegmenter, same_points
 from mask3d_ros.region import Region
 from mask3d_ros.result import SegmentationResult
@@ -111,7 +112,9 @@ class Bench:
     def __init__(self, settings: Settings = SETTINGS) -> None:
         self.segmenter, self.output, self.log = HeldSegmenter(), ResultList(), Log()
         self.poses: dict[str, FramePose] = {}
-        maps = MapSegmenter(self.segmenter, lambda frame, _: self.poses.get(frame))  # type: ignore
+        reader = CloudReader(lambda frame, *_: self.poses[frame], self.log.lines.append, 0.02)
+        maps = MapSegmenter(self.segmenter, lambda frame, _: self.poses.get(frame),  # type: ignore
+                            reader)
         self.worker = SegmentationWorker(
             maps, settings, [self.output], self.log, lambda: True)  # type: ignore
         self.worker.resume()

@@ -53,6 +53,7 @@ def labelled_map(surfaces: Sequence[Surface], seed: int = 0, noise: float = 0.0)
     order = rng.permutation(len(xyz))
     xyz = xyz[order] + 0.01 + noise * rng.standard_normal(xyz.shape)
     gray = np.full((len(xyz), 3), 0.5, np.float32)
+    gray[::2] += 0.01  # a single colour would be none
     return Scan.from_points(xyz.astype(np.float32), gray, label[order])
 
 

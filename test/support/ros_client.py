@@ -228,7 +228,8 @@ def hall(stamp: int = 1, size: float = 15.0) -> PointCloud2:
     """Return a cloud of so many voxels that the node needs seconds of CPU time for it."""
     count = round(30_000 * (size / 15) ** 2)
     xyz = np.random.default_rng(0).uniform(0, (size, size, 3), (count, 3))
-    return cloud(xyz, np.full((len(xyz), 3), 100, np.uint8), stamp)
+    gray = np.arange(len(xyz), dtype=np.uint8)[:, None] // 2 + 60
+    return cloud(xyz, np.tile(gray, (1, 3)), stamp)
 
 
 def cloud(xyz: np.ndarray, color: np.ndarray | None, stamp: int = 1) -> PointCloud2:

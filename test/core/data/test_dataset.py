@@ -50,11 +50,12 @@ def test_facts_of_a_scan() -> None:
     assert facts.color_mean == pytest.approx((0.2, 0.2, 1.0))
     assert facts.color_square == pytest.approx((0.08, 0.04, 1.0))
     assert ScanFacts.of(scan_of(None)) == ScanFacts(10)
+    assert ScanFacts.of(scan_of(np.full((10, 3), 77, np.uint8))) == ScanFacts(10)
 
 
 def test_every_scan_counts_the_same_in_the_colours() -> None:
-    dark = ScanFacts.of(scan_of(np.full((10, 3), 0, np.uint8)))
-    light = ScanFacts.of(scan_of(np.full((90, 3), 255, np.uint8), 90))
+    dark = ScanFacts(10, color_mean=(0.0,) * 3, color_square=(0.0,) * 3)
+    light = ScanFacts(90, color_mean=(1.0,) * 3, color_square=(1.0,) * 3)
     mean, std = color_statistics([dark, light, ScanFacts(5)])
     assert mean == pytest.approx((0.5, 0.5, 0.5)) and std == pytest.approx((0.5, 0.5, 0.5))
     assert color_statistics([dark])[1] == (0.01, 0.01, 0.01)

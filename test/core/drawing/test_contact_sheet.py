@@ -9,7 +9,6 @@ from mask3d_core.cli import main
 from mask3d_core.colors import instance_color
 from mask3d_core.data.dataset import Dataset, ScanFacts
 from mask3d_core.data.labels import LabelledScan, write_labelled
-from mask3d_core.data.upright import upright
 from mask3d_core.drawing.contact_sheet import (
     draw_contact_sheet,
     SCANS_PER_ROW,
@@ -19,6 +18,7 @@ from mask3d_core.drawing.contact_sheet import (
 )
 from mask3d_core.drawing.side_by_side import BACKGROUND
 from mask3d_core.errors import InputError
+from mask3d_core.geometry.upright import upright
 from mask3d_core.scan import Scan
 import numpy as np
 from numpy.typing import NDArray

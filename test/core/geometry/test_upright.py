@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mask3d_core.data.upright import doubt_upright
 from mask3d_core.files import read_scan
+from mask3d_core.geometry.upright import doubt_upright
 import numpy as np
 from numpy.typing import NDArray
 import pytest

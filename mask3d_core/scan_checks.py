@@ -1,0 +1,179 @@
+"""What is probably wrong with a scan: axes, units, colour, outliers, precision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+import re
+
+from mask3d_core.geometry.surfaces import extent, sample_rows, sample_surfaces, Surfaces
+from mask3d_core.geometry.upright import doubt_surfaces
+from mask3d_core.scan import MAX_DISTANCE, Scan
+import numpy as np
+from numpy.typing import NDArray
+
+OPTICAL_NAME = re.compile(r'optical(_frame|_link)?$', re.IGNORECASE)
+"""Of frames with z forward and y down, by REP 103."""
+EARTH_RADIUS = (6.33e6, 6.40e6)
+"""Metres: distances of places on the ground from the centre of the earth."""
+MAX_ALTITUDE = 2e4
+"""Metres, absolute: larger z at that distance from the origin is no altitude."""
+
+FINE_VOXELS = 0.1
+"""Metres: weights with voxels up to this size are for rooms; for others the limits grow."""
+MAX_HEIGHT = 100.0
+"""Metres that the inside of a building is high, at most."""
+MAX_SPARSE_HEIGHT, MAX_SPARSE_VOXELS = 30.0, 10
+"""The same, metres, if neighboring points are further apart than so many voxels."""
+MIN_LENGTH = 0.65
+"""Metres of the longest side of a cloud, at least."""
+MAX_FLAT_HEIGHT = 0.5
+"""Metres up to which a cloud whose surfaces are mostly vertical is a room in too large units."""
+MAX_LEVEL_SHARE, MIN_WALL_RATIO = 0.4, 1.2
+"""Of its level surfaces, and of vertical over level ones."""
+FOOT_HEIGHT = (4.2, 14.0)
+"""Height of a room in feet; a storey in metres is lower."""
+MAX_HALL_RATIO = 5.0
+"""Longest side over height of a room in feet; halls are longer."""
+MAX_STOREY_SHARE = 0.45
+"""Share of the footprint that a level surface in between covers, if it is no second storey."""
+MIN_FURNITURE_HEIGHT = 1.15
+"""Metres: median height of tables and seats above the floor, at least, in feet."""
+MIN_FURNITURE_SAMPLES = 6
+FOOTPRINT_CELLS = 24
+UNITS = {'millimetres': 1000.0, 'centimetres': 100.0, 'inches': 39.37}
+"""Of a metre; which one is guessed from the height of a cloud."""
+USUAL_HEIGHT = 2.2
+"""Metres: height of a scan of a room."""
+MAX_ROUNDING = 0.25
+"""Of coordinates in float32, in voxels."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """
+    What is probably wrong with a scan.
+
+    Attributes
+    ----------
+    kinds : tuple of str
+        Of 'axes', 'units', 'colour', 'outliers', 'precision'; what to do about it depends on them.
+    finding : str
+        What was found, and what is expected; continues a sentence whose subject is the cloud.
+
+    """
+
+    kinds: tuple[str, ...]
+    finding: str
+
+
+def find_doubts(scan: Scan, voxel_size: float) -> list[Doubt]:
+    """
+    Return what is probably wrong with a scan, one doubt about each thing.
+
+    It takes some milliseconds, whatever the size: axes and units are judged by a sample. A
+    mirrored scan is not noticed. Of feet only what looks like one furnished room is noticed.
+
+    Parameters
+    ----------
+    scan : Scan
+    voxel_size : float
+        Of the weights, metres. If it is above `FINE_VOXELS`, they are for outdoor maps, which may
+        be larger in proportion.
+
+    """
+    return [*_axes_and_units(scan, voxel_size), *_dropped(scan), *_rounding(scan, voxel_size)]
+
+
+def _axes_and_units(scan: Scan, voxel_size: float) -> Iterator[Doubt]:
+    surfaces = sample_surfaces(scan.xyz)
+    axes = _doubt_axes(scan, surfaces)
+    units = _doubt_units(scan.xyz, surfaces, voxel_size, upright=not axes)
+    expected = {'axes': 'z up', 'units': 'metres'}
+    kinds = [kind for kind, doubt in (('axes', axes), ('units', units)) if doubt]
+    if kinds:
+        yield Doubt(tuple(kinds), ' and '.join(doubt for doubt in (axes, units) if doubt)
+                    + ': expected ' + ' and '.join(expected[kind] for kind in kinds))
+
+
+def _doubt_axes(scan: Scan, surfaces: Surfaces | None) -> str:
+    """Return why z probably does not point up; '' if it may."""
+    if OPTICAL_NAME.search(scan.frame):
+        return f'is in an optical frame, by its name {scan.frame!r}: z forward, y down'
+    middle = np.median(sample_rows(scan.xyz), axis=0)
+    if (EARTH_RADIUS[0] < np.linalg.norm(middle) < EARTH_RADIUS[1]
+            and abs(middle[2]) > MAX_ALTITUDE):
+        return 'seems to have geocentric coordinates (ECEF), whose z points along the earth axis'
+    return '' if surfaces is None else doubt_surfaces(surfaces, scan.xyz)
+
+
+def _doubt_units(xyz: NDArray[np.floating], surfaces: Surfaces | None, voxel_size: float, *,
+                 upright: bool) -> str:
+    """Return why a cloud is probably not in metres; '' if it may be."""
+    low, high = extent(sample_rows(xyz)) if surfaces is None else (surfaces.low, surfaces.high)
+    size = high - low
+    height = float(size[2] if upright else size.min())
+    scale = max(1.0, voxel_size / FINE_VOXELS)
+    described = ' x '.join(f'{side:.3g}' for side in size) + ' m large'
+    sparse = surfaces is not None and surfaces.spacing > MAX_SPARSE_VOXELS * voxel_size
+    if height > scale * (MAX_SPARSE_HEIGHT if sparse else MAX_HEIGHT):
+        unit = min(UNITS, key=lambda name: abs(np.log(height / UNITS[name] / USUAL_HEIGHT)))
+        return f'is {described}, as no building is (a room in {unit}?)'
+    if size.max() < scale * MIN_LENGTH:
+        why = (' (a room in larger units?)' if scale == 1 else
+               f', which is little for weights with voxels of {voxel_size:g} m')
+        return f'is only {described}{why}'
+    if surfaces is None or not upright or voxel_size > FINE_VOXELS:
+        return ''
+    level, vertical = (float(share[:, 2].mean())
+                       for share in (surfaces.parallel, surfaces.perpendicular))
+    if (height < MAX_FLAT_HEIGHT and level < MAX_LEVEL_SHARE
+            and vertical > MIN_WALL_RATIO * level):
+        return f'is {described} with walls (a room in larger units?)'
+    if (FOOT_HEIGHT[0] < height < FOOT_HEIGHT[1] and size.max() < MAX_HALL_RATIO * height
+            and _is_room_in_feet(surfaces)):
+        return f'is {described} with furniture as high as in a room in feet'
+    return ''
+
+
+def _is_room_in_feet(surfaces: Surfaces) -> bool:
+    """Return whether a high upright cloud is one room whose furniture is too high for metres."""
+    size = surfaces.high - surfaces.low
+    above_floor = surfaces.xyz[:, 2] - surfaces.low[2]
+    height = above_floor / size[2]
+    place = ((surfaces.xyz - surfaces.low)[:, :2] / size[:2].max() * FOOTPRINT_CELLS).astype(int)
+    cell = place[:, 0] * (FOOTPRINT_CELLS + 1) + place[:, 1]
+    level = surfaces.parallel[:, 2]
+    count = len(np.unique(cell))
+    for low in np.arange(0.14, 0.78, 0.04):
+        if len(np.unique(cell[level & (low < height) & (height < low + 0.08)])) > (
+                MAX_STOREY_SHARE * count):
+            return False
+    furniture = above_floor[level & (above_floor > 0.3) & (height < 0.8)]
+    return (len(furniture) >= MIN_FURNITURE_SAMPLES
+            and float(np.median(furniture)) > MIN_FURNITURE_HEIGHT)
+
+
+def _dropped(scan: Scan) -> Iterator[Doubt]:
+    """Yield what `Scan.from_points` has dropped."""
+    if scan.only_color is not None:
+        color = ', '.join(str(round(255 * value)) for value in scan.only_color)
+        yield Doubt(('colour',), f'has the colour ({color}) everywhere: it is treated as a cloud '
+                                 'without colour')
+    if scan.num_outliers:
+        points = ('1 point', 'is')
+        if scan.num_outliers > 1:
+            points = (f'{scan.num_outliers} points', 'are')
+        yield Doubt(('outliers',), f'has {points[0]} more than {MAX_DISTANCE / 1000:g} km from '
+                                   f'the others, which {points[1]} dropped')
+
+
+def _rounding(scan: Scan, voxel_size: float) -> Iterator[Doubt]:
+    """Yield how coarse the coordinates are, if float32 is too short for them."""
+    if scan.xyz.dtype != np.float32:
+        return
+    farthest = float(np.abs(np.median(sample_rows(scan.xyz), axis=0)).max())
+    step = float(np.spacing(np.float32(farthest)))
+    if step > MAX_ROUNDING * voxel_size:
+        yield Doubt(('precision',), f'is {farthest:.3g} m from the origin, where float32 has '
+                                    f'steps of {100 * step:.3g} cm')
