@@ -101,6 +101,12 @@ class Instances:
             best[self.rows[index]] = index
         return best
 
+    def moved(self, offset: NDArray[np.float64]) -> Instances:
+        """Return the instances with an offset [3], metres, added to their positions."""
+        return replace(self, centroid=self.centroid + offset,
+                       box_center=self.box_center + offset,
+                       upright_center=self.upright_center + offset)
+
     def take(self, chosen: ArrayLike) -> Instances:
         """
         Return some of the instances.

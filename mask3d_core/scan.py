@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mask3d_core.errors import InputError
 import numpy as np
@@ -15,6 +15,8 @@ MAX_COORDINATE = 1e8
 """Metres, absolute value: cells of 5 cm are numbered in 32 bits. Geocentric ones have 6.4e6."""
 MAX_FLOAT32_POSITION = 1e4
 """Metres: float32 has steps of 1 mm from there on."""
+OFFSET_STEP = 1000.0
+"""Metres: a map that grows keeps its offset, and with it the lattice of its voxels."""
 MAX_INPUT_SIZE = 2**31 - 1
 """Points of an input cloud, so that rows of it fit into 32 bits."""
 SAMPLE_POINTS = 10_001
@@ -70,6 +72,24 @@ class Scan:
                     None if self.color is None else self.color.take(rows, axis=0),
                     None if self.segment is None else self.segment.take(rows),
                     np.arange(len(rows)), len(rows), only_color=self.only_color)
+
+    def near_origin(self) -> tuple[Scan, NDArray[np.float64]]:
+        """
+        Subtract an offset, if the points are far from the origin of their frame.
+
+        Returns
+        -------
+        scan : Scan
+            Within some kilometres of the origin, or this one.
+        offset : [3] float64
+            Metres: multiples of `OFFSET_STEP` where the middle of the scan is further than
+            `MAX_FLOAT32_POSITION` from the origin, 0 along the other axes.
+
+        """
+        middle = np.median(self.xyz[::-(-len(self) // SAMPLE_POINTS)], axis=0).astype(np.float64)
+        far = np.abs(middle) > MAX_FLOAT32_POSITION
+        offset = np.where(far, OFFSET_STEP * np.rint(middle / OFFSET_STEP), 0.0)
+        return (replace(self, xyz=self.xyz - offset) if far.any() else self), offset
 
     @classmethod
     def from_points(cls, xyz: ArrayLike, color: ArrayLike | None = None,

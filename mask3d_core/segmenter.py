@@ -221,6 +221,7 @@ class Segmenter:
 
         """
         watch, settings = Stopwatch(self.device), settings or ExtractSettings()
+        scan, offset = scan.near_origin()
         scan, voxels = self.prepare(scan, watch, num_queries, max_voxels)
         wanted = settings.superpoints and scan.segment is None
         # the network leaves cores idle now and then, all of them on a GPU
@@ -232,7 +233,7 @@ class Segmenter:
                 with watch.stage('superpoints'):
                     scan = grouped.result()
             instances = self.extract(prediction, voxels, scan, settings)
-        return replace(instances, seconds=watch.seconds | dict(instances.seconds))
+        return replace(instances.moved(offset), seconds=watch.seconds | dict(instances.seconds))
 
     def prepare(self, scan: Scan, watch: Stopwatch, num_queries: int | None = None,
                 max_voxels: int | None = None) -> tuple[Scan, Voxels]:

@@ -7,14 +7,14 @@ from typing import Any
 
 from mask3d_core.colors import faded_colors
 from mask3d_core.geometry.thinning import first_in_voxels
-from mask3d_core.scan import Scan
+from mask3d_core.scan import MAX_FLOAT32_POSITION, Scan
 from mask3d_ros.result import SegmentationResult
 import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
-DATATYPES = {'f4': PointField.FLOAT32, 'u4': PointField.UINT32}
+DATATYPES = {'f4': PointField.FLOAT32, 'f8': PointField.FLOAT64, 'u4': PointField.UINT32}
 XYZ_FIELDS = [('x', '<f4'), ('y', '<f4'), ('z', '<f4')]
 RGB_FIELD = ('rgb', '<f4')
 LABELLED_DTYPE = np.dtype([
@@ -22,6 +22,8 @@ LABELLED_DTYPE = np.dtype([
 """Fields of the labelled cloud."""
 LABELLED_PARTS = np.dtype([('xyz', 'V12'), ('of_instance', 'V16')])
 """The same in two parts, which are copied faster than the fields one by one."""
+DOUBLE_XYZ_FIELDS = [('x', '<f8'), ('y', '<f8'), ('z', '<f8')]
+"""Of clouds that float32 would round to more than a millimetre."""
 CHUNK_POINTS = 1 << 14
 """Points written at once: all their fields stay in the processor's cache."""
 NAN_BITS = np.float32(np.nan).view(np.uint32)
@@ -34,7 +36,8 @@ def labelled_cloud(result: SegmentationResult) -> PointCloud2:
     Return the input cloud with the colour, label, id and score of each point's instance.
 
     Header, width, height and the order of the points are those of the input; points that are not
-    finite become NaN. Fields: x y z FLOAT32; rgb packed in FLOAT32; label UINT32, class id;
+    finite become NaN. Fields: x y z FLOAT32, or FLOAT64 if the input has them so far from the
+    origin that FLOAT32 rounds them; rgb packed in FLOAT32; label UINT32, class id;
     instance UINT32, id; score FLOAT32. A point of several instances belongs to the one of highest
     score. Points of no instance have their own colour faded to grey, and 0 in the last three.
 
@@ -52,27 +55,32 @@ def labelled_cloud(result: SegmentationResult) -> PointCloud2:
         chosen = first_in_voxels(scan.xyz, result.cloud_voxel)
         message, words = _zero_cloud(cloud.header, LABELLED_DTYPE, 1, len(chosen))
         _write_labelled(words, slice(None), result, chosen)
-        return message
+        return _with_precise_positions(message, words, scan, chosen, slice(None))
     message, words = _zero_cloud(cloud.header, LABELLED_DTYPE, cloud.height, cloud.width)
     if len(scan) == scan.input_size:
         _write_labelled(words, slice(None), result, slice(None))
-        return message
+        return _with_precise_positions(message, words, scan, slice(None), slice(None))
     missing = np.ones(scan.input_size, np.bool_)
     missing[scan.kept] = False
     words[np.flatnonzero(missing), :3] = NAN_BITS
     _write_labelled(words, scan.kept, result, slice(None))
     message.is_dense = False
-    return message
+    return _with_precise_positions(message, words, scan, slice(None), scan.kept)
 
 
 def scan_cloud(header: Header, scan: Scan) -> PointCloud2:
-    """Return the finite points of a scan as a cloud: x y z FLOAT32, and rgb if there is colour."""
+    """
+    Return the points of a scan as a cloud: x y z, and rgb if there is colour.
+
+    Positions are FLOAT32, or FLOAT64 if the scan has them so far from the origin that FLOAT32
+    rounds them.
+    """
     fields = XYZ_FIELDS if scan.color is None else [*XYZ_FIELDS, RGB_FIELD]
     message, words = _zero_cloud(header, np.dtype(fields), 1, len(scan))
     words[:, :3] = _bits(scan.xyz)
     if scan.color is not None:
         words[:, 3] = _packed_rgb(np.rint(scan.color * 255).astype(np.uint8))
-    return message
+    return _with_precise_positions(message, words, scan, slice(None), slice(None))
 
 
 def as_bytes(rows: NDArray[Any]) -> array.array[int]:
@@ -85,6 +93,39 @@ def as_bytes(rows: NDArray[Any]) -> array.array[int]:
     data = array.array('B')
     data.frombytes(np.ascontiguousarray(rows).reshape(-1).view(np.uint8).data)
     return data
+
+
+def _with_precise_positions(message: PointCloud2, words: NDArray[np.uint32], scan: Scan,
+                            chosen: Rows, place: Rows) -> PointCloud2:
+    """
+    Return a cloud with FLOAT64 positions if those of its scan need them, the cloud itself if not.
+
+    Parameters
+    ----------
+    message : PointCloud2
+        Its first three fields are the positions in FLOAT32.
+    words : [M, fields] uint32
+        Its data.
+    scan : Scan
+    chosen : [P] or slice
+        Points of the scan.
+    place : [P] or slice
+        Row of the message for each.
+
+    """
+    xyz = scan.xyz
+    if xyz.dtype != np.float64 or max(xyz.max(), -xyz.min()) <= MAX_FLOAT32_POSITION:
+        return message
+    rest = [(field.name, '<u4' if field.datatype == PointField.UINT32 else '<f4')
+            for field in message.fields[3:]]
+    precise, wide = _zero_cloud(message.header, np.dtype([*DOUBLE_XYZ_FIELDS, *rest]),
+                                message.height, message.width)
+    positions = np.full((len(words), 3), np.nan)
+    positions[place] = xyz[chosen]
+    wide[:, :6] = positions.view(np.uint32)
+    wide[:, 6:] = words[:, 3:]
+    precise.is_dense = message.is_dense
+    return precise
 
 
 def _write_labelled(words: NDArray[np.uint32], place: Rows, result: SegmentationResult,

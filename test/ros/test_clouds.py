@@ -147,3 +147,23 @@ def test_scan_cloud_without_colour_has_no_rgb() -> None:
 def test_as_bytes_of_a_strided_array() -> None:
     rows = np.arange(20, dtype=np.float32).reshape(10, 2)[::2]
     assert bytes(as_bytes(rows)) == rows.tobytes()
+
+
+def test_far_clouds_have_positions_in_double_precision() -> None:
+    """As float32 has steps of half a metre at the coordinates of UTM."""
+    near = large_result(0.2, dtype=np.float64)
+    far = replace(near, scan=replace(near.scan, xyz=near.scan.xyz + [5e5, 5.4e6, 300]))
+    for voxel in (0.0, 0.5):
+        one, other = (labelled_cloud(replace(result, cloud_voxel=voxel)) for result in (near, far))
+        assert [field.datatype for field in other.fields[:3]] == [PointField.FLOAT64] * 3
+        assert (other.height, other.is_dense) == (one.height, one.is_dense)
+        shown, far_shown = decode_pointcloud2(one), decode_pointcloud2(other)
+        if not voxel:
+            np.testing.assert_array_equal(far_shown.xyz, far.scan.xyz)
+            np.testing.assert_array_equal(far_shown.kept, shown.kept)
+            np.testing.assert_array_equal(far_shown.color, shown.color)
+            rows = np.frombuffer(one.data, np.uint32).reshape(-1, 7)
+            wide = np.frombuffer(other.data, np.uint32).reshape(-1, 10)
+            np.testing.assert_array_equal(wide[:, 6:], rows[:, 3:])
+    back = decode_pointcloud2(scan_cloud(Header(), far.scan))
+    np.testing.assert_array_equal(back.xyz, far.scan.xyz)
