@@ -1,7 +1,8 @@
 """
 The part of tf2_ros that the nodes use, for environments without tf2.
 
-Frames are not chained: each transform comes on `fake_tf` as a `TransformStamped`.
+Frames are not chained: each transform comes on `fake_tf` as a `TransformStamped`, and holds until
+its stamp; one with the stamp 0 always does, as a static one.
 """
 
 from geometry_msgs.msg import TransformStamped
@@ -13,6 +14,10 @@ class TransformException(Exception):
     """No such transform."""
 
 
+class ExtrapolationException(TransformException):
+    """The transform is not known at that time."""
+
+
 class Buffer:
     """The latest transform of each pair of frames."""
 
@@ -21,10 +26,13 @@ class Buffer:
 
     def lookup_transform(self, target: str, source: str, time: Time) -> TransformStamped:
         """Return the pose of `source` in `target`."""
-        assert time.nanoseconds == 0
         if (target, source) not in self.transforms:
             raise TransformException(f'"{source}" does not exist')
-        return self.transforms[target, source]
+        found = self.transforms[target, source]
+        latest = Time.from_msg(found.header.stamp).nanoseconds
+        if 0 < latest < time.nanoseconds:
+            raise ExtrapolationException(f'{time.nanoseconds} is after {latest}')
+        return found
 
 
 class TransformListener:
