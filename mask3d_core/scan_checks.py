@@ -45,6 +45,8 @@ UNITS = {'millimetres': 1000.0, 'centimetres': 100.0, 'inches': 39.37}
 """Of a metre; which one is guessed from the height of a cloud."""
 USUAL_HEIGHT = 2.2
 """Metres: height of a scan of a room."""
+MAX_BLACK_SHARE, MAX_COLOR_SAMPLES = 0.3, 10_000
+"""Of points whose colour is exactly (0, 0, 0), in a sample of so many points."""
 MAX_ROUNDING = 0.25
 """Of coordinates in float32, in voxels."""
 
@@ -160,6 +162,12 @@ def _dropped(scan: Scan) -> Iterator[Doubt]:
         color = ', '.join(str(round(255 * value)) for value in scan.only_color)
         yield Doubt(('colour',), f'has the colour ({color}) everywhere: it is treated as a cloud '
                                  'without colour')
+    if scan.color is not None:
+        sample = scan.color[::-(-len(scan) // MAX_COLOR_SAMPLES)]
+        share = float((sample.max(axis=1) == 0).mean())
+        if share > MAX_BLACK_SHARE:
+            yield Doubt(('colour',), f'is black at {share:.0%} of its points, as where the colour '
+                                     'is unknown: expected the colour of every point')
     if scan.num_outliers:
         points = ('1 point', 'is')
         if scan.num_outliers > 1:

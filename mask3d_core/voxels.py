@@ -159,7 +159,8 @@ def voxelize(scan: Scan, voxelization: Voxelization) -> Voxels:
 
     """
     if voxelization.color_mean is not None and scan.color is None:
-        raise InputError('the cloud has no colour, but these weights need it: publish a cloud '
+        fault = 'no colour' if scan.only_color is None else 'the same colour everywhere'
+        raise InputError(f'the cloud has {fault}, but these weights need it: publish a cloud '
                          'with an rgb field, or use weights trained without colour')
     size = voxelization.size
     coords, inverse = _occupied_voxels(scan, size)

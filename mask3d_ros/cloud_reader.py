@@ -23,7 +23,7 @@ REMEDIES = {
     'axes': 'publish the cloud in a frame with z up, or set target_frame to one, such as map, '
             'odom or base_link',
     'units': 'publish the cloud in metres',
-    'colour': 'enable colour in the node that publishes the cloud',
+    'colour': 'publish the colour of every point, or use weights without colour',
     'outliers': 'check the sensor, or filter the cloud',
     'precision': 'publish the cloud in a frame near its points, such as map',
 }

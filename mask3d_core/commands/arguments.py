@@ -17,7 +17,7 @@ SHIPPED_VOXEL_SIZE = 0.03
 REMEDIES = {
     'axes': 'rotate the scan before',
     'units': 'scale the scan before',
-    'colour': 'export the scan with its colours',
+    'colour': 'export the scan with the colour of every point',
     'outliers': 'check the scan if these are more than stray points',
     'precision': 'store the scan in double precision, or subtract an offset before',
 }

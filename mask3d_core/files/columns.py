@@ -20,6 +20,8 @@ RESULT_COLUMNS = ('label', 'instance', 'score')
 SCAN_COLUMNS = frozenset((*AXES, *PACKED_COLORS, *SEPARATE_COLORS[0], *SEPARATE_COLORS[1],
                           *SCAN_COLORS, 'segment'))
 """Columns that a scan can use; readers skip all others."""
+NAN_BITS = 0x7fc00000
+"""Of a packed colour that is a plain NaN: unknown, so black as other colours that are NaN."""
 INT32 = np.iinfo(np.int32)
 Column = TypeVar('Column')
 
@@ -138,4 +140,6 @@ def _unpack(name: str, packed: NDArray) -> NDArray[np.uint8]:
     # Reinterpret the bits: with alpha 255 the float is a NaN, whose bits a conversion may change.
     bits = packed.view(np.dtype(np.uint32).newbyteorder(packed.dtype.byteorder))
     little = bits.astype('<u4').reshape(-1)
+    if packed.dtype.kind == 'f':
+        little[little == NAN_BITS] = 0
     return little.view(np.uint8).reshape(-1, 4)[:, 2::-1]  # bytes b g r a -> r g b

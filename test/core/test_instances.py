@@ -7,7 +7,7 @@ import tracemalloc
 
 from hypothesis import given, strategies
 from hypothesis.extra import numpy as arrays
-from mask3d_core.instances import Instances
+from mask3d_core.instances import COLUMNS, Instances
 from mask_rows import rows_of
 import numpy as np
 from numpy.typing import NDArray
@@ -91,3 +91,14 @@ def test_memory_is_that_of_the_rows() -> None:
     assert np.count_nonzero(found.point_instance() >= 0) == 50_000
     assert tracemalloc.get_traced_memory()[1] < 60_000_000
     tracemalloc.stop()
+
+
+def test_moved_instances_have_other_positions_only() -> None:
+    found = instances(np.eye(3, dtype=bool))
+    moved = found.moved(np.array([1.0, -2, 5e6]))
+    for column in COLUMNS:
+        shift = getattr(moved, column) - getattr(found, column)
+        positions = column in ('centroid', 'box_center', 'upright_center')
+        np.testing.assert_array_equal(shift, np.broadcast_to(
+            [1, -2, 5e6] if positions else 0, shift.shape))
+    assert moved.rows is found.rows

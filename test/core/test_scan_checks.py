@@ -95,6 +95,15 @@ def test_what_was_dropped_is_said(room: NDArray[np.float64]) -> None:
     assert 'has 3 points' in doubts(np.concatenate([room, [[1e9, 0, 0]] * 3]))[0].finding
 
 
+def test_colour_that_is_missing_at_many_points_is_said(room: NDArray[np.float64]) -> None:
+    color = np.random.default_rng(0).integers(1, 255, room.shape).astype(np.uint8)
+    for share, expected in ((0.2, []), (0.5, [('colour',)])):
+        color[:int(share * len(color))] = 0
+        found = find_doubts(Scan.from_points(room, color), VOXEL)
+        assert [doubt.kinds for doubt in found] == expected
+    assert 'is black at 50% of its points' in found[0].finding
+
+
 def test_float32_far_from_the_origin_is_said(room: NDArray[np.float64]) -> None:
     far = (room + [5e5, 5.4e6, 300]).astype(np.float32)
     assert 'where float32 has steps of 50 cm' in doubts(far)[-1].finding

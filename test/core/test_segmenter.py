@@ -193,6 +193,24 @@ def test_loading_does_not_change_the_weights(weights: Weights, segmenter: Segmen
 def test_colorless_scan_is_an_error(segmenter: Segmenter, room: Any) -> None:
     with pytest.raises(InputError, match='no colour'):
         segmenter.segment(Scan.from_points(room[0]))
+    with pytest.raises(InputError, match='the same colour everywhere, but these weights need it'):
+        segmenter.segment(Scan.from_points(room[0], np.full(room[1].shape, 255, np.uint8)))
+
+
+@pytest.mark.parametrize('offset', [(5e5, 5.4e6, 300), (4.1e6, 6e5, -4.8e6), (0, 3e4, 0)])
+def test_a_scan_far_from_the_origin_has_the_same_instances_there(
+        segmenter: Segmenter, room: Any, offset: tuple[float, ...]) -> None:
+    xyz, color = room
+    xyz = xyz.astype(np.float64)
+    for tiles in (TileSettings(0), TileSettings(1.6, 0.3)):  # offsets keep the lattices
+        near, far = (segmenter.segment(Scan.from_points(points, color), ExtractSettings(
+            min_points=1, dbscan_eps=0), tiles=tiles) for points in (xyz, xyz + offset))
+        assert len(near)
+        np.testing.assert_array_equal(far.masks, near.masks)
+        for column in COLUMNS:
+            moved = offset if column in ('centroid', 'box_center', 'upright_center') else 0
+            np.testing.assert_allclose(getattr(far, column), getattr(near, column) + moved,
+                                       rtol=0, atol=1e-6)
 
 
 def test_too_many_voxels_is_an_error(segmenter: Segmenter, room: Any,
