@@ -22,6 +22,8 @@ HEIGHT_BITS = 21
 """Bits of z of a cell; they cover 100 km, and so do all bits of x and of y."""
 COLUMN_SHIFT = 32
 """The bits of a key from here on number the column: ascending keys are grouped by column."""
+PERIOD = CELL_SIZE * (1 << HEIGHT_BITS)
+"""Metres along each axis after which keys repeat."""
 Z_STEP, Y_STEP, X_STEP = 1, 1 << HEIGHT_BITS, 1 << HEIGHT_BITS + COLUMN_BITS
 """Difference of the keys of neighboring cells of one column."""
 COLUMN_CELLS = 1 << COLUMN_BITS
@@ -185,13 +187,18 @@ def count_cells_of(xyz: NDArray[np.floating], parts: Sequence[NDArray[np.integer
     return keys[first], np.diff(first, append=len(keys)), np.searchsorted(first, points[1:])
 
 
-def cell_centers(keys: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the centres of cells, metres: [c, 3]."""
+def cell_centers(keys: NDArray[np.int64], near: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Return the centres of cells, metres: [c, 3].
+
+    Keys repeat every 105 km: of the cells with a key, the one closest to a position [3] is meant.
+    """
     column = keys >> COLUMN_SHIFT
     low = (1 << COLUMN_BITS) - 1
     x = (column >> 16 << COLUMN_BITS) + (keys >> HEIGHT_BITS + COLUMN_BITS & low)
     y = (_signed(column, 16) << COLUMN_BITS) + (keys >> HEIGHT_BITS & low)
-    return (np.stack([x, y, _signed(keys, HEIGHT_BITS)], axis=1) + 0.5) * CELL_SIZE
+    centers = (np.stack([x, y, _signed(keys, HEIGHT_BITS)], axis=1) + 0.5) * CELL_SIZE
+    return np.asarray(centers + PERIOD * np.rint((near - centers) / PERIOD))
 
 
 def rows_in_cells(xyz: NDArray[np.floating], sets: Sequence[CellSet]) -> list[NDArray[np.int64]]:

@@ -60,7 +60,8 @@ class Detection:
         Its cells then do not coincide with cells any more: those that eighths of them reach into
         are taken, so that there are no gaps.
         """
-        eighths = (cell_centers(self.cells.keys) + EIGHTHS[:, None]).reshape(-1, 3)
+        eighths = (cell_centers(self.cells.keys, self.shape['centroid'])
+                   + EIGHTHS[:, None]).reshape(-1, 3)
         keys, first = np.unique(cell_keys(motion.apply(eighths)), return_index=True)
         yaw = (self.shape['upright_yaw'] + motion.yaw + np.pi / 2) % np.pi - np.pi / 2
         shape = {**self.shape, 'upright_yaw': yaw,

@@ -80,7 +80,7 @@ class MapObjects:
         size[:, :2].sort(axis=1)
         return cls(np.array([one.shape['centroid'] for one in objects]).reshape(-1, 3), size,
                    np.array([one.class_id for one in objects], np.int64),
-                   [cell_centers(one.cells.keys) for one in objects])
+                   [cell_centers(one.cells.keys, one.shape['centroid']) for one in objects])
 
 
 def find_motions(before: MapObjects, after: MapObjects, surface: NDArray[np.float64],
@@ -137,7 +137,7 @@ def moved_map(cells: CellMap, anchors: NDArray[np.float64], motions: Sequence[Ri
     motions : n RigidMotions
 
     """
-    centers = cell_centers(cells.take(cells.columns))
+    centers = cell_centers(cells.take(cells.columns), anchors[0])
     nearest = cKDTree(anchors[:, :2]).query(centers[:, :2])[1]
     distinct_motions = list(dict.fromkeys(motions))
     number = np.array([distinct_motions.index(motion) for motion in motions])[nearest]

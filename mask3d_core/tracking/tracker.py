@@ -249,9 +249,10 @@ class Tracker:
             What the last cloud showed.
 
         """
+        place = tracks[0].detection.shape['centroid']
         motions = find_motions(MapObjects.of([track.detection for track in tracks]),
                                MapObjects.of(detections),
-                               cell_centers(self.shown().keys))
+                               cell_centers(self.shown().keys, place))
         if all(motion is IDENTITY for motion in motions):
             return before
         resting = [track for track in self._previous if track not in set(tracks)]

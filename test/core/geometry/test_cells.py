@@ -104,9 +104,12 @@ def test_points_are_counted_in_chunks_as_at_once(seed: int, size: int) -> None:
 @given(seed=strategies.integers(0, 10 ** 6))
 def test_centers_lie_in_their_cells(seed: int) -> None:
     xyz = boxes(seed)
-    centers = cell_centers(cell_keys(xyz))
+    centers = cell_centers(cell_keys(xyz), np.zeros(3))
     assert np.abs(centers - xyz).max() <= cells.CELL_SIZE / 2 + 1e-9
     assert np.array_equal(cell_keys(centers), cell_keys(xyz))
+    utm = np.array([500_000.0, 5_400_000.0, 300.0])
+    far = cell_centers(cell_keys(xyz + utm), utm)
+    assert np.abs(far - xyz - utm).max() <= cells.CELL_SIZE / 2 + 1e-6
 
 
 @given(seed=strategies.integers(0, 10 ** 6), order=strategies.permutations(range(3)))

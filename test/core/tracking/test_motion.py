@@ -57,6 +57,15 @@ def test_a_map_that_moves(motion: RigidMotion, seed: int) -> None:
     assert ids_of(tracker.update(*measured(moved, random))) == ids
 
 
+def test_a_georeferenced_map_that_moves() -> None:
+    random, utm = np.random.default_rng(0), np.array([500_000.0, 5_400_000.0, 300.0])
+    pieces = room(random, 0)
+    tracker = Tracker()
+    ids = ids_of(tracker.update(*measured([piece + utm for piece in pieces], random)))
+    moved = [MOTIONS[2].apply(piece) + utm for piece in pieces]
+    assert ids_of(tracker.update(*measured(moved, random))) == ids
+
+
 @pytest.mark.parametrize('seed', range(3))
 def test_a_map_that_bends(seed: int) -> None:
     random = np.random.default_rng(seed)
