@@ -178,8 +178,8 @@ def _locate(scan: Scan, plan: TilePlan, margins: list[NDArray[np.int64]],
 
 def _by_tile(tile: NDArray[np.unsignedinteger], count: int) -> list[NDArray[np.int32]]:
     """Return the points of each tile, ascending, given the tile of each point."""
-    sizes = np.reshape(map_chunks(lambda rows: np.bincount(tile[rows], minlength=count),
-                                  len(tile)), (-1, count))
+    sizes = np.array(map_chunks(lambda rows: np.bincount(tile[rows], minlength=count), len(tile)),
+                     np.int64).reshape(-1, count)               # of each chunk
     first = np.cumsum(sizes.T).reshape(count, -1).T - sizes     # place of the points of each chunk
     order = np.empty(len(tile), np.int32)
 
