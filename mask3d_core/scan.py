@@ -173,10 +173,10 @@ def _segment_ids(segment: NDArray, count: int) -> NDArray[np.int64]:
 
 def _near_middle(points: NDArray[np.floating]) -> NDArray[np.bool_] | None:
     """Return which points [N, 3] are no outliers, None if none is one."""
+    if max(points.max(), -points.min()) <= MAX_DISTANCE / 2:
+        return None
     low, high = (np.array([end(points[:, axis]) for axis in range(3)], np.float64)
                  for end in (np.min, np.max))
-    if -MAX_DISTANCE / 2 <= low.min() and high.max() <= MAX_DISTANCE / 2:
-        return None
     middle = np.median(points[::-(-len(points) // SAMPLE_POINTS)], axis=0).astype(np.float64)
     position = ', '.join(f'{value:.7g}' for value in middle)
     if np.abs(middle).max() > MAX_COORDINATE:

@@ -101,7 +101,7 @@ def _axes_and_units(scan: Scan, voxel_size: float) -> Iterator[Doubt]:
 def _doubt_axes(scan: Scan, surfaces: Surfaces | None) -> str:
     """Return why z probably does not point up; '' if it may."""
     if OPTICAL_NAME.search(scan.frame):
-        return f'is in an optical frame, by its name {scan.frame!r}: z forward, y down'
+        return f'is in an optical frame by its name, {scan.frame!r} (z forward, y down)'
     middle = np.median(sample_rows(scan.xyz), axis=0)
     if (EARTH_RADIUS[0] < np.linalg.norm(middle) < EARTH_RADIUS[1]
             and abs(middle[2]) > MAX_ALTITUDE):
@@ -116,7 +116,8 @@ def _doubt_units(xyz: NDArray[np.floating], surfaces: Surfaces | None, voxel_siz
     size = high - low
     height = float(size[2] if upright else size.min())
     scale = max(1.0, voxel_size / FINE_VOXELS)
-    described = ' x '.join(f'{side:.3g}' for side in size) + ' m large'
+    described = ' x '.join(f'{side:.0f}' if side >= 100 else f'{side:.3g}'
+                           for side in size) + ' m large'
     sparse = surfaces is not None and surfaces.spacing > MAX_SPARSE_VOXELS * voxel_size
     if height > scale * (MAX_SPARSE_HEIGHT if sparse else MAX_HEIGHT):
         unit = min(UNITS, key=lambda name: abs(np.log(height / UNITS[name] / USUAL_HEIGHT)))
@@ -183,5 +184,5 @@ def _rounding(scan: Scan, voxel_size: float) -> Iterator[Doubt]:
     farthest = float(np.abs(np.median(sample_rows(scan.xyz), axis=0)).max())
     step = float(np.spacing(np.float32(farthest)))
     if step > MAX_ROUNDING * voxel_size:
-        yield Doubt(('precision',), f'is {farthest:.3g} m from the origin, where float32 has '
+        yield Doubt(('precision',), f'is {farthest:.0f} m from the origin, where float32 has '
                                     f'steps of {100 * step:.3g} cm')

@@ -108,7 +108,7 @@ def test_each_warning_comes_once_per_frame_with_what_to_do() -> None:
         reader.seconds += 2 * CHECK_SECONDS
     reader.read(camera_cloud(frame='right_optical_frame'))
     assert len(reader.warnings) == 2
-    assert "the cloud in frame 'left_optical' is in an optical frame" in reader.warnings[0]
+    assert "the cloud in frame 'left_optical' is in an optical frame by its" in reader.warnings[0]
     assert 'set target_frame' in reader.warnings[0]
     reader.read(camera_cloud(frame='left_optical'), 'map')
     assert len(reader.warnings) == 2, 'the target frame is no optical one'
