@@ -1,6 +1,7 @@
 """The parameter tables, their file and documentation, and the settings of the live ones."""
 
 from dataclasses import replace
+import json
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +131,12 @@ def test_an_invalid_value_is_rejected_with_a_reason(
         spec: ParameterSpec, value: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         spec.check(value)
+
+
+def test_foxglove_shows_topics_and_panels_that_exist() -> None:
+    layout = json.loads((ROOT / 'config' / 'segment.foxglove.json').read_text())
+    panels = layout['configById']
+    assert panels['3D!segment']['topics'].keys() == {
+        '/segment_node/cloud', '/segment_node/markers', '/points'}
+    column = layout['layout']['second']
+    assert {layout['layout']['first'], column['first'], column['second']} == panels.keys()
