@@ -31,6 +31,7 @@ example:
   mask3d bench room.ply --train
   mask3d bench floor.ply --updates --tile-size 8
   mask3d bench data/floors --growing --chart growing.png
+  mask3d bench room.ply --objects --chart objects.png
 """
 
 
@@ -58,8 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='measure floors that grow room by room instead; FILE is a data set '
                              'made by `mask3d prepare rooms OUT --floor N`: seconds of each '
                              'update, of the map at once, ids kept, and average precision')
+    parser.add_argument('--objects', action='store_true',
+                        help='measure how many ids are kept instead: over six maps with new noise '
+                             'of 5 mm, a restart, and loop closures; and the time of tracking')
     parser.add_argument('--chart', type=Path, metavar='PNG',
-                        help='with --growing: draw the time of updates over the size of the map')
+                        help='with --growing: draw the time of updates over the size of the map; '
+                             'with --objects: draw the six maps')
     parser.add_argument('--train', action='store_true',
                         help='measure training steps instead, with 20 instances cut out of the '
                              'scan: the seconds of the median step, and its floor, three passes '
@@ -79,18 +84,19 @@ def run(options: argparse.Namespace) -> None:
                              f'--{name.replace("_", "-")} out')
     extra = next((name for name in ('clustering', 'superpoints', 'busy')
                   if getattr(options, name)), None)
-    alone = [name for name in ('train', 'updates', 'growing') if getattr(options, name)]
+    alone = [name for name in ('train', 'updates', 'growing', 'objects') if getattr(options, name)]
     others = [*alone[1:], *([extra] if extra else [])]
     if alone and others:
         raise InputError(f'--{alone[0]} measures nothing else: run --{others[0]} without it')
-    if options.chart is not None and not options.growing:
-        raise InputError('--chart draws growing maps: give --growing, too')
+    if options.chart is not None and not (options.growing or options.objects):
+        raise InputError('--chart draws growing maps or objects: give --growing or --objects, too')
     from mask3d_core.files.target import check_folder
 
     if options.json is not None:
         check_folder(options.json.absolute().parent)
     from mask3d_core.bench.growing import run_growing_bench
     from mask3d_core.bench.inference import run_bench, write_json
+    from mask3d_core.bench.objects import run_object_bench
     from mask3d_core.bench.training import run_training_bench, StepSettings
     from mask3d_core.bench.updates import run_update_bench
 
@@ -114,6 +120,9 @@ def run(options: argparse.Namespace) -> None:
         elif options.growing:
             rows = [step.to_dict() for folder in options.files
                     for step in run_growing_bench(folder, segmenter, options.chart)]
+        elif options.objects:
+            rows = [kept.to_dict() for kept in run_object_bench(
+                options.files, segmenter, options.chart)]
         else:
             rows = [m.to_dict() for m in run_bench(options.files, segmenter, options.repeats,
                                                    options.busy or 0)]

@@ -145,7 +145,7 @@ def _write_labels(pen: ImageDraw, instances: Instances, seen: NDArray[np.int32],
     visible = np.flatnonzero(count >= MIN_LABELLED_PIXELS)[:MAX_LABELS]
     taken: list[tuple[float, float, float, float]] = []
     for index in visible.tolist():
-        anchor = _label_anchor(seen == index)
+        anchor = label_anchor(seen == index)
         text = f'{instances.name(index)} {instances.score[index]:.2f}'
         width = pen.textlength(text, font=font(14)) + 12
         box = _free_box(anchor, width, 20, taken)
@@ -154,7 +154,7 @@ def _write_labels(pen: ImageDraw, instances: Instances, seen: NDArray[np.int32],
             _write_label(pen, box, anchor, text, instance_color(int(ids[index]) - 1))
 
 
-def _label_anchor(mask: NDArray[np.bool_]) -> tuple[float, float]:
+def label_anchor(mask: NDArray[np.bool_]) -> tuple[float, float]:
     """Return the pixel (x, y) of a mask that is nearest to the median of the mask."""
     rows, columns = np.nonzero(mask)
     middle = np.argmin((rows - np.median(rows)) ** 2 + (columns - np.median(columns)) ** 2)
