@@ -15,7 +15,7 @@ MAX_COORDINATE = 1e8
 """Metres, absolute value: cells of 5 cm are numbered in 32 bits. Geocentric ones have 6.4e6."""
 MAX_FLOAT32_POSITION = 1e4
 """Metres: float32 has steps of 1 mm from there on."""
-OFFSET_STEP = 1000.0
+OFFSET_STEP, ALTITUDE_STEP = 1000.0, 100.0
 """Metres: a map that grows keeps its offset, and with it the lattice of its voxels."""
 MAX_INPUT_SIZE = 2**31 - 1
 """Points of an input cloud, so that rows of it fit into 32 bits."""
@@ -82,14 +82,17 @@ class Scan:
         scan : Scan
             Within some kilometres of the origin, or this one.
         offset : [3] float64
-            Metres: multiples of `OFFSET_STEP` where the middle of the scan is further than
-            `MAX_FLOAT32_POSITION` from the origin, 0 along the other axes.
+            Metres: multiples of `OFFSET_STEP` along axes on which the middle of the scan is
+            further than `MAX_FLOAT32_POSITION` from the origin, of `ALTITUDE_STEP` on others.
 
         """
         middle = np.median(self.xyz[::-(-len(self) // SAMPLE_POINTS)], axis=0).astype(np.float64)
         far = np.abs(middle) > MAX_FLOAT32_POSITION
-        offset = np.where(far, OFFSET_STEP * np.rint(middle / OFFSET_STEP), 0.0)
-        return (replace(self, xyz=self.xyz - offset) if far.any() else self), offset
+        if not far.any():
+            return self, np.zeros(3)
+        step = np.where(far, OFFSET_STEP, ALTITUDE_STEP)
+        offset = step * np.rint(middle / step)
+        return replace(self, xyz=self.xyz - offset), offset
 
     @classmethod
     def from_points(cls, xyz: ArrayLike, color: ArrayLike | None = None,
