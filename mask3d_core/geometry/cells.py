@@ -348,10 +348,11 @@ def _rows_in_columns(xyz: NDArray[np.floating], columns: frozenset[int]) -> NDAr
     wanted[np.searchsorted(at_x, numbers >> 16),
            np.searchsorted(at_y, _signed(numbers, 16))] = True
     rows = []
-    for start in range(0, len(xyz), PIECE_POINTS):
+    for start in range(0, len(xyz), PIECE_POINTS):  # the 16 bits that a key has of each column
         x, y = (_place_among(np.floor(xyz[start:start + PIECE_POINTS, axis]
                                       / xyz.dtype.type(CELL_SIZE)).astype(np.int32)
-                             >> COLUMN_BITS, places) for axis, places in ((0, at_x), (1, at_y)))
+                             << 16 - COLUMN_BITS >> 16, places)
+                for axis, places in ((0, at_x), (1, at_y)))
         rows.append(np.flatnonzero(wanted[x, y]) + start)
     return np.concatenate(rows)
 

@@ -112,10 +112,12 @@ def test_centers_lie_in_their_cells(seed: int) -> None:
     assert np.abs(far - xyz - utm).max() <= cells.CELL_SIZE / 2 + 1e-6
 
 
-@given(seed=strategies.integers(0, 10 ** 6), order=strategies.permutations(range(3)))
-def test_rows_in_cells_are_those_of_the_points_there(seed: int, order: list[int]) -> None:
-    xyz = boxes(seed)
-    places = [cells_of(xyz[:70]), cells_of(xyz[60:90]), cells_of(boxes(seed + 1))]
+@given(seed=strategies.integers(0, 10 ** 6), order=strategies.permutations(range(3)),
+       origin=strategies.sampled_from([(0, 0, 0), (5e5, 5.4e6, 300), (4.1e6, -6e5, -4.8e6)]))
+def test_rows_in_cells_are_those_of_the_points_there(seed: int, order: list[int],
+                                                     origin: tuple[float, ...]) -> None:
+    xyz = boxes(seed) + origin
+    places = [cells_of(xyz[:70]), cells_of(xyz[60:90]), cells_of(boxes(seed + 1) + origin)]
     keys = cell_keys(xyz)
     found = rows_in_cells(xyz, [places[index] for index in order])
     for rows, index in zip(found, order):
