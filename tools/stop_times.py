@@ -1,7 +1,7 @@
 """
 Measure how long segment_node takes to stop with 2,000,000 points of one room in work.
 
-Usage: . .venv/ros.sh && python tools/stop_times.py
+Usage: . .venv/ros.sh && python tools/stop_times.py [deactivate|Ctrl-C]
 """
 
 from pathlib import Path
@@ -72,7 +72,7 @@ def main() -> None:
     rclpy.init()
     with Client('/stop_times') as client, tempfile.TemporaryDirectory() as folder:
         client.receive('segment_node/instances', InstanceArray)
-        for how in ('deactivate', 'deactivate and cleanup', 'Ctrl-C'):
+        for how in sys.argv[1:] or ('deactivate', 'deactivate and cleanup', 'Ctrl-C'):
             seconds = [stop_time(client, message, how, wait, Path(folder) / 'log')
                        for wait in SECONDS_IN_WORK]
             client.forget_services()

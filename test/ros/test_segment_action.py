@@ -9,6 +9,7 @@ from mask3d_core.files.ply import write_ply
 from mask3d_ros.action import SegmentCloud
 from mask3d_ros.msg import InstanceArray
 from mask3d_ros.node_subprocess import NodeSubprocess
+from mask3d_ros.segment_action import STAGES
 import numpy as np
 import pytest
 from rclpy.action import ActionClient
@@ -96,9 +97,9 @@ def test_error_codes(client: Client, node: NodeSubprocess, tmp_path: Path) -> No
     assert 'Traceback' not in node.text()
 
 
-@pytest.mark.parametrize('stage', ['read', 'voxels', 'unet', 'decoder'])
+@pytest.mark.parametrize('stage', STAGES[:-1])
 def test_cancel_in_a_stage(client: Client, node: NodeSubprocess, stage: str) -> None:
-    goal = Goal(client, node, cloud=hall())
+    goal = Goal(client, node, cloud=hall(size=40))
     client.wait(lambda: stage in [feedback.stage for feedback in goal.feedback], node)
     cancel = goal.handle.cancel_goal_async()
     client.wait(cancel.done, node)

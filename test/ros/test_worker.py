@@ -6,7 +6,7 @@ import math
 import threading
 import time
 
-from mask3d_ros.worker import LatestSlot, Worker
+from mask3d_ros.worker import LatestSlot, Questions, Worker
 
 TIMEOUT_SECONDS = 60.0
 """Limit of every wait for the thread; only a thread that hangs reaches it."""
@@ -99,3 +99,42 @@ def test_stop_waits_for_the_work_in_progress_and_wake_does_not() -> None:
     threading.Timer(0.2, finish.set).start()
     worker.stop()
     assert finished.is_set()
+
+
+def test_questions_are_answered_once_and_by_the_work_they_wait_for() -> None:
+    questions = Questions()
+    told: list[tuple[str, bool, str]] = []
+
+    def ask(name: str) -> None:
+        questions.add(lambda success, text: told.append((name, success, text)))
+
+    ask('first')
+    questions.begin()
+    ask('later')
+    questions.found(True, 'one', latest=False)
+    assert not told and questions, 'outcomes wait for tell'
+    questions.tell()
+    assert told == [('first', True, 'one')] and questions
+    questions.begin()
+    ask('during')
+    questions.found(True, 'two')
+    questions.tell()
+    assert told[1:] == [('later', True, 'two'), ('during', True, 'two')] and not questions
+    ask('last')
+    questions.answer(False, 'closed')
+    questions.answer(False, 'again')
+    assert told[3:] == [('last', False, 'closed')]
+
+
+def test_stop_waits_no_longer_than_allowed() -> None:
+    started, finish, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        started.set()
+        assert finish.wait(TIMEOUT_SECONDS)
+
+    worker = Worker(lambda: 0.0, work, ended.set)
+    assert started.wait(TIMEOUT_SECONDS)
+    assert not worker.stop(0.01) and not ended.is_set()
+    finish.set()
+    assert worker.stop() and ended.is_set()
