@@ -22,7 +22,7 @@ WAKE_SECONDS = 0.5
 """Period of the timer that makes an idle node notice the shutdown of its context."""
 POLL_SECONDS = 0.05
 """Period at which the context is checked."""
-GRACE_SECONDS = 0.6
+GRACE_SECONDS = 0.5
 """Time the main thread has to end the process after a signal."""
 
 
@@ -48,7 +48,7 @@ def run_node(create: Callable[[], AnyNode], args: Sequence[str] | None,
     early_signals.handle()
     rclpy.init(args=None if args is None else list(args))
     early_signals.leave_to_rclpy()
-    watch, status = Watch(), 0
+    watch = Watch()
     try:
         node = watch.node = create()
         # On a signal rclpy first wakes the executor and then shuts down the context. An executor
@@ -63,16 +63,16 @@ def run_node(create: Callable[[], AnyNode], args: Sequence[str] | None,
     except Exception as error:
         # once the process is interrupted, every call into ROS raises
         if rclpy.ok():
+            watch.status = 1
             if not isinstance(error, (ParameterException, InputError)):
                 raise
             print(f'error: {error}', file=sys.stderr)
-            status = 1
     finally:
         if watch.node is not None:
             stop(node)
             node.destroy_node()
         rclpy.try_shutdown()
-    end_process(status)
+    end_process(watch.status)
 
 
 class Watch:
@@ -80,10 +80,19 @@ class Watch:
     Ends the process when ROS has shut down and the main thread does not end it in time.
 
     It may be busy: nothing can interrupt the loading of a file, or the start of CUDA.
+
+    Attributes
+    ----------
+    node : Node or None
+        Destroyed before the process ends.
+    status : int
+        Exit status of the process.
+
     """
 
     def __init__(self) -> None:
         self.node: Node | None = None
+        self.status = 0
         threading.Thread(target=self._run, name='watch', daemon=True).start()
 
     def _run(self) -> None:
@@ -93,4 +102,4 @@ class Watch:
         if self.node is not None:
             with suppress(Exception):
                 self.node.destroy_node()  # others on the network see it leave
-        end_process(0)
+        end_process(self.status)
