@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 from mask3d_core.geometry.cells import (
     cell_centers,
     cell_keys,
     CELL_SIZE,
     CellSet,
+    count_cells,
     count_cells_of,
     find,
 )
 from mask3d_core.instances import COLUMNS, Instances
 from mask3d_core.scan import Scan
+from mask3d_core.sparse import parallel_map
 from mask3d_core.tracking.rigid_motion import RigidMotion
 import numpy as np
 from numpy.typing import NDArray
@@ -70,10 +73,10 @@ class Detection:
         return replace(self, cells=CellSet(keys), filled=filled, shape=shape)
 
 
-def detections_of(scan: Scan, instances: Instances, chosen: Sequence[int], shown: CellSet,
-                  counts: NDArray[np.int64]) -> list[Detection]:
+def detect(scan: Scan, instances: Instances, chosen: Sequence[int],
+           changed: NDArray[np.int64] | None) -> tuple[CellSet, list[Detection]]:
     """
-    Return some instances of a scan as detections.
+    Return the cells that a scan shows, and some of its instances as detections.
 
     Parameters
     ----------
@@ -81,19 +84,22 @@ def detections_of(scan: Scan, instances: Instances, chosen: Sequence[int], shown
     instances : Instances
     chosen : sequence of int
         Their indices.
-    shown, counts : CellSet, [c]
-        The cells that the scan shows where they are, and the number of points in each.
+    changed : [n] int64 or None
+        Rows of all points in the places to be looked at; None: the whole scan.
 
     """
     rows_of = _scan_rows(scan, [instances.rows[index] for index in chosen])
-    keys, own, ends = count_cells_of(scan.xyz, rows_of)
+    jobs: tuple[Callable[[], Any], ...] = (lambda: count_cells(scan.xyz, changed),
+                                           lambda: count_cells_of(scan.xyz, rows_of))
+    (shown, counts), (keys, own, ends) = parallel_map(lambda number: jobs[number](), 2)
     row, contained = find(keys, shown.keys)
     total = np.where(contained, counts[row], own) if len(counts) else own
     parts = zip(np.split(keys, ends[:-1]), np.split(2 * own > total, ends[:-1]))
-    return [Detection(CellSet(cells), filled, int(instances.class_id[index]),
-                      float(instances.score[index]),
-                      {name: getattr(instances, name)[index] for name in SHAPE_COLUMNS})
-            for index, (cells, filled) in zip(chosen, parts)]
+    return shown, [
+        Detection(CellSet(cells), filled, int(instances.class_id[index]),
+                  float(instances.score[index]),
+                  {name: getattr(instances, name)[index] for name in SHAPE_COLUMNS})
+        for index, (cells, filled) in zip(chosen, parts)]
 
 
 def _scan_rows(scan: Scan, rows: Sequence[NDArray[np.int32]]) -> list[NDArray[np.integer]]:

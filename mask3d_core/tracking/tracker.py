@@ -8,13 +8,12 @@ from mask3d_core.geometry.cells import (
     cell_centers,
     CellMap,
     CellSet,
-    count_cells,
     find,
     surrounding_columns,
 )
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
-from mask3d_core.tracking.detection import Detection, detections_of
+from mask3d_core.tracking.detection import detect, Detection
 from mask3d_core.tracking.matching import certain_pairs, incidence, matching_pairs, moved_pairs
 from mask3d_core.tracking.motion import find_motions, IDENTITY, MapObjects, moved_map
 from mask3d_core.tracking.sight import covers, map_moved, MIN_SURFACE, shown_shares
@@ -120,8 +119,7 @@ class Tracker:
         self._clouds += 1
         track_of = self._same_tracks(same_as)
         rest = [index for index in range(len(instances)) if index not in track_of]
-        shown, counts = count_cells(scan.xyz, changed)
-        detections = detections_of(scan, instances, rest, shown, counts)
+        shown, detections = detect(scan, instances, rest, changed)
         before = self._shown
         differs = self._show(shown, whole=changed is None)
         near = self._tracks_near(shown.columns, set(track_of.values())) if differs else []
