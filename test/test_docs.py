@@ -18,8 +18,8 @@ LINK = re.compile(r'\]\(([^)\s]+)\)|^\[[^\]]+\]:\s+(\S+)', re.M)
 URL_ONLY = re.compile(r'\s*(?:[-*] )?(?:\[[^\]]+\]:\s+)?<?https?://\S+')
 OUR_PATH = re.compile(r'(?:mask3d_core|mask3d_ros|config|demo|docs|examples|launch|msg|scripts'
                       r'|test|tools)/[\w./*-]*')
-MESSAGE = re.compile(r'^mask3d_ros/(?:msg/)?([A-Z]\w+)$')
-"""A message type, as ROS 2 writes it."""
+INTERFACE = re.compile(r'^mask3d_ros/(?:(action|msg|srv)/)?([A-Z]\w+)$')
+"""A type of messages, services or actions, as ROS 2 writes it."""
 
 
 def prose(document: Path) -> str:
@@ -97,7 +97,8 @@ def test_lines_are_short(document: Path) -> None:
 @documents()
 def test_paths_in_backticks_exist(document: Path) -> None:
     spans = set(re.findall(r'`([^`\n]+)`', prose(document)))
-    named = (MESSAGE.sub(r'msg/\1.msg', span) for span in spans
+    named = (INTERFACE.sub(lambda m: f'{m[1] or "msg"}/{m[2]}.{m[1] or "msg"}', span)
+             for span in spans
              if OUR_PATH.fullmatch(span) and 'NAME' not in span)  # a placeholder
     missing = sorted(name for name in named if not any(ROOT.glob(name.rstrip('/'))))
     assert missing == [], missing
