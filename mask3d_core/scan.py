@@ -86,7 +86,8 @@ class Scan:
             further than `MAX_FLOAT32_POSITION` from the origin, of `ALTITUDE_STEP` on others.
 
         """
-        middle = np.median(self.xyz[::-(-len(self) // SAMPLE_POINTS)], axis=0).astype(np.float64)
+        sample = self.xyz[::-(-len(self) // SAMPLE_POINTS) | 1]
+        middle = np.median(sample, axis=0).astype(np.float64)
         far = np.abs(middle) > MAX_FLOAT32_POSITION
         if not far.any():
             return self, np.zeros(3)
@@ -180,7 +181,7 @@ def _near_middle(points: NDArray[np.floating]) -> NDArray[np.bool_] | None:
         return None
     low, high = (np.array([end(points[:, axis]) for axis in range(3)], np.float64)
                  for end in (np.min, np.max))
-    middle = np.median(points[::-(-len(points) // SAMPLE_POINTS)], axis=0).astype(np.float64)
+    middle = np.median(points[::-(-len(points) // SAMPLE_POINTS) | 1], axis=0).astype(np.float64)
     position = ', '.join(f'{value:.7g}' for value in middle)
     if np.abs(middle).max() > MAX_COORDINATE:
         raise InputError(f'the cloud is at ({position}) m, beyond {MAX_COORDINATE:g} m: expected '
@@ -200,7 +201,7 @@ def _near_middle(points: NDArray[np.floating]) -> NDArray[np.bool_] | None:
 
 def _only_color(color: NDArray[np.float32]) -> tuple[float, float, float] | None:
     """Return the colour that at least `MIN_SAME_COLOR` of the points [N, 3] have, or None."""
-    sample = color[::-(-len(color) // SAMPLE_POINTS)]
+    sample = color[::-(-len(color) // SAMPLE_POINTS) | 1]
     usual = np.median(sample, axis=0)
     for chosen in (sample, color):
         same = np.logical_and.reduce([chosen[:, axis] == usual[axis] for axis in range(3)])

@@ -31,17 +31,18 @@ MAX_FLAT_HEIGHT = 0.5
 """Metres up to which a cloud whose surfaces are mostly vertical is a room in too large units."""
 MAX_LEVEL_SHARE, MIN_WALL_RATIO = 0.4, 1.2
 """Of its level surfaces, and of vertical over level ones."""
-FOOT_HEIGHT = (4.2, 14.0)
-"""Height of a room in feet; a storey in metres is lower."""
-MAX_HALL_RATIO = 5.0
-"""Longest side over height of a room in feet; halls are longer."""
+SMALL_UNIT_HEIGHT = (4.2, 40.0)
+"""Height of a room in feet or tenths of a metre; a storey in metres is lower."""
+MAX_HALL_RATIO, MIN_WALL_SHARE = 5.0, 0.4
+"""Longest side over height of such a room, as halls are longer; share of its vertical surfaces."""
 MAX_STOREY_SHARE = 0.45
 """Share of the footprint that a level surface in between covers, if it is no second storey."""
 MIN_FURNITURE_HEIGHT = 1.15
-"""Metres: median height of tables and seats above the floor, at least, in feet."""
+"""Metres: median height of tables and seats above the floor, at least, in such a room."""
 MIN_FURNITURE_SAMPLES = 6
 FOOTPRINT_CELLS = 24
-UNITS = {'millimetres': 1000.0, 'centimetres': 100.0, 'inches': 39.37}
+UNITS = {'millimetres': 1000.0, 'centimetres': 100.0, 'inches': 39.37, 'decimetres': 10.0,
+         'feet': 3.28}
 """Of a metre; which one is guessed from the height of a cloud."""
 USUAL_HEIGHT = 2.2
 """Metres: height of a scan of a room."""
@@ -120,8 +121,7 @@ def _doubt_units(xyz: NDArray[np.floating], surfaces: Surfaces | None, voxel_siz
                            for side in size) + ' m large'
     sparse = surfaces is not None and surfaces.spacing > MAX_SPARSE_VOXELS * voxel_size
     if height > scale * (MAX_SPARSE_HEIGHT if sparse else MAX_HEIGHT):
-        unit = min(UNITS, key=lambda name: abs(np.log(height / UNITS[name] / USUAL_HEIGHT)))
-        return f'is {described}, as no building is (a room in {unit}?)'
+        return f'is {described}, as no building is (a room in {_likely_unit(height)}?)'
     if size.max() < scale * MIN_LENGTH:
         why = (' (a room in larger units?)' if scale == 1 else
                f', which is little for weights with voxels of {voxel_size:g} m')
@@ -133,13 +133,18 @@ def _doubt_units(xyz: NDArray[np.floating], surfaces: Surfaces | None, voxel_siz
     if (height < MAX_FLAT_HEIGHT and level < MAX_LEVEL_SHARE
             and vertical > MIN_WALL_RATIO * level):
         return f'is {described} with walls (a room in larger units?)'
-    if (FOOT_HEIGHT[0] < height < FOOT_HEIGHT[1] and size.max() < MAX_HALL_RATIO * height
-            and _is_room_in_feet(surfaces)):
-        return f'is {described} with furniture as high as in a room in feet'
+    if (SMALL_UNIT_HEIGHT[0] < height < SMALL_UNIT_HEIGHT[1] and vertical > MIN_WALL_SHARE
+            and size.max() < MAX_HALL_RATIO * height and _has_high_furniture(surfaces)):
+        return f'is {described} with furniture as high as in a room in {_likely_unit(height)}'
     return ''
 
 
-def _is_room_in_feet(surfaces: Surfaces) -> bool:
+def _likely_unit(height: float) -> str:
+    """Return the unit in which a room is that high."""
+    return min(UNITS, key=lambda name: abs(np.log(height / UNITS[name] / USUAL_HEIGHT)))
+
+
+def _has_high_furniture(surfaces: Surfaces) -> bool:
     """Return whether a high upright cloud is one room whose furniture is too high for metres."""
     size = surfaces.high - surfaces.low
     above_floor = surfaces.xyz[:, 2] - surfaces.low[2]
@@ -152,7 +157,7 @@ def _is_room_in_feet(surfaces: Surfaces) -> bool:
         if len(np.unique(cell[level & (low < height) & (height < low + 0.08)])) > (
                 MAX_STOREY_SHARE * count):
             return False
-    furniture = above_floor[level & (above_floor > 0.3) & (height < 0.8)]
+    furniture = above_floor[level & (above_floor > 0.3) & (0.06 < height) & (height < 0.8)]
     return (len(furniture) >= MIN_FURNITURE_SAMPLES
             and float(np.median(furniture)) > MIN_FURNITURE_HEIGHT)
 
@@ -164,7 +169,7 @@ def _dropped(scan: Scan) -> Iterator[Doubt]:
         yield Doubt(('colour',), f'has the colour ({color}) everywhere: it is treated as a cloud '
                                  'without colour')
     if scan.color is not None:
-        sample = scan.color[::-(-len(scan) // MAX_COLOR_SAMPLES)]
+        sample = scan.color[::-(-len(scan) // MAX_COLOR_SAMPLES) | 1]
         share = float((sample.max(axis=1) == 0).mean())
         if share > MAX_BLACK_SHARE:
             yield Doubt(('colour',), f'is black at {share:.0%} of its points, as where the colour '
