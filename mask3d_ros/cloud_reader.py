@@ -91,10 +91,10 @@ class CloudReader:
             scan = replace(scan, xyz=pose.from_frame(scan.xyz))
             cloud = _in_frame(cloud, target_frame)
         scan = replace(scan, frame=cloud.header.frame_id)
-        self._check(scan)
+        self.check(scan)
         return cloud, scan
 
-    def _check(self, scan: Scan) -> None:
+    def check(self, scan: Scan) -> None:
         """Warn about a scan, unless the same was said of its frame."""
         points, seconds = self._checked.get(scan.frame, (0, 0.0))
         now = self._clock()
@@ -109,7 +109,8 @@ class CloudReader:
             if not said.issuperset(doubt.kinds):
                 said.update(doubt.kinds)
                 remedies = '; '.join(REMEDIES[kind] for kind in doubt.kinds)
-                self._warn(f'the cloud in frame {scan.frame!r} {doubt.finding}; {remedies}')
+                cloud = f'the cloud in frame {scan.frame!r}' if scan.frame else 'the cloud'
+                self._warn(f'{cloud} {doubt.finding}; {remedies}')
 
 
 def _in_frame(cloud: PointCloud2, frame: str) -> PointCloud2:

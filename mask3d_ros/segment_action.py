@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from mask3d_core.errors import InputError, NotEnoughMemoryError
-from mask3d_core.files import decode_pointcloud2, read_scan
+from mask3d_core.files import read_scan
 from mask3d_core.scan import Scan
 from mask3d_core.segmenter import Segmenter
 from mask3d_core.stop import begin_stage, stoppable, Stopped, StopRequest
 from mask3d_core.tracking import untracked
 from mask3d_ros.action import SegmentCloud
+from mask3d_ros.cloud_reader import CloudReader
 from mask3d_ros.error_log import ErrorLog
 from mask3d_ros.messages import instance_array, nanoseconds
 from mask3d_ros.result import SegmentationResult
@@ -40,6 +41,7 @@ class Model:
     segmenter: Segmenter
     settings: Settings
     worker: SegmentationWorker
+    reader: CloudReader
 
 
 class SegmentAction:
@@ -124,8 +126,8 @@ class Goal:
 
     def _segmented(self, model: Model) -> Result:
         begin_stage('read')
-        cloud, scan = read_goal(self._handle.request)
         settings = model.settings
+        cloud, scan = read_goal(self._handle.request, model.reader, settings.target_frame)
         opened = model.segmenter.open_map(
             scan, settings.extract, tiles=settings.tiles(model.segmenter.weights),
             num_queries=settings.num_queries or None, max_voxels=settings.max_voxels)
@@ -149,9 +151,12 @@ def failure(code: int, message: str) -> Result:
     return Result(error_code=code, error_message=message)
 
 
-def read_goal(request: SegmentCloud.Goal) -> tuple[PointCloud2, Scan]:
+def read_goal(request: SegmentCloud.Goal, reader: CloudReader, target_frame: str,
+              ) -> tuple[PointCloud2, Scan]:
     """
     Return the cloud of a goal and its points; of a file the cloud has only the number of points.
+
+    A cloud is transformed into the target frame; a file has no frame and stays as it is.
 
     Raises
     ------
@@ -162,11 +167,12 @@ def read_goal(request: SegmentCloud.Goal) -> tuple[PointCloud2, Scan]:
 
     """
     if request.cloud.fields:
-        return request.cloud, decode_pointcloud2(request.cloud)
+        return reader.read(request.cloud, target_frame)
     if not request.file:
         raise InputError('expected a cloud with fields, or the path of a file')
     path = Path(request.file).expanduser()
     if not path.exists():
         raise FileNotFoundError(f'{path} does not exist on the machine of the node')
     scan = read_scan(path)
+    reader.check(scan)
     return PointCloud2(height=1, width=scan.input_size), scan

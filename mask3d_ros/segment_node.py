@@ -58,6 +58,7 @@ class SegmentNode(LifecycleNode):
         declare_overrides(self, INPUT_TOPIC)
         self._segmenter: Segmenter | None = None
         self._worker: SegmentationWorker | None = None
+        self._reader: CloudReader | None = None
         self._outputs: list[Output] = []
         self._label_info: LabelInfoTopic | None = None
         self._input: CloudInput | None = None
@@ -172,11 +173,11 @@ class SegmentNode(LifecycleNode):
             Path(values['state_file']).expanduser(), segmenter.weights.classes, self.get_logger())
         self._label_info = LabelInfoTopic(self, segmenter.weights.classes)
         self._label_info.publish(settings.extract.score_threshold)
-        reader = CloudReader(self._transforms.wait, self.get_logger().warning,
-                             segmenter.weights.voxel_size)
+        self._reader = CloudReader(self._transforms.wait, self.get_logger().warning,
+                                   segmenter.weights.voxel_size)
         self._worker = SegmentationWorker(
-            MapSegmenter(segmenter, self._transforms.find, reader, state), settings, self._outputs,
-            self.get_logger(), self.context.ok)
+            MapSegmenter(segmenter, self._transforms.find, self._reader, state), settings,
+            self._outputs, self.get_logger(), self.context.ok)
         self.get_logger().info(_model_summary(values, segmenter))
         if not segmenter.weights.trained:
             self.get_logger().warning(UNTRAINED)
@@ -216,9 +217,9 @@ class SegmentNode(LifecycleNode):
         self._segmenter = None
 
     def _model(self) -> Model | None:
-        if self._segmenter is None or self._worker is None:
+        if self._segmenter is None or self._worker is None or self._reader is None:
             return None
-        return Model(self._segmenter, self._settings(), self._worker)
+        return Model(self._segmenter, self._settings(), self._worker, self._reader)
 
     def _settings(self, **changes: Any) -> Settings:
         return Settings.of(parameters.values(self, SEGMENT_NODE_PARAMETERS) | changes)
