@@ -73,13 +73,15 @@ def scan_cloud(header: Header, scan: Scan) -> PointCloud2:
     Return the points of a scan as a cloud: x y z, and rgb if there is colour.
 
     Positions are FLOAT32, or FLOAT64 if the scan has them so far from the origin that FLOAT32
-    rounds them.
+    rounds them. A colour that all points of the input have is kept.
     """
-    fields = XYZ_FIELDS if scan.color is None else [*XYZ_FIELDS, RGB_FIELD]
+    has_color = scan.color is not None or scan.only_color is not None
+    fields = [*XYZ_FIELDS, RGB_FIELD] if has_color else XYZ_FIELDS
     message, words = _zero_cloud(header, np.dtype(fields), 1, len(scan))
     words[:, :3] = _bits(scan.xyz)
-    if scan.color is not None:
-        words[:, 3] = _packed_rgb(np.rint(scan.color * 255).astype(np.uint8))
+    color = scan.color if scan.only_color is None else np.array([scan.only_color], np.float32)
+    if color is not None:
+        words[:, 3] = _packed_rgb(np.rint(color * 255).astype(np.uint8))
     return _with_precise_positions(message, words, scan, slice(None), slice(None))
 
 

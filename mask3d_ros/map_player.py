@@ -140,6 +140,9 @@ class MapPlayer(Node):
                 read_scan(file, self._values['topic'] or None))
 
     def _message(self, scan: Scan) -> PointCloud2:
+        if scan.num_outliers:
+            self.get_logger().warning(
+                f'{scan.num_outliers} points that are far from the others are not played')
         return scan_cloud(Header(frame_id=self._values['frame_id'] or 'map'), scan)
 
 

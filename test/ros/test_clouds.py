@@ -149,6 +149,14 @@ def test_as_bytes_of_a_strided_array() -> None:
     assert bytes(as_bytes(rows)) == rows.tobytes()
 
 
+def test_a_single_colour_is_played_as_it_is() -> None:
+    xyz, gray = np.random.default_rng(0).random((20, 3)), np.full((20, 3), 70, np.uint8)
+    scan = Scan.from_points(xyz, gray)
+    message = scan_cloud(Header(), scan)
+    assert [field.name for field in message.fields] == ['x', 'y', 'z', 'rgb']
+    assert decode_pointcloud2(message).only_color == pytest.approx((70 / 255,) * 3)
+
+
 def test_far_clouds_have_positions_in_double_precision() -> None:
     """As float32 has steps of half a metre at the coordinates of UTM."""
     near = large_result(0.2, dtype=np.float64)
