@@ -173,7 +173,8 @@ def test_flat_scan_has_finite_positions() -> None:
     """A floor has no height; the original divides by zero there."""
     xyz = np.random.default_rng(9).uniform(-2, 2, (600, 3))
     xyz[:, 2] = .05
-    scan = voxelize(Scan.from_points(xyz, np.full((600, 3), .5)), Voxelization(0.1))
+    gray = np.linspace(.4, .6, 1800).reshape(600, 3)
+    scan = voxelize(Scan.from_points(xyz, gray), Voxelization(0.1))
     prediction = predict(small_model(), [scan])[0]
     assert prediction.mask_logits.isfinite().all() and prediction.class_logits.isfinite().all()
 

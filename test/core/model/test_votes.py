@@ -56,7 +56,8 @@ def model() -> Mask3D:
 
 def predict(model: Mask3D, **options: object) -> list:
     xyz = np.random.default_rng(0).uniform(0, 3, (2000, 3)) * (1, 1, 0.1)
-    scans = [voxelize(Scan.from_points(part, np.full((1000, 3), 128, np.uint8)),
+    gray = np.linspace(0.49, 0.51, 3000).reshape(1000, 3)
+    scans = [voxelize(Scan.from_points(part, gray),
                       Voxelization(0.1, 'mean', (0.5,) * 3, (0.3,) * 3))
              for part in (xyz[:1000], xyz[1000:])]
     return model(scans, build_pyramid(batch_coords(scans)), **options)

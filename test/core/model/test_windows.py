@@ -61,7 +61,7 @@ def test_a_window_is_bounded_in_all_directions(seed: int) -> None:
 
 def test_masks_of_an_untrained_model_are_around_their_seeds() -> None:
     xyz = np.random.default_rng(0).uniform(0, 6, (4000, 3)) * (1, 1, 0.1)
-    voxels = voxelize(Scan.from_points(xyz, np.full((4000, 3), 128, np.uint8)),
+    voxels = voxelize(Scan.from_points(xyz, np.linspace(0.49, 0.51, 12000).reshape(4000, 3)),
                       Voxelization(0.1, 'mean', (0.5,) * 3, (0.3,) * 3))
     seeds = torch.tensor([0, 1000, 2000, 3000])
     torch.manual_seed(0)

@@ -173,10 +173,11 @@ def test_contrast_then_brightness_are_those_of_bytes() -> None:
 
 
 def test_color_shift_is_one_number_per_channel() -> None:
-    scan = scan_of(np.random.default_rng(0).random((8, 3)), np.full((8, 3), 100, np.uint8))
+    before = np.arange(90, 114, dtype=np.uint8).reshape(8, 3)
+    scan = scan_of(np.random.default_rng(0).random((8, 3)), before)
     shifts = []
     for seed in range(100):
-        color = 255 * steps.random_color_shift(scan, generator(seed), 20).scan.color - 100
+        color = 255 * steps.random_color_shift(scan, generator(seed), 20).scan.color - before
         assert np.ptp(color, axis=0).max() < 1e-3
         shifts.append(color[0])
     np.testing.assert_allclose(shifts, np.rint(shifts), atol=1e-3)

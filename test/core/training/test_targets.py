@@ -75,12 +75,11 @@ def test_no_instances(on_segments: bool) -> None:
 def test_targets_are_the_originals(golden: Any, number: int) -> None:
     case = golden('voxelize_train')
     label, instance, segment = case[f'in_labels_{number}'].T.astype(np.int32)
-    scan = Scan.from_points(case[f'in_points_{number}'], case[f'in_feats_{number}'][:, :3] * 0,
-                            segment)
+    scan = Scan.from_points(case[f'in_points_{number}'], None, segment)
     labelled = LabelledScan(scan, label, instance, 'golden')
     # as the original numbers ScanNet's classes: wall and floor, then those of the benchmark
     classes = ClassTable(tuple(range(2, 20)), tuple('abcdefghijklmnopqr'), ((0, 0, 0),) * 18)
-    voxels = voxelize(scan, Voxelization(0.02, 'first'))
+    voxels = voxelize(scan, Voxelization(0.02, 'first', None, None))
     targets = make_targets(labelled, voxels, classes, background={0, 1})
     wanted = case[f'target_labels_{number}']
     assert targets.class_row.tolist() == np.where(wanted == 253, IGNORED_CLASS, wanted).tolist()
