@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
 
 from mask3d_core.geometry.cells import (
     cell_centers,
@@ -18,7 +18,6 @@ from mask3d_core.geometry.cells import (
 )
 from mask3d_core.instances import COLUMNS, Instances
 from mask3d_core.scan import Scan
-from mask3d_core.sparse import parallel_map
 from mask3d_core.tracking.rigid_motion import RigidMotion
 import numpy as np
 from numpy.typing import NDArray
@@ -89,9 +88,10 @@ def detect(scan: Scan, instances: Instances, chosen: Sequence[int],
 
     """
     rows_of = _scan_rows(scan, [instances.rows[index] for index in chosen])
-    jobs: tuple[Callable[[], Any], ...] = (lambda: count_cells(scan.xyz, changed),
-                                           lambda: count_cells_of(scan.xyz, rows_of))
-    (shown, counts), (keys, own, ends) = parallel_map(lambda number: jobs[number](), 2)
+    with ThreadPoolExecutor(1) as other:  # both take about as long
+        counting = other.submit(count_cells, scan.xyz, changed)
+        keys, own, ends = count_cells_of(scan.xyz, rows_of)
+        shown, counts = counting.result()
     row, contained = find(keys, shown.keys)
     total = np.where(contained, counts[row], own) if len(counts) else own
     parts = zip(np.split(keys, ends[:-1]), np.split(2 * own > total, ends[:-1]))

@@ -19,7 +19,7 @@ if HAS_ROS:
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     from mask3d_ros.node_subprocess import NodeSubprocess
     import rclpy
-    from ros_client import Client
+    from ros_client import Client, LONE_NAMESPACE
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -63,6 +63,13 @@ def client(session_client: 'Client') -> Iterator['Client']:
     """Return the client, without topics of earlier tests."""
     yield session_client
     session_client.forget_topics()
+
+
+@pytest.fixture
+def lone_client(context: None) -> Iterator['Client']:
+    """Return a client in a namespace where a test starts nodes of its own."""
+    with Client(LONE_NAMESPACE) as client:
+        yield client
 
 
 @pytest.fixture(scope='session')

@@ -6,7 +6,7 @@ from mask3d_core.data.generated import generate_room
 from mask3d_ros.msg import InstanceArray
 from mask3d_ros.node_subprocess import NodeSubprocess
 import numpy as np
-from ros_client import Client, cloud, hall, without_stamps
+from ros_client import Client, cloud, hall, without_history
 from toy_map import ROOM_POINTS, rooms, SPACING, toy_map
 
 RESULT = re.compile(r'instances in \d+ ms, (\d+) of (\d+) tiles segmented')
@@ -36,9 +36,9 @@ def test_ids_stay_while_a_map_grows_room_by_room(node: NodeSubprocess, client: C
     one, grown, again, other = got
     assert len(one.instances) > 5
     in_first = [instance for instance in grown.instances if instance.centroid.x < 15]
-    assert (without_stamps(in_first) == without_stamps(one.instances)
+    assert (without_history(in_first) == without_history(one.instances)
             ), 'ids, masks and scores of the first room'
-    assert without_stamps(again.instances) == without_stamps(grown.instances)
+    assert without_history(again.instances) == without_history(grown.instances)
     assert again.header.stamp.sec == 3
     assert _ids(other) == _ids(grown), 'order and noise of the points change no id'
 

@@ -1,6 +1,5 @@
 """Objects through the running node: they stay, changes are told, and a restart keeps them."""
 
-from collections.abc import Iterator
 import os
 from pathlib import Path
 import signal
@@ -10,24 +9,14 @@ from mask3d_ros.msg import Instance, InstanceArray, ObjectChange, ObjectChangeAr
 from mask3d_ros.node_subprocess import NodeSubprocess
 from mask3d_ros.qos import events_profile
 import numpy as np
-import pytest
-from ros_client import Client, cloud
+from ros_client import Client, cloud, LONE_NAMESPACE
 from sensor_msgs.msg import PointCloud2
-
-NAMESPACE = '/with_state'
-
-
-@pytest.fixture
-def client(context: None) -> Iterator[Client]:
-    """Return a client in the namespace of the nodes of this file."""
-    with Client(NAMESPACE) as client:
-        yield client
 
 
 def start(folder: Path) -> NodeSubprocess:
     """Start a node with a state file."""
     return NodeSubprocess('segment_node', folder / 'log', {'state_file': str(folder / 'state')},
-                          {'__ns': NAMESPACE})
+                          {'__ns': LONE_NAMESPACE})
 
 
 def noisy_room(stamp: int, noise: float = 0.005) -> PointCloud2:
@@ -38,17 +27,17 @@ def noisy_room(stamp: int, noise: float = 0.005) -> PointCloud2:
     return cloud(xyz.astype(np.float32), columns['color'].astype(np.float32), stamp)
 
 
-def test_objects_stay_over_maps_and_over_a_kill(client: Client, tmp_path: Path) -> None:
+def test_objects_stay_over_maps_and_over_a_kill(lone_client: Client, tmp_path: Path) -> None:
     state = tmp_path / 'state'
     with start(tmp_path) as node:
-        got = client.receive('segment_node/instances', InstanceArray)
+        got = lone_client.receive('segment_node/instances', InstanceArray)
         changes: list[ObjectChangeArray] = []
-        client.node.create_subscription(ObjectChangeArray, 'segment_node/changes', changes.append,
-                                        events_profile())
-        publisher = client.publisher()
+        lone_client.node.create_subscription(
+            ObjectChangeArray, 'segment_node/changes', changes.append, events_profile())
+        publisher = lone_client.publisher()
         for stamp in (1, 2):
             publisher.publish(noisy_room(stamp, 0.015))
-            client.wait(lambda stamp=stamp: len(got) == len(changes) == stamp, node)
+            lone_client.wait(lambda stamp=stamp: len(got) == len(changes) == stamp, node)
         first, second = got
         ids = {instance.id for instance in first.instances}
         kept = ids & {instance.id for instance in second.instances}
@@ -58,17 +47,17 @@ def test_objects_stay_over_maps_and_over_a_kill(client: Client, tmp_path: Path) 
         seen = [one for one in second.instances if one.state == Instance.SEEN]
         assert all(one.last_seen.sec == 2 for one in seen)
         assert sum(one.confirmed for one in second.instances) >= 0.8 * len(kept)
-        client.wait(state.exists, node)
+        lone_client.wait(state.exists, node)
         written = state.stat().st_mtime_ns
         publisher.publish(noisy_room(3, 0.015))
-        client.wait(lambda: len(got) == 3 and state.stat().st_mtime_ns != written, node)
+        lone_client.wait(lambda: len(got) == 3 and state.stat().st_mtime_ns != written, node)
         os.kill(node.pid, signal.SIGKILL)
-        client.forget_topics()
+        lone_client.forget_topics()
 
     with start(tmp_path) as node:
-        again = client.receive('segment_node/instances', InstanceArray)
-        client.publisher().publish(noisy_room(3, 0.015))
-        client.wait(lambda: again, node)
+        again = lone_client.receive('segment_node/instances', InstanceArray)
+        lone_client.publisher().publish(noisy_room(3, 0.015))
+        lone_client.wait(lambda: again, node)
         before = {one.id for one in got[2].instances}
         after = {one.id for one in again[0].instances}
         assert len(before & after) >= 0.95 * len(before)
@@ -76,10 +65,10 @@ def test_objects_stay_over_maps_and_over_a_kill(client: Client, tmp_path: Path) 
         assert node.stop() == 0
 
 
-def test_a_damaged_state_file_is_set_aside(client: Client, tmp_path: Path) -> None:
+def test_a_damaged_state_file_is_set_aside(lone_client: Client, tmp_path: Path) -> None:
     (tmp_path / 'state').write_bytes(b'no state at all')
     with start(tmp_path) as node:
-        client.wait(lambda: 'waiting for clouds' in node.text(), node)
+        lone_client.wait(lambda: 'waiting for clouds' in node.text(), node)
         aside = tmp_path / 'state.unusable'
         assert aside.read_bytes() == b'no state at all'
         assert f'it is now {aside}, and objects are new' in node.text()
@@ -88,9 +77,9 @@ def test_a_damaged_state_file_is_set_aside(client: Client, tmp_path: Path) -> No
 
 
 def test_a_state_file_that_cannot_be_written_is_told_at_configure(
-        client: Client, tmp_path: Path) -> None:
+        lone_client: Client, tmp_path: Path) -> None:
     (tmp_path / 'state').mkdir()
     with start(tmp_path) as node:
-        client.wait(lambda: '[ERROR]' in node.text(), node)
-        assert client.state(node) == 'unconfigured' and 'Traceback' not in node.text()
+        lone_client.wait(lambda: '[ERROR]' in node.text(), node)
+        assert lone_client.state(node) == 'unconfigured' and 'Traceback' not in node.text()
         assert node.stop() == 0

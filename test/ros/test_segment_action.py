@@ -37,6 +37,7 @@ class Goal:
 
     def result(self) -> Any:
         self.client.wait(self._response.done, self.node)
+        self.client.round_trip(self.node)  # feedback that comes after the result
         self.action.destroy()
         self.status = self._response.result().status
         return self._response.result().result

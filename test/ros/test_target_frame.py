@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-import os
 from pathlib import Path
 import sys
 from typing import Any
@@ -14,11 +13,10 @@ from mask3d_core.errors import InputError
 from mask3d_core.files import decode_pointcloud2
 from mask3d_ros.cloud_reader import CHECK_SECONDS, CloudReader
 from mask3d_ros.msg import InstanceArray
-from mask3d_ros.node_subprocess import NodeSubprocess
 from mask3d_ros.transforms import FramePose, Transforms
 import numpy as np
 import pytest
-from ros_client import Client, cloud
+from ros_client import Client, cloud, start_with_modules
 from sensor_msgs.msg import PointCloud2
 from toy_map import toy_map
 from visualization_msgs.msg import MarkerArray
@@ -130,21 +128,21 @@ def test_a_frame_is_looked_at_again_when_its_map_has_grown() -> None:
     assert len(reader.warnings) == 2 and '2 points more than 100 km' in reader.warnings[1]
 
 
-def test_waiting_for_a_transform(monkeypatch: pytest.MonkeyPatch, client: Client) -> None:
+def test_waiting_for_a_transform(monkeypatch: pytest.MonkeyPatch, lone_client: Client) -> None:
     monkeypatch.syspath_prepend(str(FAKE_TF2))
     monkeypatch.delitem(sys.modules, 'tf2_ros', raising=False)
     monkeypatch.setattr('mask3d_ros.transforms.WAIT_SECONDS', 0.05)
-    transforms = Transforms(client.node)
+    transforms = Transforms(lone_client.node)
     with pytest.raises(InputError, match='does not listen'):
         transforms.wait('camera', 'map', Stamp(sec=1))
     transforms.listen()
     with pytest.raises(InputError, match='no transform to target_frame map: "camera" does not'):
         transforms.wait('camera', 'map', Stamp(sec=1))
 
-    publisher = client.node.create_publisher(TransformStamped, 'fake_tf', 10)
-    client.wait(lambda: publisher.get_subscription_count() == 1)
+    publisher = lone_client.node.create_publisher(TransformStamped, 'fake_tf', 10)
+    lone_client.wait(lambda: publisher.get_subscription_count() == 1)
     publisher.publish(camera_pose(stamp=3))
-    client.wait(lambda: transforms.find('camera', 'map'))
+    lone_client.wait(lambda: transforms.find('camera', 'map'))
     for sec in (0, 3):
         assert transforms.wait('camera', 'map', Stamp(sec=sec)).position.tolist() == [1, 2, 1.5]
     messages = set()
@@ -154,34 +152,26 @@ def test_waiting_for_a_transform(monkeypatch: pytest.MonkeyPatch, client: Client
         messages.add(str(raised.value))
     assert len(messages) == 1, 'so that it is logged once'
     transforms.close()
-    client.node.destroy_publisher(publisher)
+    lone_client.node.destroy_publisher(publisher)
     sys.modules.pop('tf2_ros', None)
 
 
-def start(weights: Path, folder: Path, path: Path, parameters: dict[str, Any]) -> NodeSubprocess:
-    """Start a segment_node that finds the modules of a folder first."""
-    search = os.pathsep.join([str(path), *filter(None, [os.environ.get('PYTHONPATH')])])
-    return NodeSubprocess('segment_node', folder / 'log',
-                          {'weights': str(weights), 'score_threshold': 0.0, **parameters},
-                          environment={'PYTHONPATH': search})
-
-
-def test_everything_is_published_in_the_target_frame(weights: Path, client: Client,
+def test_everything_is_published_in_the_target_frame(weights: Path, lone_client: Client,
                                                      tmp_path: Path) -> None:
-    with start(weights, tmp_path, FAKE_TF2, {'target_frame': 'map'}) as node:
+    with start_with_modules(weights, tmp_path, FAKE_TF2, {'target_frame': 'map'}) as node:
         outputs: dict[str, list[Any]] = {
-            topic: client.receive(f'segment_node/{topic}', kind) for topic, kind in (
+            topic: lone_client.receive(f'segment_node/{topic}', kind) for topic, kind in (
                 ('instances', InstanceArray), ('markers', MarkerArray), ('cloud', PointCloud2))}
-        poses = client.node.create_publisher(TransformStamped, 'fake_tf', 10)
-        publisher = client.publisher()
-        client.wait(lambda: poses.get_subscription_count() == 1, node)
+        poses = lone_client.node.create_publisher(TransformStamped, 'fake_tf', 10)
+        publisher = lone_client.publisher()
+        lone_client.wait(lambda: poses.get_subscription_count() == 1, node)
         publisher.publish(camera_cloud(stamp=1))
-        client.wait(lambda: 'clouds in camera are dropped' in node.text(), node)
+        lone_client.wait(lambda: 'clouds in camera are dropped' in node.text(), node)
         assert not any(outputs.values())
         poses.publish(camera_pose())
-        client.round_trip(node)
+        lone_client.round_trip(node)
         publisher.publish(camera_cloud(stamp=2))
-        client.wait(lambda: all(outputs.values()), node)
+        lone_client.wait(lambda: all(outputs.values()), node)
         instances, markers, shown = (messages[0] for messages in outputs.values())
         headers = [instances.header, shown.header, *(m.header for m in markers.markers)]
         assert {(header.frame_id, header.stamp.sec) for header in headers} == {('map', 2)}
@@ -191,19 +181,19 @@ def test_everything_is_published_in_the_target_frame(weights: Path, client: Clie
             assert -0.5 < instance.centroid.x < 3.5 and -0.1 < instance.centroid.z < 1.2
 
         publisher.publish(camera_cloud(stamp=3))
-        client.wait(lambda: len(outputs['instances']) == 2, node)
+        lone_client.wait(lambda: len(outputs['instances']) == 2, node)
         again = outputs['instances'][1]
         assert [one.id for one in again.instances] == [one.id for one in instances.instances]
         assert '0 of 1 tiles segmented' in node.text(), 'the same bytes in the same pose'
-        client.node.destroy_publisher(poses)
+        lone_client.node.destroy_publisher(poses)
         assert node.stop() == 0 and 'Traceback' not in node.text()
 
 
-def test_without_tf2_configure_fails_with_a_sentence(weights: Path, client: Client,
+def test_without_tf2_configure_fails_with_a_sentence(weights: Path, lone_client: Client,
                                                      tmp_path: Path) -> None:
     (tmp_path / 'tf2_ros.py').write_text("raise ImportError('none in this test')")
-    with start(weights, tmp_path, tmp_path, {'target_frame': 'map'}) as node:
-        client.wait(lambda: 'target_frame, roi_frame and robot_frame need the Python package '
+    with start_with_modules(weights, tmp_path, tmp_path, {'target_frame': 'map'}) as node:
+        lone_client.wait(lambda: 'target_frame, roi_frame and robot_frame need the Python package '
                     'tf2_ros (none in this test)' in node.text(), node)
-        assert client.state(node) == 'unconfigured' and 'Traceback' not in node.text()
+        assert lone_client.state(node) == 'unconfigured' and 'Traceback' not in node.text()
         assert node.stop() == 0

@@ -1,18 +1,14 @@
 """Frames of tf: a region that moves with the robot, with a tf2 of our own."""
 
-from collections.abc import Iterator, Sequence
-import os
+from collections.abc import Sequence
 from pathlib import Path
 import re
 
 from geometry_msgs.msg import TransformStamped
 from mask3d_ros.msg import Instance, InstanceArray
-from mask3d_ros.node_subprocess import NodeSubprocess
-import pytest
-from ros_client import Client
+from ros_client import Client, start_with_modules
 from toy_map import ROOM_POINTS, rooms, SPACING, toy_map
 
-NAMESPACE = '/with_frames'
 FAKE_TF2 = Path(__file__).resolve().parents[1] / 'support' / 'fake_tf2'
 BAD_REGIONS: Sequence[tuple[dict, str]] = [
     ({'roi': [1.0, 2.0]}, r'roi is \[1.0, 2.0\], expected \[x, y, radius\]'),
@@ -23,61 +19,47 @@ BAD_REGIONS: Sequence[tuple[dict, str]] = [
 ]
 
 
-@pytest.fixture
-def client(context: None) -> Iterator[Client]:
-    """Return a client in the namespace of the nodes of this file."""
-    with Client(NAMESPACE) as client:
-        yield client
-
-
 def test_impossible_bounds_are_rejected_with_a_reason(
-        weights: Path, client: Client, tmp_path: Path) -> None:
+        weights: Path, lone_client: Client, tmp_path: Path) -> None:
     """In a process that finds no tf2, even where it is installed."""
     (tmp_path / 'tf2_ros.py').write_text("raise ImportError('none in this test')")
-    with _node(weights, tmp_path, tmp_path, {'robot_frame': 'base_link'}) as node:
-        client.wait(lambda: 'need the Python package tf2_ros (none in this' in node.text(), node)
-        assert client.state(node) == 'unconfigured' and 'Traceback' not in node.text()
-        assert client.set_parameters(node, robot_frame='').successful
-        assert client.change_state(node, 'configure')
+    with start_with_modules(weights, tmp_path, tmp_path, {'robot_frame': 'base_link'}) as node:
+        told = 'need the Python package tf2_ros (none in this'
+        lone_client.wait(lambda: told in node.text(), node)
+        assert lone_client.state(node) == 'unconfigured' and 'Traceback' not in node.text()
+        assert lone_client.set_parameters(node, robot_frame='').successful
+        assert lone_client.change_state(node, 'configure')
         for changes, reason in BAD_REGIONS:
-            result = client.set_parameters(node, **changes)
+            result = lone_client.set_parameters(node, **changes)
             assert not result.successful and re.search(reason, result.reason), changes
         assert node.stop() == 0
 
 
-def test_the_robot_in_tf(weights: Path, client: Client, tmp_path: Path) -> None:
+def test_the_robot_in_tf(weights: Path, lone_client: Client, tmp_path: Path) -> None:
     frames = {'robot_frame': 'base_link', 'roi_frame': 'base_link', 'max_points': ROOM_POINTS}
-    with _node(weights, tmp_path, FAKE_TF2, frames) as node:
-        got = client.receive('segment_node/instances', InstanceArray)
-        poses = client.node.create_publisher(TransformStamped, 'fake_tf', 10)
-        publisher = client.publisher()
-        client.wait(lambda: poses.get_subscription_count() == 1, node)
+    with start_with_modules(weights, tmp_path, FAKE_TF2, frames) as node:
+        got = lone_client.receive('segment_node/instances', InstanceArray)
+        poses = lone_client.node.create_publisher(TransformStamped, 'fake_tf', 10)
+        publisher = lone_client.publisher()
+        lone_client.wait(lambda: poses.get_subscription_count() == 1, node)
         publisher.publish(toy_map(1, stamp=1))
-        client.wait(lambda: len(got) == 1, node)
+        lone_client.wait(lambda: len(got) == 1, node)
         assert node.text().count('no transform from base_link to map') == 1
 
         poses.publish(_robot_at(3))
-        client.round_trip(node)
+        lone_client.round_trip(node)
         publisher.publish(toy_map(4, stamp=2))
-        client.wait(lambda: len(got) == 2, node)
+        lone_client.wait(lambda: len(got) == 2, node)
         assert rooms(got[1]) == {0, 3}, 'room 0 is known, and the robot is nearest to room 3'
 
         poses.publish(_robot_at(1))
-        client.round_trip(node)
+        lone_client.round_trip(node)
         changes = {'roi': [0.0, 0.0, 6.0], 'tile_margin': 0.2, 'max_points': 0}
-        assert client.set_parameters(node, **changes).successful
-        client.wait(lambda: len(got) == 3, node)
+        assert lone_client.set_parameters(node, **changes).successful
+        lone_client.wait(lambda: len(got) == 3, node)
         assert rooms(got[2], Instance.SEEN) == {1}, 'the region moves with the robot'
         assert rooms(got[2]) == {0, 1, 3}, 'what was seen before is remembered'
         assert node.stop() == 0
-
-
-def _node(weights: Path, folder: Path, path: Path, parameters: dict) -> NodeSubprocess:
-    """Start a segment_node that finds the modules of a folder first."""
-    search = os.pathsep.join([str(path), *filter(None, [os.environ.get('PYTHONPATH')])])
-    return NodeSubprocess('segment_node', folder / 'log',
-                          {'weights': str(weights), 'score_threshold': 0.0, **parameters},
-                          {'__ns': NAMESPACE}, {'PYTHONPATH': search})
 
 
 def _robot_at(room: int) -> TransformStamped:

@@ -4,7 +4,7 @@ from mask3d_core.data.generated import generate_room
 from mask3d_ros.msg import InstanceArray
 from mask3d_ros.node_subprocess import NodeSubprocess
 import numpy as np
-from ros_client import Client, cloud, without_stamps
+from ros_client import Client, cloud, without_history
 
 MIN_SCORE = 0.3
 """Instances of lower score may appear and disappear from cloud to cloud."""
@@ -30,7 +30,7 @@ def test_an_object_detected_again_keeps_its_id(node: NodeSubprocess, client: Cli
     assert len(same) >= 8 and sum(same) >= 0.9 * len(same)
     assert any(old != new for old, new in both), 'the test shows nothing: all ranks are the same'
     assert len(set(_ids(after))) == len(after.instances)
-    assert without_stamps(again.instances) == without_stamps(after.instances)
+    assert without_history(again.instances) == without_history(after.instances)
 
     assert client.set_parameters(node, track=False).successful  # segments the last cloud again
     client.wait(lambda: len(got) == 4, node)

@@ -44,6 +44,10 @@ BUSY_CPU_SECONDS = 0.15
 """CPU time since a cloud was published that shows that the node is segmenting it."""
 
 
+LONE_NAMESPACE = '/alone'
+"""Where tests start nodes of their own: the shared one is in the root namespace."""
+
+
 class Client:
     """
     A ROS node in the process of the tests, spun only while a test waits.
@@ -241,9 +245,19 @@ def cloud(xyz: np.ndarray, color: np.ndarray | None, stamp: int = 1) -> PointClo
     return scan_cloud(header, scan)
 
 
-def without_stamps(instances: Sequence[Instance]) -> list[Instance]:
-    """Return copies of instances that do not tell when they were seen."""
+def start_with_modules(weights: Path, folder: Path, modules: Path, parameters: dict[str, Any],
+                       ) -> NodeSubprocess:
+    """Start a node in `LONE_NAMESPACE` that finds the Python modules of a folder first."""
+    search = os.pathsep.join([str(modules), *filter(None, [os.environ.get('PYTHONPATH')])])
+    return NodeSubprocess('segment_node', folder / 'log',
+                          {'weights': str(weights), 'score_threshold': 0.0, **parameters},
+                          {'__ns': LONE_NAMESPACE}, {'PYTHONPATH': search})
+
+
+def without_history(instances: Sequence[Instance]) -> list[Instance]:
+    """Return copies of instances that do not tell when and how often they were seen."""
     copies = [copy(instance) for instance in instances]
     for instance in copies:
         instance.first_seen = instance.last_seen = Time()
+        instance.confirmed = False
     return copies
