@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -40,8 +40,8 @@ BLOCK_MASK = ~((BLOCK_CELLS - 1) * (X_STEP + Y_STEP + Z_STEP))
 SQUARE_CELLS = 2
 SQUARE_MASK = ~((SQUARE_CELLS - 1) * (X_STEP + Y_STEP) | Z_MASK)
 """Bits of a key that all cells of a square of 10 cm have in common, whatever their height."""
-CHUNK_POINTS, PIECE_POINTS = 1 << 20, 1 << 16
-"""Points whose keys are sorted, and computed, at once: bound the memory, fit the cache."""
+PIECE_POINTS = 1 << 16
+"""Points whose keys are computed at once: they fit the cache."""
 
 Integer = TypeVar('Integer', bound=np.integer)
 
@@ -67,7 +67,7 @@ class CellSet:
     def columns(self) -> frozenset[int]:
         """Return the numbers of the columns of the cells."""
         columns = self.keys >> COLUMN_SHIFT
-        return frozenset(columns[_is_first(columns)].tolist())
+        return frozenset(columns[is_first(columns)].tolist())
 
     def dilated(self) -> CellSet:
         """Return the cells and their face neighbors."""
@@ -136,57 +136,6 @@ class CellMap:
         return CellMap({**self._columns, **_by_column(keys)})
 
 
-def count_cells(xyz: NDArray[np.floating], rows: NDArray[np.integer] | None = None,
-                ) -> tuple[CellSet, NDArray[np.int64]]:
-    """
-    Return the cells that some points occupy, and the number of points in each: [c].
-
-    Parameters
-    ----------
-    xyz : [N, 3] float
-        Positions, metres.
-    rows : [n] integer or None
-        Rows of the points; None: all.
-
-    """
-    keys, counts = np.empty(0, np.int64), np.empty(0, np.int64)
-    for start in range(0, len(xyz) if rows is None else len(rows), CHUNK_POINTS):
-        chunk = slice(start, start + CHUNK_POINTS)
-        points = xyz[chunk] if rows is None else _take(xyz, rows[chunk])
-        keys, counts = _merged(keys, counts, *distinct_counts(cell_keys(points)))
-    return CellSet(keys), counts
-
-
-def count_cells_of(xyz: NDArray[np.floating], parts: Sequence[NDArray[np.integer]],
-                   ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """
-    Return the cells that some groups of points occupy, as `count_cells` does for each.
-
-    Parameters
-    ----------
-    xyz : [N, 3] float
-        Positions, metres.
-    parts : P arrays of integers
-        Rows of the points of each group.
-
-    Returns
-    -------
-    keys, counts : [c] int64
-        Of the cells of each group, one after another, ascending in each.
-    ends : [P] int64
-        Where the cells of each group end.
-
-    """
-    points = np.cumsum([0, *map(len, parts)])
-    keys = cell_keys(_take(xyz, np.concatenate([*parts, np.empty(0, np.int64)]).astype(np.int64)))
-    for start, end in zip(points[:-1].tolist(), points[1:].tolist()):
-        keys[start:end].sort()
-    is_first = _is_first(keys)
-    is_first[points[:-1][points[:-1] < len(keys)]] = True
-    first = np.flatnonzero(is_first)
-    return keys[first], np.diff(first, append=len(keys)), np.searchsorted(first, points[1:])
-
-
 def cell_centers(keys: NDArray[np.int64], near: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     Return the centres of cells, metres: [c, 3].
@@ -196,26 +145,9 @@ def cell_centers(keys: NDArray[np.int64], near: NDArray[np.float64]) -> NDArray[
     column = keys >> COLUMN_SHIFT
     low = (1 << COLUMN_BITS) - 1
     x = (column >> 16 << COLUMN_BITS) + (keys >> HEIGHT_BITS + COLUMN_BITS & low)
-    y = (_signed(column, 16) << COLUMN_BITS) + (keys >> HEIGHT_BITS & low)
-    centers = (np.stack([x, y, _signed(keys, HEIGHT_BITS)], axis=1) + 0.5) * CELL_SIZE
+    y = (signed(column, 16) << COLUMN_BITS) + (keys >> HEIGHT_BITS & low)
+    centers = (np.stack([x, y, signed(keys, HEIGHT_BITS)], axis=1) + 0.5) * CELL_SIZE
     return np.asarray(centers + PERIOD * np.rint((near - centers) / PERIOD))
-
-
-def rows_in_cells(xyz: NDArray[np.floating], sets: Sequence[CellSet]) -> list[NDArray[np.int64]]:
-    """Return the rows of the points [N, 3] in each set of cells, ascending."""
-    cells = distinct(np.concatenate([*(one.keys for one in sets), np.empty(0, np.int64)]))
-    near = _rows_in_columns(xyz, frozenset().union(*(one.columns for one in sets)))
-    place, contained = find(cell_keys(_take(xyz, near)), cells)
-    rows, place = near[contained], place[contained]
-    rows = rows[np.argsort(place, kind='stable')]               # grouped by cell
-    count = np.bincount(place, minlength=len(cells))
-    wanted = np.searchsorted(cells, np.concatenate([*(one.keys for one in sets),
-                                                    np.empty(0, np.int64)]))
-    taken = np.cumsum(count[wanted])                            # points up to each cell of a set
-    first = np.repeat(np.cumsum(count)[wanted] - taken, count[wanted])
-    rows = rows[first + np.arange(len(first))]
-    ends = np.concatenate([[0], taken])[np.cumsum(list(map(len, sets)), dtype=np.int64)]
-    return [np.sort(part) for part in np.split(rows, ends[:-1])] if sets else []
 
 
 def cell_keys(xyz: NDArray[np.floating]) -> NDArray[np.int64]:
@@ -261,13 +193,13 @@ def distinct(keys: NDArray[Integer]) -> NDArray[Integer]:
     sorted in place, so pass a temporary one.
     """
     keys.sort()
-    return keys[_is_first(keys)]
+    return keys[is_first(keys)]
 
 
 def distinct_counts(keys: NDArray[Integer]) -> tuple[NDArray[Integer], NDArray[np.int64]]:
     """Return the distinct keys, ascending, and how often each occurs; sorts the array in place."""
     keys.sort()
-    first = np.flatnonzero(_is_first(keys))
+    first = np.flatnonzero(is_first(keys))
     count = np.empty(len(first), np.int64)
     np.subtract(first[1:], first[:-1], out=count[:-1])  # `numpy.diff` takes three times as long
     count[-1:] = len(keys) - first[-1:]
@@ -278,7 +210,7 @@ def numbered(keys: NDArray[Integer]) -> tuple[NDArray[Integer], NDArray[np.int64
     """Return the distinct keys, ascending, and the row of each key in them."""
     order = np.argsort(keys)
     ascending = keys[order]
-    first = _is_first(ascending)
+    first = is_first(ascending)
     row = np.empty(len(keys), np.int64)
     row[order] = np.cumsum(first) - 1
     return ascending[first], row
@@ -304,7 +236,7 @@ def find(wanted: NDArray[np.integer], keys: NDArray[np.integer],
     return row, keys[row] == wanted
 
 
-def _is_first(keys: NDArray[np.integer]) -> NDArray[np.bool_]:
+def is_first(keys: NDArray[np.integer]) -> NDArray[np.bool_]:
     """Return where a sorted array has another value than before: [c]."""
     first = np.empty(len(keys), np.bool_)
     first[:1] = True
@@ -315,58 +247,12 @@ def _is_first(keys: NDArray[np.integer]) -> NDArray[np.bool_]:
 def _by_column(keys: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
     """Split ascending keys by column; copies, so that a column does not keep all others alive."""
     columns = keys >> COLUMN_SHIFT
-    starts = np.flatnonzero(_is_first(columns))
+    starts = np.flatnonzero(is_first(columns))
     ends = [*starts[1:].tolist(), len(keys)]
     return {column: keys[start:end].copy() for column, start, end
             in zip(columns[starts].tolist(), starts.tolist(), ends)}
 
 
-def _merged(keys: NDArray[np.int64], counts: NDArray[np.int64], more: NDArray[np.int64],
-            more_counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the distinct keys of two ascending arrays, and the sums of their counts."""
-    if not len(keys):
-        return more, more_counts
-    keys = np.concatenate([keys, more])
-    order = np.argsort(keys, kind='stable')
-    keys = keys[order]
-    first = np.flatnonzero(_is_first(keys))
-    return keys[first], np.add.reduceat(np.concatenate([counts, more_counts])[order], first)
-
-
-def _signed(values: NDArray[np.int64], bits: int) -> NDArray[np.int64]:
+def signed(values: NDArray[np.int64], bits: int) -> NDArray[np.int64]:
     """Return the lowest bits of values as signed numbers."""
     return values << 64 - bits >> 64 - bits
-
-
-def _rows_in_columns(xyz: NDArray[np.floating], columns: frozenset[int]) -> NDArray[np.int64]:
-    """Return the rows of the points [N, 3] in some columns, ascending."""
-    if not columns:
-        return np.empty(0, np.int64)
-    numbers = np.array(sorted(columns), np.int64)
-    at_x, at_y = distinct(numbers >> 16), distinct(_signed(numbers, 16))
-    wanted = np.zeros((len(at_x) + 1, len(at_y) + 1), np.bool_)  # the last ones are of no column
-    wanted[np.searchsorted(at_x, numbers >> 16),
-           np.searchsorted(at_y, _signed(numbers, 16))] = True
-    rows = []
-    for start in range(0, len(xyz), PIECE_POINTS):  # the 16 bits that a key has of each column
-        x, y = (_place_among(np.floor(xyz[start:start + PIECE_POINTS, axis]
-                                      / xyz.dtype.type(CELL_SIZE)).astype(np.int32)
-                             << 16 - COLUMN_BITS >> 16, places)
-                for axis, places in ((0, at_x), (1, at_y)))
-        rows.append(np.flatnonzero(wanted[x, y]) + start)
-    return np.concatenate(rows)
-
-
-def _place_among(values: NDArray[np.int32], places: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Return the row of each value in an ascending array; that after the last one for others."""
-    low, count = int(places[0]), int(places[-1] - places[0]) + 1
-    row = np.full(count + 1, len(places), np.int32)
-    row[places - low] = np.arange(len(places), dtype=np.int32)
-    index = values - np.int32(low)
-    index[(index < 0) | (index >= count)] = count
-    return row.take(index)
-
-
-def _take(xyz: NDArray[np.floating], rows: NDArray[np.integer]) -> NDArray[np.floating]:
-    """Return some points; `take` is four times as fast, but copies an array with gaps whole."""
-    return xyz.take(rows, axis=0) if xyz.flags.c_contiguous else xyz[rows]

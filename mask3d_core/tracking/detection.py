@@ -12,10 +12,9 @@ from mask3d_core.geometry.cells import (
     cell_keys,
     CELL_SIZE,
     CellSet,
-    count_cells,
-    count_cells_of,
     find,
 )
+from mask3d_core.geometry.points_in_cells import count_cells, count_cells_of
 from mask3d_core.instances import COLUMNS, Instances
 from mask3d_core.scan import Scan
 from mask3d_core.tracking.rigid_motion import RigidMotion

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mask3d_core.geometry.cells import CellSet, count_cells, rows_in_cells
+from mask3d_core.geometry.cells import CellSet
+from mask3d_core.geometry.points_in_cells import count_cells, rows_in_cells
 from mask3d_core.instances import concatenate, Instances
 from mask3d_core.scan import Scan
 from mask3d_core.tracking.detection import Detection, SHAPE_COLUMNS

@@ -1,5 +1,6 @@
 """Cells that points occupy, and maps of them that are updated by place."""
 
+from cell_clouds import boxes, cells_of
 from hypothesis import given, strategies
 from mask3d_core.geometry import cells
 from mask3d_core.geometry.cells import (
@@ -7,13 +8,11 @@ from mask3d_core.geometry.cells import (
     cell_keys,
     CellMap,
     CellSet,
-    count_cells,
     find,
-    rows_in_cells,
     surrounding_columns,
 )
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 import pytest
 
 OFFSETS = np.array([[x, y, z] for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1)])
@@ -21,19 +20,8 @@ COLUMN = 1.6
 """Metres: edge of a column."""
 
 
-def cells_of(xyz: NDArray[np.floating], rows: NDArray[np.integer] | None = None) -> CellSet:
-    """Return the cells of some points."""
-    return count_cells(xyz, rows)[0]
-
-
 def occupied(*positions: ArrayLike) -> CellSet:
     return cells_of(np.array(positions, np.float64).reshape(-1, 3))
-
-
-def boxes(seed: int, count: int = 200) -> NDArray[np.float64]:
-    """Return random points around the origin, some of them far away."""
-    random = np.random.default_rng(seed)
-    return random.normal(0, 2, (count, 3)) + random.choice([0, 40, -3e4], (count, 1))
 
 
 def test_points_of_one_cell_have_one_key() -> None:
@@ -49,19 +37,6 @@ def test_cells_have_different_keys(dtype: type, seed: int) -> None:
     same = (coords[:, None] == coords).all(axis=2)
     keys = cell_keys(xyz)
     assert np.array_equal(keys[:, None] == keys, same)
-
-
-@given(seed=strategies.integers(0, 10 ** 6), size=strategies.integers(1, 300))
-def test_keys_do_not_depend_on_the_size_of_the_chunks(seed: int, size: int) -> None:
-    xyz = boxes(seed)
-    rows = np.random.default_rng(seed).integers(0, len(xyz), 150)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cells, 'CHUNK_POINTS', size)
-        patch.setattr(cells, 'PIECE_POINTS', max(size // 3, 1))
-        assert np.array_equal(cells_of(xyz).keys, np.unique(cell_keys(xyz)))
-        chosen, gaps = cells_of(xyz, rows), cells_of(np.asfortranarray(xyz), rows)
-    assert np.array_equal(chosen.keys, cells_of(xyz[rows]).keys)
-    assert np.array_equal(chosen.keys, gaps.keys)
 
 
 @pytest.mark.parametrize('corner', [0.0, COLUMN, -COLUMN, 16.0, 1e4, -3e4])
@@ -90,17 +65,6 @@ def test_columns_have_the_whole_height() -> None:
     assert occupied().columns == frozenset()
 
 
-@given(seed=strategies.integers(0, 10 ** 6), size=strategies.integers(1, 300))
-def test_points_are_counted_in_chunks_as_at_once(seed: int, size: int) -> None:
-    xyz = np.concatenate([boxes(seed), boxes(seed)[:50], boxes(seed)[:20]])
-    keys, counts = np.unique(cell_keys(xyz), return_counts=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cells, 'CHUNK_POINTS', size)
-        found, found_counts = count_cells(xyz)
-    assert np.array_equal(found.keys, keys)
-    assert np.array_equal(found_counts, counts)
-
-
 @given(seed=strategies.integers(0, 10 ** 6))
 def test_centers_lie_in_their_cells(seed: int) -> None:
     xyz = boxes(seed)
@@ -110,19 +74,6 @@ def test_centers_lie_in_their_cells(seed: int) -> None:
     utm = np.array([500_000.0, 5_400_000.0, 300.0])
     far = cell_centers(cell_keys(xyz + utm), utm)
     assert np.abs(far - xyz - utm).max() <= cells.CELL_SIZE / 2 + 1e-6
-
-
-@given(seed=strategies.integers(0, 10 ** 6), order=strategies.permutations(range(3)),
-       origin=strategies.sampled_from([(0, 0, 0), (5e5, 5.4e6, 300), (4.1e6, -6e5, -4.8e6)]))
-def test_rows_in_cells_are_those_of_the_points_there(seed: int, order: list[int],
-                                                     origin: tuple[float, ...]) -> None:
-    xyz = boxes(seed) + origin
-    places = [cells_of(xyz[:70]), cells_of(xyz[60:90]), cells_of(boxes(seed + 1) + origin)]
-    keys = cell_keys(xyz)
-    found = rows_in_cells(xyz, [places[index] for index in order])
-    for rows, index in zip(found, order):
-        assert np.array_equal(rows, np.flatnonzero(np.isin(keys, places[index].keys)))
-    assert rows_in_cells(xyz, []) == []
 
 
 def test_columns_around() -> None:
