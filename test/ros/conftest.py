@@ -31,15 +31,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope='session')
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a file of small untrained weights that need colour, 18 classes of ScanNet."""
-    from mask3d_core.classes import load_classes
-    from mask3d_core.model import ModelConfig
-    from mask3d_core.weights.checkpoint import save_weights, untrained_weights
+    from small_weights import save_small_weights
 
-    classes = load_classes('scannet20').without(['wall', 'floor'])
-    config = ModelConfig(backbone='Res16UNet14A', num_classes=len(classes), num_queries=10,
-                         num_rounds=1)
     path = tmp_path_factory.mktemp('weights') / 'small.weights'
-    save_weights(path, untrained_weights(config, classes, voxel_size=0.05))
+    save_small_weights(path)
     return path
 
 

@@ -1,0 +1,244 @@
+"""What the endurance trials measure: memory over time, response times, counts, bounds."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+import os
+from pathlib import Path
+import re
+import threading
+import time
+from types import TracebackType
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from mask3d_ros.msg import InstanceArray
+from mask3d_ros.node_subprocess import NodeSubprocess
+from mask3d_ros.qos import latched_profile
+import numpy as np
+from numpy.typing import NDArray
+from ros_client import Client
+from sensor_msgs.msg import PointCloud2
+from visualization_msgs.msg import MarkerArray
+
+OUTPUTS: dict[str, type] = {
+    'instances': InstanceArray, 'markers': MarkerArray, 'cloud': PointCloud2}
+SAMPLE_SECONDS = 0.5
+WARM_UP = 0.2
+"""Share of a trial after which memory is to be flat."""
+WINDOWS = 8
+"""Parts of the rest, whose peaks are compared: the memory of one cloud is given back after it."""
+MAX_GROWTH_MB = 50.0
+COUNTED = ('processed', 'failed', 'dropped', 'lost')
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A measured value that must not exceed a limit."""
+
+    what: str
+    value: float
+    limit: float
+
+    @property
+    def holds(self) -> bool:
+        """Return whether it does not."""
+        return self.value <= self.limit
+
+
+@dataclass
+class Outcome:
+    """
+    What a trial found.
+
+    Attributes
+    ----------
+    trial : str
+    amount : str
+        What was done, as '2000 clouds'.
+    bounds : list of Bound
+    facts : dict of str to value
+        What has no bound.
+    memory : [n, 2] float64
+        Seconds and MB; of processes that go on for the whole trial only.
+    seconds : float
+
+    """
+
+    trial: str
+    amount: str
+    bounds: list[Bound] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    memory: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
+    seconds: float = 0.0
+
+    @property
+    def holds(self) -> bool:
+        """Return whether all bounds do."""
+        return all(bound.holds for bound in self.bounds)
+
+    def bound(self, what: str, value: float, limit: float) -> None:
+        """Add a bound."""
+        self.bounds.append(Bound(what, float(value), limit))
+
+    def check_log(self, node: NodeSubprocess) -> None:
+        """Bound the defects that the log of a node tells."""
+        text = node.text()
+        self.bound('tracebacks in the log', text.count('Traceback'), 0)
+        self.facts['errors in the log'] = text.count('[ERROR]')
+
+    def check_memory(self, watch: 'ProcessWatch') -> None:
+        """Bound the growth of memory, open files and threads of a process."""
+        samples = np.array(watch.samples)
+        self.memory = samples[:, :2]
+        self.bound('growth of memory, MB', growth(samples[:, 0], samples[:, 1]), MAX_GROWTH_MB)
+        self.bound('growth of open files', growth(samples[:, 0], samples[:, 2]), 20)
+        self.bound('growth of threads', growth(samples[:, 0], samples[:, 3]), 10)
+        self.facts['peak MB'] = round(samples[:, 1].max())
+
+
+def growth(seconds: NDArray[np.float64], values: NDArray[np.float64]) -> float:
+    """Return by how much the peak of any later window exceeds that of the first after warm-up."""
+    rest = values[seconds >= WARM_UP * seconds[-1]]
+    peaks = [part.max() for part in np.array_split(rest, WINDOWS) if len(part)]
+    return float(max(peaks) - peaks[0])
+
+
+class ProcessWatch:
+    """Samples memory (MB), open files and threads of a process from a thread, until it ends."""
+
+    def __init__(self, process: NodeSubprocess) -> None:
+        self._folder = Path(f'/proc/{process.pid}')
+        self._start = time.monotonic()
+        self._ended = threading.Event()
+        self.samples: list[tuple[float, float, int, int]] = []
+        self._sample()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> 'ProcessWatch':
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.wait(SAMPLE_SECONDS):
+            try:
+                self._sample()
+            except (OSError, IndexError):  # the process has ended
+                return
+
+    def _sample(self) -> None:
+        status = (self._folder / 'status').read_text()
+        self.samples.append((
+            time.monotonic() - self._start,
+            int(re.findall(r'VmRSS:\s+(\d+)', status)[0]) * 1024 / 1e6,
+            len(os.listdir(self._folder / 'fd')), int(re.findall(r'Threads:\s+(\d+)', status)[0])))
+
+
+class CloudCounts:
+    """The counts of clouds that a segment_node reports on /diagnostics."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.values: dict[str, str] = {}
+        client.node.create_subscription(DiagnosticArray, '/diagnostics', self._receive, 10)
+
+    def wait_until_done(self, node: NodeSubprocess, published: int, seconds: float = 30.0) -> int:
+        """
+        Wait until all clouds published are counted; return how many are not after some time.
+
+        No cloud is in work any more once the number counted is the number received.
+        """
+        deadline = time.monotonic() + seconds
+        self._client.wait(lambda: (self.missing(published) == 0 and self._is_idle())
+                          or time.monotonic() > deadline, node)
+        return self.missing(published)
+
+    def missing(self, published: int) -> int:
+        """Return how many clouds are counted nowhere."""
+        return published - sum(self[name] for name in COUNTED)
+
+    def facts(self) -> dict[str, int]:
+        """Return the counts."""
+        return {name: self[name] for name in ('received', *COUNTED)}
+
+    def _is_idle(self) -> bool:
+        return self['received'] == sum(self[name] for name in COUNTED[:3])
+
+    def __getitem__(self, name: str) -> int:
+        return int(self.values.get(name, 0))
+
+    def _receive(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if status.name == 'segment_node: segmentation':
+                self.values = {entry.key: entry.value for entry in status.values}
+
+
+class Listener:
+    """Subscribes to the outputs and keeps the last message of each, and their number."""
+
+    def __init__(self, client: Client) -> None:
+        self.last: dict[str, Any] = {}
+        self.counts = dict.fromkeys(OUTPUTS, 0)
+        self._client = client
+        self._subscriptions = [client.node.create_subscription(
+            kind, f'segment_node/{name}', self._keeper(name), latched_profile())
+            for name, kind in OUTPUTS.items()]
+
+    def stamp(self, name: str) -> int | None:
+        """Return the whole seconds of the stamp of the last message."""
+        message = self.last.get(name)
+        return None if message is None else int(message.header.stamp.sec)
+
+    def wait(self, stamp: int, node: NodeSubprocess) -> None:
+        """Wait for the instances of the cloud with a stamp in whole seconds."""
+        self._client.wait(lambda: self.stamp('instances') == stamp, node)
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        for subscription in self._subscriptions:
+            self._client.node.destroy_subscription(subscription)
+
+    def _keeper(self, name: str) -> Callable[[Any], None]:
+        def keep(message: Any) -> None:
+            self.last[name] = message
+            self.counts[name] += 1
+        return keep
+
+
+class ResponseTimes:
+    """Milliseconds that services take, by name; their own client receives nothing else."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.milliseconds: dict[str, list[float]] = {}
+
+    def measure(self, process: NodeSubprocess, kind: type, name: str, request: Any) -> None:
+        """Call a service once, without counting the time until it is discovered."""
+        times = self.milliseconds.get(name)
+        if times is None:  # the first call
+            self._client.call(process, kind, name, request)
+            self.milliseconds[name] = []
+            return
+        start = time.monotonic()
+        self._client.call(process, kind, name, request)
+        times.append(1000 * (time.monotonic() - start))
+
+    def percentile(self, part: str, percent: float) -> float:
+        """Return a percentile over all services whose name has a part."""
+        return float(np.percentile([value for name, values in self.milliseconds.items()
+                                    if part in name for value in values], percent))
+
+
+@contextmanager
+def running(client: Client, log: Path, **parameters: object) -> Iterator[NodeSubprocess]:
+    """Start a segment_node and wait until it is active; stop it at the end, in order."""
+    with NodeSubprocess('segment_node', log, parameters,
+                        {'__ns': client.node.get_namespace()}) as node:
+        client.wait(lambda: client.state(node) == 'active', node)
+        yield node
+        assert node.stop() == 0, node.text()

@@ -1,0 +1,384 @@
+"""The endurance trials of segment_node: each runs a node of its own, and returns what it found."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, ExitStack
+from dataclasses import dataclass
+import os
+from pathlib import Path
+import re
+import signal
+import sys
+import time
+
+from logged_process import LoggedProcess
+from malformed_clouds import malformed_cloud
+from mask3d_core.classes import ClassTable
+from mask3d_core.data.generated import generate_room
+from mask3d_core.errors import InputError
+from mask3d_core.tracking import ObjectMap
+from mask3d_core.tracking.state_file import load_objects
+from mask3d_core.weights.checkpoint import load_weights
+from mask3d_core.weights.shipped import shipped_weights
+from mask3d_ros.action import SegmentCloud
+from mask3d_ros.node_subprocess import NodeSubprocess
+import numpy as np
+from rcl_interfaces.srv import GetParameters
+from rclpy.action import ActionClient
+from rclpy.publisher import Publisher
+from rclpy.subscription import Subscription
+from ros_client import Client, PROFILES, room
+from soak import (
+    CloudCounts,
+    Listener,
+    Outcome,
+    OUTPUTS,
+    ProcessWatch,
+    ResponseTimes,
+    running,
+)
+from std_srvs.srv import SetBool, Trigger
+from toy_map import toy_map
+
+NAMESPACE = '/soak'
+FLOOD = Path(__file__).with_name('cloud_flood.py')
+MAX_RESPONSE_MS = 200.0
+MAX_STOP_MS = 1000.0
+START_SECONDS = 4.0
+"""Time in which the start of a node is killed."""
+KILL_STAGES = ('start', 'read', 'tiles', 'voxels', 'unet', 'decoder', 'clustering', 'joining',
+               'saving', 'any')
+"""What the node is doing when it is killed; `any`: a random time after a cloud."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """
+    Where and how long trials run.
+
+    Attributes
+    ----------
+    client : Client
+        In `NAMESPACE`, and used for nothing else.
+    folder : path
+        For logs and files.
+    weights : path
+        Small ones, for all trials but that of bags.
+    scale : float
+        Share of the full amount of work.
+    bags : path or None
+        Folder of bags; a generated sequence if it has none.
+
+    """
+
+    client: Client
+    folder: Path
+    weights: Path
+    scale: float = 1.0
+    bags: Path | None = None
+
+    def amount(self, full: int, least: int = 1) -> int:
+        """Return the number for this scale."""
+        return max(least, round(self.scale * full))
+
+
+@contextmanager
+def flooding(setting: Setting, points: int, rate: float, seconds: float,
+             name: str = 'flood') -> Iterator[LoggedProcess]:
+    """Publish clouds from another process; kill it at the end, if it is not ended already."""
+    process = LoggedProcess('cloud_flood', setting.folder / f'{name}.log', [
+        str(FLOOD), '--namespace', NAMESPACE, '--points', str(points), '--rate', str(rate),
+        '--seconds', str(seconds)])
+    try:
+        yield process
+    finally:
+        process.kill()
+
+
+def start(setting: Setting, **parameters: object) -> AbstractContextManager[NodeSubprocess]:
+    """Start a segment_node that keeps instances of every score: those of small weights are low."""
+    return running(setting.client, setting.folder / 'segment_node.log', **{
+        'weights': setting.weights, 'score_threshold': 0.0, **parameters})
+
+
+def malformed(setting: Setting) -> Outcome:
+    """Publish malformed clouds; a good one after each twenty has the result it always has."""
+    client, amount = setting.client, setting.amount(2000, 40)
+    outcome = Outcome('malformed clouds', f'{amount} clouds')
+    with start(setting) as node, ProcessWatch(node) as watch:
+        counts, heard, publisher = CloudCounts(client), Listener(client), client.publisher()
+        client.wait(publisher.get_subscription_count, node)
+        published = wrong = 0
+        expected: list[int] = []
+        for number in range(amount):
+            publisher.publish(malformed_cloud(number))
+            client.round_trip(node)  # the node has received it
+            client.call(node, Trigger, 'segment_node/segment', Trigger.Request())
+            published += 1
+            if number % 20:
+                continue
+            good = room(stamp=1_000_000 + number)
+            publisher.publish(good)
+            published += 1
+            heard.wait(good.header.stamp.sec, node)
+            found = [one.num_points for one in heard.last['instances'].instances
+                     if one.state == one.SEEN]
+            expected = expected or found
+            wrong += sorted(found) != sorted(expected) or not found
+        outcome.bound('clouds counted nowhere', counts.wait_until_done(node, published), 0)
+        outcome.bound('good clouds with another result', wrong, 0)
+        outcome.facts |= counts.facts()
+        outcome.check_log(node)
+    outcome.check_memory(watch)
+    return outcome
+
+
+def flood(setting: Setting) -> Outcome:
+    """Publish 300,000 points at 10 Hz, call services meanwhile, and count the clouds."""
+    client, seconds = setting.client, setting.amount(600, 6)
+    outcome = Outcome('flood', f'{seconds} s of 300,000 points at 10 Hz')
+    with ExitStack() as stack:
+        caller = stack.enter_context(Client(NAMESPACE))
+        node = stack.enter_context(start(setting))
+        watch = stack.enter_context(ProcessWatch(node))
+        idle = stack.enter_context(idle_node(setting))
+        counts, heard, times = CloudCounts(client), Listener(client), ResponseTimes(caller)
+        process = stack.enter_context(flooding(setting, 300_000, 10.0, seconds))
+        client.wait(lambda: 'matched' in process.text(), node)
+        while 'published' not in process.text():
+            names = GetParameters.Request(names=['use_sim_time'])
+            times.measure(node, SetBool, 'segment_node/enable', SetBool.Request(data=True))
+            times.measure(node, GetParameters, 'segment_node/get_parameters', names)
+            times.measure(idle, GetParameters, 'map_player/get_parameters', names)
+            client.spin(0.3)
+            assert process.exit_status is None, process.text()
+        published = int(re.findall(r'published (\d+)', process.text())[0])
+        outcome.bound('clouds counted nowhere', counts.wait_until_done(node, published), 0)
+        outcome.facts |= {'published': published, **counts.facts(),
+                          'results received': heard.counts['instances']}
+        outcome.check_log(node)
+    outcome.bound('p99 of service response, ms', times.percentile('segment', 99), MAX_RESPONSE_MS)
+    outcome.facts |= {f'{who}: p50 / p95 / max, ms': ' / '.join(
+        f'{times.percentile(part, percent):.0f}' for percent in (50, 95, 100))
+        for who, part in (('services', 'segment'), ('an idle node', 'map_player'))}
+    outcome.check_memory(watch)
+    return outcome
+
+
+@contextmanager
+def idle_node(setting: Setting) -> Iterator[NodeSubprocess]:
+    """Start a node that has nothing to do: its response times are those of the machine."""
+    scan = setting.folder / 'idle.npz'
+    np.savez(scan, xyz=np.eye(3))
+    with NodeSubprocess('map_player', setting.folder / 'idle.log', {'file': scan},
+                        {'__ns': NAMESPACE}) as node:
+        yield node
+
+
+def kill(setting: Setting) -> Outcome:
+    """Kill the node in every stage; its state file is whole, and keeps the ids."""
+    client, rounds = setting.client, setting.amount(5 * len(KILL_STAGES), 3)
+    random = np.random.default_rng(0)
+    outcome = Outcome('kill -9', f'{rounds} kills')
+    classes = load_weights(setting.weights).classes
+    state = setting.folder / 'objects' / 'state'
+    state.parent.mkdir()
+    order = [KILL_STAGES[(len(KILL_STAGES) - 2 + number) % len(KILL_STAGES)]
+             for number in range(rounds)]
+    damaged = restarted_without = kept = total = 0
+    known: set[int] = set()
+    publisher = client.publisher()
+    for number, stage in enumerate(order):
+        client.forget_services()
+        existed = state.exists()
+        heard = Listener(client)
+        with NodeSubprocess('segment_node', setting.folder / 'killed.log', {
+                'weights': setting.weights, 'score_threshold': 0.0, 'state_file': state},
+                {'__ns': NAMESPACE}) as node:
+            if stage == 'start':
+                time.sleep(random.uniform(0, START_SECONDS))
+            else:
+                client.wait(lambda: 'waiting for clouds' in node.text(), node)
+                restarted_without += existed and 'objects in frame' not in node.text()
+                publisher.publish(room(stamp=1 + number))
+                heard.wait(1 + number, node)
+                ids = {one.id for one in heard.last['instances'].instances}
+                kept, total = kept + len(ids & known), total + len(known)
+                known = ids
+                client.wait(state.exists, node)
+                wait_for_stage(setting, node, stage, publisher, random)
+            os.kill(node.pid, signal.SIGKILL)
+            assert node.wait(60) == -signal.SIGKILL, node.text()
+        heard.close()
+        damaged += state.exists() and not is_whole(state, classes)
+    outcome.bound('damaged state files', damaged, 0)
+    outcome.bound('starts without the objects', restarted_without, 0)
+    outcome.bound('share of ids lost, %', 100 * (1 - kept / max(total, 1)), 5)
+    outcome.bound('files left behind', len(list(state.parent.iterdir())) - 1, 1)
+    outcome.facts['kills by stage'] = dict(Counter(order))
+    return outcome
+
+
+def wait_for_stage(setting: Setting, node: NodeSubprocess, stage: str, publisher: Publisher,
+                   random: np.random.Generator) -> None:
+    """Give the node work and return when it is in a stage of it."""
+    client = setting.client
+    if stage in ('saving', 'any'):
+        folder = setting.folder / 'objects'
+        before = set(folder.iterdir())
+        publisher.publish(toy_map(1, stamp=2_000_000, noise=0.01))
+        deadline = time.monotonic() + random.uniform(0, 1 if stage == 'any' else 20)
+        while (stage == 'any' or set(folder.iterdir()) <= before) and time.monotonic() < deadline:
+            time.sleep(0.0002)
+        return
+    stages: list[str] = []
+    action = ActionClient(client.node, SegmentCloud, 'segment_node/segment_cloud')
+    client.wait(action.server_is_ready, node)
+    client.round_trip(node)
+    action.send_goal_async(SegmentCloud.Goal(cloud=toy_map(2)),
+                           lambda message: stages.append(message.feedback.stage))
+    client.wait(lambda: stage in stages, node)
+    action.destroy()
+
+
+def is_whole(state: Path, classes: ClassTable) -> bool:
+    """Return whether a state file can be read."""
+    try:
+        load_objects(state, ObjectMap(), classes)
+    except InputError as error:
+        print(f'soak: {error}', file=sys.stderr)
+        return False
+    return True
+
+
+def lifecycle(setting: Setting) -> Outcome:
+    """Deactivate, clean up, configure and activate with clouds in work."""
+    client, cycles = setting.client, setting.amount(50, 3)
+    random = np.random.default_rng(0)
+    outcome = Outcome('lifecycle', f'{cycles} cycles under load')
+    failed = 0
+    slowest = dict.fromkeys(('deactivate', 'cleanup', 'configure', 'activate'), 0.0)
+    with start(setting) as node, ProcessWatch(node) as watch, flooding(
+            setting, 50_000, 10.0, 1e6):
+        heard = Listener(client)
+        for _ in range(cycles):
+            before = heard.counts['instances']
+            client.wait(lambda before=before: heard.counts['instances'] > before, node)
+            client.spin(random.uniform(0, 0.6))
+            for transition in slowest:
+                begin = time.monotonic()
+                failed += not client.change_state(node, transition)
+                slowest[transition] = max(slowest[transition], 1000 * (time.monotonic() - begin))
+        before = heard.counts['instances']
+        client.wait(lambda: heard.counts['instances'] > before, node)
+        outcome.bound('failed transitions', failed, 0)
+        outcome.bound('longest deactivate or cleanup, ms',
+                      max(slowest['deactivate'], slowest['cleanup']), MAX_STOP_MS)
+        outcome.facts |= {f'longest {name}, ms': round(value) for name, value in slowest.items()}
+        outcome.check_log(node)
+    outcome.check_memory(watch)
+    return outcome
+
+
+def come_and_go(setting: Setting) -> Outcome:
+    """Create and remove publishers and subscriptions; kill processes that have some."""
+    client, steps = setting.client, setting.amount(1000, 30)
+    random = np.random.default_rng(0)
+    outcome = Outcome('coming and going', f'{steps} changes')
+    with start(setting) as node, ProcessWatch(node) as watch, ExitStack() as floods:
+        publishers: list[Publisher] = []
+        subscriptions: list[Subscription] = []
+        for step in range(steps):
+            kind = random.integers(4)
+            if kind == 0:
+                publishers.append(client.publisher(str(random.choice(list(PROFILES)))))
+            elif kind == 1:
+                name = str(random.choice(list(OUTPUTS)))
+                subscriptions.append(client.node.create_subscription(
+                    OUTPUTS[name], f'segment_node/{name}', lambda message: None, 1))
+            elif kind == 2 and publishers:
+                client.node.destroy_publisher(publishers.pop(random.integers(len(publishers))))
+            elif kind == 3 and subscriptions:
+                client.node.destroy_subscription(
+                    subscriptions.pop(random.integers(len(subscriptions))))
+            for publisher in publishers[-2:]:
+                publisher.publish(room(stamp=1 + step, points=4000 + step))
+            client.spin(random.uniform(0, 0.1))
+            if step % 50 == 25:
+                floods.close()  # kills the one before, with clouds on their way
+                floods.enter_context(flooding(setting, 20_000, 20.0, 1e6))
+        floods.close()
+        client.forget_topics()
+        heard, publisher = Listener(client), client.publisher()
+        publisher.publish(room(stamp=3_000_000))
+        heard.wait(3_000_000, node)
+        outcome.check_log(node)
+    outcome.check_memory(watch)
+    return outcome
+
+
+def bags(setting: Setting) -> Outcome:
+    """Play all bags in a loop at once on one topic, with the shipped weights."""
+    client, seconds = setting.client, setting.amount(1800, 8)
+    folders = sorted(file.parent for file in setting.bags.glob('*/metadata.yaml')
+                     ) if setting.bags else []
+    outcome = Outcome('looping bags', f'{seconds} s of ' + (
+        f'{len(folders)} bags at once' if folders else 'a generated sequence'))
+    with ExitStack() as stack:
+        node = stack.enter_context(start(setting, weights=shipped_weights()))
+        watch = stack.enter_context(ProcessWatch(node))
+        counts, heard = CloudCounts(client), Listener(client)
+        client.wait(lambda: 'received' in counts.values, node)
+        players = [stack.enter_context(NodeSubprocess(
+            'map_player', setting.folder / f'player_{number}.log', {'file': folder, 'loop': True},
+            {'__ns': NAMESPACE, '__node': f'player_{number}', 'cloud_map': 'points'}))
+            for number, folder in enumerate(folders or [generated_sequence(setting.folder)])]
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            client.spin(1.0)
+            assert node.exit_status is None, node.text()
+        client.wait(lambda: heard.counts['instances'] > 0, node)
+        published = 0
+        for player in players:
+            assert player.stop() == 0, player.text()
+            published += len(re.findall(r'cloud \d+: ', player.text()))
+        missing = counts.wait_until_done(node, published)
+        outcome.bound('clouds counted nowhere', missing, 0)
+        outcome.facts |= {'published': published, **counts.facts(),
+                          'results received': heard.counts['instances'],
+                          'last result': f"{len(heard.last['instances'].instances)} instances"}
+        outcome.check_log(node)
+    outcome.check_memory(watch)
+    return outcome
+
+
+def generated_sequence(folder: Path) -> Path:
+    """Write rooms of 3 to 8 m as .npz files, and return their folder."""
+    target = folder / 'sequence'
+    target.mkdir()
+    for number in range(3):
+        columns = generate_room(3, number)
+        np.savez(target / f'room_{number}.npz', xyz=columns['xyz'], color=columns['color'])
+    return target
+
+
+TRIALS: dict[str, Callable[[Setting], Outcome]] = {
+    'malformed': malformed, 'flood': flood, 'kill': kill, 'lifecycle': lifecycle,
+    'come_and_go': come_and_go, 'bags': bags}
+"""All trials, in the order in which they run."""
+
+
+def run_trial(name: str, setting: Setting) -> Outcome:
+    """Run a trial; one that fails an assertion has a bound that says so."""
+    begin = time.monotonic()
+    try:
+        outcome = TRIALS[name](setting)
+    except AssertionError as error:
+        print(f'soak: {name}: {error}', file=sys.stderr)
+        outcome = Outcome(name, 'not completed')
+        outcome.bound('failed assertions', 1, 0)
+    finally:
+        setting.client.forget_topics()
+        setting.client.forget_services()
+    outcome.seconds = time.monotonic() - begin
+    return outcome
