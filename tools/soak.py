@@ -16,14 +16,13 @@ from pathlib import Path
 import sys
 import tempfile
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / 'test' / 'support'))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test' / 'support'))
 
 from mask3d_core.drawing.chart import Chart, draw_charts, Line, LINE_COLORS, linear_axis
 import numpy as np
 import rclpy
 from ros_client import Client
-from shared import SHARED
+from shared import ROOT, SHARED
 from small_weights import save_small_weights
 from soak import Outcome
 from soak_trials import NAMESPACE, run_trial, Setting, TRIALS

@@ -56,11 +56,13 @@ class Client:
     ----------
     namespace : str
         Of the client, and so of all relative topic and service names: that of the tested node.
+    name : str
+        Another one for each client of the same namespace.
 
     """
 
-    def __init__(self, namespace: str = '') -> None:
-        self.node = rclpy.create_node('test_client', namespace=namespace)
+    def __init__(self, namespace: str = '', name: str = 'test_client') -> None:
+        self.node = rclpy.create_node(name, namespace=namespace)
         self._services: dict[str, Any] = {}
 
     def __enter__(self) -> 'Client':
