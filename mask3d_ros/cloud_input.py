@@ -9,6 +9,7 @@ from typing import Any
 
 from mask3d_core.files.bag import POINT_CLOUD
 from mask3d_ros import qos
+from mask3d_ros.lost_clouds import LostClouds
 from mask3d_ros.qos import INPUT_DEPTH, OVERRIDABLE_POLICIES, QosPair
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
@@ -54,7 +55,7 @@ class CloudInput:
     on_cloud : callable
         Called with each cloud, in the executor.
     on_lost : callable
-        Called with the number of clouds that the middleware has lost.
+        Called with the number of clouds that were lost on the way.
 
     Raises
     ------
@@ -70,7 +71,7 @@ class CloudInput:
         self._topic = topic
         self._fixed_qos = qos.INPUT_QOS[input_qos]
         self._on_cloud = on_cloud
-        self._on_lost = on_lost
+        self._lost = LostClouds(on_lost)
         self._overrides = {
             kind.name.lower(): value for kind in OVERRIDABLE_POLICIES
             if (value := node.get_parameter(_override_name(node, topic, kind.name)).value)
@@ -95,7 +96,7 @@ class CloudInput:
         by_pair = {(p.reliability, p.durability): p for p in profiles}
         for pair in by_pair.keys() - self._subscriptions.keys():
             self._subscriptions[pair] = self._node.create_subscription(
-                PointCloud2, self._topic, partial(self._receive, pair), by_pair[pair],
+                PointCloud2, self._topic, self._callback(pair), by_pair[pair],
                 event_callbacks=self._event_callbacks())
         for pair in self._subscriptions.keys() - by_pair.keys():
             self._node.destroy_subscription(self._subscriptions.pop(pair))
@@ -120,7 +121,7 @@ class CloudInput:
                                           use_default_callbacks=False)
 
     def _on_message_lost(self, event: Any) -> None:
-        self._on_lost(event.total_count_change)
+        self._lost.report(event.total_count_change)
 
     def _on_incompatible_qos(self, event: Any) -> None:
         policy = QoSPolicyKind(event.last_policy_kind).name.lower()
@@ -134,6 +135,16 @@ class CloudInput:
         return [(info.qos_profile.reliability, info.qos_profile.durability)
                 for info in self._node.get_publishers_info_by_topic(self._topic)
                 if info.topic_type == POINT_CLOUD]
+
+    def _callback(self, pair: QosPair) -> Callable[..., None]:
+        """Return the callback of a subscription; Humble's rclpy gives it no info."""
+        if hasattr(Subscription, 'CallbackType'):
+            return partial(self._receive_with_info, pair)
+        return partial(self._receive, pair)
+
+    def _receive_with_info(self, pair: QosPair, cloud: PointCloud2, info: dict[str, Any]) -> None:
+        self._lost.receive(info)
+        self._receive(pair, cloud)
 
     def _receive(self, pair: QosPair, cloud: PointCloud2) -> None:
         """Pass a cloud on, unless another subscription has received the same one before."""

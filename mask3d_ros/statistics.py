@@ -40,7 +40,7 @@ class Counts:
     dropped : int
         Clouds that a newer one replaced, or deactivate discarded.
     lost : int
-        Clouds that the middleware reports as lost on the way to the node.
+        Clouds that were published, and lost on the way to the node.
 
     """
 

@@ -117,7 +117,7 @@ def malformed(setting: Setting) -> Outcome:
             published += 1
             if number % 20:
                 continue
-            # without ids and tiles: one like a malformed one, within 5 cm, would have its instances
+            # forget the tiles: one within 5 cm of a malformed one has its instances
             client.call(node, Trigger, 'segment_node/reset', Trigger.Request())
             good = room(stamp=1_000_000 + number)
             publisher.publish(good)
