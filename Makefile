@@ -5,14 +5,18 @@ PYTHON ?= $(shell test -x .venv/bin/python && echo .venv/bin/python || echo pyth
 IN_VENV = . .venv/ros.sh &&
 # processes that run tests side by side; 0: one after the other, in one process
 WORKERS ?= auto
+# share of the work of `soak`
+SCALE ?= 1
 
-.PHONY: help have-python setup demo test test-slow lint docs clean
+.PHONY: help have-python setup demo test test-slow soak lint docs clean
 
 help:
 	@echo "make demo    segment the bundled scan with real ROS 2 nodes; results in out/demo"
 	@echo "make test    lint, types and all tests but the slow ones, with their line coverage;"
 	@echo "             WORKERS=0 runs them one after the other"
 	@echo "make test-slow   the tests that take minutes: a model that overfits two rooms"
+	@echo "make soak    an hour of floods, kills and malformed clouds for segment_node; its report in"
+	@echo "             out/soak; SCALE=0.1 takes a tenth of everything"
 	@echo "make lint    lint and types only"
 	@echo "make docs    the documentation and the API reference as a site in out/docs"
 	@echo "make setup   the environment alone: .venv with PyTorch, ROS 2 and our messages"
@@ -37,6 +41,9 @@ test: lint
 
 test-slow: setup
 	@$(IN_VENV) python -m pytest -m slow
+
+soak: setup
+	@$(IN_VENV) python tools/soak.py --scale $(SCALE)
 
 lint: setup
 	@$(IN_VENV) ruff check .

@@ -26,10 +26,10 @@ LAYERS = {
     },
     'mask3d_ros': {
         5: 'action bond cloud_input cloud_reader clouds detections diagnostics error_log '
-           'map_segmenter markers messages msg node_subprocess object_messages object_state '
-           'outputs parameters qos region result run_node save_result segment_action '
-           'segment_parameters segmentation_worker services srv start statistics transforms '
-           'transitions worker',
+           'lost_clouds map_segmenter markers messages msg node_subprocess object_messages '
+           'object_state outputs parameters qos region result run_node save_result '
+           'segment_action segment_parameters segmentation_worker services srv start statistics '
+           'transforms transitions worker',
         6: '__main__ demo map_player segment_node',
     },
 }

@@ -24,8 +24,8 @@ import rclpy
 from ros_client import Client
 from shared import ROOT, SHARED
 from small_weights import save_small_weights
-from soak import Outcome
-from soak_trials import NAMESPACE, run_trial, Setting, TRIALS
+from soak import NAMESPACE, Outcome, Setting
+from soak_trials import run_trial, TRIALS
 
 COLORS = (*LINE_COLORS, (200, 30, 60), (120, 80, 180))
 

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from logged_process import LoggedProcess
 from mask3d_ros.msg import InstanceArray
 from mask3d_ros.node_subprocess import NodeSubprocess
 from mask3d_ros.qos import latched_profile
@@ -21,6 +22,8 @@ from ros_client import Client
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
+NAMESPACE = '/soak'
+FLOOD = Path(__file__).with_name('cloud_flood.py')
 OUTPUTS: dict[str, type] = {
     'instances': InstanceArray, 'markers': MarkerArray, 'cloud': PointCloud2}
 SAMPLE_SECONDS = 0.5
@@ -234,11 +237,61 @@ class ResponseTimes:
                                     if part in name for value in values], percent))
 
 
+@dataclass(frozen=True)
+class Setting:
+    """
+    Where and how long trials run.
+
+    Attributes
+    ----------
+    client : Client
+        In `NAMESPACE`, and used for nothing else.
+    folder : path
+        For logs and files.
+    weights : path
+        Small ones, for all trials but that of bags.
+    scale : float
+        Share of the full amount of work.
+    bags : path or None
+        Folder of bags; a generated sequence if it has none.
+
+    """
+
+    client: Client
+    folder: Path
+    weights: Path
+    scale: float = 1.0
+    bags: Path | None = None
+
+    def amount(self, full: int, least: int = 1) -> int:
+        """Return the number for this scale."""
+        return max(least, round(self.scale * full))
+
+
 @contextmanager
-def running(client: Client, log: Path, **parameters: object) -> Iterator[NodeSubprocess]:
-    """Start a segment_node and wait until it is active; stop it at the end, in order."""
-    with NodeSubprocess('segment_node', log, parameters,
-                        {'__ns': client.node.get_namespace()}) as node:
+def flooding(setting: Setting, points: int, rate: float, seconds: float,
+             name: str = 'flood') -> Iterator[LoggedProcess]:
+    """Publish clouds from another process; kill it at the end, if it is not ended already."""
+    process = LoggedProcess('cloud_flood', setting.folder / f'{name}.log', [
+        str(FLOOD), '--namespace', NAMESPACE, '--points', str(points), '--rate', str(rate),
+        '--seconds', str(seconds)])
+    try:
+        yield process
+    finally:
+        process.kill()
+
+
+@contextmanager
+def start(setting: Setting, **parameters: object) -> Iterator[NodeSubprocess]:
+    """
+    Start a segment_node and wait until it is active; stop it at the end, in order.
+
+    It keeps instances of every score, unless told otherwise: those of small weights are low.
+    """
+    client = setting.client
+    with NodeSubprocess('segment_node', setting.folder / 'segment_node.log', {
+            'weights': setting.weights, 'score_threshold': 0.0, **parameters},
+            {'__ns': NAMESPACE}) as node:
         client.wait(lambda: client.state(node) == 'active', node)
         yield node
         assert node.stop() == 0, node.text()
