@@ -12,10 +12,13 @@ from mask3d_ros.node_subprocess import NodeSubprocess
 from mask3d_ros.statistics import Counts, Latency, ResultFacts, Snapshot
 import numpy as np
 import pytest
+from rclpy import subscription
 from ros_client import Client, cloud, room
 from std_msgs.msg import Float64
 
 OFF = Limits(0.0, 0.0)
+TELLS_PUBLISHERS_APART = 'publisher_gid' in getattr(
+    getattr(subscription, 'MessageInfo', None), '__annotations__', ())
 OK, WARN, ERROR, STALE = (DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR,
                           DiagnosticStatus.STALE)
 DONE = Snapshot(Counts(3, 2, 0, 1, 4),
@@ -131,6 +134,22 @@ def test_every_cloud_of_a_flood_is_counted(node: NodeSubprocess, client: Client)
 
     values = watch.wait(is_complete)
     assert int(values['dropped']) > 0, 'the clouds came faster than one is segmented'
+
+
+@pytest.mark.skipif(not TELLS_PUBLISHERS_APART, reason='needs rclpy of Kilted or later')
+def test_clouds_replaced_in_queues_are_lost(node: NodeSubprocess, client: Client) -> None:
+    watch = Watch(client, node)
+    client.receive('segment_node/instances', InstanceArray)
+    publisher = client.publisher('reliable')
+    client.wait(publisher.get_subscription_count, node)
+    publisher.publish(room())
+    watch.wait(lambda status, values: values.get('received') == '1')
+    message = room(points=40_000)
+    for _ in range(199):
+        publisher.publish(message)  # faster than any subscription reads
+    values = watch.wait(lambda status, values: 200 == sum(
+        int(values[name]) for name in ('processed', 'failed', 'dropped', 'lost')))
+    assert int(values['lost']) > 0 and int(values['received']) + int(values['lost']) == 200
 
 
 def test_stages_on_topics_of_their_own(node: NodeSubprocess, client: Client) -> None:
