@@ -8,7 +8,7 @@ import time
 
 from mask3d_core.classes import ClassTable
 from mask3d_core.errors import InputError
-from mask3d_core.files.target import check_folder
+from mask3d_core.files.target import check_folder, remove_unfinished
 from mask3d_core.tracking import ObjectMap
 from mask3d_core.tracking.state_file import load_objects, save_objects
 from rclpy.impl.rcutils_logger import RcutilsLogger
@@ -47,6 +47,7 @@ class ObjectState:
     def load(self) -> ObjectMap:
         """Return the objects of the file; one that cannot be used is set aside with a warning."""
         objects = ObjectMap()
+        remove_unfinished(self._path)
         if not self._path.exists():
             self._logger.info(f'{self._path} does not exist yet: objects are new')
             return objects

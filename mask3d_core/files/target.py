@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+import glob
 import os
 from pathlib import Path
 import tempfile
@@ -58,6 +59,14 @@ def atomic_write(path: FilePath) -> Iterator[BinaryIO]:
         except BaseException:
             os.unlink(temporary)
             raise
+
+
+def remove_unfinished(path: FilePath) -> None:
+    """Remove what writes of this file left behind whose process was killed; no other may write."""
+    path = Path(path)
+    for temporary in path.parent.glob(f'.{glob.escape(path.name)}.????????'):
+        with file_errors(path):
+            temporary.unlink(missing_ok=True)
 
 
 def _umask() -> int:
