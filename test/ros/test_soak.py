@@ -49,7 +49,7 @@ def test_every_change_can_follow_any_other(change: Any) -> None:
         change(message, np.random.default_rng(number))
 
 
-def test_growth_compares_peaks_after_the_warm_up() -> None:
+def test_growth_compares_medians_after_the_warm_up() -> None:
     seconds = np.arange(100.0)
     waves = 100.0 + 30 * (np.arange(100) % 5 == 0)
     assert growth(seconds, waves) == 0

@@ -13,6 +13,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from logged_process import LoggedProcess
+from mask3d_ros.diagnostics import PERIOD_SECONDS
 from mask3d_ros.msg import InstanceArray
 from mask3d_ros.node_subprocess import NodeSubprocess
 from mask3d_ros.qos import latched_profile
@@ -30,7 +31,7 @@ SAMPLE_SECONDS = 0.5
 WARM_UP = 0.2
 """Share of a trial after which memory is to be flat."""
 WINDOWS = 8
-"""Parts of the rest, whose peaks are compared: the memory of one cloud is given back after it."""
+"""Parts of the rest that are compared."""
 MAX_GROWTH_MB = 50.0
 COUNTED = ('processed', 'failed', 'dropped', 'lost')
 
@@ -90,21 +91,27 @@ class Outcome:
         self.bound('tracebacks in the log', text.count('Traceback'), 0)
         self.facts['errors in the log'] = text.count('[ERROR]')
 
-    def check_memory(self, watch: 'ProcessWatch') -> None:
-        """Bound the growth of memory, open files and threads of a process."""
+    def check_memory(self, watch: 'ProcessWatch', warm_up: float = WARM_UP) -> None:
+        """Bound the growth of memory, open files and threads of a process after the warm-up."""
         samples = np.array(watch.samples)
         self.memory = samples[:, :2]
-        self.bound('growth of memory, MB', growth(samples[:, 0], samples[:, 1]), MAX_GROWTH_MB)
-        self.bound('growth of open files', growth(samples[:, 0], samples[:, 2]), 20)
-        self.bound('growth of threads', growth(samples[:, 0], samples[:, 3]), 10)
+        for column, (what, limit) in enumerate(
+                (('memory, MB', MAX_GROWTH_MB), ('open files', 20), ('threads', 10)), 1):
+            self.bound(f'growth of {what}',
+                       growth(samples[:, 0], samples[:, column], warm_up), limit)
         self.facts['peak MB'] = round(samples[:, 1].max())
 
 
-def growth(seconds: NDArray[np.float64], values: NDArray[np.float64]) -> float:
-    """Return by how much the peak of any later window exceeds that of the first after warm-up."""
-    rest = values[seconds >= WARM_UP * seconds[-1]]
-    peaks = [part.max() for part in np.array_split(rest, WINDOWS) if len(part)]
-    return float(max(peaks) - peaks[0])
+def growth(seconds: NDArray[np.float64], values: NDArray[np.float64],
+           warm_up: float = WARM_UP) -> float:
+    """
+    Return by how much the median of any later window exceeds that of the first after warm-up.
+
+    The median, as the memory for the largest cloud is given back after it.
+    """
+    rest = values[seconds >= warm_up * seconds[-1]]
+    medians = [float(np.median(part)) for part in np.array_split(rest, WINDOWS) if len(part)]
+    return max(medians) - medians[0]
 
 
 class ProcessWatch:
@@ -148,6 +155,7 @@ class CloudCounts:
     def __init__(self, client: Client) -> None:
         self._client = client
         self.values: dict[str, str] = {}
+        self.times: list[float] = []  # of the diagnostics, by the node's clock
         client.node.create_subscription(DiagnosticArray, '/diagnostics', self._receive, 10)
 
     def wait_until_done(self, node: NodeSubprocess, published: int, seconds: float = 30.0) -> int:
@@ -169,6 +177,10 @@ class CloudCounts:
         """Return the counts."""
         return {name: self[name] for name in ('received', *COUNTED)}
 
+    def longest_pause(self) -> float:
+        """Return the milliseconds by which the executor was late for diagnostics, at most."""
+        return 1000 * max(max(np.diff(self.times), default=1.0) - PERIOD_SECONDS, 0.0)
+
     def _is_idle(self) -> bool:
         return self['received'] == sum(self[name] for name in COUNTED[:3])
 
@@ -178,6 +190,7 @@ class CloudCounts:
     def _receive(self, message: DiagnosticArray) -> None:
         for status in message.status:
             if status.name == 'segment_node: segmentation':
+                self.times.append(message.header.stamp.sec + 1e-9 * message.header.stamp.nanosec)
                 self.values = {entry.key: entry.value for entry in status.values}
 
 

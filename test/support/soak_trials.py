@@ -65,7 +65,7 @@ def malformed(setting: Setting) -> Outcome:
         outcome.bound('good clouds with another result', wrong, 0)
         outcome.facts |= counts.facts()
         outcome.check_log(node)
-    outcome.check_memory(watch)
+    outcome.check_memory(watch, warm_up=0.5)  # until clouds of every kind were there
     return outcome
 
 
@@ -91,7 +91,8 @@ def flood(setting: Setting) -> Outcome:
         published = int(re.findall(r'published (\d+)', process.text())[0])
         outcome.bound('clouds counted nowhere', counts.wait_until_done(node, published), 0)
         outcome.facts |= {'published': published, **counts.facts(),
-                          'results received': heard.counts['instances']}
+                          'results received': heard.counts['instances'],
+                          'longest pause of the executor, ms': round(counts.longest_pause())}
         outcome.check_log(node)
     outcome.bound('p99 of service response, ms', times.percentile('segment', 99), MAX_RESPONSE_MS)
     outcome.facts |= {f'{who}: p50 / p95 / max, ms': ' / '.join(
