@@ -8,12 +8,14 @@ import argparse
 import signal
 import time
 
+from mask3d_ros.qos import latched_profile
 import numpy as np
 import rclpy
 from rclpy.duration import Duration
 from rclpy.qos import QoSProfile
 from ros_client import cloud
 from sensor_msgs.msg import PointCloud2
+from soak import OUTPUTS
 
 NUM_CLOUDS = 6
 """Different clouds, published in turns: a repeated one is not segmented again."""
@@ -46,11 +48,16 @@ def main() -> None:
     parser.add_argument('--rate', type=float, default=10.0)
     parser.add_argument('--seconds', type=float, default=600.0)
     parser.add_argument('--namespace', default='')
+    parser.add_argument('--listen', action='store_true', help='subscribe to the outputs, too')
     options = parser.parse_args()
     clouds = varied_rooms(options.points)
     rclpy.init(args=[])
     node = rclpy.create_node('flood', namespace=options.namespace)
     publisher = node.create_publisher(PointCloud2, 'points', QoSProfile(depth=DEPTH))
+    if options.listen:
+        for name, kind in OUTPUTS.items():
+            node.create_subscription(kind, f'segment_node/{name}', lambda message: None,
+                                     latched_profile())
     while not publisher.get_subscription_count():
         time.sleep(0.05)
     print('matched', flush=True)

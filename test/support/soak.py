@@ -283,11 +283,11 @@ class Setting:
 
 @contextmanager
 def flooding(setting: Setting, points: int, rate: float, seconds: float,
-             name: str = 'flood') -> Iterator[LoggedProcess]:
+             *options: str) -> Iterator[LoggedProcess]:
     """Publish clouds from another process; kill it at the end, if it is not ended already."""
-    process = LoggedProcess('cloud_flood', setting.folder / f'{name}.log', [
+    process = LoggedProcess('cloud_flood', setting.folder / 'flood.log', [
         str(FLOOD), '--namespace', NAMESPACE, '--points', str(points), '--rate', str(rate),
-        '--seconds', str(seconds)])
+        '--seconds', str(seconds), *options])
     try:
         yield process
     finally:
