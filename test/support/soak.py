@@ -13,7 +13,6 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from logged_process import LoggedProcess
-from mask3d_ros.diagnostics import PERIOD_SECONDS
 from mask3d_ros.msg import InstanceArray
 from mask3d_ros.node_subprocess import NodeSubprocess
 from mask3d_ros.qos import latched_profile
@@ -155,7 +154,6 @@ class CloudCounts:
     def __init__(self, client: Client) -> None:
         self._client = client
         self.values: dict[str, str] = {}
-        self.times: list[float] = []  # of the diagnostics, by the node's clock
         client.node.create_subscription(DiagnosticArray, '/diagnostics', self._receive, 10)
 
     def wait_until_done(self, node: NodeSubprocess, published: int, seconds: float = 30.0) -> int:
@@ -177,10 +175,6 @@ class CloudCounts:
         """Return the counts."""
         return {name: self[name] for name in ('received', *COUNTED)}
 
-    def longest_pause(self) -> float:
-        """Return the milliseconds by which the executor was late for diagnostics, at most."""
-        return 1000 * max(max(np.diff(self.times), default=1.0) - PERIOD_SECONDS, 0.0)
-
     def _is_idle(self) -> bool:
         return self['received'] == sum(self[name] for name in COUNTED[:3])
 
@@ -190,7 +184,6 @@ class CloudCounts:
     def _receive(self, message: DiagnosticArray) -> None:
         for status in message.status:
             if status.name == 'segment_node: segmentation':
-                self.times.append(message.header.stamp.sec + 1e-9 * message.header.stamp.nanosec)
                 self.values = {entry.key: entry.value for entry in status.values}
 
 
