@@ -182,6 +182,7 @@ class Segmenter:
         def segment(tile: Scan) -> Instances:
             return self.segment_at_once(tile, settings, **options)
 
+        workload = replace(workload or Workload(), min_points=settings.min_points)
         return MapSegmentation(scan, tiles or self.weights.tiling, segment, self.weights.classes,
                                cache, workload)
 

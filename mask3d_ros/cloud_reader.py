@@ -52,7 +52,7 @@ class CloudReader:
     def __init__(self, wait_for_pose: WaitForPose, warn: Callable[[str], object],
                  voxel_size: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._wait_for_pose = wait_for_pose
-        self._warn = warn
+        self.warn = warn
         self._voxel_size = voxel_size
         self._clock = clock
         self._said: dict[str, set[str]] = {}                    # kinds of doubts of each frame
@@ -110,7 +110,7 @@ class CloudReader:
                 said.update(doubt.kinds)
                 remedies = '; '.join(REMEDIES[kind] for kind in doubt.kinds)
                 cloud = f'the cloud in frame {scan.frame!r}' if scan.frame else 'the cloud'
-                self._warn(f'{cloud} {doubt.finding}; {remedies}')
+                self.warn(f'{cloud} {doubt.finding}; {remedies}')
 
 
 def _in_frame(cloud: PointCloud2, frame: str) -> PointCloud2:

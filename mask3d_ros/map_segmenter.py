@@ -8,12 +8,21 @@ import time
 from typing import Any
 
 from mask3d_core.extraction.postprocess import ExtractSettings
+from mask3d_core.geometry.cells import NO_CELLS
+from mask3d_core.geometry.points_in_cells import count_cells
 from mask3d_core.scan import Scan
 from mask3d_core.segmenter import Segmenter
 from mask3d_core.stop import begin_stage, stoppable
 from mask3d_core.tiling.map_segmentation import MapResult, MapSegmentation, Workload
 from mask3d_core.tiling.tile_cache import TileCache
-from mask3d_core.tracking import Header, ObjectMap, Selection, TrackedObjects, untracked
+from mask3d_core.tracking import (
+    Difference,
+    Header,
+    ObjectMap,
+    Selection,
+    TrackedObjects,
+    untracked,
+)
 from mask3d_core.tracking.object_map import CONTINUE_SHARE
 from mask3d_ros.cloud_reader import CloudReader
 from mask3d_ros.messages import nanoseconds
@@ -54,7 +63,7 @@ class MapSegmenter:
         self._state = state
         self._objects = ObjectMap() if state is None else state.load()
         self._unsaved = False
-        self._tracked: MapResult | None = None  # the last one that the objects are of
+        self._tracked: tuple[Scan, MapResult] | None = None  # what the objects are of
 
     def reset(self) -> None:
         """Forget all tiles and objects; ids count from 1 again."""
@@ -116,18 +125,21 @@ class MapSegmenter:
     def _track(self, scan: Scan, result: MapResult, cloud: PointCloud2, settings: Settings,
                ) -> TrackedObjects:
         """Return the objects of a map; without tracking, the instances of one cloud."""
-        before, self._tracked = self._tracked, None
+        last, self._tracked = self._tracked, None
         header = Header(cloud.header.frame_id, nanoseconds(cloud.header.stamp))
         if not settings.track:
             self._objects.reset()
             return untracked(result.instances, header.stamp)
-        same_as = None if before is None else result.same_as(before)
-        changed = None if before is None else result.changed_since(before)
-        self._objects.tracker.max_misses = settings.max_misses
-        objects = self._objects.update(
-            scan, result.instances, header, self._selection(settings.extract), same_as=same_as,
-            changed=changed)
-        self._tracked, self._unsaved = result, True
+        tracker = self._objects.tracker
+        tracker.max_misses = settings.max_misses
+        if tracker.tracks and tracker.frame != header.frame:
+            self._reader.warn(f'the frame of the clouds is {header.frame!r} now and was '
+                              f'{tracker.frame!r}: {len(tracker.tracks)} objects are forgotten; '
+                              'use a node for each frame, or set target_frame')
+        since = Difference() if last is None else _difference(scan, result, *last)
+        objects = self._objects.update(scan, result.instances, header,
+                                       self._selection(settings.extract), since)
+        self._tracked, self._unsaved = (scan, result), True
         return objects
 
     def _selection(self, extract: ExtractSettings) -> Selection:
@@ -212,6 +224,14 @@ class OpenMap:
                            points)
         return SegmentationResult(self.cloud, self._scan, objects, seconds,
                                   self.settings.cloud_voxel, tiles, self.settings.color_by)
+
+
+def _difference(scan: Scan, result: MapResult, last_scan: Scan, last: MapResult) -> Difference:
+    """Return how a map differs from the last one; what is gone only if no tile is missing."""
+    changed, gone = result.changed_since(last), NO_CELLS
+    if len(changed) < len(scan) and result.serials.all():
+        gone = count_cells(last_scan.xyz, last.changed_since(result))[0]
+    return Difference(result.same_as(last), changed, gone)
 
 
 def _extraction(settings: Settings) -> ExtractSettings:

@@ -13,8 +13,29 @@ from mask3d_core.tracking import ObjectMap
 from mask3d_core.tracking.state_file import load_objects, save_objects
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
+OTHER_SUFFIXES = ('.db3', '.json', '.mcap', '.npz', '.pcd', '.ply', '.png', '.weights', '.yaml')
+"""Of files that are not state files."""
 MAX_SAVING_SHARE = 0.05
 """Share of the time that is spent on saving: large maps are saved less often."""
+
+
+def check_state_path(path: Path) -> None:
+    """
+    Make the folder of a state file; raise InputError for a path that is of something else.
+
+    A file that cannot be read is set aside later: so this must not be another file of the user.
+    """
+    if path.suffix in OTHER_SUFFIXES:
+        raise InputError(f'state_file is {path}, but {path.suffix} files are others: give the '
+                         'path of a file for this alone, such as ~/.ros/mask3d_objects')
+    if path.exists() and not path.is_file():
+        raise InputError(f'state_file is {path}, which is no file: give the path of a file')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f'state_file is {path}, but its folder cannot be made: '
+                         f'{error.strerror}') from error
+    check_folder(path.parent)
 
 
 class ObjectState:
@@ -31,14 +52,12 @@ class ObjectState:
     Raises
     ------
     InputError
-        If the path is a folder, or the folder of the file cannot be written to.
+        If the path is not one of a state file, or its folder cannot be made or written to.
 
     """
 
     def __init__(self, path: Path, classes: ClassTable, logger: RcutilsLogger) -> None:
-        check_folder(path.parent)
-        if path.is_dir():
-            raise InputError(f'state_file {path} is a folder: give the path of a file')
+        check_state_path(path)
         self._path = path
         self._classes = classes
         self._logger = logger
@@ -77,6 +96,8 @@ class ObjectState:
             return False
         try:
             save_objects(self._path, objects, self._classes)
+        except InputError as error:
+            raise InputError(f'the objects are not kept in state_file: {error}') from error
         finally:
             end = time.monotonic()
             self._next_save = end + (end - start) / MAX_SAVING_SHARE

@@ -57,7 +57,8 @@ SEGMENT_NODE_PARAMETERS: tuple[ParameterSpec, ...] = (
         (MAX_VOXELS_FROM_WEIGHTS, 100_000_000)),
     ParameterSpec(
         'score_threshold', SCORE_THRESHOLD, 'Instances with a score (class probability times '
-        'mean mask probability) below this are discarded; 0: none is.', (0.0, 1.0)),
+        'mean mask probability) below this are discarded; with track, an object stays until its '
+        'smoothed score is below half of it. 0: none is discarded.', (0.0, 1.0)),
     ParameterSpec(
         'top_k', EXTRACT_DEFAULTS.top_k, 'Number of masks kept of each tile, those with the '
         'highest class probabilities; -1: the number of queries.', (-1, 100_000)),

@@ -84,6 +84,9 @@ class CellSet:
         return CellSet(keys)
 
 
+NO_CELLS = CellSet(np.empty(0, np.int64))
+
+
 class CellMap:
     """
     The cells that a map occupies, by column: a change of one place costs nothing elsewhere.
@@ -109,31 +112,35 @@ class CellMap:
         keys = [self._columns[column] for column in sorted(columns) if column in self._columns]
         return np.concatenate([*keys, np.empty(0, np.int64)])
 
-    def replaced(self, cells: CellSet) -> CellMap:
+    def replaced(self, cells: CellSet, gone: CellSet) -> CellMap:
         """
         Return the map after a change.
 
-        The cells replace all earlier ones of the same squares of 10 cm, seen from above, whatever
-        their height. So earlier cells stay where an object was removed and nothing else is seen.
-        They stay next to squares that did not change, too, where a square may have both.
+        All earlier cells of the squares of 10 cm, seen from above, that have new ones or ones that
+        are gone, are replaced, whatever their height. But they stay next to squares that did not
+        change, where a square may have both.
 
         Parameters
         ----------
         cells : CellSet
             All cells of the places that changed.
+        gone : CellSet
+            Those that were there before. Without them earlier cells stay where nothing is seen.
 
         """
-        changed = distinct(cells.keys & SQUARE_MASK)
-        around = distinct(self.take(surrounding_columns(cells.columns)) & SQUARE_MASK)
+        columns = cells.columns | gone.columns
+        changed = distinct(np.concatenate([cells.keys, gone.keys]) & SQUARE_MASK)
+        around = distinct(self.take(surrounding_columns(columns)) & SQUARE_MASK)
         unchanged = around[~find(around, changed)[1]]
         border = distinct(np.concatenate([
             shifted(unchanged, mask, sign * SQUARE_CELLS * step)
             for mask, step in AXES[:2] for sign in (-1, 1)]))
         replaced = changed[~find(changed, border)[1]]
-        earlier = self.take(cells.columns)
+        earlier = self.take(columns)
         stays = ~find(earlier & SQUARE_MASK, replaced)[1]
         keys = distinct(np.concatenate([earlier[stays], cells.keys]))
-        return CellMap({**self._columns, **_by_column(keys)})
+        others = {column: own for column, own in self._columns.items() if column not in columns}
+        return CellMap(others | _by_column(keys))
 
 
 def cell_centers(keys: NDArray[np.int64], near: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -51,6 +51,8 @@ class Workload:
         Most points in the tiles that are segmented; the others are left out. 0: no limit.
     workers : Workers or None
         Processes that run the same code, each of which segments a share of the tiles.
+    min_points : int
+        Of an instance: tiles of a larger map with fewer have none.
 
     """
 
@@ -58,6 +60,7 @@ class Workload:
     wanted: Callable[[NDArray[np.floating]], bool] | None = None
     max_points: int = 0
     workers: Workers | None = None
+    min_points: int = MIN_POINTS
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,7 +260,8 @@ class MapSegmentation:
 
     def _segment_tile(self, tile: Tile) -> Instances:
         scan = tile.cut()
-        if len(scan) < MIN_POINTS:
+        least = MIN_POINTS if self.num_tiles == 1 else max(MIN_POINTS, self._workload.min_points)
+        if len(scan) < least:
             return measure_masks([], scan, self._classes)
         try:
             instances = self._segment(scan)

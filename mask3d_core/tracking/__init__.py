@@ -2,6 +2,7 @@
 
 from mask3d_core.tracking.object_map import ObjectMap
 from mask3d_core.tracking.tracked_objects import (
+    Difference,
     Header,
     ObjectChange,
     Selection,
@@ -9,4 +10,5 @@ from mask3d_core.tracking.tracked_objects import (
     untracked,
 )
 
-__all__ = ['Header', 'ObjectChange', 'ObjectMap', 'Selection', 'TrackedObjects', 'untracked']
+__all__ = ['Difference', 'Header', 'ObjectChange', 'ObjectMap', 'Selection', 'TrackedObjects',
+           'untracked']

@@ -15,6 +15,7 @@ from mask3d_core.tracking.sight import MIN_SURFACE
 from mask3d_core.tracking.track import Track
 from mask3d_core.tracking.tracked_objects import (
     ChangeKind,
+    Difference,
     Header,
     ObjectChange,
     Selection,
@@ -30,6 +31,7 @@ An object is published from the score threshold on, and until its score is below
 Detections with such scores continue objects, too.
 """
 EVERYTHING = Selection()
+ALL_NEW = Difference()
 
 
 class ObjectMap:
@@ -54,37 +56,39 @@ class ObjectMap:
         self.tracker.reset()
 
     def update(self, scan: Scan, instances: Instances, header: Header,
-               selection: Selection = EVERYTHING, *, same_as: NDArray[np.int64] | None = None,
-               changed: NDArray[np.int64] | None = None) -> TrackedObjects:
+               selection: Selection = EVERYTHING, since: Difference = ALL_NEW,
+               ) -> TrackedObjects:
         """
         Return the objects after the next cloud.
 
         Parameters
         ----------
-        scan, instances, same_as, changed
+        scan, instances
             As in `Tracker.update`. Instances with scores from `CONTINUE_SHARE` of the minimum on
             are of use.
         header : Header
             A change of the frame resets the map.
         selection : Selection
             The objects that are published.
+        since : Difference
+            From the last cloud; by default all is new.
 
         """
         tracker = self.tracker
         before = {track: track.last_seen for track in tracker.tracks if track.published}
-        detected = tracker.update(scan, instances, header.frame, same_as=same_as, changed=changed)
+        detected = tracker.update(scan, instances, header.frame, same_as=since.same_as,
+                                  changed=since.changed, gone=since.gone)
         for track in tracker.fresh:
             track.observe(header.stamp)
         for track in detected:
             track.last_seen = header.stamp
         for track in tracker.tracks:
-            track.published = _is_selected(track, selection)
+            track.published = track.sight != 'empty' and _is_selected(track, selection)
         for track in tracker.deleted:
             track.published = False
         kept = [index for index, track in enumerate(detected) if track.published]
         remembered, rows = _carried(scan, [
-            track for track in tracker.tracks if track.published and track not in set(detected)
-            and track.sight != 'empty'])
+            track for track in tracker.tracks if track.published and track not in set(detected)])
         return _ordered(_joined(instances.take(kept), remembered, rows),
                         [*(detected[index] for index in kept), *remembered], len(kept),
                         self._changes(before))

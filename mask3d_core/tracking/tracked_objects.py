@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from mask3d_core.geometry.cells import CellSet, NO_CELLS
 from mask3d_core.instances import Instances
 from mask3d_core.tracking.track import Observation
 import numpy as np
@@ -48,6 +49,24 @@ class Selection:
 
     min_score: float = 0.0
     class_ids: frozenset[int] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Difference:
+    """
+    How a cloud differs from the last one, if that is known; see `Tracker.update`.
+
+    Attributes
+    ----------
+    same_as : [I] int64 or None
+    changed : [n] int64 or None
+    gone : CellSet
+
+    """
+
+    same_as: NDArray[np.int64] | None = None
+    changed: NDArray[np.int64] | None = None
+    gone: CellSet = NO_CELLS
 
 
 @dataclass(frozen=True)

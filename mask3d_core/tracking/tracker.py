@@ -9,6 +9,7 @@ from mask3d_core.geometry.cells import (
     CellMap,
     CellSet,
     find,
+    NO_CELLS,
     surrounding_columns,
 )
 from mask3d_core.instances import Instances
@@ -89,7 +90,8 @@ class Tracker:
 
     def update(self, scan: Scan, instances: Instances, frame: str = '', *,
                same_as: NDArray[np.int64] | None = None,
-               changed: NDArray[np.int64] | None = None) -> list[Track]:
+               changed: NDArray[np.int64] | None = None,
+               gone: CellSet = NO_CELLS) -> list[Track]:
         """
         Return the tracks of the instances of the next cloud.
 
@@ -109,6 +111,8 @@ class Tracker:
         changed : [n] int64 or None
             Rows of all points of the scan in the places that changed since the last update. Only
             a track there, or within 40 cm, can have a miss. None: the whole scan.
+        gone : CellSet
+            What the last scan showed in these places, if it is known.
 
         """
         if frame != self.frame:
@@ -116,12 +120,14 @@ class Tracker:
             self.frame = frame
         if not self._clouds:  # there is no last update that the arguments could refer to
             same_as = changed = None
+        elif changed is not None and len(changed) == len(scan):
+            changed = None
         self._clouds += 1
         track_of = self._same_tracks(same_as)
         rest = [index for index in range(len(instances)) if index not in track_of]
         shown, detections = detect(scan, instances, rest, changed)
         before = self._shown
-        differs = self._show(shown, whole=changed is None)
+        differs = self._show(shown, None if changed is None else gone)
         near = self._tracks_near(shown.columns, set(track_of.values())) if differs else []
         surface = shown_shares(near, shown, self._shown)
         if map_moved(surface):
@@ -160,7 +166,7 @@ class Tracker:
         assert len(set(track_of.values())) == len(track_of), 'two instances are the same as one'
         return track_of
 
-    def _show(self, shown: CellSet, whole: bool) -> bool:
+    def _show(self, shown: CellSet, gone: CellSet | None) -> bool:
         """
         Update the map of what the last cloud showed, and return whether anything differs.
 
@@ -168,13 +174,14 @@ class Tracker:
         ----------
         shown : CellSet
             What the cloud shows in the changed places.
-        whole : bool
-            Whether that is the whole cloud.
+        gone : CellSet or None
+            What was shown there before; None: the cloud changed as a whole.
 
         """
         before = self._shown
-        self._shown = CellMap.of(shown) if whole else before.replaced(shown)
-        columns = shown.columns | before.columns - self._shown.columns
+        self._shown = CellMap.of(shown) if gone is None else before.replaced(shown, gone)
+        columns = (before.columns | shown.columns if gone is None
+                   else shown.columns | gone.columns)
         return not np.array_equal(self._shown.take(columns), before.take(columns))
 
     def _tracks_near(self, columns: frozenset[int], taken: set[Track]) -> list[Track]:

@@ -5,10 +5,14 @@ from pathlib import Path
 import signal
 
 from mask3d_core.data.generated import generate_room
+from mask3d_core.errors import InputError
+from mask3d_core.tracking.rigid_motion import RigidMotion
 from mask3d_ros.msg import Instance, InstanceArray, ObjectChange, ObjectChangeArray
 from mask3d_ros.node_subprocess import NodeSubprocess
+from mask3d_ros.object_state import check_state_path
 from mask3d_ros.qos import events_profile
 import numpy as np
+import pytest
 from ros_client import Client, cloud, LONE_NAMESPACE
 from sensor_msgs.msg import PointCloud2
 
@@ -65,6 +69,21 @@ def test_objects_stay_over_maps_and_over_a_kill(lone_client: Client, tmp_path: P
         assert node.stop() == 0
 
 
+def test_objects_of_a_map_that_turned_keep_their_ids(
+        node: NodeSubprocess, client: Client) -> None:
+    """As after a loop closure; all tiles are segmented anew."""
+    client.reset(node, weights='')  # those that ship
+    columns = generate_room(3, 0)
+    turned = RigidMotion(np.radians(5), np.array([0.4, -0.3, 0.0])).apply(columns['xyz'])
+    got = client.receive('segment_node/instances', InstanceArray)
+    publisher = client.publisher()
+    for stamp, xyz in ((1, columns['xyz']), (2, turned)):
+        publisher.publish(cloud(xyz, columns['color'].astype(np.float32), stamp))
+        client.wait(lambda stamp=stamp: len(got) == stamp, node)
+    before, after = ({one.id for one in message.instances} for message in got)
+    assert len(before) >= 8 and len(before & after) >= 0.9 * len(before)
+
+
 def test_a_damaged_state_file_is_set_aside(lone_client: Client, tmp_path: Path) -> None:
     (tmp_path / 'state').write_bytes(b'no state at all')
     with start(tmp_path) as node:
@@ -80,6 +99,17 @@ def test_a_state_file_that_cannot_be_written_is_told_at_configure(
         lone_client: Client, tmp_path: Path) -> None:
     (tmp_path / 'state').mkdir()
     with start(tmp_path) as node:
-        lone_client.wait(lambda: '[ERROR]' in node.text(), node)
+        lone_client.wait(lambda: 'which is no file' in node.text(), node)
         assert lone_client.state(node) == 'unconfigured' and 'Traceback' not in node.text()
         assert node.stop() == 0
+
+
+def test_only_paths_of_state_files_are_used(tmp_path: Path) -> None:
+    (tmp_path / 'scan.npz').write_bytes(b'of the user')
+    for path, words in ((Path('/dev/null'), 'no file'), (tmp_path / 'scan.npz', 'npz files are'),
+                        (tmp_path / 'scan.npz' / 'state', 'folder cannot be made')):
+        with pytest.raises(InputError, match=words):
+            check_state_path(path)
+    check_state_path(tmp_path / 'new' / 'folder' / 'state')
+    assert (tmp_path / 'new' / 'folder').is_dir()
+    assert (tmp_path / 'scan.npz').read_bytes() == b'of the user'

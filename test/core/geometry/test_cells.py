@@ -9,6 +9,7 @@ from mask3d_core.geometry.cells import (
     CellMap,
     CellSet,
     find,
+    NO_CELLS,
     surrounding_columns,
 )
 import numpy as np
@@ -108,7 +109,7 @@ def keys_of(cell_map: CellMap) -> list[int]:
 def test_a_change_replaces_its_place_only() -> None:
     chair, floor, lamp, far = [0.02, 0.02, 0.5], [0.07, 0.07, 0], [0.32, 0.02, 2], [50, 0, 0]
     before = CellMap.of(occupied(chair, lamp, far))
-    after = before.replaced(occupied(floor))       # in the square of the chair
+    after = before.replaced(occupied(floor), NO_CELLS)       # in the square of the chair
     assert keys_of(after) == occupied(floor, lamp, far).keys.tolist()
     assert keys_of(before) == occupied(chair, lamp, far).keys.tolist()
 
@@ -118,12 +119,23 @@ def test_cells_next_to_points_that_did_not_change_stay(x: float) -> None:
     """They may be those of other points of the same square."""
     squares = np.array([[x + 0.1 * number, 0.02, 0] for number in range(-5, 5)]) + 0.02
     before = CellMap.of(cells_of(squares))
-    after = before.replaced(cells_of(squares[5:] + [0.05, 0, 1]))   # x and further
+    after = before.replaced(cells_of(squares[5:] + [0.05, 0, 1]), NO_CELLS)   # x and further
     assert keys_of(after) == cells_of(
         np.concatenate([squares[:6], squares[5:] + [0.05, 0, 1]])).keys.tolist()
 
 
 def test_a_map_stays_as_it_is_where_nothing_changes() -> None:
     before = CellMap.of(cells_of(boxes(0)))
-    after = before.replaced(occupied())
+    after = before.replaced(occupied(), NO_CELLS)
     assert np.array_equal(before.take(before.columns), after.take(after.columns))
+
+
+def test_what_is_gone_is_replaced_where_nothing_else_is_seen() -> None:
+    column = np.array([[0.02, 0.02, z] for z in np.arange(0, 1, 0.05)]) + 0.01
+    far = column + [1, 0, 0]
+    before = CellMap.of(cells_of(np.concatenate([column, far])))
+    assert keys_of(before.replaced(NO_CELLS, cells_of(far))) == cells_of(column).keys.tolist()
+    assert keys_of(before.replaced(NO_CELLS, NO_CELLS)) == keys_of(before)
+    new = far + [0, 0, 2]
+    after = before.replaced(cells_of(new), cells_of(far))
+    assert keys_of(after) == cells_of(np.concatenate([column, new])).keys.tolist()

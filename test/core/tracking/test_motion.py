@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from mask3d_core.geometry.points_in_cells import count_cells
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
 from mask3d_core.tracking.rigid_motion import RigidMotion
@@ -77,6 +78,34 @@ def test_a_map_that_bends(seed: int) -> None:
              for number, (motion, one) in enumerate(zip(motions, rooms)) for piece in one]
     after = ids_of(tracker.update(*measured(moved, random)))
     assert np.mean(np.array(after) == ids) >= 0.95
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_one_room_of_a_map_that_moves_while_the_other_is_known_to_be_the_same(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    rest, moving = room(random, 0), room(random, 7)
+    tracker = Tracker()
+    scan, instances = measured([*rest, *moving], random)
+    ids = ids_of(tracker.update(scan, instances))
+    count = sum(map(len, rest))
+    moved = [MOTIONS[2].apply(piece - [7, 0, 0]) + [7, 0, 0] for piece in moving]
+    later, found = measured([*rest, *moved], random)
+    xyz = np.concatenate([scan.xyz[:count], later.xyz[count:]])
+    rows = np.arange(count, len(xyz))
+    after = tracker.update(
+        replace(later, xyz=xyz), found, same_as=np.array([*range(9), *[-1] * 9]), changed=rows,
+        gone=count_cells(scan.xyz, rows)[0])
+    assert ids_of(after) == ids and not tracker.moved
+    assert np.array_equal(tracker.shown().keys, count_cells(xyz)[0].keys)
+
+
+def test_a_map_that_moves_and_of_which_all_points_changed() -> None:
+    random = np.random.default_rng(0)
+    pieces, tracker = room(random, 0), Tracker()
+    ids = ids_of(tracker.update(*measured(pieces, random)))
+    scan, instances = measured([MOTIONS[2].apply(piece) for piece in pieces], random)
+    assert ids_of(tracker.update(scan, instances, same_as=np.full(9, -1),
+                                 changed=np.arange(len(scan)))) == ids
 
 
 def test_furniture_that_was_replaced_is_no_motion() -> None:

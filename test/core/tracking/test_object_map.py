@@ -65,7 +65,7 @@ def test_an_object_that_was_removed_is_not_shown_and_is_forgotten() -> None:
     clouds.see(sheet(0), sheet(1))
     seen = [clouds.see(sheet(1)) for _ in range(3)]
     assert [one.ids.tolist() for one in seen] == [[2]] * 3
-    assert [kinds(one) for one in seen] == [[], [], [('disappeared', 1, ())]]
+    assert [kinds(one) for one in seen] == [[('disappeared', 1, ())], [], []]
     assert clouds.see(sheet(0), sheet(1)).ids.tolist() == [3, 2]
 
 
