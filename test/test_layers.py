@@ -35,7 +35,8 @@ LAYERS = {
 }
 LAYER_OF = {f'{package}.{name}': layer for package, layers in LAYERS.items()
             for layer, names in layers.items() for name in names.split()}
-WITHOUT_TORCH = [*LAYERS['mask3d_core'][0].split(), 'files', 'drawing', 'geometry']
+WITHOUT_TORCH = [*LAYERS['mask3d_core'][0].split(), 'files', 'drawing', 'geometry',
+                 'tracking']
 RUN_TIME = {'numpy', 'PIL', 'scipy', 'torch'}
 """What `pip install .` brings; everything else is imported where it is used."""
 
@@ -117,7 +118,7 @@ def test_no_circles() -> None:
     list(TopologicalSorter(graph).static_order())  # raises CycleError, with the circle
 
 
-def test_layer_0_files_drawing_and_geometry_work_without_torch() -> None:
+def test_layer_0_files_drawing_geometry_and_tracking_work_without_torch() -> None:
     light = [module for module in MODULES
              if part(module).removeprefix('mask3d_core.') in WITHOUT_TORCH]
     code = f"import sys; sys.modules['torch'] = None; import mask3d_core, {', '.join(light)}"
