@@ -10,6 +10,7 @@ import math
 import threading
 import time
 
+from mask3d_core.device import give_back_memory
 from mask3d_core.errors import InputError
 from mask3d_core.stop import stoppable, Stopped, StopRequest
 from mask3d_ros.error_log import ErrorLog
@@ -24,6 +25,8 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 from sensor_msgs.msg import PointCloud2
 import torch
 
+LONG_SECONDS = 1.0
+"""Freed memory is returned to the system, some tens of ms, after clouds that took longer."""
 NOT_ACTIVE = 'the node is not active: activate it first'
 NO_CLOUD = 'no cloud has arrived yet'
 RESET = 'the node was reset'
@@ -218,6 +221,7 @@ class SegmentationWorker:
         return self._last_start + self._settings.min_period - time.monotonic()
 
     def _work(self) -> None:
+        worked = False
         if self._resets:
             self._errors.guard(self._segmenter.reset)
             self._restart_count()
@@ -227,13 +231,15 @@ class SegmentationWorker:
             self._jobs.popleft()
         elif (self._has_cloud() and (self._enabled or self._asked)
               and self._seconds_until_next_start() <= 0):
-            self._last_start = time.monotonic()
+            self._last_start, worked = time.monotonic(), True
             if not self._errors.guard(self._segment_latest):
                 self._restart_count()
                 self.statistics.fail(self._errors.last_error, self._count_cloud())
         self._update_outputs()
         self._errors.guard(self._segmenter.save_objects)
         self._asked.tell()
+        if worked and time.monotonic() - self._last_start >= LONG_SECONDS:
+            give_back_memory()
 
     def _free(self) -> None:
         """Save the objects, and free the model, which the node has dropped already."""

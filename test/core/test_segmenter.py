@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+import platform
 from typing import Any
 
 from mask3d_core import device as devices
@@ -312,3 +313,21 @@ def test_queries_beyond_those_of_the_training_are_bounded_by_the_voxels(
         segmenter.segment(scan, num_queries=queries)
     segmenter.segment(Scan.from_points(*(part[1:12] for part in room)), num_queries=10_000)
     assert counts == [voxels, 21, 20, 20]
+
+
+def test_freed_memory_goes_back_to_the_system() -> None:
+    def resident() -> int:
+        return int(Path('/proc/self/statm').read_text().split()[1])
+
+    def small_blocks() -> list[bytearray]:  # which the allocator does not return by itself
+        return [bytearray(60_000) for _ in range(2_000)]
+
+    if platform.libc_ver()[0] != 'glibc':
+        pytest.skip('only glibc returns freed memory when asked')
+    blocks = small_blocks()
+    last = bytearray(60_000)  # above them in the heap
+    held = resident()
+    del blocks
+    devices.give_back_memory()
+    assert resident() < held - 20_000  # pages: 80 of 120 MB
+    del last
