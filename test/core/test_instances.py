@@ -69,7 +69,8 @@ def test_take_reorders_every_field() -> None:
 
 def test_take_knows_every_field() -> None:
     """A new field of one value per instance must not be forgotten."""
-    shared = {'num_points', 'class_names', 'class_colors', 'seconds', 'voxel_size'}
+    shared = {'num_points', 'class_names', 'class_colors', 'seconds', 'voxel_size',
+              'num_voxels'}
     found = instances(np.eye(5, dtype=bool))
     chosen = found.take([3])
     for field in fields(Instances):

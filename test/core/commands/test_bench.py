@@ -74,7 +74,7 @@ def test_bench_trains_on_segments_and_knows_learned_queries(
     (['--train', '--tile-size', '2'], 'leave --tile-size out'),
     (['--updates', '--busy', '2'], '--updates measures nothing else: run --busy without it'),
     (['--growing', '--train'], 'run --growing without it'),
-    (['--chart', 'growing.png'], '--chart draws growing maps: give --growing, too'),
+    (['--chart', 'growing.png'], '--chart draws growing maps or objects'),
     (['--growing'], 'dataset')])
 def test_bench_refuses_what_does_not_go_together(scan_file: Path, options: list[str], words: str,
                                                  capsys: pytest.CaptureFixture[str]) -> None:
