@@ -87,8 +87,9 @@ class ObjectMap:
         for track in tracker.deleted:
             track.published = False
         kept = [index for index, track in enumerate(detected) if track.published]
-        remembered, rows = _carried(scan, [
-            track for track in tracker.tracks if track.published and track not in set(detected)])
+        seen = set(detected)
+        remembered, rows = _carried(scan, [track for track in tracker.tracks
+                                           if track.published and track not in seen])
         return _ordered(_joined(instances.take(kept), remembered, rows),
                         [*(detected[index] for index in kept), *remembered], len(kept),
                         self._changes(before))

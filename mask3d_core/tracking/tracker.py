@@ -137,8 +137,9 @@ class Tracker:
         earlier = [(track, track.cells) for track in near]
         matches, known = self._match([one.cells for one in detections], shown, before,
                                      set(track_of.values()))
+        matched = set(matches.values())
         missing = [track for track, share in surface.items()
-                   if share < MIN_SURFACE and track not in matches.values()]
+                   if share < MIN_SURFACE and track not in matched]
         matches |= self._find_moved(missing, detections, [
             place for place, share in enumerate(known)
             if share < KNOWN_SHARE and place not in matches])
