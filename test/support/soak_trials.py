@@ -1,6 +1,6 @@
 """The endurance trials of segment_node: each runs a node of its own, and returns what it found."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, ExitStack
 from pathlib import Path
 import re
@@ -179,6 +179,11 @@ def come_and_go(setting: Setting) -> Outcome:
     return outcome
 
 
+def _published(players: Sequence[NodeSubprocess]) -> int:
+    """Return how many clouds the players have published."""
+    return sum(len(re.findall(r'cloud \d+: ', player.text())) for player in players)
+
+
 def bags(setting: Setting) -> Outcome:
     """Play all bags in a loop at once on one topic, with the shipped weights."""
     client, seconds = setting.client, setting.amount(1800, 8)
@@ -195,18 +200,18 @@ def bags(setting: Setting) -> Outcome:
             'map_player', setting.folder / f'player_{number}.log', {'file': folder, 'loop': True},
             {'__ns': NAMESPACE, '__node': f'player_{number}', 'cloud_map': 'points'}))
             for number, folder in enumerate(folders or [generated_sequence(setting.folder)])]
+        client.wait(lambda: heard.counts['instances'] > 0, node)
+        early = _published(players)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             client.spin(1.0)
             assert node.exit_status is None, node.text()
-        client.wait(lambda: heard.counts['instances'] > 0, node)
-        published = 0
         for player in players:
             assert player.stop() == 0, player.text()
-            published += len(re.findall(r'cloud \d+: ', player.text()))
-        # the first of a player may be replaced before, the last when it ends
+        # those before the node knew a player are not counted, nor the last one when it ends
+        published = _published(players)
         missing = counts.wait_until_done(node, published, seconds=3.0)
-        outcome.bound('clouds counted nowhere', missing, 2 * len(players))
+        outcome.bound('clouds counted nowhere', missing, early + len(players))
         outcome.facts |= {'published': published, **counts.facts(),
                           'results received': heard.counts['instances'],
                           'last result': f"{len(heard.last['instances'].instances)} instances"}
