@@ -7,16 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mask3d_core.colors import paint_instances
-from mask3d_core.drawing.camera import find_view
-from mask3d_core.drawing.raster import eye_dome_shade, rasterize
 from mask3d_core.drawing.side_by_side import (
-    BACKGROUND,
     BANNER_COLOR,
     font,
-    OVERSAMPLING,
-    paint_panel,
     point_colors,
 )
+from mask3d_core.drawing.view import BACKGROUND, View
 from mask3d_core.errors import InputError
 from mask3d_core.files.target import atomic_write
 from mask3d_core.scan import Scan
@@ -95,16 +91,14 @@ def _column(one: SheetScan) -> Image:
 
     scan = one.scan
     width, height = THUMBNAIL_SIZE
-    camera, shown = find_view(scan.xyz, OVERSAMPLING * width, OVERSAMPLING * height)
-    point, depth = rasterize(scan.xyz[shown], camera)
+    view = View.of(scan, THUMBNAIL_SIZE)
     colors: list[NDArray[np.floating]] = [point_colors(scan)]
     if one.instance is not None:
         painted = paint_instances(scan, _rank_by_size(one.instance))
         colors.append(painted.astype(np.float32) / 255)
     column = Image.new('RGB', (width, TITLE_HEIGHT + len(colors) * height), BANNER_COLOR)
     for number, color in enumerate(colors):
-        panel = paint_panel(color[shown], point, eye_dome_shade(depth))
-        column.paste(panel, (0, TITLE_HEIGHT + number * height))
+        column.paste(view.paint(color), (0, TITLE_HEIGHT + number * height))
     ImageDraw.Draw(column).text((6, TITLE_HEIGHT / 2), one.name, fill=(240, 242, 246),
                                 font=font(13), anchor='lm')
     return column

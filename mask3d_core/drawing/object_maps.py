@@ -7,16 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mask3d_core.colors import instance_of_points, paint_instances
-from mask3d_core.drawing.camera import find_view
-from mask3d_core.drawing.raster import eye_dome_shade, rasterize
 from mask3d_core.drawing.side_by_side import (
-    BACKGROUND,
     BANNER_COLOR,
     font,
     label_anchor,
-    OVERSAMPLING,
-    paint_panel,
 )
+from mask3d_core.drawing.view import BACKGROUND, View
 from mask3d_core.files.target import atomic_write
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
@@ -86,14 +82,11 @@ def _panel(one: ObjectsOfMap) -> Image:
     """Draw a map, each object in the colour of its id, and the ids."""
     from PIL import ImageDraw
 
-    width, height = MAP_SIZE
     best = instance_of_points(one.scan, one.instances)
-    camera, shown = find_view(one.scan.xyz, OVERSAMPLING * width, OVERSAMPLING * height)
-    point, depth = rasterize(one.scan.xyz[shown], camera)
-    paint = paint_instances(one.scan, best, one.ids)[shown].astype(np.float32) / 255
-    panel = paint_panel(paint, point, eye_dome_shade(depth))
+    view = View.of(one.scan, MAP_SIZE)
+    panel = view.paint(paint_instances(one.scan, best, one.ids).astype(np.float32) / 255)
     pen = ImageDraw.Draw(panel)
-    seen = np.append(best[shown], -1)[point[::OVERSAMPLING, ::OVERSAMPLING]]
+    seen = view.pixels(best)
     for index, identity in enumerate(one.ids.tolist()):
         if np.count_nonzero(seen == index) >= MIN_LABELLED_PIXELS:
             pen.text(label_anchor(seen == index), str(identity), fill=(15, 17, 22), font=font(15),

@@ -11,8 +11,7 @@ from mask3d_core.colors import (
     instance_of_points,
     paint_instances,
 )
-from mask3d_core.drawing.camera import find_view
-from mask3d_core.drawing.raster import eye_dome_shade, rasterize
+from mask3d_core.drawing.view import View
 from mask3d_core.errors import InputError
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
@@ -22,17 +21,14 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import os
 
-    from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
 
 PANEL_SIZE = (800, 660)
 """Width and height of each of the two views, pixels."""
 BANNER_HEIGHT = 44
 """Of the title line, pixels."""
-OVERSAMPLING = 2
 MAX_LABELS = 20
 MIN_LABELLED_PIXELS = 60
-BACKGROUND = (245, 246, 249)
 BANNER_COLOR = (33, 37, 46)
 HEIGHT_COLORS = np.array([
     (68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37)], np.float32) / 255
@@ -71,22 +67,18 @@ def draw_side_by_side(path: str | os.PathLike[str], scan: Scan, instances: Insta
 
     best = instance_of_points(scan, instances)
     width, height = PANEL_SIZE
-    camera, shown = find_view(scan.xyz, OVERSAMPLING * width, OVERSAMPLING * height)
-    point, depth = rasterize(scan.xyz[shown], camera)
-    shade = eye_dome_shade(depth)
+    view = View.of(scan, PANEL_SIZE)
 
     picture = Image.new('RGB', (2 * width, BANNER_HEIGHT + height), BANNER_COLOR)
-    own, paint = point_colors(scan)[shown], paint_instances(scan, best, ids)[shown]
-    picture.paste(paint_panel(own, point, shade), (0, BANNER_HEIGHT))
-    picture.paste(paint_panel(paint.astype(np.float32) / 255, point, shade),
-                  (width, BANNER_HEIGHT))
+    picture.paste(view.paint(point_colors(scan)), (0, BANNER_HEIGHT))
+    paint = paint_instances(scan, best, ids).astype(np.float32) / 255
+    picture.paste(view.paint(paint), (width, BANNER_HEIGHT))
 
     pen = ImageDraw.Draw(picture)
     pen.line([(width, BANNER_HEIGHT), (width, BANNER_HEIGHT + height)], fill=BANNER_COLOR,
              width=2)
     _write_titles(pen, scan, instances, title)
-    seen = np.append(best[shown], -1)[point[::OVERSAMPLING, ::OVERSAMPLING]]
-    _write_labels(pen, instances, seen, instance_ids(instances, ids))
+    _write_labels(pen, instances, view.pixels(best), instance_ids(instances, ids))
     try:
         picture.save(Path(path), 'PNG')
     except OSError as error:
@@ -102,28 +94,6 @@ def point_colors(scan: Scan) -> NDArray[np.float32]:
     step = np.linspace(low, max(high, low + 1e-3), len(HEIGHT_COLORS))
     return np.stack([np.interp(height, step, channel) for channel in HEIGHT_COLORS.T],
                     axis=1).astype(np.float32)
-
-
-def paint_panel(color: NDArray[np.floating], point: NDArray[np.int64],
-                shade: NDArray[np.float32]) -> Image:
-    """
-    Colour the pixels of one view and downsample it, which smooths edges.
-
-    Parameters
-    ----------
-    color : [N, 3] float
-        0..1.
-    point, shade : [height, width]
-        From `rasterize` and `eye_dome_shade`, in `OVERSAMPLING` times the panel's resolution.
-
-    """
-    from PIL import Image
-
-    background = np.array([BACKGROUND], np.float32) / 255
-    pixels = np.concatenate([color, background])[point]
-    pixels *= np.where(point < 0, 1, shade)[..., None]
-    fine = Image.fromarray((255 * pixels + 0.5).astype(np.uint8))
-    return fine.reduce(OVERSAMPLING)
 
 
 def _write_titles(pen: ImageDraw, scan: Scan, instances: Instances, title: str) -> None:

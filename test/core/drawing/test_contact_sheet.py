@@ -16,7 +16,7 @@ from mask3d_core.drawing.contact_sheet import (
     THUMBNAIL_SIZE,
     TITLE_HEIGHT,
 )
-from mask3d_core.drawing.side_by_side import BACKGROUND
+from mask3d_core.drawing.view import BACKGROUND
 from mask3d_core.errors import InputError
 from mask3d_core.geometry.upright import upright
 from mask3d_core.scan import Scan

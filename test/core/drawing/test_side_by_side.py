@@ -5,12 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mask3d_core.colors import instance_color
-from mask3d_core.drawing.side_by_side import (
-    BACKGROUND,
-    BANNER_HEIGHT,
-    draw_side_by_side,
-    PANEL_SIZE,
-)
+from mask3d_core.drawing.side_by_side import BANNER_HEIGHT, draw_side_by_side, PANEL_SIZE
+from mask3d_core.drawing.view import BACKGROUND
 from mask3d_core.errors import InputError
 from mask3d_core.files import read_scan
 from mask3d_core.instances import Instances
