@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 import threading
 from typing import Generic, TypeVar
@@ -10,9 +11,11 @@ from typing import Generic, TypeVar
 from mask3d_core.errors import InputError
 from mask3d_ros.error_log import ErrorLog
 from mask3d_ros.object_messages import get_object
+from mask3d_ros.result import SegmentationResult
 from mask3d_ros.save_result import save_result
 from mask3d_ros.segmentation_worker import NOT_ACTIVE, SegmentationWorker
 from mask3d_ros.srv import GetObject
+from mask3d_ros.worker import Answer
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.task import Future
@@ -53,9 +56,15 @@ class Services:
     async def _segment(self, request: Trigger.Request, response: Trigger.Response,
                        ) -> Trigger.Response:
         worker = self._worker()
-        waiting = Waiting(self._node, (False, NOT_ACTIVE))
-        if worker is not None:
-            worker.segment_now(lambda success, text: waiting.end((success, text)))
+        ask = None if worker is None else worker.segment_now
+        return await self._answered(response, ask, NOT_ACTIVE)
+
+    async def _answered(self, response: Trigger.Response, ask: Callable[[Answer], None] | None,
+                        refusal: str) -> Trigger.Response:
+        """Ask for something, wait for the answer, and fill the response; None: refuse."""
+        waiting = Waiting(self._node, (False, refusal))
+        if ask is not None:
+            ask(lambda success, text: waiting.end((success, text)))
             await waiting.future
         response.success, response.message = waiting.outcome
         return response
@@ -73,34 +82,29 @@ class Services:
     async def _reset(self, request: Trigger.Request, response: Trigger.Response,
                      ) -> Trigger.Response:
         worker = self._worker()
-        waiting = Waiting(self._node, (False, NOT_CONFIGURED))
-        if worker is not None:
-            worker.reset(lambda success, text: waiting.end((success, text)))
-            await waiting.future
-        response.success, response.message = waiting.outcome
-        return response
+        ask = None if worker is None else worker.reset
+        return await self._answered(response, ask, NOT_CONFIGURED)
 
     async def _save(self, request: Trigger.Request, response: Trigger.Response,
                     ) -> Trigger.Response:
         worker = self._worker()
         result = None if worker is None else worker.result
-        waiting = Waiting(self._node, (False, NOT_CONFIGURED if worker is None else NO_RESULT))
-        if result is not None:
-            folder = Path(self._node.get_parameter('save_dir').value).expanduser()
-            errors = ErrorLog(self._node.get_logger(), self._node.context.ok)
+        ask = None if result is None else partial(self._save_in_thread, result)
+        return await self._answered(response, ask, NOT_CONFIGURED if worker is None else NO_RESULT)
 
-            def save() -> Outcome:
-                try:
-                    return True, ' '.join(map(str, save_result(folder, result)))
-                except InputError as error:
-                    return False, str(error)
+    def _save_in_thread(self, result: SegmentationResult, answer: Answer) -> None:
+        folder = Path(self._node.get_parameter('save_dir').value).expanduser()
+        errors = ErrorLog(self._node.get_logger(), self._node.context.ok)
 
-            failed = (False, 'an unexpected error, which is in the log')
-            threading.Thread(target=lambda: waiting.end(errors.value_or(failed, save)),
-                             name='save', daemon=True).start()
-            await waiting.future
-        response.success, response.message = waiting.outcome
-        return response
+        def save() -> Outcome:
+            try:
+                return True, ' '.join(map(str, save_result(folder, result)))
+            except InputError as error:
+                return False, str(error)
+
+        failed = (False, 'an unexpected error, which is in the log')
+        threading.Thread(target=lambda: answer(*errors.value_or(failed, save)),
+                         name='save', daemon=True).start()
 
     def _get_object(self, request: GetObject.Request, response: GetObject.Response,
                     ) -> GetObject.Response:
