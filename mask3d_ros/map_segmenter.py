@@ -8,12 +8,10 @@ import time
 from typing import Any
 
 from mask3d_core.extraction.postprocess import ExtractSettings
-from mask3d_core.geometry.cells import NO_CELLS
-from mask3d_core.geometry.points_in_cells import count_cells
 from mask3d_core.scan import Scan
 from mask3d_core.segmenter import Segmenter
 from mask3d_core.stop import begin_stage, stoppable
-from mask3d_core.tiling.map_segmentation import MapResult, MapSegmentation, Workload
+from mask3d_core.tiling.map_segmentation import difference, MapResult, MapSegmentation, Workload
 from mask3d_core.tiling.tile_cache import TileCache
 from mask3d_core.tracking import (
     Difference,
@@ -136,7 +134,7 @@ class MapSegmenter:
             self._reader.warn(f'the frame of the clouds is {header.frame!r} now and was '
                               f'{tracker.frame!r}: {len(tracker.tracks)} objects are forgotten; '
                               'use a node for each frame, or set target_frame')
-        since = Difference() if last is None else _difference(scan, result, *last)
+        since = Difference() if last is None else difference(scan, result, *last)
         objects = self._objects.update(scan, result.instances, header,
                                        self._selection(settings.extract), since)
         self._tracked, self._unsaved = (scan, result), True
@@ -224,14 +222,6 @@ class OpenMap:
                            points)
         return SegmentationResult(self.cloud, self._scan, objects, seconds,
                                   self.settings.cloud_voxel, tiles, self.settings.color_by)
-
-
-def _difference(scan: Scan, result: MapResult, last_scan: Scan, last: MapResult) -> Difference:
-    """Return how a map differs from the last one; what is gone only if no tile is missing."""
-    changed, gone = result.changed_since(last), NO_CELLS
-    if len(changed) < len(scan) and result.serials.all():
-        gone = count_cells(last_scan.xyz, last.changed_since(result))[0]
-    return Difference(result.same_as(last), changed, gone)
 
 
 def _extraction(settings: Settings) -> ExtractSettings:

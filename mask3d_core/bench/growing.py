@@ -18,10 +18,12 @@ from mask3d_core.evaluation import Evaluation
 from mask3d_core.evaluation.dataset_evaluation import dataset_protocol
 from mask3d_core.evaluation.ground_truth import truth_of
 from mask3d_core.instances import Instances
+from mask3d_core.scan import Scan
 from mask3d_core.segmenter import Segmenter
-from mask3d_core.tiling.map_segmentation import MapResult
+from mask3d_core.tiling.map_segmentation import difference, MapResult
 from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.tiling.tile_cache import TileCache
+from mask3d_core.tracking import Difference
 from mask3d_core.tracking.tracker import Tracker
 import numpy as np
 
@@ -101,7 +103,7 @@ def _grow(segmenter: Segmenter, dataset: Dataset, floor: str, parts: Sequence[La
     """Segment the maps of one floor: its corridor, which comes last, as far as the rooms reach."""
     cache, tracker = TileCache(), Tracker()
     steps: list[Step] = []
-    before: MapResult | None = None
+    before: tuple[Scan, MapResult] | None = None
     known: dict[int, int] = {}  # id of each object of the ground truth that was found
     for count in range(1, len(parts)):
         print(f'mask3d: {floor}, {count} rooms …', file=sys.stderr, flush=True)
@@ -111,9 +113,9 @@ def _grow(segmenter: Segmenter, dataset: Dataset, floor: str, parts: Sequence[La
         opened = segmenter.open_map(scan, cache=cache)
         segmented = len(opened.pending)
         result = opened.finish()
-        same, changed = ((None, None) if before is None else
-                         (result.same_as(before), result.changed_since(before)))
-        tracks = tracker.update(scan, result.instances, same_as=same, changed=changed)
+        since = Difference() if before is None else difference(scan, result, *before)
+        tracks = tracker.update(scan, result.instances, same_as=since.same_as,
+                                changed=since.changed, gone=since.gone)
         ids = np.array([track.id for track in tracks])
         seconds = time.perf_counter() - start
         start = time.perf_counter()
@@ -130,7 +132,7 @@ def _grow(segmenter: Segmenter, dataset: Dataset, floor: str, parts: Sequence[La
               f'{at_once:8.2f} {step.ap50:6.1f} {step.ap50_afresh:6.1f} '
               f'{step.kept:4}/{step.matched:4}', flush=True)
         steps.append(step)
-        before, known = result, found
+        before, known = (scan, result), found
     return steps
 
 

@@ -11,7 +11,8 @@ import zlib
 from mask3d_core.classes import ClassTable
 from mask3d_core.errors import SingleVoxelError
 from mask3d_core.extraction.postprocess import measure_masks
-from mask3d_core.geometry.cells import distinct
+from mask3d_core.geometry.cells import distinct, NO_CELLS
+from mask3d_core.geometry.points_in_cells import count_cells
 from mask3d_core.instances import concatenate, Instances
 from mask3d_core.scan import MIN_POINTS, Scan
 from mask3d_core.stop import begin_stage
@@ -19,6 +20,7 @@ from mask3d_core.tiling.joining import join_tiles, MapObject
 from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.tiling.tile_cache import TileCache
 from mask3d_core.tiling.tiles import cut_map, Tile
+from mask3d_core.tracking import Difference
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -98,6 +100,18 @@ class MapResult:
         """
         changed = ~np.isin(self.serials, earlier.serials) & (self.serials != 0)
         return np.flatnonzero(changed[self.core]) if changed.any() else np.zeros(0, np.int64)
+
+
+def difference(scan: Scan, result: MapResult, last_scan: Scan, last: MapResult) -> Difference:
+    """
+    Return how a map differs from the last one, for tracking.
+
+    What is gone is told only if no tile is missing: nothing is known of the places of these.
+    """
+    changed, gone = result.changed_since(last), NO_CELLS
+    if len(changed) < len(scan) and result.serials.all():
+        gone = count_cells(last_scan.xyz, last.changed_since(result))[0]
+    return Difference(result.same_as(last), changed, gone)
 
 
 class MapSegmentation:
