@@ -17,9 +17,11 @@ from mask3d_core.geometry.cells import (
 from mask3d_core.geometry.points_in_cells import count_cells, count_cells_of
 from mask3d_core.instances import COLUMNS, Instances
 from mask3d_core.scan import Scan
+from mask3d_core.tracking.incidence import incidence_of_rows
 from mask3d_core.tracking.rigid_motion import RigidMotion
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 SHAPE_COLUMNS = [name for name in COLUMNS if name not in ('class_id', 'score')]
 """The measures of an instance."""
@@ -72,7 +74,7 @@ class Detection:
 
 
 def detect(scan: Scan, instances: Instances, chosen: Sequence[int],
-           changed: NDArray[np.int64] | None) -> tuple[CellSet, list[Detection]]:
+           changed: NDArray[np.int64] | None) -> tuple[CellSet, list[Detection], csr_matrix]:
     """
     Return the cells that a scan shows, and some of its instances as detections.
 
@@ -85,6 +87,14 @@ def detect(scan: Scan, instances: Instances, chosen: Sequence[int],
     changed : [n] int64 or None
         Rows of all points in the places to be looked at; None: the whole scan.
 
+    Returns
+    -------
+    shown : CellSet
+        The c cells there.
+    detections : list of J Detections
+    incidence : [J, c]
+        Of the detections and these cells.
+
     """
     rows_of = _scan_rows(scan, [instances.rows[index] for index in chosen])
     with ThreadPoolExecutor(1) as other:  # both take about as long
@@ -94,11 +104,12 @@ def detect(scan: Scan, instances: Instances, chosen: Sequence[int],
     row, contained = find(keys, shown.keys)
     total = np.where(contained, counts[row], own) if len(counts) else own
     parts = zip(np.split(keys, ends[:-1]), np.split(2 * own > total, ends[:-1]))
-    return shown, [
+    detections = [
         Detection(CellSet(cells), filled, int(instances.class_id[index]),
                   float(instances.score[index]),
                   {name: getattr(instances, name)[index] for name in SHAPE_COLUMNS})
         for index, (cells, filled) in zip(chosen, parts)]
+    return shown, detections, incidence_of_rows(row, contained, ends, len(shown))
 
 
 def _scan_rows(scan: Scan, rows: Sequence[NDArray[np.int32]]) -> list[NDArray[np.integer]]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from mask3d_core.geometry.cells import CellSet, distinct, find
 from mask3d_core.tracking.motion import alike, MapObjects
 import numpy as np
 from numpy.typing import NDArray
@@ -20,27 +17,21 @@ MAX_MOVED_SIZE_RATIO = 1.25
 """Most by which the edges of its boxes may differ."""
 
 
-def incidence(occupied: Sequence[CellSet], cells: NDArray[np.int64]) -> csr_matrix:
-    """Return the incidence matrix [len(occupied), c]: ones at the cells that each occupies."""
-    column, contained = find(np.concatenate([*(one.keys for one in occupied),
-                                             np.empty(0, np.int64)]), cells)
-    ends = np.cumsum([0, *map(len, occupied)])
-    ends = np.concatenate([[0], np.cumsum(contained)])[ends]
-    column = column[contained]
-    return csr_matrix((np.ones(len(column)), column, ends), shape=(len(occupied), len(cells)))
-
-
-def certain_pairs(occupied: Sequence[CellSet], tracked: Sequence[CellSet],
-                  ) -> dict[int, tuple[int, float]]:
+def certain_pairs(in_instance: csr_matrix, in_track: csr_matrix, size: NDArray[np.int64],
+                  track_size: NDArray[np.int64]) -> dict[int, tuple[int, float]]:
     """
     Return the matches that no other one contradicts: an IoU above a half, for both the only one.
 
     Parameters
     ----------
-    occupied : J CellSets
-        Of the instances.
-    tracked : T CellSets
-        Of the tracks.
+    in_instance : [J, c]
+        Incidence of instances and cells.
+    in_track : [T, c]
+        The same of tracks.
+    size : [J] int64
+        Number of the cells of each instance; others than the c are taken for not common.
+    track_size : [T] int64
+        The same of tracks.
 
     Returns
     -------
@@ -48,11 +39,7 @@ def certain_pairs(occupied: Sequence[CellSet], tracked: Sequence[CellSet],
         Row of the track of an instance, and the share of the instance that was known from it.
 
     """
-    if not occupied or not tracked:
-        return {}
-    cells = distinct(np.concatenate([one.keys for one in occupied]))
-    common = (incidence(occupied, cells) @ incidence(tracked, cells).T).tocoo()
-    size, track_size = (np.array(list(map(len, sets))) for sets in (occupied, tracked))
+    common = (in_instance @ in_track.T).tocoo()
     union = size[common.row] + track_size[common.col] - common.data
     likely = 2 * common.data > union
     row, column = common.row[likely], common.col[likely]

@@ -15,12 +15,14 @@ from mask3d_core.geometry.cells import (
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
 from mask3d_core.tracking.detection import detect, Detection
-from mask3d_core.tracking.matching import certain_pairs, incidence, matching_pairs, moved_pairs
+from mask3d_core.tracking.incidence import incidence
+from mask3d_core.tracking.matching import certain_pairs, matching_pairs, moved_pairs
 from mask3d_core.tracking.motion import find_motions, IDENTITY, MapObjects, moved_map
 from mask3d_core.tracking.sight import covers, map_moved, MIN_SURFACE, shown_shares
 from mask3d_core.tracking.track import KNOWN_SHARE, Track
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 MAX_MISSES = 5
 """A track is deleted after so many clouds that show its place empty."""
@@ -125,7 +127,7 @@ class Tracker:
         self._clouds += 1
         track_of = self._same_tracks(same_as)
         rest = [index for index in range(len(instances)) if index not in track_of]
-        shown, detections = detect(scan, instances, rest, changed)
+        shown, detections, in_shown = detect(scan, instances, rest, changed)
         before = self._shown
         differs = self._show(shown, None if changed is None else gone)
         near = self._tracks_near(shown.columns, set(track_of.values())) if differs else []
@@ -135,7 +137,7 @@ class Tracker:
             surface = shown_shares(near, shown, self._shown)
 
         earlier = [(track, track.cells) for track in near]
-        matches, known = self._match([one.cells for one in detections], shown, before,
+        matches, known = self._match([one.cells for one in detections], in_shown, shown, before,
                                      set(track_of.values()))
         matched = set(matches.values())
         missing = [track for track, share in surface.items()
@@ -191,8 +193,8 @@ class Tracker:
         return [track for track in self.tracks
                 if track not in taken and not around.isdisjoint(track.cells.columns)]
 
-    def _match(self, occupied: Sequence[CellSet], shown: CellSet, before: CellMap,
-               taken: set[Track]) -> tuple[dict[int, Track], NDArray[np.float64]]:
+    def _match(self, occupied: Sequence[CellSet], in_shown: csr_matrix, shown: CellSet,
+               before: CellMap, taken: set[Track]) -> tuple[dict[int, Track], NDArray[np.float64]]:
         """
         Match instances and tracks.
 
@@ -200,6 +202,8 @@ class Tracker:
         ----------
         occupied : J CellSets
             Of the instances to be matched.
+        in_shown : [J, c]
+            Incidence of these instances and of the cells of `shown`.
         shown : CellSet
             What the cloud shows in the changed places.
         before : CellMap
@@ -219,8 +223,10 @@ class Tracker:
             shown.columns.union(*(cells.columns for cells in occupied)), taken)
         known = np.zeros(len(occupied))
         matches = {}
-        for row, (column, share) in certain_pairs(occupied, [
-                track.cells for track in near]).items():
+        for row, (column, share) in certain_pairs(
+                in_shown, incidence([track.cells for track in near], shown.keys),
+                np.array(list(map(len, occupied)), np.int64),
+                np.array([len(track.cells) for track in near], np.int64)).items():
             matches[row], known[row] = near[column], share
         rest = [row for row in range(len(occupied)) if row not in matches]
         if not rest:
