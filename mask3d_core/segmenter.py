@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-import time
 
 from mask3d_core.device import check_memory, find_device, find_precision, guard_memory
+from mask3d_core.engines import Engine, make_engine
 from mask3d_core.extraction.postprocess import EPS_VOXELS, extract, ExtractSettings
 from mask3d_core.instances import Instances
-from mask3d_core.model import Mask3D, Prediction
-from mask3d_core.model.layers import fold_batch_norms
+from mask3d_core.model import Prediction
 from mask3d_core.scan import Scan
 from mask3d_core.sparse import (
     build_pyramid,
@@ -22,7 +20,7 @@ from mask3d_core.sparse import (
     Pyramid,
     single_threaded,
 )
-from mask3d_core.stop import begin_stage
+from mask3d_core.stopwatch import Stopwatch
 from mask3d_core.superpoints.superpoints import find_superpoints
 from mask3d_core.tiling.map_segmentation import MapSegmentation, Workers, Workload
 from mask3d_core.tiling.settings import TileSettings
@@ -42,7 +40,7 @@ with larger voxels the ratio is 1, which is as good there (docs/log/superpoints.
 
 def load_segmenter(weights: str | Path | Weights | None = None, device: str = 'auto',
                    precision: str = 'float32', num_queries: int | None = None,
-                   max_voxels: int | None = None) -> Segmenter:
+                   max_voxels: int | None = None, engine: str = 'torch') -> Segmenter:
     """
     Make a segmenter.
 
@@ -58,17 +56,20 @@ def load_segmenter(weights: str | Path | Weights | None = None, device: str = 'a
         Default of `Segmenter.segment`; itself by default the number used in training.
     max_voxels : int, optional
         Default of `Segmenter.segment`; itself by default that of the weights.
+    engine : str
+        What runs the network: a name in `ENGINES` (docs/engines.md).
 
     Raises
     ------
     InputError
-        When the weights cannot be used, or the device does not exist.
+        When the weights cannot be used, the device does not exist, or the engine is not
+        installed.
 
     """
     if not isinstance(weights, Weights):
         weights = load_weights(shipped_weights() if weights is None else weights)
-    return Segmenter(weights, find_device(device), find_precision(precision), num_queries,
-                     max_voxels)
+    return Segmenter(weights, make_engine(engine, weights, find_device(device),
+                                          find_precision(precision)), num_queries, max_voxels)
 
 
 class Segmenter:
@@ -80,29 +81,30 @@ class Segmenter:
     Attributes
     ----------
     weights : Weights
-        Metadata of the model; `state` is empty, the model holds the tensors.
-    device : torch.device
-    precision : torch.dtype
-        Of the U-Net.
+        Metadata of the model; `state` is empty, the engine holds the tensors.
+    engine : Engine
+        Runs the network.
     voxelization : Voxelization
         That of the weights, with the default `max_voxels`.
 
     """
 
-    def __init__(self, weights: Weights, device: torch.device,
-                 precision: torch.dtype = torch.float32, num_queries: int | None = None,
+    def __init__(self, weights: Weights, engine: Engine, num_queries: int | None = None,
                  max_voxels: int | None = None) -> None:
-        model = Mask3D(weights.model)
-        model.load_state_dict(weights.state)
-        model.eval()
-        fold_batch_norms(model)
-        self.model = model.to(device)
-        self.model.unet.to(precision)
         self.weights = replace(weights, state={})
-        self.device = device
-        self.precision = precision
+        self.engine = engine
         self._num_queries = self._checked_queries(num_queries, weights.model.num_queries)
         self.voxelization = self._bounded(weights.voxelization, max_voxels)
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the network."""
+        return self.engine.device
+
+    @property
+    def precision(self) -> torch.dtype:
+        """Floating-point type of the U-Net."""
+        return self.engine.precision
 
     @property
     def num_queries(self) -> int:
@@ -272,10 +274,7 @@ class Segmenter:
             self._checked_queries(num_queries, self.num_queries), voxels)
         watch = watch or Stopwatch(self.device)
         voxels = voxels.to(self.device)
-        pyramid, levels = self.encode(voxels, watch)
-        with watch.stage('decoder'):
-            steps = self.model.decode(levels, [voxels], pyramid, num_queries)
-        return steps[-1][0]
+        return self.engine.predict(voxels, self.pyramid(voxels, watch), num_queries, watch)
 
     def extract(self, prediction: Prediction, voxels: Voxels, scan: Scan,
                 settings: ExtractSettings) -> Instances:
@@ -285,15 +284,11 @@ class Segmenter:
         return extract(prediction, voxels, scan, self.weights.classes, settings)
 
     @torch.inference_mode()
-    def encode(self, voxels: Voxels, watch: Stopwatch) -> tuple[Pyramid, list[torch.Tensor]]:
-        """Run the U-Net on one scan on the device: its features [V_l, C_l], coarse to fine."""
+    def pyramid(self, voxels: Voxels, watch: Stopwatch) -> Pyramid:
+        """Build the pyramid of one scan on the device."""
         with watch.stage('pyramid'):
             build = partial(build_pyramid, batch_coords([voxels]), self.weights.model.kernels)
-            pyramid = single_threaded(build) if self.device.type == 'cpu' else build()
-        with watch.stage('unet'):
-            features = voxels.features[pyramid.order].to(self.precision)
-            levels = [level.float() for level in self.model.unet(features, pyramid)]
-        return pyramid, levels
+            return single_threaded(build) if self.device.type == 'cpu' else build()
 
     def _checked_queries(self, num_queries: int | None, default: int) -> int:
         """Return the number of queries; raise InputError for one this model cannot have."""
@@ -310,33 +305,6 @@ class Segmenter:
         if max_voxels is None:
             return default
         return replace(self.weights, max_voxels=max_voxels).voxelization
-
-
-class Stopwatch:
-    """
-    Seconds per stage; on a GPU a stage ends when its kernels have finished, not when queued.
-
-    A request to stop takes effect where a stage begins.
-
-    Attributes
-    ----------
-    seconds : dict of str to float
-
-    """
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time the body of the `with` statement."""
-        begin_stage(name)
-        start = time.perf_counter()
-        yield
-        if self.device.type == 'cuda':
-            torch.cuda.synchronize(self.device)
-        self.seconds[name] = time.perf_counter() - start
 
 
 def _memory_for(voxels: Voxels) -> AbstractContextManager[None]:

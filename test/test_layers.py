@@ -15,9 +15,9 @@ LAYERS = {
     'mask3d_core': {
         0: 'classes errors instances openmp scan stop',
         1: 'colors device doctor files geometry processes progress rooms scan_checks sparse '
-           'tracking voxels',
+           'stopwatch tracking voxels',
         2: 'drawing model superpoints',
-        3: 'data extraction tiling weights',
+        3: 'data engines extraction tiling weights',
         4: 'original segmenter',
         5: 'evaluation',
         6: 'training',

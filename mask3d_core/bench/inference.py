@@ -18,8 +18,9 @@ from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.files import read_scan
 from mask3d_core.files.target import atomic_write
 from mask3d_core.scan import MIN_POINTS, Scan
-from mask3d_core.segmenter import Segmenter, Stopwatch
+from mask3d_core.segmenter import Segmenter
 from mask3d_core.sparse import build_pyramid
+from mask3d_core.stopwatch import Stopwatch
 from mask3d_core.tiling.tiles import cut_map, fits_one_tile
 from mask3d_core.voxels import batch_coords
 import torch

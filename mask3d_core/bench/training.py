@@ -16,8 +16,8 @@ from mask3d_core.files import read_scan
 from mask3d_core.model import Mask3D
 from mask3d_core.model.queries import farthest_points
 from mask3d_core.scan import Scan
-from mask3d_core.segmenter import Stopwatch
 from mask3d_core.sparse import build_pyramid, mean_by_group
+from mask3d_core.stopwatch import Stopwatch
 from mask3d_core.superpoints.superpoints import find_superpoints
 from mask3d_core.training.losses import compute_loss
 from mask3d_core.training.targets import Targets

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from mask3d_core.data.dataset import Dataset
 from mask3d_core.data.protocol import Protocol
 from mask3d_core.device import guard_memory
+from mask3d_core.engines import TorchEngine
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation.dataset_evaluation import block_truth, check_classes
 from mask3d_core.evaluation.evaluation import Evaluation
@@ -21,7 +22,8 @@ from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.files.source import file_errors
 from mask3d_core.model import Prediction, StepPrediction
 from mask3d_core.scan import Scan
-from mask3d_core.segmenter import Segmenter, Stopwatch
+from mask3d_core.segmenter import Segmenter
+from mask3d_core.stopwatch import Stopwatch
 import numpy as np
 import torch
 
@@ -49,7 +51,10 @@ class EncodedScan:
         self.segmenter = segmenter
         self.scan, voxels = segmenter.prepare(scan, watch)
         self.voxels = voxels.to(segmenter.device)
-        self._pyramid, self._levels = segmenter.encode(self.voxels, watch)
+        self._engine = _torch_engine(segmenter)
+        self._pyramid = segmenter.pyramid(self.voxels, watch)
+        with watch.stage('unet'):
+            self._levels = self._engine.encode(self.voxels, self._pyramid)
         self.seconds = watch.seconds
 
     def with_superpoints(self) -> Scan:
@@ -66,15 +71,14 @@ class EncodedScan:
         """Return the final prediction with this number of queries, and the decoder's seconds."""
         watch = Stopwatch(self.segmenter.device)
         with watch.stage('decoder'):
-            steps = self.segmenter.model.decode(self._levels, [self.voxels], self._pyramid,
-                                                num_queries)
+            steps = self._engine.model.decode(self._levels, [self.voxels], self._pyramid,
+                                              num_queries)
         return steps[-1][0], watch.seconds
 
     @torch.inference_mode()
     def refine(self, num_queries: int) -> list[StepPrediction]:
         """Return the predictions before the first refinement step and after each one."""
-        steps = self.segmenter.model.refine(self._levels, [self.voxels], self._pyramid,
-                                            num_queries)
+        steps = self._engine.model.refine(self._levels, [self.voxels], self._pyramid, num_queries)
         return [step[0] for step in steps]
 
 
@@ -258,3 +262,9 @@ class _Trial:
         return SettingResult(self.evaluation.scores(), {
             stage: float(np.median([scan.get(stage, 0.0) for scan in self.seconds]))
             for stage in stages})
+
+
+def _torch_engine(segmenter: Segmenter) -> TorchEngine:
+    if not isinstance(segmenter.engine, TorchEngine):
+        raise InputError('studies look into the network: they need the engine torch')
+    return segmenter.engine

@@ -10,6 +10,7 @@ from mask3d_core import ExtractSettings, Scan, Segmenter
 from mask3d_core import segmenter as segmenters
 from mask3d_core.bench.training import room_targets
 from mask3d_core.classes import load_classes
+from mask3d_core.engines import TorchEngine
 from mask3d_core.model import Mask3D, ModelConfig
 from mask3d_core.training.data_loader import Batch, Sample
 from mask3d_core.training.learner import ModelWithLoss
@@ -67,7 +68,7 @@ def test_it_rejects_what_cuda_rejects() -> None:
 
 def test_segment(weights: Weights, scan: Scan) -> None:
     settings = ExtractSettings(min_points=0, dbscan_eps=0, overlap_threshold=None)
-    here, there = (Segmenter(weights, device).segment(scan, settings)
+    here, there = (Segmenter(weights, TorchEngine(weights, device)).segment(scan, settings)
                    for device in (torch.device('cpu'), DEVICE))
     assert len(here)
     np.testing.assert_array_equal(here.masks, there.masks)

@@ -11,7 +11,7 @@ from mask3d_core import segmenter as segmenters
 from mask3d_core.classes import load_classes
 from mask3d_core.instances import COLUMNS
 from mask3d_core.model import ModelConfig
-from mask3d_core.segmenter import Stopwatch
+from mask3d_core.stopwatch import Stopwatch
 from mask3d_core.superpoints.superpoints import find_superpoints
 from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.tiling.tile_cache import TileCache
@@ -299,13 +299,13 @@ def test_full_network_on_a_real_scan() -> None:
 def test_queries_beyond_those_of_the_training_are_bounded_by_the_voxels(
         segmenter: Segmenter, room: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     counts = []
-    decode = segmenter.model.decode
+    predict = segmenter.engine.predict
 
-    def count(levels: Any, scans: Any, pyramid: Any, num_queries: int) -> Any:
+    def count(voxels: Any, pyramid: Any, num_queries: int, watch: Stopwatch) -> Any:
         counts.append(num_queries)
-        return decode(levels, scans, pyramid, num_queries)
+        return predict(voxels, pyramid, num_queries, watch)
 
-    monkeypatch.setattr(segmenter.model, 'decode', count)
+    monkeypatch.setattr(segmenter.engine, 'predict', count)
     scan = Scan.from_points(*(part[1:200] for part in room))
     voxels = len(segmenter.prepare(scan, Stopwatch(segmenter.device))[1])
     assert 20 < voxels < 200

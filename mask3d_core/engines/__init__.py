@@ -1,0 +1,39 @@
+"""
+Engines: what runs the network, behind one interface (docs/engines.md).
+
+engine            the interface
+torch_engine      PyTorch, the default
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mask3d_core.engines.engine import Engine
+from mask3d_core.engines.torch_engine import TorchEngine
+from mask3d_core.errors import InputError
+from mask3d_core.weights.checkpoint import Weights
+import torch
+
+ENGINES: Final = {'torch': TorchEngine}
+"""The engines by name."""
+
+
+def make_engine(name: str, weights: Weights, device: torch.device,
+                precision: torch.dtype = torch.float32) -> Engine:
+    """
+    Make an engine that runs the network of some weights.
+
+    Raises
+    ------
+    InputError
+        When there is no such engine, it is not installed, or it cannot run these weights.
+
+    """
+    if name not in ENGINES:
+        raise InputError(f'unknown engine {name!r}; expected ' + ', '.join(ENGINES))
+    engine = ENGINES[name]
+    missing = engine.missing()
+    if missing is not None:
+        raise InputError(f'engine {name} cannot be used: {missing}')
+    return engine(weights, device, precision)

@@ -1,0 +1,60 @@
+"""The default engine: the network in plain PyTorch."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from mask3d_core.engines.engine import Engine
+from mask3d_core.model import Mask3D, Prediction
+from mask3d_core.model.layers import fold_batch_norms
+from mask3d_core.sparse import Pyramid
+from mask3d_core.stopwatch import Stopwatch
+from mask3d_core.voxels import Voxels
+from mask3d_core.weights.checkpoint import Weights
+import torch
+from torch import Tensor
+
+
+class TorchEngine(Engine):
+    """
+    Runs the model as it was trained, with its batch norms folded.
+
+    Attributes
+    ----------
+    model : Mask3D
+
+    """
+
+    name: ClassVar[str] = 'torch'
+
+    def __init__(self, weights: Weights, device: torch.device,
+                 precision: torch.dtype = torch.float32) -> None:
+        super().__init__(weights, device, precision)
+        model = Mask3D(weights.model)
+        model.load_state_dict(weights.state)
+        model.eval()
+        fold_batch_norms(model)
+        self.model = model.to(device)
+        self.model.unet.to(precision)
+
+    @classmethod
+    def missing(cls) -> str | None:
+        """Return None: the package needs torch."""
+        return None
+
+    @torch.inference_mode()
+    def predict(self, voxels: Voxels, pyramid: Pyramid, num_queries: int, watch: Stopwatch,
+                seeds: Tensor | None = None) -> Prediction:
+        """Run the network on one scan, as `Engine.predict` says."""
+        with watch.stage('unet'):
+            levels = self.encode(voxels, pyramid)
+        with watch.stage('decoder'):
+            steps = self.model.decode(levels, [voxels], pyramid, num_queries,
+                                      None if seeds is None else [seeds])
+        return steps[-1][0]
+
+    @torch.inference_mode()
+    def encode(self, voxels: Voxels, pyramid: Pyramid) -> list[Tensor]:
+        """Return the features of the U-Net, float32: [V_l, C_l], coarse to fine."""
+        features = voxels.features[pyramid.order].to(self.precision)
+        return [level.float() for level in self.model.unet(features, pyramid)]
