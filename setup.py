@@ -34,6 +34,7 @@ setup(
     install_requires=['numpy', 'pillow>=10.1', 'scipy', 'torch>=2.4'],
     extras_require={
         'bags': ['rosbags'],
+        'onnx': ['onnx>=1.16', 'onnxruntime>=1.18'],
         'test': ['hypothesis', 'pytest', 'pytest-cov>=7', 'pytest-xdist', 'rosbags',
                  'scikit-learn'],
         'train': ['lightning-fabric>=2.4', 'pyyaml', 'tensorboard'],

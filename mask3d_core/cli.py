@@ -13,6 +13,7 @@ from mask3d_core.commands import (
     convert,
     doctor,
     evaluate,
+    export,
     info,
     prepare,
     segment,
@@ -23,7 +24,7 @@ from mask3d_core.errors import InputError
 
 COMMANDS = {'segment': segment, 'convert': convert, 'info': info, 'bench': bench,
             'prepare': prepare, 'train': train, 'evaluate': evaluate, 'study': study,
-            'doctor': doctor}
+            'export': export, 'doctor': doctor}
 EPILOG = """\
 start here:
   mask3d doctor                          check the installation and show the device

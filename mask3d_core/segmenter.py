@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from mask3d_core.device import check_memory, find_device, find_precision, guard_memory
-from mask3d_core.engines import Engine, make_engine
+from mask3d_core.engines import AUTO, Engine, make_engine
 from mask3d_core.extraction.postprocess import EPS_VOXELS, extract, ExtractSettings
 from mask3d_core.instances import Instances
 from mask3d_core.model import Prediction
@@ -40,7 +40,7 @@ with larger voxels the ratio is 1, which is as good there (docs/log/superpoints.
 
 def load_segmenter(weights: str | Path | Weights | None = None, device: str = 'auto',
                    precision: str = 'float32', num_queries: int | None = None,
-                   max_voxels: int | None = None, engine: str = 'torch') -> Segmenter:
+                   max_voxels: int | None = None, engine: str = AUTO) -> Segmenter:
     """
     Make a segmenter.
 
@@ -57,7 +57,7 @@ def load_segmenter(weights: str | Path | Weights | None = None, device: str = 'a
     max_voxels : int, optional
         Default of `Segmenter.segment`; itself by default that of the weights.
     engine : str
-        What runs the network: a name in `ENGINES` (docs/engines.md).
+        What runs the network: 'auto' or a name in `ENGINES` (docs/engines.md).
 
     Raises
     ------

@@ -34,12 +34,15 @@ class StopRequest:
     ----------
     reason : str
         Who asks, such as 'SIGTERM'; empty until the request is made.
+    interrupts : list of callable
+        Called when the request is made, in the thread that makes it (`interruptible`).
 
     """
 
     def __init__(self, on_stage: Callable[[str], None] | None = None) -> None:
         self.reason = ''
         self.on_stage = on_stage
+        self.interrupts: list[Callable[[], None]] = []
 
     def __bool__(self) -> bool:
         return bool(self.reason)
@@ -47,6 +50,8 @@ class StopRequest:
     def make(self, reason: str) -> None:
         """Ask the work to stop; the first reason is kept."""
         self.reason = self.reason or reason
+        for interrupt in [*self.interrupts]:
+            interrupt()
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal; a second Ctrl-C ends the process at once."""
@@ -73,6 +78,27 @@ def check_stop() -> None:
     request = _current.get()
     if request:
         raise Stopped(f'stopped: {request.reason}')
+
+
+@contextmanager
+def interruptible(interrupt: Callable[[], None]) -> Iterator[None]:
+    """
+    Let a request to stop call `interrupt` while the body of the `with` statement runs.
+
+    For one long call that cannot check for requests, but can be interrupted by another thread.
+    Raises `Stopped` at the end, whatever the call raised, if there was a request.
+    """
+    request = _current.get()
+    if request is None:
+        yield
+        return
+    check_stop()
+    request.interrupts.append(interrupt)
+    try:
+        yield
+    finally:
+        request.interrupts.remove(interrupt)
+        check_stop()
 
 
 def until_stopped(items: Iterable[Item]) -> Iterator[Item]:

@@ -161,7 +161,7 @@ class SegmentNode(LifecycleNode):
             self._ending = None
         with guard_memory('to load the weights: end other programs, or use another device'):
             segmenter = load_segmenter(_weights_file(values), values['device'],
-                                       values['precision'])
+                                       values['precision'], engine=values['engine'])
         settings.check_against(segmenter.weights)
         if settings.frames:
             self._transforms.listen()
@@ -266,13 +266,15 @@ def _model_summary(values: dict[str, Any], segmenter: Segmenter) -> str:
     return (f'{_weights_file(values)}: {weights.model.backbone}, {len(weights.classes)} classes, '
             f'voxels of {100 * weights.voxel_size:g} cm, '
             + (f'larger ones above {max_voxels} voxels, ' if max_voxels else '')
-            + f'{queries} queries, on {segmenter.device} in {values["precision"]}')
+            + f'{queries} queries, on {segmenter.device} in {values["precision"]} by '
+            + ', '.join(segmenter.engine.versions()))
 
 
 def _model_facts(values: dict[str, Any], segmenter: Segmenter) -> dict[str, str]:
     """Return what the diagnostics say of the model."""
     return {'weights': str(_weights_file(values)), 'model': segmenter.weights.model.backbone,
-            'device': str(segmenter.device), 'precision': values['precision'], 'engine': 'torch'}
+            'device': str(segmenter.device), 'precision': values['precision'],
+            'engine': segmenter.engine.name}
 
 
 def main(args: Sequence[str] | None = None) -> None:

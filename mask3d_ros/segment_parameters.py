@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mask3d_core.device import find_device
+from mask3d_core.engines import AUTO, ENGINES
 from mask3d_core.errors import InputError
 from mask3d_core.extraction.postprocess import EPS_VOXELS, ExtractSettings
 from mask3d_core.scan import MAX_INPUT_SIZE
@@ -40,6 +41,10 @@ SEGMENT_NODE_PARAMETERS: tuple[ParameterSpec, ...] = (
         'precision', 'float32', 'Floating-point type of the U-Net; the decoder uses float32. '
         '16-bit types are faster on a GPU.', choices=('float32', 'bfloat16', 'float16'),
         takes_effect='configure'),
+    ParameterSpec(
+        'engine', AUTO, 'What runs the network: torch, onnxruntime or minkowski, which must be '
+        'installed. auto: onnxruntime for weights that are an ONNX file, torch for all others.',
+        choices=(AUTO, *ENGINES), takes_effect='configure'),
     ParameterSpec(
         'input_qos', 'auto', 'QoS of the subscriptions to points. auto matches the publishers: '
         'latched maps as well as sensor streams.', choices=tuple(INPUT_QOS),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 import json
 from pathlib import Path
@@ -38,7 +38,7 @@ class Measurement:
 
     Attributes
     ----------
-    name : str
+    name, engine : str
     points, voxels, queries : int
         Of a scan that is cut, the voxels of all tiles, and the queries of each.
     voxel_size : float
@@ -62,6 +62,7 @@ class Measurement:
     """
 
     name: str
+    engine: str
     points: int
     voxels: int
     queries: int
@@ -102,10 +103,13 @@ class Measurement:
         return values | ({'tile_ratio': self.tile_ratio} if self.tile_seconds else {})
 
 
-def run_bench(files: Sequence[Path], segmenter: Segmenter, repeats: int = 5, num_busy: int = 0,
-              ) -> list[Measurement]:
+def run_bench(files: Sequence[Path], segmenters: Sequence[Segmenter], repeats: int = 5,
+              num_busy: int = 0) -> list[Measurement]:
     """
     Measure scans and print a row of the table after each.
+
+    Several segmenters, of different engines, are measured in turns, and each gets a row. A row
+    after each but the first has the ratios to the first.
 
     With `num_busy`, each scan is measured a second time while so many processes keep the cores
     busy, and a third row has the ratios of the two.
@@ -113,53 +117,91 @@ def run_bench(files: Sequence[Path], segmenter: Segmenter, repeats: int = 5, num
     With random weights masks cover much of a scan: with trained ones the decoder and the
     extraction are faster.
     """
-    threads = f', {torch.get_num_threads()} threads' if segmenter.device.type == 'cpu' else ''
-    print(f'{segmenter.weights.model.backbone}, {segmenter.num_queries} queries, '
-          f'{str(segmenter.precision).removeprefix("torch.")}, {segmenter.device}{threads}; '
+    first = segmenters[0]
+    threads = f', {torch.get_num_threads()} threads' if first.device.type == 'cpu' else ''
+    print(f'{first.weights.model.backbone}, {first.num_queries} queries, '
+          f'{str(first.precision).removeprefix("torch.")}, {first.device}{threads}; '
           f'median of {repeats} runs, seconds')
-    print(f'{"scan":20} {"voxels":>8} ' + ' '.join(f'{stage:>11}' for stage in STAGES)
+    print(f'{"scan":20} {"engine":11} {"voxels":>8} '
+          + ' '.join(f'{stage:>11}' for stage in STAGES)
           + f' {"together":>8} {"network":>8} {"floor":>7} {"ratio":>6} {"GFLOP":>7} '
           + f'{"GFLOP/s":>8} {"peak MB":>8}')
     measurements = []
     for file in files:
         print(f'mask3d: measuring {file} …', file=sys.stderr, flush=True)
         scan = read_scan(file)
-        measurements.append(measure(segmenter, scan, file.stem, repeats))
-        print(_row(measurements[-1]), flush=True)
-        if measurements[-1].tile_seconds:
-            print(_tile_row(measurements[-1]), flush=True)
+        rows = measure_all(segmenters, scan, file.stem, repeats)
+        measurements += rows
+        for row in rows:
+            print(_row(row), flush=True)
+            if row.tile_seconds:
+                print(_tile_row(row), flush=True)
+            if row is not rows[0]:
+                print(_ratios(f'{row.engine} / {rows[0].engine}', row, rows[0]), flush=True)
         if num_busy:
             with busy_processes(num_busy):
-                busy = measure(segmenter, scan, file.stem, repeats)
+                busy = measure(first, scan, file.stem, repeats)
             measurements.append(replace(busy, num_busy=num_busy))
             print(_row(measurements[-1]))
-            print(_ratios(*measurements[-2:]), flush=True)
+            print(_ratios('busy / idle', measurements[-1], rows[0]), flush=True)
     return measurements
 
 
 def measure(segmenter: Segmenter, scan: Scan, name: str, repeats: int = 5) -> Measurement:
     """Segment a scan to warm up, with superpoints and without, then take medians of `repeats`."""
-    parts = _parts(segmenter, scan)
-    sizes = [_count(segmenter, part) for part in parts]
-    settings = ExtractSettings(superpoints=False)  # they would take turns with the network
-    for warm_up in (settings, None):
-        segmenter.segment(scan, warm_up)
-    reset_peak(segmenter.device)
-    runs, whole, alone, rates = [], [], [], []
-    for _ in range(repeats):  # in turns: a noisy neighbor then slows all
-        runs.append(segmenter.segment(scan, settings).seconds)
+    return measure_all([segmenter], scan, name, repeats)[0]
+
+
+def measure_all(segmenters: Sequence[Segmenter], scan: Scan, name: str, repeats: int = 5,
+                ) -> list[Measurement]:
+    """Measure segmenters in turns: a noisy neighbor then slows all."""
+    trials = [_Trials(segmenter, scan) for segmenter in segmenters]
+    for _ in range(repeats):
+        for one in trials:
+            one.repeat()
+    return [one.summary(name) for one in trials]
+
+
+class _Trials:
+    """The runs of one segmenter on one scan."""
+
+    def __init__(self, segmenter: Segmenter, scan: Scan) -> None:
+        self.segmenter, self.scan = segmenter, scan
+        self.parts = _parts(segmenter, scan)
+        self.sizes = [_count(segmenter, part) for part in self.parts]
+        # superpoints would take turns with the network
+        self.settings = ExtractSettings(superpoints=False)
+        self.runs: list[Mapping[str, float]] = []
+        self.whole: list[float] = []
+        self.alone: list[list[float]] = []
+        self.rates: list[float] = []
+        self.peak = 0
+        for warm_up in (self.settings, None):
+            segmenter.segment(scan, warm_up)
+
+    def repeat(self) -> None:
+        """Segment the scan, and each tile alone."""
+        segmenter = self.segmenter
+        reset_peak(segmenter.device)
+        self.runs.append(segmenter.segment(self.scan, self.settings).seconds)
         began = time.perf_counter()
-        segmenter.segment(scan)
-        whole.append(time.perf_counter() - began)
-        alone.append([_seconds_alone(segmenter, part) for part in parts if len(parts) > 1])
-        rates.append(product_rate(segmenter.device))
-    peak = peak_bytes(segmenter.device)
-    seconds = {stage: statistics.median(run.get(stage, 0.) for run in runs) for stage in STAGES}
-    voxels, voxel_size, unet, decoder = zip(*sizes)
-    return Measurement(name, scan.input_size, sum(voxels), segmenter.num_queries, max(voxel_size),
-                       seconds, statistics.median(whole), peak, sum(unet), sum(decoder),
-                       statistics.median(rates),
-                       tile_seconds=tuple(map(statistics.median, zip(*alone))))
+        segmenter.segment(self.scan)
+        self.whole.append(time.perf_counter() - began)
+        self.alone.append([_seconds_alone(segmenter, part) for part in self.parts
+                           if len(self.parts) > 1])
+        self.peak = max(self.peak, peak_bytes(segmenter.device))
+        self.rates.append(product_rate(segmenter.device))
+
+    def summary(self, name: str) -> Measurement:
+        """Return the medians."""
+        voxels, voxel_size, unet, decoder = zip(*self.sizes)
+        seconds = {stage: statistics.median(run.get(stage, 0.) for run in self.runs)
+                   for stage in STAGES}
+        return Measurement(
+            name, self.segmenter.engine.name, self.scan.input_size, sum(voxels),
+            self.segmenter.num_queries, max(voxel_size), seconds, statistics.median(self.whole),
+            self.peak, sum(unet), sum(decoder), statistics.median(self.rates),
+            tile_seconds=tuple(map(statistics.median, zip(*self.alone))))
 
 
 def _parts(segmenter: Segmenter, scan: Scan) -> list[Scan]:
@@ -231,9 +273,9 @@ def write_json(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 def _row(m: Measurement) -> str:
     stages = ' '.join(f'{m.seconds[stage]:11.3f}' for stage in STAGES)
     name = f'busy processes: {m.num_busy}' if m.num_busy else m.name
-    return (f'{name[:20]:20} {m.voxels:8} {stages} {m.together:8.3f} {m.network_seconds:8.3f} '
-            f'{m.floor_seconds:7.3f} {m.ratio:6.2f} {m.unet_gflop:7.1f} {m.product_rate:8.0f} '
-            f'{m.peak_bytes / 1e6:8.0f}')
+    return (f'{name[:20]:20} {m.engine:11} {m.voxels:8} {stages} {m.together:8.3f} '
+            f'{m.network_seconds:8.3f} {m.floor_seconds:7.3f} {m.ratio:6.2f} '
+            f'{m.unet_gflop:7.1f} {m.product_rate:8.0f} {m.peak_bytes / 1e6:8.0f}')
 
 
 def _tile_row(m: Measurement) -> str:
@@ -242,9 +284,9 @@ def _tile_row(m: Measurement) -> str:
             f'{sum(m.tile_seconds):.3f} s; together / sum {m.tile_ratio:.2f}')
 
 
-def _ratios(idle: Measurement, busy: Measurement) -> str:
-    """Return the row of the times with busy num_busy in those without."""
-    stages = ' '.join(f'{busy.seconds[stage] / idle.seconds[stage]:11.2f}'
-                      if idle.seconds[stage] else ' ' * 11 for stage in STAGES)
-    return (f'{"busy / idle":20} {"":8} {stages} {busy.together / idle.together:8.2f} '
-            f'{busy.network_seconds / idle.network_seconds:8.2f}')
+def _ratios(what: str, one: Measurement, other: Measurement) -> str:
+    """Return the row of the times of one measurement in those of the other."""
+    stages = ' '.join(f'{one.seconds[stage] / other.seconds[stage]:11.2f}'
+                      if other.seconds[stage] else ' ' * 11 for stage in STAGES)
+    return (f'{what:41} {stages} {one.together / other.together:8.2f} '
+            f'{one.network_seconds / other.network_seconds:8.2f}')

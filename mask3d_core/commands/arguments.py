@@ -61,6 +61,14 @@ def add_model_arguments(parser: argparse.ArgumentParser,
                         choices=('float32', 'bfloat16', 'float16'),
                         help='floating-point type of the U-Net; the decoder uses float32 '
                              '(default: float32)')
+    add_engine_argument(parser)
+
+
+def add_engine_argument(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Add the choice of the engine."""
+    parser.add_argument('--engine', default='auto', metavar='E',
+                        help='what runs the network: torch, onnxruntime or minkowski, see '
+                             'docs/engines.md (default: torch, onnxruntime for .onnx weights)')
 
 
 def add_tile_arguments(parser: argparse.ArgumentParser) -> None:

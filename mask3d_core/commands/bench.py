@@ -9,7 +9,12 @@ import sys
 import time
 from typing import Any
 
-from mask3d_core.commands.arguments import add_model_arguments, add_tile_arguments, count
+from mask3d_core.commands.arguments import (
+    add_model_arguments,
+    add_tile_arguments,
+    count,
+    name_list,
+)
 from mask3d_core.errors import InputError
 
 SUMMARY = 'measure the time and memory of each stage'
@@ -18,6 +23,7 @@ Measure the median seconds of each stage on some scans: voxels, superpoints (if 
 need them), pyramid, U-Net, decoder, clustering and instances; the latency of the node, which
 computes superpoints concurrently with the network; the peak memory, the arithmetic, and the
 floor: that arithmetic at the rate of torch's own matrix product, measured in the same run.
+Several engines, separated by commas, are measured in turns.
 Of a map that is cut into tiles, the stages are sums over its tiles. A second line has the
 time of its tiles alone, and the ratio of the whole to their sum.
 """
@@ -25,6 +31,7 @@ EXAMPLES = """\
 example:
   mask3d bench room.ply
   mask3d bench room.ply office.pcd --device cuda --precision bfloat16 --json bench.json
+  mask3d bench room.ply --engine torch,onnxruntime
   mask3d bench room.ply --clustering
   mask3d bench room.ply --superpoints
   mask3d bench room.ply --busy 2
@@ -88,6 +95,11 @@ def run(options: argparse.Namespace) -> None:
     others = [*alone[1:], *([extra] if extra else [])]
     if alone and others:
         raise InputError(f'--{alone[0]} measures nothing else: run --{others[0]} without it')
+    engines = name_list(options.engine)
+    if (alone or options.busy) and len(engines) > 1:
+        raise InputError('several engines are compared on scans alone: give one --engine')
+    if options.train and engines not in (('auto',), ('torch',)):
+        raise InputError('--train needs the engine torch: leave --engine out')
     if options.chart is not None and not (options.growing or options.objects):
         raise InputError('--chart draws growing maps or objects: give --growing or --objects, too')
     from mask3d_core.files.target import check_folder
@@ -111,9 +123,11 @@ def run(options: argparse.Namespace) -> None:
 
         weights = (untrained_full_weights() if options.weights is None
                    else load_weights(options.weights))
-        segmenter = load_segmenter(weights.with_tiles(options.tile_size, options.tile_margin),
-                                   options.device, options.precision, options.num_queries,
-                                   options.max_voxels)
+        weights = weights.with_tiles(options.tile_size, options.tile_margin)
+        segmenters = [load_segmenter(weights, options.device, options.precision,
+                                     options.num_queries, options.max_voxels, engine)
+                      for engine in engines]
+        segmenter = segmenters[0]
         if options.updates:
             rows = [update.to_dict() for update in run_update_bench(
                 options.files, segmenter, options.repeats)]
@@ -124,7 +138,7 @@ def run(options: argparse.Namespace) -> None:
             rows = [kept.to_dict() for kept in run_object_bench(
                 options.files, segmenter, options.chart)]
         else:
-            rows = [m.to_dict() for m in run_bench(options.files, segmenter, options.repeats,
+            rows = [m.to_dict() for m in run_bench(options.files, segmenters, options.repeats,
                                                    options.busy or 0)]
     if options.json is not None:
         write_json(options.json, rows)

@@ -23,9 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print one check a line."""
-    from mask3d_core.doctor import run_checks
+    from mask3d_core.doctor import DoctorCheck, run_checks
 
     checks = run_checks()
+    if all(check.passed for check in checks):
+        from mask3d_core.engines import describe_engines
+
+        checks += [DoctorCheck(f'engine {name}', value)
+                   for name, value in describe_engines().items()]
     width = max(len(check.name) for check in checks)
     for check in checks:
         print(f'{check.name:{width}}  {check.value}')

@@ -97,7 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--benchmark', type=count, metavar='SCANS',
                         help='only measure the speed of the evaluation, on synthetic scans of '
                              '150,000 points with 100 predictions each')
-    parser.set_defaults(wrong_usage=parser.error, device=None, precision=None)
+    parser.set_defaults(wrong_usage=parser.error, device=None, precision=None, engine=None)
 
 
 def _add_protocol(group: argparse._ArgumentGroup) -> None:
@@ -195,7 +195,7 @@ def _check_usage(options: argparse.Namespace) -> None:
 def _check_pairs(options: argparse.Namespace) -> None:
     """Exit with status 2 where an option would be ignored."""
     of_weights = ('save', 'top_k', 'dbscan_eps', 'num_queries', 'max_voxels', 'as_robot', 'device',
-                  'precision', 'tile_size', 'tile_margin')
+                  'precision', 'engine', 'tile_size', 'tile_margin')
     for names, partner in ((('split', 'fold'), 'dataset'), (of_weights, 'weights')):
         for name in names:
             if getattr(options, name) is not None and getattr(options, partner) is None:
@@ -341,7 +341,7 @@ def _segmenter(options: argparse.Namespace, protocol: Protocol, processes: Proce
     return load_segmenter(weights, processes.device or options.device or 'auto',
                           options.precision or 'float32',
                           options.num_queries if as_trained else protocol.num_queries,
-                          options.max_voxels)
+                          options.max_voxels, options.engine or 'auto')
 
 
 def _report(options: argparse.Namespace, evaluation: Evaluation, about: dict[str, Any],

@@ -167,7 +167,7 @@ def _segmenter(options: argparse.Namespace, processes: Processes) -> Segmenter:
     weights = load_weights(options.weights or shipped_weights())
     segmenter = load_segmenter(weights.with_tiles(options.tile_size, options.tile_margin),
                                processes.device or options.device, options.precision,
-                               options.num_queries, options.max_voxels)
+                               options.num_queries, options.max_voxels, options.engine)
     if not segmenter.weights.trained:
         print(UNTRAINED)
     return segmenter

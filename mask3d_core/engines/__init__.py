@@ -3,6 +3,7 @@ Engines: what runs the network, behind one interface (docs/engines.md).
 
 engine            the interface
 torch_engine      PyTorch, the default
+onnx_engine       ONNX Runtime
 """
 
 from __future__ import annotations
@@ -10,13 +11,23 @@ from __future__ import annotations
 from typing import Final
 
 from mask3d_core.engines.engine import Engine
+from mask3d_core.engines.onnx_engine import OnnxEngine
 from mask3d_core.engines.torch_engine import TorchEngine
 from mask3d_core.errors import InputError
 from mask3d_core.weights.checkpoint import Weights
 import torch
 
-ENGINES: Final = {'torch': TorchEngine}
+ENGINES: Final[dict[str, type[Engine]]] = {
+    engine.name: engine for engine in (TorchEngine, OnnxEngine)}
 """The engines by name."""
+AUTO: Final = 'auto'
+"""The default: onnxruntime for weights that are an ONNX file, torch for all others."""
+
+
+def describe_engines() -> dict[str, str]:
+    """Return by name what each engine runs on, or why it is missing and what to do."""
+    return {name: engine.missing() or ', '.join(engine.versions())
+            for name, engine in ENGINES.items()}
 
 
 def make_engine(name: str, weights: Weights, device: torch.device,
@@ -30,8 +41,11 @@ def make_engine(name: str, weights: Weights, device: torch.device,
         When there is no such engine, it is not installed, or it cannot run these weights.
 
     """
+    if name == AUTO:
+        name = (TorchEngine if weights.graph is None else OnnxEngine).name
     if name not in ENGINES:
-        raise InputError(f'unknown engine {name!r}; expected ' + ', '.join(ENGINES))
+        raise InputError(f'unknown engine {name!r}; expected '
+                         + ', '.join([AUTO, *ENGINES]))
     engine = ENGINES[name]
     missing = engine.missing()
     if missing is not None:

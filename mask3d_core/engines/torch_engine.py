@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from mask3d_core.engines.engine import Engine
+from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D, Prediction
 from mask3d_core.model.layers import fold_batch_norms
 from mask3d_core.sparse import Pyramid
@@ -30,6 +31,9 @@ class TorchEngine(Engine):
     def __init__(self, weights: Weights, device: torch.device,
                  precision: torch.dtype = torch.float32) -> None:
         super().__init__(weights, device, precision)
+        if weights.graph is not None:
+            raise InputError(f'{weights.graph.name} is a graph for ONNX Runtime: use the engine '
+                             'onnxruntime, or the weights file it was exported from')
         model = Mask3D(weights.model)
         model.load_state_dict(weights.state)
         model.eval()

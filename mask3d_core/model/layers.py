@@ -135,15 +135,19 @@ class StemConv(ConvNorm):
 
     def forward(self, features: Tensor, level: Level, parents: Level) -> Tensor:  # type: ignore
         """Convolve and apply batch norm: [V, C] -> [V, D]."""
-        channels, channels_in = len(self.weight), features.shape[1]
-        padded = nn.functional.pad(self.weight, (0, 0, 0, 1))  # offset 125: zero, out of reach
-        weight = padded[:, self.offsets]                       # [D, 8 out, 27, 8 in, C]
-        weight = weight.transpose(0, 1).reshape(8 * channels, 27, 8 * channels_in)
-        bias = None if self.bias is None else self.bias.repeat(8)
+        channels = len(self.weight)
+        weight, bias = self.between_parents()
         children = place_rows(features, _slots(level), 8 * len(parents))
         result = sparse_conv(children.view(len(parents), -1), weight, parents, bias)
         result = select_rows(result.view(8 * len(parents), channels), _slots(level))
         return result if self.norm is None else self.norm(result)
+
+    def between_parents(self) -> tuple[Tensor, Tensor | None]:
+        """Return weight and bias of the convolution between parents: [8 D, 27, 8 C], [8 D]."""
+        padded = nn.functional.pad(self.weight, (0, 0, 0, 1))  # offset 125: zero, out of reach
+        weight = padded[:, self.offsets]                       # [D, 8 out, 27, 8 in, C]
+        weight = weight.transpose(0, 1).flatten(3).flatten(0, 1)
+        return weight, None if self.bias is None else self.bias.repeat(8)
 
 
 def _slots(level: Level) -> Tensor:

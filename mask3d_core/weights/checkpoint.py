@@ -22,6 +22,7 @@ from mask3d_core.model.mask3d import Mask3D
 from mask3d_core.scan import Scan
 from mask3d_core.tiling.settings import default_tiles, TileSettings
 from mask3d_core.voxels import Voxelization
+from mask3d_core.weights.onnx_file import read_facts, SUFFIX
 import numpy as np
 import torch
 
@@ -61,6 +62,8 @@ class Weights:
         Default of `Voxelization.max_voxels`; 0: no limit.
     tiles : TileSettings or None
         How maps larger than the training scans are cut; None: `default_tiles`.
+    graph : path or None
+        The ONNX file that has the network; `state` is empty then.
 
     """
 
@@ -75,6 +78,7 @@ class Weights:
     state: Mapping[str, torch.Tensor] = field(repr=False)
     max_voxels: int = 0
     tiles: TileSettings | None = None
+    graph: Path | None = None
 
     def __post_init__(self) -> None:
         if len(self.classes) != self.model.num_classes:
@@ -124,6 +128,16 @@ class Weights:
         return replace(self, tiles=replace(now, size=now.size if size is None else size,
                                            margin=now.margin if margin is None else margin))
 
+    def facts(self) -> dict[str, Any]:
+        """Return everything but the state as plain values, for `from_facts`."""
+        return {
+            'format': FORMAT, 'version': VERSION, 'model': self.model.to_dict(),
+            'classes': self.classes.to_dict(), 'voxel_size': self.voxel_size,
+            'voxel_color': self.voxel_color, 'max_voxels': self.max_voxels,
+            'color_mean': list(self.color_mean), 'color_std': list(self.color_std),
+            'tiles': None if self.tiles is None else asdict(self.tiles),
+            'trained': dict(self.trained), 'licence': self.licence}
+
     @property
     def voxelization(self) -> Voxelization:
         """How scans are voxelized for the model."""
@@ -153,13 +167,7 @@ def save_weights(path: str | Path, weights: Weights, half: bool = False) -> None
     """
     path = Path(path)
     check_state(weights.model, weights.state, path.name)
-    content = {
-        'format': FORMAT, 'version': VERSION, 'model': weights.model.to_dict(),
-        'classes': weights.classes.to_dict(), 'voxel_size': weights.voxel_size,
-        'voxel_color': weights.voxel_color, 'max_voxels': weights.max_voxels,
-        'color_mean': list(weights.color_mean), 'color_std': list(weights.color_std),
-        'tiles': None if weights.tiles is None else asdict(weights.tiles),
-        'trained': dict(weights.trained), 'licence': weights.licence}
+    content = weights.facts()
     _check_plain(content, path.name)
     content['state'] = {name: _stored(tensor, half) for name, tensor in weights.state.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -232,7 +240,7 @@ def load_weights(path: str | Path, device: str | torch.device = 'cpu') -> Weight
     Parameters
     ----------
     path : path
-        Written by `save_weights`.
+        Written by `save_weights`, or an ONNX file that `mask3d export` wrote.
     device : torch device
         Device of the tensors of the state.
 
@@ -247,19 +255,12 @@ def load_weights(path: str | Path, device: str | torch.device = 'cpu') -> Weight
     if not path.is_file():
         raise InputError(f'there is no weights file {path}: give the path of a file that '
                          '`mask3d train` or `mask3d convert` wrote')
+    if path.suffix.lower() == SUFFIX:
+        return replace(from_facts(read_facts(path) | {'state': {}}, path.name), graph=path)
     content = _read(path)
     if not isinstance(content, dict) or content.get('format') != FORMAT:
         raise InputError(_describe_foreign(path))
-    if content.get('version') != VERSION:
-        raise InputError(f'{path.name} has version {content.get("version")} of the weights '
-                         f'format, this program reads {VERSION}: update mask3d_ros')
-    try:
-        weights = _from_content(content)
-    except InputError as error:
-        raise InputError(f'{path.name} cannot be used: {error}') from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f'{path.name} is damaged: its metadata cannot be read ({error!r}); '
-                         'copy or convert it again') from error
+    weights = from_facts(content, path.name)
     check_state(weights.model, weights.state, path.name)
     return replace(weights, state={name: tensor.to(device)
                                    for name, tensor in weights.state.items()})
@@ -303,6 +304,28 @@ def _describe_foreign(path: Path) -> str:
                 f'`mask3d convert {path} {path.with_suffix(".weights").name}` first')
     return (f'{path.name} is not a weights file of mask3d_ros: expected one that '
             '`mask3d convert` wrote')
+
+
+def from_facts(content: dict[str, Any], where: str) -> Weights:
+    """
+    Return the weights with the facts that `Weights.facts` returned, and a state if there is one.
+
+    Raises
+    ------
+    InputError
+        If they are damaged or of another version; `where` names the file.
+
+    """
+    if content.get('version') != VERSION:
+        raise InputError(f'{where} has version {content.get("version")} of the weights '
+                         f'format, this program reads {VERSION}: update mask3d_ros')
+    try:
+        return _from_content(content)
+    except InputError as error:
+        raise InputError(f'{where} cannot be used: {error}') from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f'{where} is damaged: its metadata cannot be read ({error!r}); '
+                         'copy or convert it again') from error
 
 
 def _from_content(content: dict[str, Any]) -> Weights:

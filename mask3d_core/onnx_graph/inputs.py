@@ -1,0 +1,60 @@
+"""The inputs of the graph: the tables of a pyramid, and the voxels in its order."""
+
+from __future__ import annotations
+
+from mask3d_core.sparse import Pyramid
+from mask3d_core.sparse.pyramid import KernelMap, Level
+from mask3d_core.voxels import Voxels
+import torch
+from torch import Tensor
+
+
+def graph_inputs(voxels: Voxels, pyramid: Pyramid) -> dict[str, Tensor]:
+    """
+    Return the inputs of the graph but `seeds`, by name, on the device of the pyramid.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        On that device.
+    pyramid : Pyramid
+        Of these voxels.
+
+    """
+    centers = (voxels.centers - voxels.centers.mean(0))[pyramid.order]
+    inputs = {'features': voxels.features[pyramid.order], 'positions': centers,
+              'rank': pyramid.rank.int()}
+    for depth, level in enumerate(pyramid.levels):
+        for volume, kernel_map in level.kernel_maps.items():
+            inputs[f'neighbors_{depth}_{volume}'] = _neighbors(kernel_map, len(level), volume)
+        if level.slots is not None:
+            inputs[f'children_{depth}'] = _children(level, level.slots)
+            inputs[f'slots_{depth}'] = level.slots.int()
+    if voxels.segment is not None:
+        segment = voxels.segment[pyramid.order]
+        ends = torch.bincount(segment).cumsum(0)
+        inputs |= {'segment': segment.int(), 'segment_order': segment.argsort(stable=True).int(),
+                   'segment_ends': torch.cat([ends.new_zeros(1), ends]).int()}
+    return inputs
+
+
+def _neighbors(kernel_map: KernelMap, count: int, volume: int) -> Tensor:
+    """Return the neighbors of all rows at all offsets: [V, volume] int32, V if absent."""
+    first = kernel_map.blocks[0].neighbors
+    table = first.new_full((count, volume), count)
+    for block in kernel_map.blocks:
+        neighbors = block.neighbors.view(block.stop - block.start, -1)
+        if block.offsets is None:
+            table[block.start:block.stop] = neighbors
+        else:
+            table[block.start:block.stop].index_copy_(1, block.offsets, neighbors)
+    return table
+
+
+def _children(level: Level, slots: Tensor) -> Tensor:
+    """Return the children of each parent, none in a last row: [num_parents + 1, 8] int32."""
+    count = len(level)
+    table = torch.full((8 * (level.num_parents + 1),), count, dtype=torch.int32,
+                       device=slots.device)
+    table[slots] = torch.arange(count, dtype=torch.int32, device=slots.device)
+    return table.view(-1, 8)
