@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, TYPE_CHECKING
 from mask3d_core.engines.engine import Engine
 from mask3d_core.errors import InputError
 from mask3d_core.model import Prediction
+from mask3d_core.model.config import BACKBONES
 from mask3d_core.model.queries import farthest_points
 from mask3d_core.model.votes import choose_seeds, Votes
 from mask3d_core.sparse import Pyramid
@@ -28,6 +29,9 @@ PROVIDERS: Final = {
     'cuda': ('TensorrtExecutionProvider', 'CUDAExecutionProvider', 'CPUExecutionProvider'),
     'cpu': ('CPUExecutionProvider',)}
 """By type of the device, the best first; those that are not installed are left out."""
+GPU_PROVIDERS: Final = set(PROVIDERS['cuda']) - set(PROVIDERS['cpu'])
+INSTALL_GPU: Final = ('pip uninstall onnxruntime && pip install onnxruntime-gpu (1.27 and later '
+                      'are for CUDA 13, 1.26 for CUDA 12)')
 DTYPES: Final = {torch.float32: np.float32, torch.float16: np.float16}
 """Of the U-Net, by precision."""
 
@@ -37,6 +41,13 @@ class OnnxEngine(Engine):
     Runs the U-Net and the decoder as two sessions; the tensors between them stay on the device.
 
     Weights that are not an ONNX file are exported in memory first, which takes a second.
+
+    Attributes
+    ----------
+    in_buckets : bool
+        Whether the U-Net runs with numbers of rows that are rounded up to one of few sizes. On a
+        GPU the providers prepare for each shape: TensorRT builds an engine.
+
     """
 
     name: ClassVar[str] = 'onnxruntime'
@@ -51,6 +62,7 @@ class OnnxEngine(Engine):
         model = self._model(weights)
         self._between, self._outputs = unet_outputs(self.config), list(PREDICTION)
         providers = self._providers()
+        self.in_buckets = device.type == 'cuda'
         self.unet = Session(subgraph(model, [], self._between), providers, device)
         self.decoder = Session(subgraph(model, self._between, self._outputs), providers, device)
 
@@ -65,7 +77,10 @@ class OnnxEngine(Engine):
         """Return the version of ONNX Runtime and its execution providers."""
         import onnxruntime
 
-        return [f'onnxruntime {onnxruntime.__version__}', *onnxruntime.get_available_providers()]
+        providers = onnxruntime.get_available_providers()
+        hint = [] if torch.version.cuda is None or GPU_PROVIDERS & set(providers) else [
+            f'no GPU: {INSTALL_GPU}']
+        return [f'onnxruntime {onnxruntime.__version__}', *providers, *hint]
 
     @torch.inference_mode()
     def predict(self, voxels: Voxels, pyramid: Pyramid, num_queries: int, watch: Stopwatch,
@@ -75,13 +90,16 @@ class OnnxEngine(Engine):
 
         with watch.stage('unet'):
             inputs = graph_inputs(voxels, pyramid)
-            inputs |= self.unet.run(inputs, self._shapes(voxels, pyramid, num_queries))
+            inputs |= self._encode(inputs, pyramid)
         with watch.stage('decoder'):
             if self.config.queries != 'learned':
                 if seeds is None:
                     seeds = self._choose_seeds(voxels, pyramid, inputs, num_queries)
                 inputs['seeds'] = pyramid.rank[seeds]
-            predicted = self.decoder.run(inputs, self._shapes(voxels, pyramid, num_queries))
+            rows = len(voxels) if voxels.segment is None else len(inputs['segment_ends']) - 1
+            predicted = self.decoder.run(inputs, {
+                'class_logits': (num_queries, self.config.num_classes + 1),
+                'mask_logits': (rows, num_queries)})
         return Prediction(*(predicted[name] for name in self._outputs))
 
     def _model(self, weights: Weights) -> onnx.ModelProto:
@@ -102,26 +120,28 @@ class OnnxEngine(Engine):
         import onnxruntime
 
         available = onnxruntime.get_available_providers()
-        wanted = PROVIDERS[self.device.type]
-        if self.device.type == 'cuda' and not set(wanted[:-1]) & set(available):
-            raise InputError(f'this onnxruntime {onnxruntime.__version__} has no CUDA: install '
-                             'onnxruntime-gpu instead (docs/engines.md), or use device cpu')
-        return [name for name in wanted if name in available]
+        if self.device.type == 'cuda' and not GPU_PROVIDERS & set(available):
+            raise InputError(f'this onnxruntime {onnxruntime.__version__} has no CUDA: '
+                             f'{INSTALL_GPU}, or use device cpu')
+        return [name for name in PROVIDERS[self.device.type] if name in available]
 
-    def _shapes(self, voxels: Voxels, pyramid: Pyramid, num_queries: int,
-                ) -> dict[str, tuple[int, int]]:
-        """Return the shapes of all outputs by name."""
-        from mask3d_core.model.config import BACKBONES
+    def _encode(self, inputs: Mapping[str, Tensor], pyramid: Pyramid) -> dict[str, Tensor]:
+        """Run the U-Net: features of the levels [V_l, C_l], and the votes of the voxels."""
+        from mask3d_core.onnx_graph.inputs import bucket, padded
 
+        counts = sizes = [len(level) for level in pyramid.levels]
+        if self.in_buckets:
+            sizes = [bucket(count) for count in counts]
+            inputs = padded(inputs, sizes)
         planes = BACKBONES[self.config.backbone].planes
         widths = [planes[3], *planes[4:]]                       # coarse to fine
-        classes = self.config.num_classes + 1
-        rows = len(voxels) if voxels.segment is None else int(voxels.segment.max()) + 1
-        shapes = {f'level_{number}': (len(level), width) for number, (level, width)
-                  in enumerate(zip(pyramid.levels[::-1], widths))}
-        return shapes | {'vote_centers': (len(voxels), 3), 'vote_logits': (len(voxels), classes),
-                         'class_logits': (num_queries, classes),
-                         'mask_logits': (rows, num_queries)}
+        shapes = {f'level_{number}': (size, width) for number, (size, width)
+                  in enumerate(zip(sizes[::-1], widths))}
+        shapes |= {'vote_centers': (sizes[0], 3),
+                   'vote_logits': (sizes[0], self.config.num_classes + 1)}
+        rows = {f'level_{number}': count for number, count in enumerate(counts[::-1])}
+        return {name: output[:rows.get(name, counts[0])]
+                for name, output in self.unet.run(inputs, shapes).items()}
 
     def _choose_seeds(self, voxels: Voxels, pyramid: Pyramid, values: Mapping[str, Tensor],
                       num_queries: int) -> Tensor:

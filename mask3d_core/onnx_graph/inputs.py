@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from mask3d_core.sparse import Pyramid
 from mask3d_core.sparse.pyramid import KernelMap, Level
 from mask3d_core.voxels import Voxels
@@ -36,6 +38,48 @@ def graph_inputs(voxels: Voxels, pyramid: Pyramid) -> dict[str, Tensor]:
         inputs |= {'segment': segment.int(), 'segment_order': segment.argsort(stable=True).int(),
                    'segment_ends': torch.cat([ends.new_zeros(1), ends]).int()}
     return inputs
+
+
+def bucket(count: int) -> int:
+    """Round a number of rows up to one of four sizes between consecutive powers of two."""
+    return count + -count % (1 << max(count.bit_length() - 3, 0))
+
+
+def padded(inputs: Mapping[str, Tensor], sizes: Sequence[int]) -> dict[str, Tensor]:
+    """
+    Return the inputs of the U-Net with more rows: scans of many sizes then have few shapes.
+
+    Parameters
+    ----------
+    inputs : tensors by name
+        What `graph_inputs` returned.
+    sizes : five int
+        Rows of the levels, fine to coarse, at least those they have. Further rows have no
+        neighbors and are nobody's; cut them off from the outputs.
+
+    """
+    result = dict(inputs)
+    for name in ('features', 'positions'):
+        result[name] = _with_rows(inputs[name], sizes[0], 0)
+    for name, table in inputs.items():
+        kind, *numbers = name.split('_')
+        if kind not in ('neighbors', 'children', 'slots') or not numbers[0].isdigit():
+            continue
+        depth = int(numbers[0])
+        if kind == 'slots':
+            result[name] = _with_rows(table, sizes[depth], 0)
+            continue
+        count = len(inputs[f'slots_{depth}']) if f'slots_{depth}' in inputs else len(table)
+        table = table.masked_fill(table == count, sizes[depth])     # absent ones stay absent
+        rows = sizes[depth] if kind == 'neighbors' else sizes[depth + 1] + 1
+        result[name] = _with_rows(table, rows, sizes[depth])
+    return result
+
+
+def _with_rows(rows: Tensor, size: int, value: int) -> Tensor:
+    """Append rows of a value: [n, …] -> [size, …]."""
+    missing = size - len(rows)
+    return torch.cat([rows, rows.new_full((missing, *rows.shape[1:]), value)])
 
 
 def _neighbors(kernel_map: KernelMap, count: int, volume: int) -> Tensor:

@@ -18,8 +18,8 @@ def test_engines_answer_with_the_same_instances(
     got = lone_client.receive('segment_node/instances', InstanceArray)
     publisher = lone_client.publisher('latched')
     with NodeSubprocess('segment_node', tmp_path / 'node.log',
-                        {'weights': weights, 'engine': 'onnxruntime', 'score_threshold': 0.0},
-                        {'__ns': LONE_NAMESPACE}) as node:
+                        {'weights': weights, 'engine': 'onnxruntime',
+                         'score_threshold': 0.0}, {'__ns': LONE_NAMESPACE}) as node:
         publisher.publish(room(stamp=1))
         lone_client.wait(lambda: got, node)
         assert 'by onnxruntime ' in node.text()

@@ -37,7 +37,8 @@ def test_bench_takes_scans_without_colour_as_segment_does(tmp_path: Path, option
     np.savez(tmp_path / 'grey.npz', xyz=np.random.default_rng(0).uniform(0, 2, (3000, 3)))
     done = mask3d('bench', tmp_path / 'grey.npz', '--weights', shipped_weights(), '--repeats', '1',
                   *options)
-    assert done.returncode == 0 and re.search(r'^grey +(torch +)?\d', done.stdout, re.MULTILINE), done.stderr
+    assert done.returncode == 0, done.stderr
+    assert re.search(r'^grey +(torch +)?\d', done.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize('options', [(), ('--recompute', '--precision', 'bfloat16')])

@@ -23,7 +23,7 @@ onnx = pytest.importorskip('onnx', reason='needs the extra onnx')
 pytest.importorskip('onnxruntime', reason='needs the extra onnx')
 from mask3d_core.onnx_graph.export import export, PREDICTION, save_onnx, unet_outputs  # noqa: E402
 from mask3d_core.onnx_graph.graph import OPSET, subgraph  # noqa: E402
-from mask3d_core.onnx_graph.inputs import graph_inputs  # noqa: E402
+from mask3d_core.onnx_graph.inputs import bucket, graph_inputs  # noqa: E402
 
 CPU = torch.device('cpu')
 CLASSES = load_classes('scannet20').without(['wall', 'floor'])
@@ -141,6 +141,19 @@ def test_a_missing_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr('mask3d_core.engines.onnx_engine.util.find_spec', lambda name: None)
     with pytest.raises(InputError, match='onnx and onnxruntime not installed: pip install'):
         load_segmenter(device='cpu', engine='onnxruntime')
+
+
+def test_rows_that_fill_a_bucket_change_nothing(scan: Scan) -> None:
+    assert [bucket(count) for count in (1, 8, 9, 100, 1025, 5000)] == [1, 8, 10, 112, 1280, 5120]
+    weights = small_weights(backbone='Res16UNet14X', votes=True)
+    engine = OnnxEngine(weights, CPU)
+    segmenter = Segmenter(weights, engine)
+    _, voxels = segmenter.prepare(scan, Stopwatch(CPU))
+    exact = segmenter.predict(voxels)
+    engine.in_buckets = True
+    rounded = segmenter.predict(voxels)
+    torch.testing.assert_close(rounded.class_logits, exact.class_logits, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(rounded.mask_logits, exact.mask_logits, atol=1e-4, rtol=1e-4)
 
 
 def test_a_request_to_stop_ends_a_run(scan: Scan) -> None:
