@@ -55,9 +55,11 @@ def _weights_facts(path: Path) -> list[tuple[str, str]]:
     weights = load_weights(path)
     model = weights.model
     numbers = sum(tensor.numel() for tensor in weights.state.values())
+    size = (f'{numbers / 1e6:.1f} million numbers in {len(weights.state)} tensors'
+            if weights.graph is None else 'an ONNX graph for the engine onnxruntime')
     trained = [(f'trained: {name}', str(value)) for name, value in weights.trained.items()]
     return [
-        ('kind', f'weights, {numbers / 1e6:.1f} million numbers in {len(weights.state)} tensors'),
+        ('kind', f'weights, {size}'),
         ('model', f'{model.backbone}, {model.hidden_dim} channels, {model.num_heads} heads, '
                   f'{model.num_rounds} x {len(model.levels)} refinement steps'
                   + ('' if model.shared_rounds else ', each with its own weights')),
