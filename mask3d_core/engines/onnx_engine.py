@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib import util
 from typing import Any, ClassVar, Final, TYPE_CHECKING
 
+from mask3d_core.device import give_back_memory
 from mask3d_core.engines.engine import Engine
 from mask3d_core.errors import InputError
 from mask3d_core.model import Prediction
@@ -65,6 +66,8 @@ class OnnxEngine(Engine):
         self.in_buckets = device.type == 'cuda'
         self.unet = Session(subgraph(model, [], self._between), providers, device)
         self.decoder = Session(subgraph(model, self._between, self._outputs), providers, device)
+        del model
+        give_back_memory()  # of the graphs, which the sessions have read
 
     @classmethod
     def missing(cls) -> str | None:
@@ -171,6 +174,7 @@ class Session:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
+        # threads that wait would take the cores of superpoints and of other programs
         options.add_session_config_entry('session.intra_op.allow_spinning', '0')
         self.device = device
         index = {'device_id': device.index or 0}
@@ -212,6 +216,8 @@ class Session:
         if self.device.type == 'cuda':
             torch.cuda.synchronize(self.device)  # ONNX Runtime has a stream of its own
         options = self._run_options()
+        # otherwise ONNX Runtime keeps the memory of the largest scan
+        options.add_run_config_entry('memory.enable_memory_arena_shrinkage', 'cpu:0')
 
         def interrupt() -> None:
             options.terminate = True
