@@ -17,8 +17,8 @@ LAYERS = {
         1: 'colors device doctor files geometry processes progress rooms scan_checks sparse '
            'stopwatch tracking voxels',
         2: 'drawing model superpoints',
-        3: 'data engines extraction onnx_graph tiling weights',
-        4: 'original segmenter',
+        3: 'data extraction onnx_graph tiling weights',
+        4: 'engines original segmenter',
         5: 'evaluation',
         6: 'training',
         7: 'bench',

@@ -4,6 +4,8 @@ Engines: what runs the network, behind one interface (docs/engines.md).
 engine            the interface
 torch_engine      PyTorch, the default
 onnx_engine       ONNX Runtime
+minkowski_engine  MinkowskiEngine, the library of the original
+minkowski_unet    its U-Net, with our weights
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 from typing import Final
 
 from mask3d_core.engines.engine import Engine
+from mask3d_core.engines.minkowski_engine import MinkowskiEngine
 from mask3d_core.engines.onnx_engine import OnnxEngine
 from mask3d_core.engines.torch_engine import TorchEngine
 from mask3d_core.errors import InputError
@@ -18,7 +21,7 @@ from mask3d_core.weights.checkpoint import Weights
 import torch
 
 ENGINES: Final[dict[str, type[Engine]]] = {
-    engine.name: engine for engine in (TorchEngine, OnnxEngine)}
+    engine.name: engine for engine in (TorchEngine, OnnxEngine, MinkowskiEngine)}
 """The engines by name."""
 AUTO: Final = 'auto'
 """The default: onnxruntime for weights that are an ONNX file, torch for all others."""

@@ -20,8 +20,8 @@ _UNSUPPORTED: Final = {
 }
 _NORM: Final = ('weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked')
 _LINEAR: Final = ('weight', 'bias')
-_DOWN: Final = ('conv1p1s2', 'conv2p2s2', 'conv3p4s2', 'conv4p8s2')
-_UP: Final = ('convtr4p16s2', 'convtr5p8s2', 'convtr6p4s2', 'convtr7p2s2')
+DOWN_CONVS: Final = ('conv1p1s2', 'conv2p2s2', 'conv3p4s2', 'conv4p8s2')
+UP_CONVS: Final = ('convtr4p16s2', 'convtr5p8s2', 'convtr6p4s2', 'convtr7p2s2')
 
 Reshape = Callable[[torch.Tensor], torch.Tensor]
 
@@ -85,8 +85,8 @@ def _leaves(original: str, ours: str, leaves: tuple[str, ...] = _LINEAR) -> Iter
 def _backbone(config: ModelConfig) -> Iterator[Rename]:
     planes, counts, _ = BACKBONES[config.backbone]
     yield from _convolution('conv0p1s1', 'bn0', 'unet.stem')
-    inputs = _block_inputs(planes)
-    for stage, kernel in enumerate(_DOWN + _UP):
+    inputs = block_inputs(planes)
+    for stage, kernel in enumerate(DOWN_CONVS + UP_CONVS):
         side, depth = ('down', stage) if stage < 4 else ('up', stage - 4)
         norm = f'bn{stage + 1}' if stage < 4 else f'bntr{stage}'
         yield from _convolution(kernel, norm, f'unet.{side}.{depth}')
@@ -101,7 +101,7 @@ def _convolution(kernel: str, norm: str, ours: str) -> Iterator[Rename]:
     yield from _leaves(f'backbone.{norm}.bn', f'{ours}.norm', _NORM)
 
 
-def _block_inputs(planes: tuple[int, ...]) -> list[int]:
+def block_inputs(planes: tuple[int, ...]) -> list[int]:
     """Return the input channels of the 8 stages of residual blocks (res16unet.py)."""
     down = [32, *planes[:3]]
     skips = [planes[2], planes[1], planes[0], 32]
