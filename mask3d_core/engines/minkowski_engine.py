@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import ClassVar
 
-from mask3d_core.engines.minkowski_unet import MinkowskiUNet
+from mask3d_core.engines.minkowski_unet import import_minkowski, MinkowskiUNet
 from mask3d_core.engines.torch_engine import TorchEngine
 from mask3d_core.errors import InputError
 from mask3d_core.weights.checkpoint import Weights
@@ -28,7 +27,7 @@ class MinkowskiEngine(TorchEngine):
         if precision != torch.float32:
             raise InputError('engine minkowski computes in float32 only: choose that precision, '
                              'or another engine')
-        if device.type == 'cuda' and not import_module('MinkowskiEngine').is_cuda_available():
+        if device.type == 'cuda' and not import_minkowski().is_cuda_available():
             raise InputError("this MinkowskiEngine was built for CPUs only: use device 'cpu', "
                              'build it with CUDA, or choose another engine')
         super().__init__(weights, device, precision)
@@ -39,11 +38,12 @@ class MinkowskiEngine(TorchEngine):
     def missing(cls) -> str | None:
         """Return why MinkowskiEngine cannot be imported and what to do, or None if it can."""
         try:
-            import_module('MinkowskiEngine')
+            import_minkowski()
         except ModuleNotFoundError as error:
             if error.name == 'MinkowskiEngine':
-                return ('MinkowskiEngine is not installed; it is built from source for the '
-                        'installed torch (docs/engines.md names forks for recent CUDA versions)')
+                return ('MinkowskiEngine is not installed; build it from its source for the '
+                        f'installed torch {torch.__version__} (docs/engines.md names forks that '
+                        'build with recent CUDA)')
             return _broken(error)
         except (ImportError, OSError) as error:
             return _broken(error)
@@ -52,7 +52,7 @@ class MinkowskiEngine(TorchEngine):
     @classmethod
     def versions(cls) -> Sequence[str]:
         """Return the versions of MinkowskiEngine and torch, and what the former was built for."""
-        engine = import_module('MinkowskiEngine')
+        engine = import_minkowski()
         built_for = 'CUDA' if engine.is_cuda_available() else 'CPUs'
         return [f'MinkowskiEngine {engine.__version__} for {built_for}', *super().versions()]
 
