@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import ClassVar
+import warnings
 
-from mask3d_core.engines.minkowski_unet import import_minkowski, MinkowskiUNet
+from mask3d_core.engines.minkowski_unet import MinkowskiUNet
 from mask3d_core.engines.torch_engine import TorchEngine
 from mask3d_core.errors import InputError
 from mask3d_core.weights.checkpoint import Weights
@@ -27,7 +29,7 @@ class MinkowskiEngine(TorchEngine):
         if precision != torch.float32:
             raise InputError('engine minkowski computes in float32 only: choose that precision, '
                              'or another engine')
-        if device.type == 'cuda' and not import_minkowski().is_cuda_available():
+        if device.type == 'cuda' and not import_module('MinkowskiEngine').is_cuda_available():
             raise InputError("this MinkowskiEngine was built for CPUs only: use device 'cpu', "
                              'build it with CUDA, or choose another engine')
         super().__init__(weights, device, precision)
@@ -38,7 +40,9 @@ class MinkowskiEngine(TorchEngine):
     def missing(cls) -> str | None:
         """Return why MinkowskiEngine cannot be imported and what to do, or None if it can."""
         try:
-            import_minkowski()
+            with warnings.catch_warnings():  # it warns if built for CPUs only, which is no fault
+                warnings.simplefilter('ignore')
+                import_module('MinkowskiEngine')
         except ModuleNotFoundError as error:
             if error.name == 'MinkowskiEngine':
                 return ('MinkowskiEngine is not installed; build it from its source for the '
@@ -52,7 +56,7 @@ class MinkowskiEngine(TorchEngine):
     @classmethod
     def versions(cls) -> Sequence[str]:
         """Return the versions of MinkowskiEngine and torch, and what the former was built for."""
-        engine = import_minkowski()
+        engine = import_module('MinkowskiEngine')
         built_for = 'CUDA' if engine.is_cuda_available() else 'CPUs'
         return [f'MinkowskiEngine {engine.__version__} for {built_for}', *super().versions()]
 

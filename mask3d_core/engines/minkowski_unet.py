@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib import import_module
 from typing import Any, Final
-import warnings
 
 from mask3d_core.model.backbone import STEM_CHANNELS, UNet
 from mask3d_core.model.config import BACKBONES, ModelConfig
@@ -57,7 +56,7 @@ class MinkowskiUNet(nn.Module):
 
     def forward(self, features: Tensor, pyramid: Pyramid) -> list[Tensor]:
         """Compute the features of all levels, as `UNet.forward`."""
-        engine = import_minkowski()
+        engine = _minkowski()
         relu = engine.MinkowskiReLU(inplace=True)
         tensor = engine.SparseTensor(features, pyramid.levels[0].coords.int())
         tensor = relu(self.conv0p1s1(tensor))
@@ -84,7 +83,7 @@ class _Block(nn.Module):
         self.conv2 = _convolution(channels, channels, 3, volume == CROSS)
         self.downsample = (None if channels_in == channels
                            else nn.Sequential(_convolution(channels_in, channels, 1)))
-        self.relu = import_minkowski().MinkowskiReLU(inplace=True)
+        self.relu = _minkowski().MinkowskiReLU(inplace=True)
 
     def forward(self, tensor: Any) -> Any:
         """Apply the block to a SparseTensor."""
@@ -124,7 +123,7 @@ def _kernel(weight: Tensor) -> Tensor:
 
 def _convolution(channels_in: int, channels: int, size: int, cross: bool = False) -> nn.Module:
     """Make a convolution within a level."""
-    engine = import_minkowski()
+    engine = _minkowski()
     region = engine.RegionType.HYPER_CROSS if cross else engine.RegionType.HYPER_CUBE
     kernel = engine.KernelGenerator(size, region_type=region, dimension=3)
     return engine.MinkowskiConvolution(channels_in, channels, bias=True, kernel_generator=kernel,
@@ -133,7 +132,7 @@ def _convolution(channels_in: int, channels: int, size: int, cross: bool = False
 
 def _strided(channels_in: int, channels: int, up: bool) -> nn.Module:
     """Make a 2 x 2 x 2 convolution of stride 2 to the coarser level, or a transposed one back."""
-    engine = import_minkowski()
+    engine = _minkowski()
     kind = engine.MinkowskiConvolutionTranspose if up else engine.MinkowskiConvolution
     return kind(channels_in, channels, kernel_size=2, stride=2, bias=True, dimension=3)
 
@@ -152,8 +151,5 @@ def _in_order_of(level: Level, tensor: Any) -> Tensor:
     return features
 
 
-def import_minkowski() -> Any:
-    """Return the package MinkowskiEngine; it warns when built for CPUs only, which is no fault."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings('ignore', '.*CPU_ONLY', UserWarning)
-        return import_module('MinkowskiEngine')
+def _minkowski() -> Any:
+    return import_module('MinkowskiEngine')
