@@ -179,6 +179,8 @@ def test_one_voxel(name: str, weights: Weights) -> None:
 
 
 def test_the_result_is_reproducible_to_the_bit(name: str) -> None:
+    if name == 'minkowski':
+        pytest.skip('threads of MinkowskiEngine take turns at random (docs/engines.md)')
     weights = untrained_weights(ModelConfig('Res16UNet14A', num_classes=len(CLASSES)), CLASSES,
                                 voxel_size=0.05)
     engine, scan = make_engine(name, weights, CPU), box_scan(8, 3.0)
