@@ -23,6 +23,8 @@ SAMPLE_POINTS = 10_001
 """Points from which the middle of a cloud, and its most frequent colour, are taken."""
 MIN_SAME_COLOR = 0.99
 """Colours of a cloud are no information if this share of its points has the same one."""
+MAX_COLOR_ROUNDING = 1 / 255
+"""Colours in floating point may be outside of 0..1 by so much."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +51,10 @@ class Scan:
         Finite points that were dropped: further than `MAX_DISTANCE` from the middle of the cloud.
     only_color : (red, green, blue) or None
         The colour, in 0..1, that all points of the input have; `color` is None then.
+    num_colorless : int
+        Points of an input with colours whose own colour is not known (NaN); they are black.
+    unknown_colors : strings
+        Names of fields of the input that look like colour, but are not understood.
     frame : str
         Name of the frame, if the source of the cloud gives one.
 
@@ -61,6 +67,8 @@ class Scan:
     input_size: int
     num_outliers: int = 0
     only_color: tuple[float, float, float] | None = None
+    num_colorless: int = 0
+    unknown_colors: tuple[str, ...] = ()
     frame: str = ''
 
     def __len__(self) -> int:
@@ -131,6 +139,7 @@ class Scan:
         double = points.dtype.kind == 'f' and points.dtype.itemsize >= 8  # any byte order
         points = points.astype(np.float64 if double else np.float32, copy=False)
         colors = None if color is None else _unit_color(np.asarray(color), len(points))
+        colorless = _colorless(None if color is None else np.asarray(color))
         segments = None if segment is None else _segment_ids(np.asarray(segment), len(points))
 
         # Column by column: a numpy reduction over rows of three is ten times slower.
@@ -148,10 +157,11 @@ class Scan:
             finite_points = points.take(kept, axis=0)
         if len(kept) < len(points):
             colors = None if colors is None else colors.take(kept, axis=0)
+            colorless = None if colorless is None else colorless.take(kept)
             segments = None if segments is None else segments.take(kept)
         only = None if colors is None else _only_color(colors)
         return cls(finite_points, colors if only is None else None, segments, kept, len(finite),
-                   num_outliers, only)
+                   num_outliers, only, 0 if colorless is None else int(colorless.sum()))
 
 
 def _unit_color(color: NDArray, count: int) -> NDArray[np.float32]:
@@ -163,9 +173,19 @@ def _unit_color(color: NDArray, count: int) -> NDArray[np.float32]:
         raise InputError(f'expected colours as uint8 0..255 or float 0..1, got {color.dtype}')
     unit = np.nan_to_num(color.astype(np.float32))
     if unit.size and (unit.min() < 0 or unit.max() > 1):
-        raise InputError(f'expected float colours in 0..1, got {unit.min():g} to {unit.max():g}: '
-                         'divide by 255, or pass uint8')
+        if unit.min() < -MAX_COLOR_ROUNDING or unit.max() > 1 + MAX_COLOR_ROUNDING:
+            raise InputError(f'expected float colours in 0..1, got {unit.min():g} to '
+                             f'{unit.max():g}: divide by 255, or pass uint8')
+        unit = np.clip(unit, 0, 1)
     return unit
+
+
+def _colorless(color: NDArray | None) -> NDArray[np.bool_] | None:
+    """Return which colours [N, 3] are NaN, None if none is."""
+    if color is None or color.dtype.kind != 'f':
+        return None
+    unknown = np.isnan(color).any(axis=1)
+    return unknown if unknown.any() else None
 
 
 def _segment_ids(segment: NDArray, count: int) -> NDArray[np.int64]:

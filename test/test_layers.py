@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = {
     'mask3d_core': {
-        0: 'classes errors instances openmp scan stop',
+        0: 'classes conventions errors instances openmp scan stop',
         1: 'colors device doctor files geometry processes progress rooms scan_checks sparse '
            'stopwatch tracking voxels',
         2: 'drawing model superpoints',

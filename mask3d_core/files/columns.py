@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from dataclasses import replace
 
+from mask3d_core.conventions import AS_IS, Conventions
 from mask3d_core.errors import InputError
+from mask3d_core.files.color_fields import (
+    COLOR_ARRAYS,
+    find_color,
+    plain_name,
+    read_color,
+    SCAN_COLORS,
+    unknown_colors,
+)
 from mask3d_core.scan import Scan
 import numpy as np
 from numpy.typing import NDArray
 
 AXES = ('x', 'y', 'z')
-PACKED_COLORS = ('rgb', 'rgba')
-SEPARATE_COLORS = (('red', 'green', 'blue'), ('r', 'g', 'b'))
-SCAN_COLORS = ('scan_red', 'scan_green', 'scan_blue')
-"""Original colours, in a result file whose red, green, blue show the instances."""
 RESULT_COLUMNS = ('label', 'instance', 'score')
-"""Columns that identify a result file, a .ply of `mask3d segment`."""
-SCAN_COLUMNS = frozenset((*AXES, *PACKED_COLORS, *SEPARATE_COLORS[0], *SEPARATE_COLORS[1],
-                          *SCAN_COLORS, 'segment'))
-"""Columns that a scan can use; readers skip all others."""
-NAN_BITS = 0x7fc00000
-"""Of a packed colour that is a plain NaN: unknown, so black as other colours that are NaN."""
+"""Columns that a result file, a .ply of `mask3d segment`, has."""
 INT32 = np.iinfo(np.int32)
-Column = TypeVar('Column')
 
 
-def plain_names(columns: Mapping[str, Column]) -> dict[str, Column]:
-    """Rename columns to lower case without CloudCompare's prefix `scalar_`."""
-    plain = {name.lower().removeprefix('scalar_'): column for name, column in columns.items()}
-    return plain | {name: column for name, column in columns.items() if name in plain}
+def used_names(names: Iterable[str]) -> set[str]:
+    """Return which of the plain names a scan can use: axes, colour and superpoints."""
+    names = set(names)
+    color = find_color(names)
+    return names & {*AXES, 'segment', *(color.names if color else ())}
+
+
+def expand_field(name: str, columns: list[NDArray]) -> dict[str, NDArray]:
+    """Return the columns of a field of several values: the channels of a colour, or the first."""
+    if len(columns) in (3, 4) and plain_name(name) in COLOR_ARRAYS:
+        order = 'bgr' if plain_name(name).startswith('bgr') else 'rgb'
+        return dict(zip(order, columns))
+    return {name: columns[0]}
 
 
 def require_axes(names: Iterable[str]) -> None:
@@ -40,7 +48,8 @@ def require_axes(names: Iterable[str]) -> None:
                          + (', '.join(names) if names else 'no fields'))
 
 
-def scan_from_columns(columns: Mapping[str, NDArray]) -> Scan:
+def scan_from_columns(columns: Mapping[str, NDArray], names: Iterable[str] | None = None,
+                      conventions: Conventions = AS_IS) -> Scan:
     """
     Create a scan from named columns.
 
@@ -48,9 +57,12 @@ def scan_from_columns(columns: Mapping[str, NDArray]) -> Scan:
     ----------
     columns : mapping of str to array
         All of one shape, [N] or [height, width], any strides and byte order. `x`, `y`, `z` float32
-        or float64, metres. Colour, if any: `rgb` or `rgba`, 4 bytes whose bits are 0xAARRGGBB,
-        declared as integer or as float; or `red`, `green`, `blue` (also `r`, `g`, `b`) as uint8
-        or as float 0..1. `segment`, if any: integer superpoint ids.
+        or float64. Colour, if any: fields as in `color_fields.py`, by plain names. `segment`, if
+        any: integer superpoint ids.
+    names : strings, optional
+        Of all fields of the source, if it has more than these columns.
+    conventions : Conventions
+        Of the source: which axis points up, and the unit.
 
     Raises
     ------
@@ -64,9 +76,11 @@ def scan_from_columns(columns: Mapping[str, NDArray]) -> Scan:
             raise InputError(f'expected field {axis!r} as float32 or float64, '
                              f'got {columns[axis].dtype.name}')
     segment = columns.get('segment')
-    return Scan.from_points(
-        _side_by_side([columns[axis] for axis in AXES]), _color(columns),
-        None if segment is None else _segment_ids(segment.reshape(-1)))
+    xyz = conventions.to_metres(_side_by_side([columns[axis] for axis in AXES]))
+    scan = Scan.from_points(xyz, _color(columns),
+                            None if segment is None else _segment_ids(segment.reshape(-1)))
+    unknown = unknown_colors(columns if names is None else names)
+    return replace(scan, unknown_colors=unknown) if unknown else scan
 
 
 def _segment_ids(segment: NDArray) -> NDArray:
@@ -106,22 +120,28 @@ def _side_by_side(columns: list[NDArray]) -> NDArray:
 
 
 def _color(columns: Mapping[str, NDArray]) -> NDArray | None:
-    if columns.keys() >= set(SCAN_COLORS):
-        return _side_by_side([_bytes(columns[name], name) for name in SCAN_COLORS])
-    if columns.keys() >= set(RESULT_COLUMNS):
+    fields = find_color(columns)
+    if fields is None:
         return None
-    for name in PACKED_COLORS:
-        if name in columns:
-            return _unpack(name, columns[name])
-    for names in SEPARATE_COLORS:
-        if columns.keys() >= set(names):
-            channels = [columns[name] for name in names]
-            types = {channel.dtype.name for channel in channels}
-            if len(types) > 1 or not types <= {'uint8', 'float32', 'float64'}:
-                raise InputError(f'expected {", ".join(names)} as uint8 0..255 or float 0..1, '
-                                 f'got {", ".join(sorted(types))}')
-            return _side_by_side(channels)
-    return None
+    if fields.names == SCAN_COLORS:
+        return _side_by_side([_bytes(columns[name], name) for name in SCAN_COLORS])
+    color = read_color(columns, fields)
+    if columns.keys() >= set(RESULT_COLUMNS) and _is_paint(color, columns['instance']):
+        return None
+    return color
+
+
+def _is_paint(color: NDArray, instance: NDArray) -> bool:
+    """
+    Return whether colours [N, 3] show the instances [N], as in result files of colourless scans.
+
+    Then each instance has one colour, and so have all points of none.
+    """
+    order = np.argsort(instance, kind='stable')
+    first = np.flatnonzero(np.diff(instance[order], prepend=np.nan) != 0)
+    sizes = np.diff(first, append=len(order))
+    same = np.repeat(color[order[first]], sizes, axis=0) == color[order]
+    return len(first) > 1 and bool(same.all())
 
 
 def _bytes(column: NDArray, name: str) -> NDArray[np.uint8]:
@@ -130,16 +150,3 @@ def _bytes(column: NDArray, name: str) -> NDArray[np.uint8]:
     if values.size and not (0 <= values.min() and values.max() <= 255):
         raise InputError(f'expected {name} of 0..255, got {values.min()} to {values.max()}')
     return values.astype(np.uint8)
-
-
-def _unpack(name: str, packed: NDArray) -> NDArray[np.uint8]:
-    """Unpack 0xAARRGGBB into red, green, blue: [N] -> [N, 3]."""
-    if packed.dtype.itemsize != 4:
-        raise InputError(f'expected field {name!r} packed in 4 bytes (FLOAT32 or UINT32), '
-                         f'got {packed.dtype.name}')
-    # Reinterpret the bits: with alpha 255 the float is a NaN, whose bits a conversion may change.
-    bits = packed.view(np.dtype(np.uint32).newbyteorder(packed.dtype.byteorder))
-    little = bits.astype('<u4').reshape(-1)
-    if packed.dtype.kind == 'f':
-        little[little == NAN_BITS] = 0
-    return little.view(np.uint8).reshape(-1, 4)[:, 2::-1]  # bytes b g r a -> r g b

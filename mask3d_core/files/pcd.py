@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 import struct
 
+from mask3d_core.conventions import AS_IS, Conventions
 from mask3d_core.errors import InputError
 from mask3d_core.files import lzf
-from mask3d_core.files.columns import require_axes, SCAN_COLUMNS, scan_from_columns
-from mask3d_core.files.source import file_content, FilePath
+from mask3d_core.files.color_fields import packed_from_text, PACKED_COLORS, plain_name, plain_names
+from mask3d_core.files.columns import expand_field, require_axes, scan_from_columns
+from mask3d_core.files.source import file_content, file_errors, FilePath
 from mask3d_core.files.tokens import number_rows
 from mask3d_core.scan import Scan
 import numpy as np
@@ -35,7 +37,7 @@ class Field:
         return self.dtype.itemsize * self.count
 
 
-def read_pcd(path: FilePath) -> Scan:
+def read_pcd(path: FilePath, conventions: Conventions = AS_IS) -> Scan:
     """
     Read a .pcd file: ascii, binary or binary_compressed, organized or not.
 
@@ -48,6 +50,21 @@ def read_pcd(path: FilePath) -> Scan:
         With the file name: for an invalid header, truncated data, and all that `Scan` rejects.
 
     """
+    columns = pcd_columns(path)
+    with file_errors(path):
+        return scan_from_columns(columns, conventions=conventions)
+
+
+def pcd_columns(path: FilePath) -> dict[str, NDArray]:
+    """
+    Read all fields of a .pcd file, by their plain names; of several values the first one.
+
+    Raises
+    ------
+    InputError
+        With the file name: for an invalid header, and truncated data.
+
+    """
     with file_content(path) as content:
         header, body = _header(content)
         fields = _fields(header)
@@ -56,7 +73,7 @@ def read_pcd(path: FilePath) -> Scan:
         if encoding not in DECODERS:
             raise InputError('expected DATA ascii, binary or binary_compressed, got '
                              f'{encoding or "nothing"}')
-        return scan_from_columns(DECODERS[encoding](body, fields, count))
+        return plain_names(DECODERS[encoding](body, fields, count))
 
 
 def _header(content: bytes) -> tuple[dict[str, list[str]], bytes]:
@@ -76,7 +93,7 @@ def _header(content: bytes) -> tuple[dict[str, list[str]], bytes]:
 
 def _fields(header: dict[str, list[str]]) -> list[Field]:
     names = header.get('FIELDS') or header.get('COLUMNS') or []
-    require_axes(names)
+    require_axes(map(plain_name, names))
     sizes, kinds = header.get('SIZE', []), header.get('TYPE', [])
     counts = header.get('COUNT') or ['1'] * len(names)
     if not len(names) == len(sizes) == len(kinds) == len(counts):
@@ -112,13 +129,23 @@ def _count(header: dict[str, list[str]]) -> int:
 
 def _ascii(body: bytes, fields: list[Field], count: int) -> dict[str, NDArray]:
     values = number_rows(body, count, sum(field.count for field in fields))
-    columns, place = {}, 0
+    columns: dict[str, NDArray] = {}
+    place = 0
     for field in fields:
-        if field.name in SCAN_COLUMNS:
-            with np.errstate(invalid='ignore'):  # a packed colour may be nan
-                columns[field.name] = values[:, place].astype(field.dtype)
+        parts = [_typed(values[:, place + part], field) for part in range(min(field.count, 4))]
+        columns.update(expand_field(field.name, parts))
         place += field.count
     return columns
+
+
+def _typed(values: NDArray[np.float64], field: Field) -> NDArray:
+    """Return the values of a field in text in the type of the field."""
+    if field.dtype.kind == 'f' and plain_name(field.name) in PACKED_COLORS and field.count == 1:
+        return packed_from_text(values)
+    with np.errstate(invalid='ignore', over='ignore'):  # a packed colour may be nan
+        if field.dtype.kind in 'iu' and field.dtype.itemsize < 8:
+            return values.astype(np.int64).astype(field.dtype)  # TYPE I may hold 0xFFrrggbb
+        return values.astype(field.dtype)
 
 
 def _binary(body: bytes, fields: list[Field], count: int) -> dict[str, NDArray]:
@@ -127,10 +154,11 @@ def _binary(body: bytes, fields: list[Field], count: int) -> dict[str, NDArray]:
         raise InputError(f'expected {count} points of {step} bytes, {step * count} bytes, '
                          f'got {len(body)}: the file is truncated')
     rows = np.frombuffer(body, np.uint8, step * count).reshape(count, step)
-    columns, offset = {}, 0
+    columns: dict[str, NDArray] = {}
+    offset = 0
     for field in fields:
-        if field.name in SCAN_COLUMNS:
-            columns[field.name] = rows[:, offset:offset + field.size].view(field.dtype)[:, 0]
+        values = rows[:, offset:offset + field.size].view(field.dtype)
+        columns.update(expand_field(field.name, list(values.T)))
         offset += field.size
     return columns
 
@@ -150,10 +178,11 @@ def _compressed(body: bytes, fields: list[Field], count: int) -> dict[str, NDArr
         raise InputError(f'expected {sum(field.size for field in stored) * count} bytes of data '
                          f'for {count} points, the file announces {size}')
     data = lzf.decompress(body[8:8 + packed], size)
-    columns, offset = {}, 0
+    columns: dict[str, NDArray] = {}
+    offset = 0
     for field in stored:
-        if field.name in SCAN_COLUMNS:
-            columns[field.name] = np.ndarray((count,), field.dtype, data, offset, (field.size,))
+        values = np.ndarray((count, field.count), field.dtype, data, offset)
+        columns.update(expand_field(field.name, list(values.T)))
         offset += field.size * count
     return columns
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
+from mask3d_core.conventions import AS_IS, Conventions
 from mask3d_core.errors import InputError
-from mask3d_core.files.columns import plain_names, require_axes, scan_from_columns
+from mask3d_core.files.color_fields import plain_names
+from mask3d_core.files.columns import require_axes, scan_from_columns
 from mask3d_core.files.ply_rows import binary_rows, Element, Property, text_rows
 from mask3d_core.files.source import file_content, FilePath
 from mask3d_core.files.target import atomic_write
@@ -20,16 +24,18 @@ PLY_TYPES = {
     'f4': 'float', 'f8': 'double'}
 FACE_LISTS = ('vertex_indices', 'vertex_index')
 """Names of the property that lists the vertices of a face."""
+LINE_END = re.compile(rb'\r\n|\n|\r')
+BLANK_LINES = re.compile(rb'\n\s*\n')
 BYTE_ORDERS = {'ascii': '=', 'binary_little_endian': '<', 'binary_big_endian': '>'}
 
 
-def read_ply(path: FilePath) -> Scan:
+def read_ply(path: FilePath, conventions: Conventions = AS_IS) -> Scan:
     """
     Read the vertices of a .ply file: ascii or binary, little or big endian.
 
-    x, y, z as float or double, metres; colour as red, green, blue (or r, g, b), uchar or float
-    0..1; `segment` (whole numbers), optional. Other properties and elements, like faces, are
-    skipped. From a result file of `mask3d segment` the original colours are read.
+    x, y, z as float or double; colour as red, green, blue or another name of `color_fields.py`,
+    uchar, ushort or float; `segment` (whole numbers), optional. Other properties and elements,
+    like faces, are skipped. From a result file of `mask3d segment` the original colours are read.
 
     Raises
     ------
@@ -38,7 +44,7 @@ def read_ply(path: FilePath) -> Scan:
 
     """
     with file_content(path) as content:
-        return scan_from_columns(_vertex_columns(content))
+        return scan_from_columns(_vertex_columns(content), conventions=conventions)
 
 
 def read_vertices(path: FilePath) -> dict[str, NDArray]:
@@ -98,13 +104,22 @@ def _tables(content: bytes, wanted: tuple[str, ...],
         raise InputError('expected an element vertex, got: '
                          + (', '.join(by_name) or 'no elements'))
     require_axes(plain_names({p.name: p for p in by_name['vertex'].properties}))
-    read = text_rows if encoding == 'ascii' else binary_rows
+    read = binary_rows
+    if encoding == 'ascii':
+        read, content, start = text_rows, _text_lines(content[start:]), 0
     tables: dict[str, dict[str, NDArray]] = {}
     for element in elements:
         if set(wanted) & set(by_name) <= set(tables):
             break
         tables[element.name], start = read(content, start, element)
     return by_name, tables
+
+
+def _text_lines(text: bytes) -> bytes:
+    """Return text without blank lines, and with \\n at the end of each line."""
+    if b'\r' in text:
+        text = text.replace(b'\r\n', b'\n').replace(b'\r', b'\n')
+    return BLANK_LINES.sub(b'\n', text).lstrip() if BLANK_LINES.search(b'\n' + text) else text
 
 
 def write_ply(path: FilePath, points: NDArray, comment: str = '') -> None:
@@ -144,11 +159,7 @@ def _header(content: bytes) -> tuple[str, list[Element], int]:
     """Return the encoding, the elements, and the offset of the data."""
     if content[:3] != b'ply':
         raise InputError("not a .ply file: it does not start with 'ply'")
-    mark = content.find(b'end_header')
-    if mark < 0:
-        raise InputError('header has no end_header: the file is truncated')
-    lines = [line.decode('latin-1') for line in content[:mark].splitlines()]
-    start = content.find(b'\n', mark) + 1 or len(content)
+    lines, start = _header_lines(content)
     encoding, elements = '', []
     for line in lines[1:]:
         match line.split():
@@ -170,6 +181,22 @@ def _header(content: bytes) -> tuple[str, list[Element], int]:
     if encoding not in BYTE_ORDERS:
         raise InputError(f'expected format {", ".join(BYTE_ORDERS)}, got {encoding or "none"}')
     return encoding, elements, start
+
+
+def _header_lines(content: bytes) -> tuple[list[str], int]:
+    """Return the lines up to `end_header`, which a comment may contain, and where the next is."""
+    first = LINE_END.search(content)
+    end = b'\r' if first is not None and first[0] == b'\r' else b'\n'
+    lines, start = [], 0
+    while True:
+        stop = content.find(end, start)
+        line = content[start:stop if stop >= 0 else len(content)].decode('latin-1').strip()
+        start = stop + 1 if stop >= 0 else len(content)
+        if line == 'end_header':
+            return lines, start
+        if stop < 0:
+            raise InputError('header has no end_header: the file is truncated')
+        lines.append(line)
 
 
 def _row_count(name: str, count: str) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+import struct
 
 from mask3d_core.errors import InputError
+from mask3d_core.files.color_fields import packed_from_text, PACKED_COLORS, plain_name
 from mask3d_core.files.tokens import number_rows
 import numpy as np
 from numpy.typing import NDArray
@@ -107,20 +109,60 @@ def _first_lengths(content: bytes, start: int, element: Element) -> list[int]:
 
 
 def _uneven_rows(content: bytes, start: int, element: Element) -> Rows:
-    """Read row by row, for lists of different lengths."""
-    columns: list[list] = [[] for _ in element.properties]  # not by name, which may repeat
-    for _ in range(element.count):
-        for p, column in zip(element.properties, columns):
-            if p.length is None:
-                column.append(np.ndarray((), p.dtype, content, start)[()])
-                start += p.dtype.itemsize
-            else:
-                length = int(np.ndarray((), p.length, content, start)[()])
-                start += p.length.itemsize + max(length, 0) * p.dtype.itemsize
+    """Read rows whose lists differ in length: first where each begins, then column by column."""
+    parts, offsets = _parts(element)
+    starts: list[int] = []
+    try:
+        for _ in range(element.count):
+            for size, length, item in parts:
+                starts.append(start)
+                start += size
+                if length is not None:
+                    start += length.size + max(length.unpack_from(content, start)[0], 0) * item
+    except struct.error as error:
+        raise _cut(element, f'{element.count} rows', 'fewer') from error
     if start > len(content):
         raise _cut(element, f'{element.count} rows', 'fewer')
-    return {p.name: np.array(column, p.dtype) for p, column in zip(element.properties, columns)
-            if p.length is None}, start
+    place = np.array(starts, np.int64).reshape(element.count, len(parts))
+    content_bytes = np.frombuffer(content, np.uint8)
+    columns = {}
+    for p, offset in zip(element.properties, offsets):
+        if offset is not None:
+            first = place[:, offset[0]] + offset[1]
+            rows = content_bytes[first[:, None] + np.arange(p.dtype.itemsize)]
+            columns[p.name] = rows.view(p.dtype).reshape(-1)
+    return columns, start
+
+
+Part = tuple[int, struct.Struct | None, int]
+
+
+def _parts(element: Element) -> tuple[list[Part], list[tuple[int, int] | None]]:
+    """
+    Divide a row at its lists.
+
+    Returns
+    -------
+    parts
+        Bytes of the scalars, the length of the list that follows, if any, bytes of each value.
+    offsets
+        For each property its part and its offset in bytes there; None for lists.
+
+    """
+    parts: list[Part] = []
+    offsets: list[tuple[int, int] | None] = []
+    size = 0
+    for p in element.properties:
+        if p.length is None:
+            offsets.append((len(parts), size))
+            size += p.dtype.itemsize
+        else:
+            offsets.append(None)
+            order = '>' if p.length.byteorder == '>' else '<'
+            parts.append((size, struct.Struct(order + p.length.char.replace('l', 'i')),
+                          p.dtype.itemsize))
+            size = 0
+    return [*parts, (size, None, 0)], offsets
 
 
 def text_rows(content: bytes, start: int, element: Element) -> Rows:
@@ -149,6 +191,8 @@ def text_rows(content: bytes, start: int, element: Element) -> Rows:
 
 
 def _typed(values: NDArray[np.float64], p: Property) -> NDArray:
+    if p.dtype.kind == 'f' and p.length is None and plain_name(p.name) in PACKED_COLORS:
+        return packed_from_text(values.reshape(-1))
     if p.dtype.kind in 'iu' and values.size:
         low, high = np.iinfo(p.dtype).min, np.iinfo(p.dtype).max
         if not ((values >= low) & (values <= high)).all():
@@ -184,26 +228,30 @@ def _even_lines(text: bytes, element: Element) -> dict[str, NDArray] | None:
 
 
 def _uneven_lines(text: bytes, element: Element) -> dict[str, NDArray]:
-    columns: list[list] = [[] for _ in element.properties]
-    lines = text.splitlines()
-    if len(lines) < element.count:
-        raise _cut(element, f'{element.count} lines', f'{len(lines)}')
-    for line in lines:
-        words, place = line.split(), 0
-        try:
+    words = text.split()
+    try:
+        values = np.array(words, np.float64)
+    except ValueError as error:
+        raise InputError(f'element {element.name}: expected numbers: {error}') from error
+    columns: list[list[int]] = [[] for _ in element.properties]
+    place = 0
+    try:
+        for _ in range(element.count):
             for p, column in zip(element.properties, columns):
                 if p.length is None:
-                    column.append(float(words[place]))
+                    column.append(place)
                     place += 1
                 else:
                     place += 1 + int(words[place])
-            if place > len(words):
-                raise IndexError
-        except (IndexError, ValueError) as error:
-            raise InputError(f'element {element.name} has the row {line[:80]!r}, expected '
-                             + ' '.join(p.name for p in element.properties)) from error
-    return {p.name: _typed(np.array(column, np.float64), p)
-            for p, column in zip(element.properties, columns) if p.length is None}
+    except (IndexError, ValueError) as error:
+        raise InputError(f'element {element.name}: expected {element.count} rows of '
+                         + ' '.join(p.name for p in element.properties)
+                         + f', got {len(words)} numbers: the file is truncated, or the length '
+                         'of a list is wrong') from error
+    if place != len(words):
+        raise _cut(element, f'{place} numbers', f'{len(words)}')
+    return {p.name: _typed(values[column], p) for p, column in zip(element.properties, columns)
+            if p.length is None}
 
 
 def _cut(element: Element, expected: str, got: str) -> InputError:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from mask3d_core.conventions import AS_IS, Conventions
 from mask3d_core.errors import InputError
-from mask3d_core.files.columns import require_axes, SCAN_COLUMNS, scan_from_columns
+from mask3d_core.files.color_fields import COLOR_ARRAYS, plain_name
+from mask3d_core.files.columns import expand_field, require_axes, scan_from_columns, used_names
 from mask3d_core.scan import Scan
 import numpy as np
 from numpy.typing import NDArray
@@ -63,19 +65,22 @@ class PointCloud2(Protocol):
         """Any buffer: bytes, array of bytes or numpy array."""
 
 
-def decode_pointcloud2(message: PointCloud2) -> Scan:
+def decode_pointcloud2(message: PointCloud2, conventions: Conventions = AS_IS) -> Scan:
     """
     Create a scan from a cloud message, which is not modified.
 
-    Fields are found by name: x, y, z (FLOAT32 or FLOAT64), colour as `rgb` or `rgba` (packed in 4
-    bytes) or as r, g, b (UINT8, or FLOAT32 0..1), `segment` (integer, optional). Others are
-    skipped; a cloud with only `intensity` has no colour. Padded points and rows, both byte orders,
-    unaligned fields and organized clouds are supported. `Scan.kept` is in row-major order.
+    Fields are found by name: x, y, z (FLOAT32 or FLOAT64), colour, which is packed in 4 bytes as
+    `rgb` or `rgba` or has three fields, such as r, g, b (names as in `color_fields.py`), `segment`
+    (integer, optional). Others are skipped; a cloud with only `intensity` has no colour. Padded
+    points and rows, both byte orders, unaligned fields and organized clouds are supported.
+    `Scan.kept` is in row-major order.
 
     Parameters
     ----------
     message : PointCloud2
-        Metres, in the frame of its header.
+        In the frame of its header.
+    conventions : Conventions
+        By default metres and z up.
 
     Raises
     ------
@@ -83,17 +88,28 @@ def decode_pointcloud2(message: PointCloud2) -> Scan:
         If the message is inconsistent, lacks x, y or z, or has too few finite points.
 
     """
-    require_axes(field.name for field in message.fields)
+    fields: dict[str, PointField] = {}
+    for field in message.fields:
+        if field.name == plain_name(field.name):
+            fields.setdefault(field.name, field)
+    for field in message.fields:
+        fields.setdefault(plain_name(field.name), field)
+    require_axes(fields)
     if message.width * message.height == 0:
         raise InputError(f'cloud is empty (width {message.width}, height {message.height}): '
                          'expected points; wait for the map to fill')
     data, shape, strides = _layout(message)
     columns: dict[str, NDArray] = {}
-    for field in message.fields:
-        if field.name in SCAN_COLUMNS and field.name not in columns:
-            columns[field.name] = np.ndarray(shape, _datatype(message, field), data,
-                                             field.offset, strides)
-    return scan_from_columns(columns)
+    used = used_names(fields)
+    for name, field in fields.items():
+        count = getattr(field, 'count', 1)
+        parts = count if name in COLOR_ARRAYS and count in (3, 4) else 1
+        if name in used or parts > 1:
+            dtype = _datatype(message, field, parts)
+            columns.update(expand_field(name, [
+                np.ndarray(shape, dtype, data, field.offset + part * dtype.itemsize, strides)
+                for part in range(parts)]))
+    return scan_from_columns(columns, [*fields, *columns], conventions)
 
 
 def _layout(message: PointCloud2) -> tuple[NDArray[np.uint8], tuple[int, ...], tuple[int, ...]]:
@@ -124,12 +140,13 @@ def _bytes(data: Any) -> NDArray[np.uint8]:
         return np.frombuffer(bytes(data), np.uint8)
 
 
-def _datatype(message: PointCloud2, field: PointField) -> np.dtype:
+def _datatype(message: PointCloud2, field: PointField, count: int) -> np.dtype:
     if field.datatype not in DATATYPES:
         raise InputError(f'field {field.name!r} has datatype {field.datatype}, expected one of '
                          'sensor_msgs/PointField: 1 (INT8) to 8 (FLOAT64)')
     dtype = np.dtype(('>' if message.is_bigendian else '<') + DATATYPES[field.datatype])
-    if field.offset + dtype.itemsize > message.point_step:
-        raise InputError(f'field {field.name!r} ends at byte {field.offset + dtype.itemsize}, '
+    end = field.offset + count * dtype.itemsize
+    if end > message.point_step:
+        raise InputError(f'field {field.name!r} ends at byte {end}, '
                          f'beyond the point_step of {message.point_step} bytes')
     return dtype

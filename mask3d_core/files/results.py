@@ -8,7 +8,7 @@ from typing import Any
 
 from mask3d_core.colors import instance_ids, instance_of_points, paint_instances
 from mask3d_core.errors import InputError
-from mask3d_core.files.columns import SCAN_COLORS
+from mask3d_core.files.color_fields import SCAN_COLORS
 from mask3d_core.files.ply import write_ply
 from mask3d_core.files.source import file_errors, FilePath
 from mask3d_core.files.target import atomic_write
