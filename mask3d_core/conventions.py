@@ -27,28 +27,28 @@ class Conventions:
 
     Attributes
     ----------
-    up : str
-        One of `ROTATED_AXES`.
+    up : str or None
+        One of `ROTATED_AXES`; None: as the format defines, z if it does not.
     unit : float
         Metres.
 
     """
 
-    up: str = 'z'
+    up: str | None = None
     unit: float = 1.0
 
     def to_metres(self, xyz: NDArray[np.floating]) -> NDArray[np.floating]:
         """Return positions [N, 3] in metres with z up, of the same precision."""
-        if self == AS_IS:
+        if self.up in (None, 'z') and self.unit == 1:
             return xyz
         moved = np.empty_like(xyz)
-        for place, (axis, sign) in enumerate(ROTATED_AXES[self.up]):
+        for place, (axis, sign) in enumerate(ROTATED_AXES[self.up or 'z']):
             moved[:, place] = sign * self.unit * xyz[:, axis]
         return moved
 
 
 AS_IS = Conventions()
-"""Metres, z up."""
+"""Metres, and the axes of the format."""
 
 
 def parse_unit(text: str) -> float:

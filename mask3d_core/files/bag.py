@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
+from mask3d_core.conventions import AS_IS, Conventions
 from mask3d_core.errors import InputError
+from mask3d_core.files.bag_files import BAG_SUFFIXES, bag_files, is_bag_file, open_bag_file
+from mask3d_core.files.bag_files import bag_errors, unzipped
 from mask3d_core.files.pointcloud2 import decode_pointcloud2
 from mask3d_core.files.source import file_errors, FilePath
 from mask3d_core.scan import Scan
@@ -17,13 +19,28 @@ from mask3d_core.scan import Scan
 if TYPE_CHECKING:
     from rosbags.rosbag2 import Reader
 
+__all__ = ['BAG_SUFFIXES', 'Topic', 'bag_topics', 'cloud_topics', 'is_bag_file', 'read_bag',
+           'read_clouds']
 POINT_CLOUD = 'sensor_msgs/msg/PointCloud2'
-BAG_SUFFIXES = ('.mcap', '.db3')
+MAX_EMPTY_BYTES = 4096
+"""Of a serialized cloud that may have no points: header and fields only."""
+MIN_STAMP = 1e8
+"""Seconds: larger times are stamps, smaller ones count from the first cloud."""
 
 
-def read_bag(path: FilePath, topic: str | None = None) -> Scan:
+@dataclass(frozen=True)
+class Topic:
+    """A topic of a bag: its type, as 'sensor_msgs/msg/PointCloud2', and its messages."""
+
+    name: str
+    type: str
+    count: int
+
+
+def read_bag(path: FilePath, topic: str | None = None, cloud: str | None = None,
+             conventions: Conventions = AS_IS) -> Scan:
     """
-    Read the last cloud of a topic, which is the most complete one of an accumulated map.
+    Read one cloud of a topic: by default the last one, the most complete of a map that grows.
 
     Parameters
     ----------
@@ -32,21 +49,86 @@ def read_bag(path: FilePath, topic: str | None = None) -> Scan:
         `metadata.yaml`.
     topic : str, optional
         Needed if the bag has several `PointCloud2` topics.
+    cloud : str, optional
+        'last': that has points; 'largest': the last of those with most points; a whole number: its
+        index from 0, or from the end below 0; a number with a point or an s at its end, like
+        '12.5' or '12s': the last one at that time, in seconds from the first one, or of the stamps.
+    conventions : Conventions
+        Of the clouds.
 
     Raises
     ------
     InputError
         With the name of the bag: for a damaged bag, an unknown topic (the message lists the known
-        ones), a topic without messages, a cloud that `decode_pointcloud2` rejects, or if the
-        package `rosbags` is not installed.
+        ones), a topic without messages or without such a cloud, a cloud that
+        `decode_pointcloud2` rejects, or if the package `rosbags` is not installed.
 
     """
     with file_errors(path):
-        last = deque(_raw_clouds(path, topic), maxlen=1)
-        if not last:
-            raise InputError('the topic has no messages')
-        message = _deserialize(last[0])
-        return replace(decode_pointcloud2(message), frame=message.header.frame_id)
+        chosen, number = _choose_cloud(_raw_clouds(path, topic), cloud or 'last')
+        if chosen is None:
+            raise InputError('the topic has no messages' if not number else
+                             f'none of the {number} clouds of the topic has points: wait for '
+                             'the map to fill before recording')
+        message = _deserialize(chosen)
+        return replace(decode_pointcloud2(message, conventions), frame=message.header.frame_id)
+
+
+def _choose_cloud(clouds: Iterator[bytes], which: str) -> tuple[bytes | None, int]:
+    """Return the serialized cloud that `read_bag` describes, and how many clouds there are."""
+    number = 0
+    chosen: bytes | None = None
+    if which in ('last', 'largest'):
+        most = 1
+        for number, raw in enumerate(clouds, 1):
+            if which == 'last':
+                chosen = raw if _may_have_points(raw) else chosen
+            elif (points := _num_points(_deserialize(raw))) >= most:
+                chosen, most = raw, points
+        return chosen, number
+    try:
+        index = int(which)
+    except ValueError:
+        return _cloud_at(clouds, which)
+    kept = list(clouds) if index < 0 else []
+    if index >= 0:
+        for number, raw in enumerate(clouds, 1):
+            if number == index + 1:
+                return raw, number
+    number = number or len(kept)
+    if number and -number <= index < 0:
+        return kept[index], number
+    if number:
+        raise InputError(f'no cloud {index}: the topic has {number}, 0 to {number - 1}')
+    return None, 0
+
+
+def _cloud_at(clouds: Iterator[bytes], which: str) -> tuple[bytes | None, int]:
+    try:
+        time = float(which.removesuffix('s'))
+    except ValueError as error:
+        raise InputError('expected the cloud as last, largest, its index or a time such as '
+                         f'12.5, got {which}') from error
+    chosen, number, first = None, 0, 0.0
+    for number, raw in enumerate(clouds, 1):
+        stamp = _deserialize(raw).header.stamp
+        seconds = stamp.sec + stamp.nanosec * 1e-9
+        if number == 1:
+            first = 0.0 if time >= MIN_STAMP else seconds
+            if seconds - first > time:
+                raise InputError(f'no cloud at {time:g} s: the first one is at '
+                                 f'{seconds - first:.3f} s')
+        if seconds - first <= time:
+            chosen = raw
+    return chosen, number
+
+
+def _may_have_points(raw: bytes) -> bool:
+    return len(raw) > MAX_EMPTY_BYTES or _num_points(_deserialize(raw)) > 0
+
+
+def _num_points(message: Any) -> int:
+    return int(message.width * message.height)
 
 
 def read_clouds(path: FilePath, topic: str | None = None) -> Iterator[tuple[float, str, Any]]:
@@ -81,17 +163,22 @@ def read_clouds(path: FilePath, topic: str | None = None) -> Iterator[tuple[floa
 
 def cloud_topics(path: FilePath) -> dict[str, int]:
     """Return the `PointCloud2` topics of a bag with their numbers of messages."""
+    return {topic.name: topic.count for topic in bag_topics(path) if topic.type == POINT_CLOUD}
+
+
+def bag_topics(path: FilePath) -> list[Topic]:
+    """Return all topics of a bag, by name."""
     with file_errors(path), _open(path) as readers:
         return _topics(readers)
 
 
-def _topics(readers: list[Reader]) -> dict[str, int]:
-    counts: dict[str, int] = {}
+def _topics(readers: list[Reader]) -> list[Topic]:
+    counts: dict[tuple[str, str], int] = {}
     for reader in readers:
         for connection in reader.connections:
-            if connection.msgtype == POINT_CLOUD:
-                counts[connection.topic] = counts.get(connection.topic, 0) + connection.msgcount
-    return dict(sorted(counts.items()))
+            key = connection.topic, connection.msgtype
+            counts[key] = counts.get(key, 0) + connection.msgcount
+    return [Topic(*key, count) for key, count in sorted(counts.items())]
 
 
 def _raw_clouds(path: FilePath, topic: str | None) -> Iterator[bytes]:
@@ -101,67 +188,35 @@ def _raw_clouds(path: FilePath, topic: str | None) -> Iterator[bytes]:
             connections = [c for c in reader.connections
                            if c.topic == name and c.msgtype == POINT_CLOUD]
             if connections:  # rosbags reads all connections for an empty list
-                with _bag_errors():
+                with bag_errors():
                     yield from (raw for _, _, raw in reader.messages(connections))
 
 
-def _choose(topics: dict[str, int], topic: str | None) -> str:
-    listed = ', '.join(f'{name} ({count} messages)' for name, count in topics.items())
-    if not topics:
-        raise InputError('expected a PointCloud2 topic, the bag has none')
-    if topic is None:
-        if len(topics) > 1:
+def _choose(topics: list[Topic], name: str | None) -> str:
+    clouds = [topic for topic in topics if topic.type == POINT_CLOUD]
+    listed = ', '.join(f'{topic.name} ({topic.count} messages)' for topic in clouds)
+    if not clouds:
+        others = ', '.join(f'{topic.name} ({topic.type})' for topic in topics)
+        raise InputError('expected a PointCloud2 topic, the bag has none'
+                         + (f', but: {others}' if others else ''))
+    if name is None:
+        if len(clouds) > 1:
             raise InputError(f'several PointCloud2 topics, choose one: {listed}')
-        return next(iter(topics))
-    if topic not in topics:
-        raise InputError(f'no PointCloud2 topic {topic!r}, the bag has: {listed}')
-    return topic
+        return clouds[0].name
+    if name not in [topic.name for topic in clouds]:
+        raise InputError(f'no PointCloud2 topic {name!r}, the bag has: {listed}')
+    return name
 
 
 @contextmanager
 def _open(path: FilePath) -> Iterator[list[Reader]]:
-    try:
-        from rosbags.rosbag2 import Reader
-    except ImportError as error:
-        raise InputError('reading bags needs the package rosbags: pip install rosbags') from error
     with ExitStack() as stack:
-        with _bag_errors():
-            readers = [stack.enter_context(Reader(file)) for file in _files(Path(path))]
-        yield readers
-
-
-def _files(path: Path) -> list[Path]:
-    """Return the paths to open: the bag, or its files if it has no `metadata.yaml`."""
-    if not path.is_dir() or (path / 'metadata.yaml').exists():
-        return [path]
-    files = [file for file in path.iterdir() if file.suffix in BAG_SUFFIXES]
-    if not files:
-        raise InputError('expected a rosbag2 folder with .mcap or .db3 files, got none')
-    # The files of a split bag are numbered: bag_9.mcap precedes bag_10.mcap.
-    return sorted(files, key=lambda file: (len(file.name), file.name))
+        yield [stack.enter_context(open_bag_file(file)) for file in bag_files(Path(path), stack)]
 
 
 def _deserialize(raw: bytes) -> Any:
     # The definition of PointCloud2 is the same in every ROS 2 release, so the latest one serves.
     from rosbags.typesys import get_typestore, Stores
 
-    with _bag_errors():
-        return get_typestore(Stores.LATEST).deserialize_cdr(raw, POINT_CLOUD)
-
-
-@contextmanager
-def _bag_errors() -> Iterator[None]:
-    """
-    Turn every exception of rosbags into an InputError.
-
-    A damaged bag raises its ReaderError, errors of struct, sqlite or zstd, an AssertionError or a
-    UnicodeDecodeError; they have no common base class but Exception.
-    """
-    try:
-        yield
-    except (InputError, OSError):
-        raise
-    except Exception as error:
-        raise InputError(f'not a readable ROS 2 bag ({type(error).__name__}: {error}); if the '
-                         'recording was interrupted, repair it with `mcap recover` or '
-                         '`ros2 bag reindex`') from error
+    with bag_errors():
+        return get_typestore(Stores.LATEST).deserialize_cdr(unzipped(raw), POINT_CLOUD)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from mask3d_core.conventions import AS_IS, Conventions
 from mask3d_core.errors import InputError
@@ -23,6 +23,33 @@ AXES = ('x', 'y', 'z')
 RESULT_COLUMNS = ('label', 'instance', 'score')
 """Columns that a result file, a .ply of `mask3d segment`, has."""
 INT32 = np.iinfo(np.int32)
+
+
+@dataclass(frozen=True)
+class FileColumns:
+    """
+    What a file holds.
+
+    Attributes
+    ----------
+    values : mapping of plain name to array [N]
+        Those that were read.
+    names : strings
+        Of all fields of the file, plain.
+
+    """
+
+    values: dict[str, NDArray]
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, values: dict[str, NDArray]) -> FileColumns:
+        """Return the columns of a file of which all fields were read."""
+        return cls(values, tuple(values))
+
+    def scan(self, conventions: Conventions = AS_IS) -> Scan:
+        """Create a scan, as `scan_from_columns`."""
+        return scan_from_columns(self.values, self.names, conventions)
 
 
 def used_names(names: Iterable[str]) -> set[str]:

@@ -7,23 +7,29 @@ from contextlib import contextmanager
 from zipfile import BadZipFile
 import zlib
 
+from mask3d_core.conventions import AS_IS, Conventions
 from mask3d_core.errors import InputError
+from mask3d_core.files.color_fields import COLOR_ARRAYS, PACKED_COLORS, plain_names
+from mask3d_core.files.columns import AXES, expand_field, FileColumns, used_names
+from mask3d_core.files.number_columns import table_columns
 from mask3d_core.files.source import file_errors, FilePath
 from mask3d_core.scan import Scan
 import numpy as np
 from numpy.typing import NDArray
 
-ARRAY_NAMES = {
-    'xyz': ('xyz', 'points', 'centers'), 'color': ('color', 'colors'), 'segment': ('segment',)}
-"""Accepted array names for each attribute of a scan; the first one present is used."""
+POSITIONS = ('xyz', 'points', 'centers', 'coords', 'coord', 'positions', 'position', 'pos',
+             'vertices', 'point_cloud', 'pointcloud')
+"""Accepted names of the array of positions, as plain names; the first one present is used."""
+LABELS = ('label', 'instance')
 
 
-def read_npz(path: FilePath) -> Scan:
+def read_npz(path: FilePath, conventions: Conventions = AS_IS) -> Scan:
     """
     Read a scan from the arrays of an .npz file.
 
-    `xyz` (or `points`): [N, 3] float, metres; `color` (or `colors`), optional: [N, 3] uint8 0..255
-    or float 0..1; `segment`, optional: [N] integer. Pickled objects are never loaded.
+    `xyz` (or another name of `POSITIONS`): [N, 3] numbers; colour, optional: [N, 3] under a name
+    of `COLOR_ARRAYS`, or three arrays [N], or packed in one; `segment`, optional: [N] integer.
+    Names are compared in lower case. Pickled objects are never loaded.
 
     Raises
     ------
@@ -31,13 +37,59 @@ def read_npz(path: FilePath) -> Scan:
         With the file name: for a damaged archive, missing `xyz`, and all that `Scan` rejects.
 
     """
+    columns = npz_columns(path)
     with file_errors(path):
-        with open_npz(path) as archive:
-            arrays = {attribute: archive[name] for attribute, names in ARRAY_NAMES.items()
-                      for name in reversed(names) if name in archive}
-        if 'xyz' not in arrays:
-            raise InputError("expected an array 'xyz' or 'points' of shape [N, 3]")
-        return Scan.from_points(arrays['xyz'], arrays.get('color'), arrays.get('segment'))
+        return columns.scan(conventions)
+
+
+def npz_columns(path: FilePath) -> FileColumns:
+    """
+    Read the arrays of an .npz file that a scan uses, and the labels, as columns.
+
+    Raises
+    ------
+    InputError
+        With the file name: for a damaged archive, missing `xyz`, and arrays of another shape.
+
+    """
+    with file_errors(path), open_npz(path) as archive:
+        names = plain_names({name: name for name in archive})
+        columns = _positions(archive, names)
+        for name in COLOR_ARRAYS:
+            if name in names:
+                columns |= _color_columns(name, archive[names[name]])
+                break
+        else:
+            for name in used_names(names) - {*AXES, 'segment'}:
+                columns[name] = archive[names[name]]
+        for name in ('segment', *LABELS):
+            if name in names:
+                columns[name] = archive[names[name]]
+        return FileColumns(columns, (*names, *columns))
+
+
+def _positions(archive: Mapping[str, NDArray], names: Mapping[str, str]) -> dict[str, NDArray]:
+    for name in POSITIONS:
+        if name in names:
+            xyz = archive[names[name]]
+            if xyz.ndim != 2 or xyz.shape[1] < 3:
+                raise InputError(f'expected points of shape [N, 3], got {list(xyz.shape)}')
+            if xyz.dtype.kind not in 'fiu':
+                raise InputError(f'expected points as numbers, got {xyz.dtype}')
+            xyz = xyz if xyz.dtype.kind == 'f' else xyz.astype(np.float64)
+            return table_columns(xyz).values
+    if set(AXES) <= set(names):
+        return {axis: archive[names[axis]] for axis in AXES}
+    raise InputError("expected an array 'xyz' or 'points' of shape [N, 3], got: "
+                     + ', '.join(names))
+
+
+def _color_columns(name: str, color: NDArray) -> dict[str, NDArray]:
+    if color.ndim == 1 and name in PACKED_COLORS:
+        return {name: color}
+    if color.ndim != 2 or color.shape[1] not in (3, 4):
+        raise InputError(f'expected the array {name!r} of shape [N, 3], got {list(color.shape)}')
+    return expand_field(name, list(color.T))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from mask3d_core.conventions import AS_IS, Conventions
 from mask3d_core.errors import InputError
 from mask3d_core.files import lzf
 from mask3d_core.files.color_fields import packed_from_text, PACKED_COLORS, plain_name, plain_names
-from mask3d_core.files.columns import expand_field, require_axes, scan_from_columns
+from mask3d_core.files.columns import expand_field, FileColumns, require_axes
 from mask3d_core.files.source import file_content, file_errors, FilePath
 from mask3d_core.files.tokens import number_rows
 from mask3d_core.scan import Scan
@@ -52,10 +52,10 @@ def read_pcd(path: FilePath, conventions: Conventions = AS_IS) -> Scan:
     """
     columns = pcd_columns(path)
     with file_errors(path):
-        return scan_from_columns(columns, conventions=conventions)
+        return columns.scan(conventions)
 
 
-def pcd_columns(path: FilePath) -> dict[str, NDArray]:
+def pcd_columns(path: FilePath) -> FileColumns:
     """
     Read all fields of a .pcd file, by their plain names; of several values the first one.
 
@@ -73,7 +73,7 @@ def pcd_columns(path: FilePath) -> dict[str, NDArray]:
         if encoding not in DECODERS:
             raise InputError('expected DATA ascii, binary or binary_compressed, got '
                              f'{encoding or "nothing"}')
-        return plain_names(DECODERS[encoding](body, fields, count))
+        return FileColumns.of(plain_names(DECODERS[encoding](body, fields, count)))
 
 
 def _header(content: bytes) -> tuple[dict[str, list[str]], bytes]:

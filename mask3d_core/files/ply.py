@@ -7,9 +7,9 @@ import re
 from mask3d_core.conventions import AS_IS, Conventions
 from mask3d_core.errors import InputError
 from mask3d_core.files.color_fields import plain_names
-from mask3d_core.files.columns import require_axes, scan_from_columns
+from mask3d_core.files.columns import FileColumns, require_axes
 from mask3d_core.files.ply_rows import binary_rows, Element, Property, text_rows
-from mask3d_core.files.source import file_content, FilePath
+from mask3d_core.files.source import file_content, file_errors, FilePath
 from mask3d_core.files.target import atomic_write
 from mask3d_core.scan import Scan
 import numpy as np
@@ -43,8 +43,14 @@ def read_ply(path: FilePath, conventions: Conventions = AS_IS) -> Scan:
         With the file name: for an invalid header, truncated data, and all that `Scan` rejects.
 
     """
-    with file_content(path) as content:
-        return scan_from_columns(_vertex_columns(content), conventions=conventions)
+    columns = ply_columns(path)
+    with file_errors(path):
+        return columns.scan(conventions)
+
+
+def ply_columns(path: FilePath) -> FileColumns:
+    """Read all scalar properties of the vertices, as `read_vertices`."""
+    return FileColumns.of(read_vertices(path))
 
 
 def read_vertices(path: FilePath) -> dict[str, NDArray]:

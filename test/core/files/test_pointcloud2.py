@@ -189,7 +189,8 @@ GOOD = cloud(xyz_fields() + [Field('rgb', 12, 6)], 16, xyz_columns() | {'rgb': p
     ({'fields': [Field('x', 0, 5), *GOOD.fields[1:]]}, "'x' as float32 or float64, got int32"),
     ({'fields': [*GOOD.fields[:3], Field('rgb', 13, 7)]}, "'rgb' ends at byte 17"),
     ({'fields': [*GOOD.fields[:3], Field('rgb', 8, 8)]}, "'rgb' packed in 4 bytes"),
-    ({'fields': [*GOOD.fields[:3], *(Field(c, 12, 4) for c in 'rgb')]}, 'got uint16'),
+    ({'fields': [*GOOD.fields[:3], *(Field(c, 12, kind) for c, kind in zip('rgb', (4, 4, 7)))]},
+     'got float32, uint16'),
     ({'data': struct.pack('<f', np.nan) * 32}, '0 finite points of 8'),
     ({'data': struct.pack('<f', 1e30) * 32}, '1e+30'),
 ])
