@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import re
 
 from mask3d_core.geometry.surfaces import extent, sample_rows, sample_surfaces, Surfaces
-from mask3d_core.geometry.upright import doubt_surfaces
+from mask3d_core.geometry.upright import AxesDoubt, doubt_surfaces, UPRIGHT
 from mask3d_core.scan import MAX_DISTANCE, Scan
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,8 @@ FOOTPRINT_CELLS = 24
 UNITS = {'millimetres': 1000.0, 'centimetres': 100.0, 'inches': 39.37, 'decimetres': 10.0,
          'feet': 3.28}
 """Of a metre; which one is guessed from the height of a cloud."""
+SYMBOLS = {'millimetres': 'mm', 'centimetres': 'cm', 'inches': 'in', 'decimetres': 'dm',
+           'feet': 'ft'}
 USUAL_HEIGHT = 2.2
 """Metres: height of a scan of a room."""
 MAX_BLACK_SHARE, MAX_COLOR_SAMPLES = 0.3, 10_000
@@ -60,14 +62,45 @@ class Doubt:
     Attributes
     ----------
     kinds : tuple of str
-        Of 'axes', 'units', 'colour', 'outliers', 'precision'; what to do about it depends on them.
+        Of 'axes', 'units', 'colour', 'fields', 'outliers', 'precision'; what to do about it
+        depends on them.
     finding : str
         What was found, and what is expected; continues a sentence whose subject is the cloud.
+    up : str
+        The axis that probably points up, as '-y'; '' if not known.
+    unit : str
+        What is probably the unit, as 'mm' or '10', in metres; '' if not known.
 
     """
 
     kinds: tuple[str, ...]
     finding: str
+    up: str = ''
+    unit: str = ''
+
+    def remedy(self) -> str:
+        """Return what to do about it with a file: the options that mend it."""
+        options = {'axes': f'--up={self.up}' if self.up.startswith('-') else f'--up {self.up}',
+                   'units': f'--unit {self.unit}'}
+        known = {'axes': self.up, 'units': self.unit}
+        return ' and '.join(f'if so, give {options[kind]}' if known.get(kind) else REMEDIES[kind]
+                            for kind in self.kinds).replace(' and if so, give', ' and')
+
+
+REMEDIES = {
+    'axes': 'give the axis that points up: --up x, y, z, or --up=-y',
+    'units': 'give its unit: --unit mm, cm, dm, ft, in, or the metres of a unit',
+    'colour': 'export the scan with the colour of every point',
+    'fields': 'rename them to red, green, blue, or to rgb if they are packed',
+    'outliers': 'check the scan if these are more than stray points',
+    'precision': 'store the scan in double precision, or subtract an offset before',
+}
+"""What to do about a doubt about a file, by its kind."""
+
+
+def describe_doubts(scan: Scan, voxel_size: float) -> list[str]:
+    """Return what is probably wrong with the scan of a file, and what to do about it."""
+    return [f'{doubt.finding}; {doubt.remedy()}' for doubt in find_doubts(scan, voxel_size)]
 
 
 def find_doubts(scan: Scan, voxel_size: float) -> list[Doubt]:
@@ -91,28 +124,33 @@ def find_doubts(scan: Scan, voxel_size: float) -> list[Doubt]:
 def _axes_and_units(scan: Scan, voxel_size: float) -> Iterator[Doubt]:
     surfaces = sample_surfaces(scan.xyz)
     axes = _doubt_axes(scan, surfaces)
-    units = _doubt_units(scan.xyz, surfaces, voxel_size, upright=not axes)
+    upright = not axes.finding
+    units, unit = _doubt_units(scan.xyz, surfaces, voxel_size, upright=upright)
     expected = {'axes': 'z up', 'units': 'metres'}
-    kinds = [kind for kind, doubt in (('axes', axes), ('units', units)) if doubt]
+    doubts = {'axes': axes.finding, 'units': units}
+    kinds = [kind for kind, doubt in doubts.items() if doubt]
     if kinds:
-        yield Doubt(tuple(kinds), ' and '.join(doubt for doubt in (axes, units) if doubt)
-                    + ': expected ' + ' and '.join(expected[kind] for kind in kinds))
+        yield Doubt(tuple(kinds), ' and '.join(doubts[kind] for kind in kinds)
+                    + ': expected ' + ' and '.join(expected[kind] for kind in kinds),
+                    axes.up, unit)
 
 
-def _doubt_axes(scan: Scan, surfaces: Surfaces | None) -> str:
-    """Return why z probably does not point up; '' if it may."""
+def _doubt_axes(scan: Scan, surfaces: Surfaces | None) -> AxesDoubt:
+    """Return why z probably does not point up."""
     if OPTICAL_NAME.search(scan.frame):
-        return f'is in an optical frame by its name, {scan.frame!r} (z forward, y down)'
+        return AxesDoubt(f'is in an optical frame by its name, {scan.frame!r} (z forward, y down)',
+                         '-y')
     middle = np.median(sample_rows(scan.xyz), axis=0)
     if (EARTH_RADIUS[0] < np.linalg.norm(middle) < EARTH_RADIUS[1]
             and abs(middle[2]) > MAX_ALTITUDE):
-        return 'seems to have geocentric coordinates (ECEF), whose z points along the earth axis'
-    return '' if surfaces is None else doubt_surfaces(surfaces, scan.xyz)
+        return AxesDoubt('seems to have geocentric coordinates (ECEF), whose z points along the '
+                         'earth axis')
+    return UPRIGHT if surfaces is None else doubt_surfaces(surfaces, scan.xyz)
 
 
 def _doubt_units(xyz: NDArray[np.floating], surfaces: Surfaces | None, voxel_size: float, *,
-                 upright: bool) -> str:
-    """Return why a cloud is probably not in metres; '' if it may be."""
+                 upright: bool) -> tuple[str, str]:
+    """Return why a cloud is probably not in metres, '' if it may be, and the likely unit."""
     low, high = extent(sample_rows(xyz)) if surfaces is None else (surfaces.low, surfaces.high)
     size = high - low
     height = float(size[2] if upright else size.min())
@@ -121,27 +159,34 @@ def _doubt_units(xyz: NDArray[np.floating], surfaces: Surfaces | None, voxel_siz
                            for side in size) + ' m large'
     sparse = surfaces is not None and surfaces.spacing > MAX_SPARSE_VOXELS * voxel_size
     if height > scale * (MAX_SPARSE_HEIGHT if sparse else MAX_HEIGHT):
-        return f'is {described}, as no building is (a room in {_likely_unit(height)}?)'
+        unit = _likely_unit(height)
+        return f'is {described}, as no building is (a room in {unit}?)', SYMBOLS[unit]
     if size.max() < scale * MIN_LENGTH:
         why = (' (a room in larger units?)' if scale == 1 else
                f', which is little for weights with voxels of {voxel_size:g} m')
-        return f'is only {described}{why}'
+        return f'is only {described}{why}', _larger_unit(height) if scale == 1 else ''
     if surfaces is None or not upright or voxel_size > FINE_VOXELS:
-        return ''
+        return '', ''
     level, vertical = (float(share[:, 2].mean())
                        for share in (surfaces.parallel, surfaces.perpendicular))
     if (height < MAX_FLAT_HEIGHT and level < MAX_LEVEL_SHARE
             and vertical > MIN_WALL_RATIO * level):
-        return f'is {described} with walls (a room in larger units?)'
+        return f'is {described} with walls (a room in larger units?)', _larger_unit(height)
     if (SMALL_UNIT_HEIGHT[0] < height < SMALL_UNIT_HEIGHT[1] and vertical > MIN_WALL_SHARE
             and size.max() < MAX_HALL_RATIO * height and _has_high_furniture(surfaces)):
-        return f'is {described} with furniture as high as in a room in {_likely_unit(height)}'
-    return ''
+        unit = _likely_unit(height)
+        return (f'is {described} with furniture as high as in a room in {unit}', SYMBOLS[unit])
+    return '', ''
 
 
 def _likely_unit(height: float) -> str:
     """Return the unit in which a room is that high."""
     return min(UNITS, key=lambda name: abs(np.log(height / UNITS[name] / USUAL_HEIGHT)))
+
+
+def _larger_unit(height: float) -> str:
+    """Return the power of ten, in metres, that is the unit of a room that is so low."""
+    return f'{10 ** max(1, round(np.log10(USUAL_HEIGHT / max(height, 1e-6))))}'
 
 
 def _has_high_furniture(surfaces: Surfaces) -> bool:
@@ -163,12 +208,21 @@ def _has_high_furniture(surfaces: Surfaces) -> bool:
 
 
 def _dropped(scan: Scan) -> Iterator[Doubt]:
-    """Yield what `Scan.from_points` has dropped."""
-    if scan.only_color is not None:
+    """Yield what was dropped of the cloud."""
+    if scan.unknown_colors:
+        yield Doubt(('fields',), 'has fields that look like colour and are not understood, so it '
+                                 'is without colour: ' + ', '.join(scan.unknown_colors))
+    if scan.num_colorless:
+        share = scan.num_colorless / len(scan)
+        yield Doubt(('colour',), f'has no colour (NaN) at {scan.num_colorless} of its points, '
+                                 f'{share:.0%}: '
+                                 + ('it is treated as a cloud without colour'
+                                    if scan.color is None else 'these are black'))
+    elif scan.only_color is not None:
         color = ', '.join(str(round(255 * value)) for value in scan.only_color)
         yield Doubt(('colour',), f'has the colour ({color}) everywhere: it is treated as a cloud '
                                  'without colour')
-    if scan.color is not None:
+    if scan.color is not None and not scan.num_colorless:
         sample = scan.color[::-(-len(scan) // MAX_COLOR_SAMPLES) | 1]
         share = float((sample.max(axis=1) == 0).mean())
         if share > MAX_BLACK_SHARE:

@@ -13,7 +13,6 @@ from builtin_interfaces.msg import Time
 from mask3d_core.errors import InputError
 from mask3d_core.files import read_scan
 from mask3d_core.files.bag import BAG_SUFFIXES, read_clouds
-from mask3d_core.files.formats import READERS
 from mask3d_core.scan import Scan
 from mask3d_ros import parameters
 from mask3d_ros.clouds import as_bytes, scan_cloud
@@ -27,6 +26,7 @@ from rclpy.timer import Timer
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
+CLOUD_SUFFIXES = ('.ply', '.pcd', '.npz')
 LOOP_INTERVAL_SECONDS = 1.0
 """
 Time between the last cloud and the first one of the next loop, and between the files of a folder,
@@ -155,7 +155,7 @@ def clouds_of_folder(folder: Path) -> list[Path]:
     bag = ['metadata.yaml', *(f'*{suffix}*' for suffix in BAG_SUFFIXES)]
     if not folder.is_dir() or any(any(folder.glob(pattern)) for pattern in bag):
         return []
-    files = [file for file in folder.iterdir() if file.suffix.lower() in READERS]
+    files = [file for file in folder.iterdir() if file.suffix.lower() in CLOUD_SUFFIXES]
     return sorted(files, key=lambda file: [int(word) if word.isdigit() else word
                                            for word in re.split(r'(\d+)', file.name)])
 

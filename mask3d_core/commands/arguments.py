@@ -8,39 +8,55 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
+from mask3d_core.conventions import Conventions, parse_unit, ROTATED_AXES
+from mask3d_core.errors import InputError
+
 if TYPE_CHECKING:
     from mask3d_core.scan import Scan
     from mask3d_core.tiling.settings import TileSettings
 
 SHIPPED_VOXEL_SIZE = 0.03
 """Of the shipped weights, metres."""
-REMEDIES = {
-    'axes': 'rotate the scan before',
-    'units': 'scale the scan before',
-    'colour': 'export the scan with the colour of every point',
-    'outliers': 'check the scan if these are more than stray points',
-    'precision': 'store the scan in double precision, or subtract an offset before',
-}
-"""What to do about a doubt, by its kind."""
-
-
 def log(stage: str) -> None:
     """Print progress to stderr; results go to stdout."""
     print(f'mask3d: {stage}', file=sys.stderr, flush=True)
 
 
-def warn_of_doubts(scan: Scan, voxel_size: float) -> None:
+def warn_of_doubts(scan: Scan, voxel_size: float = SHIPPED_VOXEL_SIZE) -> None:
     """Print to stderr what is probably wrong with a scan, given the voxel size in metres."""
+    from mask3d_core.scan_checks import describe_doubts
+
     for doubt in describe_doubts(scan, voxel_size):
         log(f'warning: the scan {doubt}')
 
 
-def describe_doubts(scan: Scan, voxel_size: float = SHIPPED_VOXEL_SIZE) -> list[str]:
-    """Return what is probably wrong with a scan, and what to do about it."""
-    from mask3d_core.scan_checks import find_doubts
+def add_input_arguments(parser: argparse.ArgumentParser, bags: bool = True) -> None:
+    """Add how a scan is read: topic and cloud of a bag, axis and unit of any file."""
+    if bags:
+        parser.add_argument('--topic', help='PointCloud2 topic of a bag, if it has several')
+        parser.add_argument('--cloud', metavar='C',
+                            help='cloud of the topic: last (with points), largest, its index '
+                                 'from 0 or from the end below 0 (--cloud=-2), or a time such as '
+                                 '12.5, seconds from the first one or a stamp (default: last)')
+    parser.add_argument('--up', choices=tuple(ROTATED_AXES),
+                        help='axis of the file that points up; results have z up. Write --up=-y '
+                             '(default: z, of .glb y)')
+    parser.add_argument('--unit', type=unit, default=1.0, metavar='U',
+                        help='unit of the file: mm, cm, dm, m, ft, in, or its metres, such as '
+                             '0.1; results are in metres (default: m)')
 
-    return [f'{doubt.finding}; ' + ' and '.join(REMEDIES[kind] for kind in doubt.kinds)
-            for doubt in find_doubts(scan, voxel_size)]
+
+def conventions(options: argparse.Namespace) -> Conventions:
+    """Return what `--up` and `--unit` say."""
+    return Conventions(options.up, options.unit)
+
+
+def unit(text: str) -> float:
+    """Parse a unit of length; argparse reports the error as wrong usage."""
+    try:
+        return parse_unit(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def add_model_arguments(parser: argparse.ArgumentParser,

@@ -6,15 +6,21 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mask3d_core.commands.arguments import describe_doubts, describe_tiles
+from mask3d_core.commands.arguments import (
+    add_input_arguments,
+    conventions,
+    describe_tiles,
+    SHIPPED_VOXEL_SIZE,
+)
 
 if TYPE_CHECKING:
     from mask3d_core.scan import Scan
 
+WEIGHTS_SUFFIXES = ('.weights', '.onnx', '.ckpt')
 SUMMARY = 'show the contents of a weights file, a scan or a bag'
 DESCRIPTION = """\
 Show what a file contains. Weights: the model, its classes and how it was trained.
-A scan: its points, extent and colours. A bag: its PointCloud2 topics.
+A scan: its points, extent and colours. A bag: its topics, and its last cloud.
 """
 EXAMPLES = """\
 example:
@@ -27,26 +33,32 @@ example:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument('file', type=Path, metavar='FILE',
-                        help='weights, .ply, .pcd, .npz, .mcap, .db3, or the folder of a bag')
-    parser.add_argument('--topic', help='PointCloud2 topic of a bag to describe')
+                        help='weights, a scan, .mcap, .db3, or the folder of a bag')
+    add_input_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Print one fact a line."""
-    from mask3d_core.files.bag import BAG_SUFFIXES
+    from mask3d_core.files.bag import is_bag_file
     from mask3d_core.files.formats import READERS
 
     path: Path = options.file
     suffix = path.suffix.lower()
-    if path.is_dir() or suffix in BAG_SUFFIXES:
-        facts = _bag_facts(path, options.topic)
-    elif suffix in READERS or suffix == '.bag':
-        facts = _file_facts(path, options.topic)
-    else:
+    if path.is_dir() or is_bag_file(path):
+        facts = _bag_facts(options)
+    elif suffix not in READERS and _is_weights(path):
         facts = _weights_facts(path)
+    else:
+        facts = _file_facts(options)
     width = max(len(name) for name, _ in facts)
     for name, value in facts:
         print(f'{name:{width}}  {value}'.rstrip())
+
+
+def _is_weights(path: Path) -> bool:
+    from mask3d_core.weights.checkpoint import is_weights_file
+
+    return path.suffix.lower() in WEIGHTS_SUFFIXES or is_weights_file(path)
 
 
 def _weights_facts(path: Path) -> list[tuple[str, str]]:
@@ -78,26 +90,35 @@ def _weights_facts(path: Path) -> list[tuple[str, str]]:
         ('licence', weights.licence)]
 
 
-def _file_facts(path: Path, topic: str | None) -> list[tuple[str, str]]:
-    from mask3d_core.files import read_scan
-
-    return [('kind', f'scan, {path.suffix.lower()}'), *_scan_facts(read_scan(path, topic))]
+def _file_facts(options: argparse.Namespace) -> list[tuple[str, str]]:
+    return [('kind', f'scan, {options.file.suffix.lower()}'), *_scan_facts(_read(options))]
 
 
-def _bag_facts(path: Path, topic: str | None) -> list[tuple[str, str]]:
-    from mask3d_core.files.bag import cloud_topics, read_bag
+def _bag_facts(options: argparse.Namespace) -> list[tuple[str, str]]:
+    from mask3d_core.files.bag import bag_topics, POINT_CLOUD
 
-    topics = cloud_topics(path)
-    facts = [('kind', 'bag'), ('cloud topics', str(len(topics)))]
-    facts += [('topic', f'{name} ({count} clouds)') for name, count in topics.items()]
-    only = next(iter(topics)) if len(topics) == 1 and any(topics.values()) else None
-    if topic is not None or only is not None:
-        facts.append(('last cloud', f'of {topic or only}'))
-        facts += _scan_facts(read_bag(path, topic))
+    topics = bag_topics(options.file)
+    clouds = {topic.name: topic.count for topic in topics if topic.type == POINT_CLOUD}
+    facts = [('kind', 'bag'), ('cloud topics', str(len(clouds)))]
+    facts += [('topic', f'{name} ({count} clouds)') for name, count in clouds.items()]
+    facts += [('topic', f'{topic.name} ({topic.count} messages of {topic.type})')
+              for topic in topics if topic.type != POINT_CLOUD]
+    only = next(iter(clouds)) if len(clouds) == 1 and any(clouds.values()) else None
+    if options.topic is not None or only is not None:
+        facts.append((f'{options.cloud or "last"} cloud', f'of {options.topic or only}'))
+        facts += _scan_facts(_read(options))
     return facts
 
 
+def _read(options: argparse.Namespace) -> Scan:
+    from mask3d_core.files import read_scan
+
+    return read_scan(options.file, options.topic, options.cloud, conventions(options))
+
+
 def _scan_facts(scan: Scan) -> list[tuple[str, str]]:
+    from mask3d_core.scan_checks import describe_doubts
+
     low, high = scan.xyz.min(axis=0), scan.xyz.max(axis=0)
     dropped = scan.input_size - len(scan) - scan.num_outliers
     facts = [
@@ -110,7 +131,7 @@ def _scan_facts(scan: Scan) -> list[tuple[str, str]]:
         facts.append(('frame', scan.frame))
     if scan.segment is not None:
         facts.append(('segments', str(len(set(scan.segment.tolist())))))
-    return facts + [('warning', text) for text in describe_doubts(scan)]
+    return facts + [('warning', text) for text in describe_doubts(scan, SHIPPED_VOXEL_SIZE)]
 
 
 def _numbers(values: object) -> str:

@@ -9,7 +9,14 @@ import sys
 from typing import Any, TYPE_CHECKING
 
 from mask3d_core.classes import class_table_names
-from mask3d_core.commands.arguments import count, count_or_zero, name_list
+from mask3d_core.commands.arguments import (
+    add_input_arguments,
+    conventions,
+    count,
+    count_or_zero,
+    name_list,
+    warn_of_doubts,
+)
 from mask3d_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -100,16 +107,15 @@ def _add_superpoints(parser: argparse.ArgumentParser) -> None:
 def _add_bag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('bag', type=Path, metavar='BAG', help='.mcap, .db3, or folder of a bag')
     parser.add_argument('out', type=Path, metavar='OUT', help='folder to write NAME.ply to')
-    parser.add_argument('--topic', help='its PointCloud2 topic, if it has several; '
-                                        'the last cloud is used')
+    add_input_arguments(parser)
     parser.add_argument('--name', help='of the scan (default: that of the bag)')
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('raw', type=Path, metavar='FOLDER',
-                        help='folder of .ply or .npz files with label and instance of each point, '
-                             'or of .ply files with the boxes of labelCloud in a .json of the '
-                             'same name')
+                        help='folder of .ply, .npz, .pcd, .las, .csv or .txt files with label and '
+                             'instance of each point, or of .ply files with the boxes of '
+                             'labelCloud in a .json of the same name')
     _add_target(parser)
     parser.add_argument('--classes', required=True, metavar='TABLE',
                         help='.tsv file with the columns id and name (and red, green, blue); or '
@@ -122,6 +128,9 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--voxel-size', type=float, default=0.02, metavar='METRES',
                         help='suggested for training (default: 0.02)')
     parser.add_argument('--name', help='of the data set (default: that of OUT)')
+    parser.add_argument('--mixed-colour', action='store_true',
+                        help='allow that some scans have colour and others have not')
+    add_input_arguments(parser, bags=False)
     _add_superpoints(parser)
 
 
@@ -183,6 +192,7 @@ def _run_benchmark(options: argparse.Namespace) -> None:
 
 def _run_folder(options: argparse.Namespace) -> None:
     from mask3d_core.data.custom_dataset import folder_sources
+    from mask3d_core.data.custom_scan import ReadOptions
     from mask3d_core.data.dataset import Dataset
     from mask3d_core.data.prepare import prepare
     from mask3d_core.files.class_table import read_class_table
@@ -193,8 +203,10 @@ def _run_folder(options: argparse.Namespace) -> None:
         raise InputError(f'expected --voxel-size in metres, above 0, got {options.voxel_size:g}')
     data = Dataset(options.out, options.name or options.out.resolve().name, classes,
                    options.background, voxel_size=options.voxel_size)
-    sources = folder_sources(options.raw, classes, options.validation, options.superpoints)
-    _print_dataset(prepare(data, sources, options.workers, _log, options.superpoints))
+    sources = folder_sources(options.raw, classes, options.validation, ReadOptions(
+        options.superpoints, conventions(options), options.voxel_size))
+    _print_dataset(prepare(data, sources, options.workers, _log, options.superpoints,
+                           options.mixed_colour))
 
 
 def _run_rooms(options: argparse.Namespace) -> None:
@@ -220,8 +232,12 @@ def _run_rooms(options: argparse.Namespace) -> None:
 
 def _run_bag(options: argparse.Namespace) -> None:
     from mask3d_core.data.custom_dataset import extract_map
+    from mask3d_core.files import read_scan
 
-    print(f'wrote {extract_map(options.bag, options.topic, options.out, options.name)}')
+    path = extract_map(options.bag, options.topic, options.out, options.name, options.cloud,
+                       conventions(options))
+    warn_of_doubts(read_scan(path))
+    print(f'wrote {path}')
 
 
 def _run_draw(options: argparse.Namespace) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from mask3d_core.commands.arguments import (
+    add_input_arguments,
     add_model_arguments,
     add_tile_arguments,
+    conventions,
     count,
     count_or_all,
     count_or_zero,
@@ -36,7 +38,8 @@ Find the object instances of a scan. Writes into DIR
   instances.npz    masks, classes and scores as arrays
   instances.json   classes, scores and boxes as text
 
-Metres, z up, in the frame of the file. Of a bag, the last cloud of a topic is read.
+Metres, z up, in the frame of the file; --unit and --up read files of other units and axes.
+Of a bag, the last cloud of a topic with points is read, or that of --cloud.
 A map that is larger than the scans of the training is cut into tiles. Processes that
 torchrun starts share the tiles; each has a GPU of its own.
 Results of an earlier run are replaced; a NAME.ply of another program is not, as it
@@ -47,6 +50,7 @@ example:
   mask3d segment scan.ply -o found
   mask3d segment scan.ply -o found --weights scannet.weights
   mask3d segment recording/ -o found --topic /rtabmap/cloud_map --score-threshold 0.5
+  mask3d segment building.las -o found --unit ft
   mask3d segment scan.ply -o found --classes "chair,table" --num-queries 50
   torchrun --nproc_per_node 2 -m mask3d_core segment floor.ply -o found
 """
@@ -55,10 +59,11 @@ example:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument('file', type=Path, metavar='FILE',
-                        help='.ply, .pcd, .npz, .mcap, .db3, or the folder of a bag')
+                        help='a scan (.ply, .pcd, .npz, .las, .e57, .xyz …, see docs/files.md), '
+                             '.mcap, .db3, or the folder of a bag')
     parser.add_argument('-o', '--out', type=Path, metavar='DIR', required=True,
                         help='folder for the results; made when missing')
-    parser.add_argument('--topic', help='PointCloud2 topic of a bag, if it has several')
+    add_input_arguments(parser)
     add_model_arguments(parser)
     add_tile_arguments(parser)
     _add_settings(parser.add_argument_group('post-processing: which instances to keep'))
@@ -129,7 +134,7 @@ def _run(options: argparse.Namespace, processes: Processes) -> None:
         check_target(folder / written, options.file)
     check_overwritable(folder / f'{name}.ply')
     log(f'reading {options.file} …')
-    scan = read_scan(options.file, options.topic)
+    scan = read_scan(options.file, options.topic, options.cloud, conventions(options))
     segmenter = _segmenter(options, processes)
     if not processes.rank:
         warn_of_doubts(scan, segmenter.weights.voxel_size)

@@ -10,7 +10,7 @@ import re
 from mask3d_core.data.dataset import Dataset
 from mask3d_core.data.labels import byte_color, LabelledScan, NO_ID
 from mask3d_core.errors import InputError
-from mask3d_core.geometry.upright import doubt_upright
+from mask3d_core.scan_checks import find_doubts
 import numpy as np
 from numpy.typing import NDArray
 
@@ -108,9 +108,12 @@ Problem = tuple[bool, str]
 
 
 def _check_scan(data: Dataset, labelled: LabelledScan) -> Iterator[Problem]:
-    yield from _check_scale(labelled.scan.xyz, data.voxel_size)
-    if data.upright and (doubt := doubt_upright(labelled.scan.xyz)):
-        yield False, doubt
+    bad_scale = list(_check_scale(labelled.scan.xyz, data.voxel_size))
+    yield from bad_scale
+    for doubt in find_doubts(labelled.scan, data.voxel_size):
+        kinds = set(doubt.kinds) & {'axes', 'units', 'precision'}
+        if kinds - (set() if data.upright else {'axes'}) - ({'units'} if bad_scale else set()):
+            yield False, f'{doubt.finding}; prepare it anew: {doubt.remedy()}'
     yield from _check_color(labelled, data)
     if labelled.name not in data.splits.get('test', ()):
         yield from _check_labels(labelled, data)

@@ -8,8 +8,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from mask3d_core.classes import ClassTable
-from mask3d_core.data.custom_scan import box_file, read_custom_scan
-from mask3d_core.data.labels import LabelledScan, NO_ID, write_labelled
+from mask3d_core.conventions import AS_IS, Conventions
+from mask3d_core.data.custom_scan import box_file, read_custom_scan, ReadOptions
+from mask3d_core.data.labels import LABELLED_SUFFIXES, LabelledScan, NO_ID, write_labelled
 from mask3d_core.data.readers.raw_scan import list_folder, RawSource
 from mask3d_core.errors import InputError
 from mask3d_core.files.bag import read_bag
@@ -17,16 +18,18 @@ from mask3d_core.files.formats import scan_name
 from mask3d_core.files.source import file_errors
 import numpy as np
 
-FORMATS = ('.ply', '.npz')
+NO_SCANS = ('readme', 'license', 'licence', 'copying', 'notes', 'classes', 'labels')
+"""Names, without suffix, of text files in a folder that are no scans."""
 
 
-def extract_map(bag: Path, topic: str | None, out: Path, name: str | None = None) -> Path:
+def extract_map(bag: Path, topic: str | None, out: Path, name: str | None = None,
+                cloud: str | None = None, conventions: Conventions = AS_IS) -> Path:
     """
-    Write the last cloud of a recorded topic as .ply, with label 0 and instance 0 at each point.
+    Write a cloud of a recorded topic, by default the last, as .ply, with label and instance 0.
 
     Parameters
     ----------
-    bag, topic
+    bag, topic, cloud, conventions
         As for `read_bag`.
     out : path
         A folder; made when missing.
@@ -47,7 +50,7 @@ def extract_map(bag: Path, topic: str | None, out: Path, name: str | None = None
     path = out / f'{name or scan_name(bag)}.ply'
     if path.exists():
         raise InputError(f'{path} exists and may hold labels: remove it, or give another --name')
-    scan = read_bag(bag, topic)
+    scan = read_bag(bag, topic, cloud, conventions)
     nothing = np.full(len(scan), NO_ID, np.int32)
     with file_errors(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -56,20 +59,19 @@ def extract_map(bag: Path, topic: str | None, out: Path, name: str | None = None
 
 
 def folder_sources(folder: Path, classes: ClassTable, validation: Sequence[str] | float,
-                   faces: bool = False) -> list[RawSource]:
+                   options: ReadOptions | None = None) -> list[RawSource]:
     """
     List the labelled scans of a folder.
 
     Parameters
     ----------
     folder : path
-        With .ply or .npz files as `read_custom_scan` reads them.
+        With files as `read_custom_scan` reads them.
     classes : ClassTable
     validation : names, or float
         Validation scans; or their share of all scans, 0..1, chosen by a hash of the names, so
         that adding a scan moves no other one to another split.
-    faces : bool
-        Whether to read faces, for superpoints.
+    options : ReadOptions, optional
 
     Raises
     ------
@@ -77,16 +79,22 @@ def folder_sources(folder: Path, classes: ClassTable, validation: Sequence[str] 
         When there are no scans, two of one name, or an unknown name.
 
     """
-    files = [file for file in list_folder(folder) if file.suffix.lower() in FORMATS]
+    options = options or ReadOptions()
+    files = [file for file in list_folder(folder) if file.suffix.lower() in LABELLED_SUFFIXES
+             and file.stem.lower() not in NO_SCANS]
     names = [file.stem for file in files]
     if not files:
-        raise InputError(f'{folder}: expected labelled scans, .ply or .npz, got none')
+        raise InputError(f'{folder}: expected labelled scans ({", ".join(LABELLED_SUFFIXES)}), '
+                         'got none')
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise InputError(f'{folder}: two scans are called {twice[0]!r}')
     chosen = _validation_names(names, validation)
+    conventions = options.conventions
+    version = '' if conventions == AS_IS else f'up {conventions.up}, unit {conventions.unit}'
     return [RawSource(file.stem, 'validation' if file.stem in chosen else 'train',
-                      (file, box_file(file)), partial(read_custom_scan, file, classes, faces))
+                      (file, box_file(file)), partial(read_custom_scan, file, classes, options),
+                      version=version)
             for file in files]
 
 

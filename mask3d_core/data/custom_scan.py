@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mask3d_core.classes import ClassTable
-from mask3d_core.data.labels import byte_color, LabelledScan, NO_ID, read_labelled
+from mask3d_core.conventions import AS_IS, Conventions
+from mask3d_core.data.labels import (
+    byte_color,
+    LabelledScan,
+    NO_ID,
+    read_labelled,
+    read_zero_is_none,
+)
 from mask3d_core.data.readers.label_boxes import LabelBox, read_label_boxes
 from mask3d_core.data.readers.raw_scan import RawScan
 from mask3d_core.errors import InputError
-from mask3d_core.files.ply import read_faces, read_ply
+from mask3d_core.files.npz import npz_columns
+from mask3d_core.files.ply import read_faces, read_ply, read_vertices
+from mask3d_core.files.source import file_errors
 from mask3d_core.scan import Scan
+from mask3d_core.scan_checks import describe_doubts
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
@@ -28,7 +39,29 @@ def box_file(scan: Path) -> Path:
     return scan.with_suffix('.json')
 
 
-def read_custom_scan(file: Path, classes: ClassTable, faces: bool = False) -> list[RawScan]:
+@dataclass(frozen=True)
+class ReadOptions:
+    """
+    How labelled files are read.
+
+    Attributes
+    ----------
+    faces : bool
+        Whether to read the faces of a .ply without `segment`, for superpoints. They are ignored
+        if they leave out a tenth of the points, or connect only a few points each.
+    conventions : Conventions
+    voxel_size : float
+        Of the training, metres: for doubts about the unit.
+
+    """
+
+    faces: bool = False
+    conventions: Conventions = AS_IS
+    voxel_size: float = 0.02
+
+
+def read_custom_scan(file: Path, classes: ClassTable, options: ReadOptions | None = None,
+                     ) -> list[RawScan]:
     """
     Read a labelled scan; a label 0 that is no class means unlabelled.
 
@@ -39,9 +72,7 @@ def read_custom_scan(file: Path, classes: ClassTable, faces: bool = False) -> li
     ----------
     file : path
     classes : ClassTable
-    faces : bool
-        Whether to read the faces of a .ply without `segment`, for superpoints. They are ignored
-        if they leave out a tenth of the points, or connect only a few points each.
+    options : ReadOptions, optional
 
     Raises
     ------
@@ -49,13 +80,14 @@ def read_custom_scan(file: Path, classes: ClassTable, faces: bool = False) -> li
         With the name of the file, when it is damaged, or has labels that are not in the table.
 
     """
+    options = options or ReadOptions()
     boxes = read_label_boxes(box_file(file)) if box_file(file).is_file() else None
-    notes: list[str] = []
     if boxes is None or file.suffix.lower() != '.ply':
-        labelled = read_labelled(file)
+        labelled, notes = _read_labelled(file, options.conventions)
     else:
-        labelled, notes = _label_by_boxes(file, boxes, classes)
+        labelled, notes = _label_by_boxes(file, boxes, classes, options.conventions)
     scan = labelled.scan
+    notes += [f'warning: {doubt}' for doubt in describe_doubts(scan, options.voxel_size)]
     unknown, counts = np.unique(labelled.label[~np.isin(labelled.label, (NO_ID, 0, *classes.ids))],
                                 return_counts=True)
     if len(unknown):
@@ -76,7 +108,7 @@ def read_custom_scan(file: Path, classes: ClassTable, faces: bool = False) -> li
     if scan.segment is not None:
         columns['segment'] = scan.segment
     triangles = None
-    if faces and scan.segment is None and file.suffix.lower() == '.ply':
+    if options.faces and scan.segment is None and file.suffix.lower() == '.ply':
         triangles = _faces_of_points(read_faces(file), scan)
         if triangles is not None and not _is_mesh(triangles, len(scan)):
             notes.append('the faces do not connect the points: superpoints do without them')
@@ -84,16 +116,41 @@ def read_custom_scan(file: Path, classes: ClassTable, faces: bool = False) -> li
     return [RawScan(labelled.name, columns, tuple(notes), faces=triangles)]
 
 
+def _read_labelled(file: Path, conventions: Conventions) -> tuple[LabelledScan, list[str]]:
+    """
+    Read a file that is labelled point by point.
+
+    In a .npz without negative ids, instance 0 is none, as in the other formats; in one with them,
+    as `mask3d prepare` writes it, -1 is.
+    """
+    if file.suffix.lower() != '.npz':
+        return read_zero_is_none(file, conventions), []
+    columns = npz_columns(file)
+    ids = [columns.values[name] for name in ('label', 'instance') if name in columns.values]
+    if len(ids) == 2 and all(of_points.size and not (of_points < 0).any() for of_points in ids):
+        return read_zero_is_none(file, conventions), ['instance 0 is read as none']
+    labelled = read_labelled(file)
+    if conventions == AS_IS:
+        return labelled, []
+    with file_errors(file):
+        scan = columns.scan(conventions)
+        rows = np.searchsorted(labelled.scan.kept, scan.kept)
+        return replace(labelled, scan=scan, label=labelled.label[rows],
+                       instance=labelled.instance[rows]), []
+
+
 def _label_by_boxes(file: Path, boxes: Sequence[LabelBox], classes: ClassTable,
-                    ) -> tuple[LabelledScan, list[str]]:
-    scan = read_ply(file)
+                    conventions: Conventions) -> tuple[LabelledScan, list[str]]:
+    scan = read_ply(file, conventions)
+    vertices = read_vertices(file)  # the boxes are in the frame of the file
+    xyz = np.stack([vertices[axis] for axis in 'xyz'], axis=1)[scan.kept]
     label, instance = (np.full(len(scan), NO_ID, np.int32) for _ in range(2))
     ids = dict(zip(classes.names, classes.ids))
     empty = 0
     for number, box in sorted(enumerate(boxes), key=lambda pair: -pair[1].volume):
         if box.name not in ids:
             raise InputError(f'{box_file(file)}: {box.name!r} is not in the class table')
-        inside = box.contains(scan.xyz)
+        inside = box.contains(xyz)
         label[inside], instance[inside] = ids[box.name], number
         empty += not inside.any()
     notes = [f'labelled by the {len(boxes)} boxes of {box_file(file).name}'

@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mask3d_core.conventions import AS_IS, Conventions
 from mask3d_core.errors import InputError
-from mask3d_core.files.columns import INT32, scan_from_columns, whole_numbers
+from mask3d_core.files.columns import FileColumns, INT32, whole_numbers
+from mask3d_core.files.formats import read_columns
 from mask3d_core.files.npz import open_npz
-from mask3d_core.files.ply import ply_bytes, read_vertices
+from mask3d_core.files.ply import ply_bytes
 from mask3d_core.files.source import file_errors, FilePath
 from mask3d_core.files.target import atomic_write
+from mask3d_core.files.text import TEXT_SUFFIXES
 from mask3d_core.scan import MAX_FLOAT32_POSITION, Scan
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +23,7 @@ from numpy.typing import NDArray
 NO_ID = -1
 """Label of points of no class, and instance of points of none."""
 COLORS = ('red', 'green', 'blue')
+LABELLED_SUFFIXES = ('.npz', '.ply', '.pcd', '.las', '.laz', '.npy', *TEXT_SUFFIXES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,11 +102,12 @@ def read_labelled(path: FilePath) -> LabelledScan:
     .npz: the arrays xyz [N, 3] float, color [N, 3] uint8 (optional), label and instance [N]
     integer with -1 for none, segment [N] integer (optional).
 
-    .ply: vertices with x, y, z, red, green, blue (optional), and integers, also written as float:
-    `label`: class id; `instance`: 0 for none; `segment` (optional). A point without an instance
-    whose label is 0 has no label; nor has one whose label is negative. Files of `mask3d segment`
-    are painted: their colours are scan_red, scan_green, scan_blue. Names may carry the prefix
-    `scalar_` that CloudCompare puts there.
+    .ply, and other formats of points with fields (.pcd, .las, text whose first line names the
+    columns): points with x, y, z, red, green, blue (optional), and integers, also written as
+    float: `label`: class id; `instance`: 0 for none; `segment` (optional). A point without an
+    instance whose label is 0 has no label; nor has one whose label is negative. Files of
+    `mask3d segment` are painted: their colours are scan_red, scan_green, scan_blue. Names may
+    carry the prefix     `scalar_` that CloudCompare puts there.
 
     Raises
     ------
@@ -113,15 +118,29 @@ def read_labelled(path: FilePath) -> LabelledScan:
     file = Path(path)
     with file_errors(file):
         suffix = file.suffix.lower()
-        if suffix not in ('.npz', '.ply'):
-            raise InputError('expected a labelled scan as .npz or .ply')
+        if suffix not in LABELLED_SUFFIXES:
+            raise InputError('expected a labelled scan as ' + ', '.join(LABELLED_SUFFIXES))
         if not file.is_file():
             raise InputError('no such file')
         if suffix == '.npz':
             return LabelledScan.from_columns(_npz_columns(file), file.stem)
-    columns = read_vertices(file)
+    return read_zero_is_none(file)
+
+
+def read_zero_is_none(path: FilePath, conventions: Conventions = AS_IS) -> LabelledScan:
+    """
+    Read a labelled scan whose instance 0 is none, as `read_labelled` does files that are no .npz.
+
+    Raises
+    ------
+    InputError
+        With the name of the file: not readable, or not labelled.
+
+    """
+    file = Path(path)
+    columns = read_columns(file)
     with file_errors(file):
-        return _from_vertices(columns, file.stem)
+        return _from_vertices(columns, file.stem, conventions)
 
 
 def _npz_columns(path: Path) -> dict[str, NDArray]:
@@ -133,14 +152,18 @@ def _npz_columns(path: Path) -> dict[str, NDArray]:
     return columns
 
 
-def _from_vertices(vertices: dict[str, NDArray], name: str) -> LabelledScan:
+def _from_vertices(columns: FileColumns, name: str, conventions: Conventions) -> LabelledScan:
+    vertices = columns.values
     missing = [key for key in ('label', 'instance') if key not in vertices]
     if missing:
         raise InputError(f'expected the vertex property {missing[0]!r}, got: '
-                         + ', '.join(vertices))
+                         + ', '.join(columns.names))
     label, instance = (whole_numbers(vertices[key], key) for key in ('label', 'instance'))
     label[(label < 0) | ((label == 0) & (instance <= 0))] = NO_ID
-    scan = scan_from_columns(vertices)
+    scan = columns.scan(conventions)
+    for key, ids in (('label', label), ('instance', instance)):
+        if ids.shape != (scan.input_size,):
+            raise InputError(f'expected {key} as {scan.input_size} integers, got {ids.shape}')
     return LabelledScan(scan, label[scan.kept].astype(np.int32),
                         (np.maximum(instance, 0) - 1)[scan.kept].astype(np.int32), name)
 

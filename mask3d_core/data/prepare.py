@@ -56,7 +56,7 @@ class PreparedSource:
 
 
 def prepare(data: Dataset, sources: Sequence[RawSource], workers: int, log: Log,
-            superpoints: bool = False) -> Dataset:
+            superpoints: bool = False, mixed_color: bool = True) -> Dataset:
     """
     Write the scans of a data set and its dataset.json.
 
@@ -76,12 +76,15 @@ def prepare(data: Dataset, sources: Sequence[RawSource], workers: int, log: Log,
     superpoints : bool
         Whether to make superpoints of scans that have none, in voxels of `data.voxel_size`. For
         scans with faces they are always made, of the mesh.
+    mixed_color : bool
+        Whether some scans may have colour and others not.
 
     Raises
     ------
     InputError
         At once, when the folder holds another data set. At the end, when a source failed: the
-        others are written; if all failed, an existing dataset.json stays.
+        others are written; if all failed, an existing dataset.json stays. It does, too, if only
+        some scans have colour.
 
     """
     _check_folder(data)
@@ -100,11 +103,22 @@ def prepare(data: Dataset, sources: Sequence[RawSource], workers: int, log: Log,
     if failed and not done.scans:
         raise InputError(f'none of {len(sources)} could be prepared, they are named above: no '
                          f'dataset.json was written to {data.folder}')
+    if not mixed_color:
+        _refuse_mixed_color(done)
     done.save()
     if failed:
         raise InputError(f'{len(failed)} of {len(sources)} could not be prepared, they are named '
                          f'above; the other {len(done.scans)} scans are in {data.folder}')
     return done
+
+
+def _refuse_mixed_color(data: Dataset) -> None:
+    without = [name for name, facts in data.scans.items() if facts.color_mean is None]
+    if without and len(without) < len(data.scans):
+        raise InputError(f'{len(without)} of {len(data.scans)} scans have no colour, the others '
+                         f'have: {", ".join(without[:5])}{", …" if len(without) > 5 else ""}. '
+                         'Export these with their colours, take them out, or allow it with '
+                         '--mixed-colour; no dataset.json was written')
 
 
 def _check_folder(data: Dataset) -> None:

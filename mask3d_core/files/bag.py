@@ -10,8 +10,14 @@ from typing import Any, TYPE_CHECKING
 
 from mask3d_core.conventions import AS_IS, Conventions
 from mask3d_core.errors import InputError
-from mask3d_core.files.bag_files import BAG_SUFFIXES, bag_files, is_bag_file, open_bag_file
-from mask3d_core.files.bag_files import bag_errors, unzipped
+from mask3d_core.files.bag_files import (
+    bag_errors,
+    bag_files,
+    BAG_SUFFIXES,
+    is_bag_file,
+    open_bag_file,
+    unzipped,
+)
 from mask3d_core.files.pointcloud2 import decode_pointcloud2
 from mask3d_core.files.source import file_errors, FilePath
 from mask3d_core.scan import Scan
@@ -50,9 +56,9 @@ def read_bag(path: FilePath, topic: str | None = None, cloud: str | None = None,
     topic : str, optional
         Needed if the bag has several `PointCloud2` topics.
     cloud : str, optional
-        'last': that has points; 'largest': the last of those with most points; a whole number: its
-        index from 0, or from the end below 0; a number with a point or an s at its end, like
-        '12.5' or '12s': the last one at that time, in seconds from the first one, or of the stamps.
+        'last': that has points; 'largest': of those with most points the last; a whole number:
+        its index from 0, or from the end below 0; a number with a point or an s at its end, like
+        '12.5' or '12s': the last one at that time, seconds from the first one, or a stamp.
     conventions : Conventions
         Of the clouds.
 
@@ -80,7 +86,8 @@ def _choose_cloud(clouds: Iterator[bytes], which: str) -> tuple[bytes | None, in
     chosen: bytes | None = None
     if which in ('last', 'largest'):
         most = 1
-        for number, raw in enumerate(clouds, 1):
+        for raw in clouds:
+            number += 1
             if which == 'last':
                 chosen = raw if _may_have_points(raw) else chosen
             elif (points := _num_points(_deserialize(raw))) >= most:

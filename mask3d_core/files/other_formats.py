@@ -9,8 +9,8 @@ import os
 from typing import Any
 
 from mask3d_core.errors import InputError
-from mask3d_core.files.columns import FileColumns
 from mask3d_core.files.color_fields import plain_name
+from mask3d_core.files.columns import FileColumns
 from mask3d_core.files.source import file_errors, FilePath
 import numpy as np
 from numpy.typing import NDArray
@@ -101,7 +101,8 @@ def mesh_columns(path: FilePath) -> FileColumns:
             points, colors = _points_of_scene(scene)
         if not len(points):
             raise InputError('expected a mesh or points, got none')
-        columns = {axis: points[:, place] for place, axis in enumerate('xyz')}
+        columns: dict[str, NDArray] = {axis: points[:, place]
+                                       for place, axis in enumerate('xyz')}
         if colors is not None:
             columns |= {name: colors[:, place] for place, name in enumerate(CHANNELS)}
         return FileColumns.of(columns)
@@ -115,8 +116,7 @@ def _points_of_scene(scene: Any) -> tuple[NDArray[np.float64], NDArray[np.uint8]
 
 
 def _points_of_mesh(mesh: Any) -> tuple[NDArray[np.float64], NDArray[np.uint8] | None]:
-    from trimesh import sample
-
+    sample = import_module('trimesh.sample')
     points = np.asarray(mesh.vertices, np.float64)
     faces = getattr(mesh, 'faces', None)
     if faces is None or not len(faces):

@@ -8,7 +8,7 @@ import struct
 from mask3d_core.conventions import AS_IS, Conventions
 from mask3d_core.errors import InputError
 from mask3d_core.files import lzf
-from mask3d_core.files.color_fields import packed_from_text, PACKED_COLORS, plain_name, plain_names
+from mask3d_core.files.color_fields import PACKED_COLORS, packed_from_text, plain_name, plain_names
 from mask3d_core.files.columns import expand_field, FileColumns, require_axes
 from mask3d_core.files.source import file_content, file_errors, FilePath
 from mask3d_core.files.tokens import number_rows

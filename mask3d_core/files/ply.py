@@ -122,7 +122,7 @@ def _tables(content: bytes, wanted: tuple[str, ...],
 
 
 def _text_lines(text: bytes) -> bytes:
-    """Return text without blank lines, and with \\n at the end of each line."""
+    """Return text without blank lines, and with line feeds at their ends."""
     if b'\r' in text:
         text = text.replace(b'\r\n', b'\n').replace(b'\r', b'\n')
     return BLANK_LINES.sub(b'\n', text).lstrip() if BLANK_LINES.search(b'\n' + text) else text
@@ -193,7 +193,8 @@ def _header_lines(content: bytes) -> tuple[list[str], int]:
     """Return the lines up to `end_header`, which a comment may contain, and where the next is."""
     first = LINE_END.search(content)
     end = b'\r' if first is not None and first[0] == b'\r' else b'\n'
-    lines, start = [], 0
+    lines: list[str] = []
+    start = 0
     while True:
         stop = content.find(end, start)
         line = content[start:stop if stop >= 0 else len(content)].decode('latin-1').strip()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import struct
 
 from mask3d_core.errors import InputError
-from mask3d_core.files.color_fields import packed_from_text, PACKED_COLORS, plain_name
+from mask3d_core.files.color_fields import PACKED_COLORS, packed_from_text, plain_name
 from mask3d_core.files.tokens import number_rows
 import numpy as np
 from numpy.typing import NDArray

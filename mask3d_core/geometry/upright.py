@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 from mask3d_core.geometry.surfaces import ANGLE_TOLERANCE, sample_rows, sample_surfaces, Surfaces
 from mask3d_core.scan import Scan
@@ -42,6 +43,16 @@ so much more than to z. In upright scans the best direction had at most 0.09 mor
 """
 
 
+class AxesDoubt(NamedTuple):
+    """Why z probably does not point up, '' if it may; and which axis does, '' if not known."""
+
+    finding: str = ''
+    up: str = ''
+
+
+UPRIGHT = AxesDoubt()
+
+
 def doubt_upright(xyz: NDArray[np.floating]) -> str:
     """
     Return why z probably does not point up in a scan; '' if it may.
@@ -53,11 +64,11 @@ def doubt_upright(xyz: NDArray[np.floating]) -> str:
 
     """
     surfaces = sample_surfaces(xyz)
-    doubt = '' if surfaces is None else doubt_surfaces(surfaces, xyz)
-    return f'{doubt}: expected z up, as in the frame map or odom' if doubt else ''
+    doubt = UPRIGHT if surfaces is None else doubt_surfaces(surfaces, xyz)
+    return f'{doubt.finding}: expected z up, as in the frame map or odom' if doubt.finding else ''
 
 
-def doubt_surfaces(surfaces: Surfaces, xyz: NDArray[np.floating]) -> str:
+def doubt_surfaces(surfaces: Surfaces, xyz: NDArray[np.floating]) -> AxesDoubt:
     """
     Return why z probably does not point up, as `doubt_upright`, without what is expected.
 
@@ -79,7 +90,7 @@ def doubt_surfaces(surfaces: Surfaces, xyz: NDArray[np.floating]) -> str:
     if deep and probability[UP] < MIN_UP_PROBABILITY_IN_VIEW:
         some = sample_rows(xyz)
         if (np.abs(some[:, :2]).max(axis=1) < some[:, 2]).mean() > MIN_VIEW_SHARE:
-            return 'lies in front of a camera that looks along z'
+            return AxesDoubt('lies in front of a camera that looks along z', '-y')
     normals = surfaces.normals
     best = float(_square_share(normals[::10], normals).max())
     along = (surfaces.parallel | surfaces.perpendicular).mean(axis=0)       # [3]
@@ -89,11 +100,14 @@ def doubt_surfaces(surfaces: Surfaces, xyz: NDArray[np.floating]) -> str:
     sure = probability[likeliest] > LIKELY
     least = MIN_UP_PROBABILITY_BESIDE if sure else MIN_UP_PROBABILITY
     if not other_direction and (is_ground or probability[UP] >= least):
-        return ''
+        return UPRIGHT
     named = (probability[likeliest] > MIN_OTHER_PROBABILITY
              and along[likeliest // 2] >= best - MIN_SQUARE_GAIN)
-    return ('does not stand upright, by its surfaces'
-            + (f' ({DIRECTIONS[likeliest]} seems to point up)' if named else ''))
+    finding = 'does not stand upright, by its surfaces'
+    if not named or likeliest == UP:
+        return AxesDoubt(finding)
+    up = DIRECTIONS[likeliest]
+    return AxesDoubt(f'{finding} ({up} seems to point up)', up)
 
 
 def upright(scan: Scan) -> Scan:

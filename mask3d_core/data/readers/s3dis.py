@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+import re
 
 from mask3d_core.data.benchmark import Benchmark, OriginalModels
 from mask3d_core.data.protocol import Protocol
@@ -21,6 +22,9 @@ from numpy.typing import NDArray
 
 AREAS = tuple(f'Area_{number}' for number in range(1, 7))
 VALIDATION_AREA = 'Area_5'
+MIN_REPEATED_SHARE = 0.95
+"""Of the points of an annotation that are in another one, from which on it repeats that one."""
+USUAL_NAME = re.compile(r'[A-Za-z]+_\d+\.txt')
 SAME_CLASS = {'stairs': 'clutter'}
 """Rooms have a class that the benchmark does not know."""
 
@@ -79,20 +83,62 @@ def read_s3dis_room(room: Path, name: str, classes: dict[str, int]) -> list[RawS
     files = _annotations(room)
     if not files:
         raise InputError(f'{room}: expected files like Annotations/chair_1.txt, got none')
+    labels: list[int] = []
     parts: list[tuple[NDArray, NDArray]] = []
-    labels, notes = [], []
+    notes: list[str] = []
     for file in files:
         labels.append(_class_id(file, classes))
         lines = TableLines()
         parts.append(_points(file, lines))
         notes += [f'{file.name}: {note}' for note in lines.notes()]
-    sizes = [len(xyz) for xyz, _ in parts]
+    left_out = _left_out([file.name for file in files], [xyz for xyz, _ in parts])
+    notes += [f'{files[place].name} {why}' for place, why in left_out.items()]
+    kept = [place for place in range(len(files)) if place not in left_out]
+    if not kept:
+        raise InputError(f'{room}: all annotations are empty')
+    sizes = [len(parts[place][0]) for place in kept]
     notes += _check_whole(room, sum(sizes))
     return [RawScan(name, {
-        'xyz': np.concatenate([xyz for xyz, _ in parts]),
-        'color': np.concatenate([color for _, color in parts]),
-        'label': np.repeat(labels, sizes), 'instance': np.repeat(np.arange(len(sizes)), sizes),
+        'xyz': np.concatenate([parts[place][0] for place in kept]),
+        'color': np.concatenate([parts[place][1] for place in kept]),
+        'label': np.repeat([labels[place] for place in kept], sizes),
+        'instance': np.repeat(np.arange(len(sizes)), sizes),
     }, tuple(notes))]
+
+
+def _left_out(names: list[str], clouds: list[NDArray[np.float32]]) -> dict[int, str]:
+    """
+    Return which annotations are not read, and why: empty ones, and those that repeat another.
+
+    An annotation repeats a larger one, or an equal one that is named as the data set does it, if
+    `MIN_REPEATED_SHARE` of its points are in that one, too.
+    """
+    left_out = {place: 'is empty: left out' for place, xyz in enumerate(clouds) if not len(xyz)}
+    keys = [_point_keys(xyz) for xyz in clouds]
+    unique, counts = np.unique(np.concatenate(keys), return_counts=True)
+    repeated = unique[counts > 1]
+    suspects = [place for place, key in enumerate(keys)
+                if len(key) and np.isin(key, repeated).mean() >= MIN_REPEATED_SHARE]
+    # The one to keep comes first: larger, then of a usual name, then of a lower number.
+    suspects.sort(key=lambda place: (-len(keys[place]), USUAL_NAME.fullmatch(names[place]) is None,
+                                     place))
+    for rank, place in enumerate(suspects):
+        for other in suspects[:rank]:
+            if other not in left_out and (
+                    np.isin(keys[place], keys[other]).mean() >= MIN_REPEATED_SHARE):
+                left_out[place] = f'repeats the points of {names[other]}: left out'
+                break
+    return left_out
+
+
+def _point_keys(xyz: NDArray[np.float32]) -> NDArray[np.uint64]:
+    """Return a number for each point [N, 3] that another position has hardly ever."""
+    words = np.ascontiguousarray(xyz, np.float32).view(np.uint32).astype(np.uint64)
+    key = np.zeros(len(xyz), np.uint64)
+    for column in words.T:
+        key = (key ^ column) * np.uint64(0x9E3779B97F4A7C15)
+        key ^= key >> np.uint64(29)
+    return key
 
 
 def _class_id(file: Path, classes: dict[str, int]) -> int:

@@ -92,8 +92,8 @@ def test_a_scan_in_the_frame_of_a_camera_is_doubted(tmp_path: Path) -> None:
         repeated = {key: column.repeat(20, axis=0) for key, column in columns.items()}
         columns.update(repeated, xyz=xyz.astype(np.float32))
 
-    assert ('warning: a: lies in front of a camera that looks along z: expected z up, as in the '
-            'frame map or odom') in findings(make(tmp_path, wall_ahead))
+    assert ('warning: a: lies in front of a camera that looks along z: expected z up; prepare it '
+            'anew: if so, give --up=-y') in findings(make(tmp_path, wall_ahead))
 
 
 def test_errors_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

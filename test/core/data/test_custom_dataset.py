@@ -172,7 +172,7 @@ def test_a_scan_far_from_the_origin_is_moved_closer(plys: Path) -> None:
     xyz = rng.uniform(0, 3, (50, 3)) + [48000.25, -9000, 5]
     columns = {'xyz': xyz, 'label': np.ones(50, int), 'instance': np.ones(50, int)}
     write_labelled(plys / 'hall_0.ply', LabelledScan.from_columns(columns, 'a'))
-    run(plys)
+    run(plys, '--mixed-colour')
     scan = Dataset.open(plys.parent / 'out').read('hall_0')
     np.testing.assert_allclose(scan.scan.xyz, xyz - [48000, -9000, 5], atol=1e-5)
 
@@ -262,7 +262,7 @@ def test_superpoints_of_a_mesh_are_those_of_its_faces(
     folded_sheet(plys / 'hall_1.ply', faces[:5])
     folded_sheet(plys / 'hall_2.ply', np.full((1, 3), 200))
 
-    assert run(plys, '--superpoints') == 1
+    assert run(plys, '--superpoints', '--mixed-colour') == 1
 
     said = capsys.readouterr().err
     expected = group_mesh(xyz, faces)

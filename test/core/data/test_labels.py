@@ -138,7 +138,7 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
             'text.npz': 'not a readable .npz', 'unlabelled.ply': "vertex property 'label'",
             'fraction.ply': 'whole numbers, got -0.5', 'huge.ply': 'instance as numbers up to',
             'tiny.ply': 'label as numbers from -2147483648, got -', 'single.npz': 'single .npy',
-            'none.ply': 'no such file', 'scan.pcd': 'as .npz or .ply'}.items():
+            'none.ply': 'no such file', 'scan.gif': 'as .npz, .ply'}.items():
         with pytest.raises(InputError, match=f'{name}.*{message}'):
             read_labelled(tmp_path / name)
 

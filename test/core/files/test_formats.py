@@ -46,7 +46,8 @@ def test_bags() -> None:
 
 
 @pytest.mark.parametrize(('name', 'words'), [
-    ('a.las', "unknown format '.las', expected .ply, .pcd, .npz, .mcap, .db3 or the folder"),
+    ('a.gif', "unknown format '.gif', expected .ply, .pcd, .npz, .npy, "),
+    ('a.gif', '.mcap, .db3 or the folder'), ('a.fls', 'export it as .e57'),
     ('noname', 'without suffix'), ('a.bag', 'rosbags-convert')])
 def test_unknown_formats(tmp_path: Path, name: str, words: str) -> None:
     with pytest.raises(InputError, match='no such file'):
