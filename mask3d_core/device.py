@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 import ctypes
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from mask3d_core.errors import InputError, NotEnoughMemoryError
+from numpy.typing import NDArray
 import torch
+from torch import Tensor
 
 PRECISIONS: Final = {'float32': torch.float32, 'bfloat16': torch.bfloat16,
                      'float16': torch.float16}
@@ -99,6 +101,21 @@ def free_memory(device: torch.device) -> int | None:
         if line.startswith('MemAvailable:'):
             return int(line.split()[1]) * 1024
     return None
+
+
+def to_host(*tensors: Tensor) -> list[NDArray[Any]]:
+    """
+    Return tensors as arrays; those of a GPU are copied together, and awaited once.
+
+    Copies go into pinned memory, which the GPU writes itself. Arrays of tensors on the CPU share
+    their memory.
+    """
+    pinned = [torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+              .copy_(tensor, non_blocking=True) if tensor.device.type == 'cuda' else tensor.cpu()
+              for tensor in tensors]
+    for device in {tensor.device for tensor in tensors if tensor.device.type == 'cuda'}:
+        torch.cuda.current_stream(device).synchronize()
+    return [tensor.numpy() for tensor in pinned]
 
 
 def give_back_memory() -> bool:

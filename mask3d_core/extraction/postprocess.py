@@ -188,7 +188,9 @@ def _drop_unlikely(prediction: Prediction, settings: ExtractSettings) -> Predict
         return prediction  # in the second case the number of pairs kept is the number of masks
     best = torch.softmax(prediction.class_logits.float(), dim=1)[:, :-1].amax(1)
     keep = ~(best < settings.score_threshold)  # keeps NaN, which is an error in `_rank`
-    return Prediction(prediction.class_logits[keep], prediction.mask_logits[:, keep])
+    queries = keep.nonzero()[:, 0]
+    return Prediction(prediction.class_logits.index_select(0, queries),
+                      prediction.mask_logits.index_select(1, queries))
 
 
 def _drop_small(regions: Regions, inverse: NDArray[np.int64], min_points: int) -> Regions:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mask3d_core.device import to_host
 from mask3d_core.errors import InputError
 from mask3d_core.extraction.point_masks import Groups
 from mask3d_core.sparse import parallel_map
@@ -53,7 +55,8 @@ def find_regions(mask_logits: Tensor, segment: Tensor | None) -> Regions:
         If a logit is NaN.
 
     """
-    rows, probabilities = _positive(mask_logits)
+    on_cpu = mask_logits.device.type == 'cpu'
+    rows, probabilities = (_positive if on_cpu else _positive_on_gpu)(mask_logits)
     if segment is None:
         voxels, total = rows, [p.sum(dtype=np.float64) for p in probabilities]
     else:
@@ -80,12 +83,14 @@ def split_regions(regions: Regions, mask_logits: Tensor, segment: Tensor | None,
         Cluster of each voxel of each region.
 
     """
+    split = [number for number, label in enumerate(labels) if label.any()]  # not only cluster 0
+    probabilities = _probabilities(mask_logits, segment, [regions.voxels[n] for n in split], split)
     query: list[int] = []
     voxels: list[NDArray[np.int64]] = []
     confidence: list[float] = []
     for number, (rows, label) in enumerate(zip(regions.voxels, labels, strict=True)):
-        if label.any():  # more than cluster 0
-            parts, means = _parts(rows, label, _probability(mask_logits, segment, rows, number))
+        if label.any():
+            parts, means = _parts(rows, label, next(probabilities))
             query += [number] * len(parts)
             voxels += parts
             confidence += means
@@ -107,11 +112,27 @@ def _parts(rows: NDArray[np.int64], label: NDArray[np.int64], probability: NDArr
     return np.split(rows[order], np.cumsum(count))[:-1], means.tolist()
 
 
-def _probability(mask_logits: Tensor, segment: Tensor | None, voxels: NDArray[np.int64],
-                 query: int) -> NDArray[np.float64]:
-    rows = torch.from_numpy(voxels).to(mask_logits.device)
-    rows = rows if segment is None else segment[rows]
-    return mask_logits[rows, query].float().sigmoid().cpu().numpy().astype(np.float64)
+def _probabilities(mask_logits: Tensor, segment: Tensor | None,
+                   voxels: list[NDArray[np.int64]], queries: list[int],
+                   ) -> Iterator[NDArray[np.float64]]:
+    """Yield the mask probabilities of the voxels of each region, given its query."""
+    if mask_logits.device.type == 'cpu':  # one after the other: less memory
+        batches = [([rows], [query]) for rows, query in zip(voxels, queries)]
+    else:  # a round trip each would take longer
+        batches = [(voxels, queries)] if queries else []
+    for rows_of, query_of in batches:
+        sizes = [len(rows) for rows in rows_of]
+        rows, query = (torch.from_numpy(each).to(mask_logits.device)
+                       for each in (np.concatenate(rows_of), np.repeat(query_of, sizes)))
+        rows = rows if segment is None else segment[rows]
+        probability = mask_logits[rows, query].float().sigmoid().cpu().numpy()
+        yield from np.split(probability.astype(np.float64), np.cumsum(sizes)[:-1])
+
+
+def _check_finite(broken: bool) -> None:
+    if broken:
+        raise InputError('the network predicted NaN: the weights are broken, or the precision is '
+                         'too low for them; try float32')
 
 
 def _positive(mask_logits: Tensor) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float32]]]:
@@ -120,9 +141,8 @@ def _positive(mask_logits: Tensor) -> tuple[list[NDArray[np.int64]], list[NDArra
 
     def find(number: int) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float32]]]:
         block = blocks[number]
-        if block.sum().isnan() and block.isnan().any():  # the sum is fast but may overflow
-            raise InputError('the network predicted NaN: the weights are broken, or the '
-                             'precision is too low for them; try float32')
+        # the sum is fast but may overflow
+        _check_finite(bool(block.sum().isnan() and block.isnan().any()))
         inside = (block > 0).t().cpu().numpy()
         query, row = np.divmod(np.flatnonzero(inside), inside.shape[1])  # torch is slower
         place = torch.from_numpy(row * len(inside) + query).to(block.device)
@@ -130,8 +150,23 @@ def _positive(mask_logits: Tensor) -> tuple[list[NDArray[np.int64]], list[NDArra
         ends = np.cumsum(np.bincount(query, minlength=len(inside)))
         return np.split(row + number * ROWS_PER_BLOCK, ends)[:-1], np.split(probability, ends)[:-1]
 
-    parts = (parallel_map(find, len(blocks)) if mask_logits.device.type == 'cpu'
-             else [find(number) for number in range(len(blocks))])
-    rows, probabilities = zip(*parts)
+    rows, probabilities = zip(*parallel_map(find, len(blocks)))
     return ([np.concatenate(pieces) for pieces in zip(*rows)],
             [np.concatenate(pieces) for pieces in zip(*probabilities)])
+
+
+def _positive_on_gpu(mask_logits: Tensor,
+                     ) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float32]]]:
+    """
+    Do what `_positive` does on a GPU; only the rows of the masks come back, not the masks.
+
+    The host waits twice: for their number, and for them.
+    """
+    by_query = mask_logits.t()
+    inside = by_query > 0
+    query, row = inside.nonzero(as_tuple=True)
+    probability = by_query[query, row].float().sigmoid()
+    broken, ends, rows, probabilities = to_host(
+        by_query.isnan().any(), inside.sum(1).cumsum(0), row.int(), probability)
+    _check_finite(bool(broken))
+    return (np.split(rows.astype(np.int64), ends)[:-1], np.split(probabilities, ends)[:-1])

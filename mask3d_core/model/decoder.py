@@ -283,8 +283,8 @@ def attention_mask(mask_features: Tensor, embedding: Tensor) -> Tensor:
     so a logit of -1e-9 has probability 0.5 and is not masked out.
     """
     masked = embedding @ mask_features.t() < MASKED_BELOW_LOGIT
-    masked[_count(masked) == len(mask_features)] = False
-    return masked
+    empty = _count(masked) == len(mask_features)
+    return masked.masked_fill_(empty[:, None], False)  # indexing would wait for a GPU
 
 
 def _count(masked: Tensor) -> Tensor:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import math
 
-from mask3d_core.sparse import Level, place_rows, product, select_rows, sparse_conv
+from mask3d_core.sparse import (
+    Level,
+    place_rows,
+    product,
+    select_rows,
+    sparse_conv,
+    strided_conv,
+    transposed_conv,
+)
 from mask3d_core.sparse.grid import CROSS, CUBE, NEIGHBOR_OFFSETS
 import torch
 from torch import nn, Tensor
@@ -95,9 +103,8 @@ class DownConv(ConvNorm):
     volume = 8
 
     def convolve(self, features: Tensor, level: Level) -> Tensor:
-        """Concatenate each parent's children, zeros for absent ones: [V, C] -> [V', D]."""
-        children = place_rows(features, _slots(level), 8 * level.num_parents)
-        return product(children.view(level.num_parents, -1), self.weight.flatten(1), self.bias)
+        """Convolve without batch norm: [V, C] -> [V', D]."""
+        return strided_conv(features, self.weight, level, self.bias)
 
 
 class UpConv(ConvNorm):
@@ -110,11 +117,8 @@ class UpConv(ConvNorm):
         return self.weight.shape[0]
 
     def convolve(self, features: Tensor, level: Level) -> Tensor:
-        """Compute all eight children and keep the occupied ones: [V', C] -> [V, D]."""
-        weight = self.weight.transpose(0, 1).reshape(-1, self.weight.shape[2])
-        bias = None if self.bias is None else self.bias.repeat(8)
-        children = product(features, weight, bias)
-        return select_rows(children.view(8 * len(features), -1), _slots(level))
+        """Convolve without batch norm: [V', C] -> [V, D]."""
+        return transposed_conv(features, self.weight, level, self.bias)
 
 
 class StemConv(ConvNorm):

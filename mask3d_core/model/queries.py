@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from mask3d_core.model.config import ModelConfig
+from mask3d_core.sparse.fused_conv import on_device, runs_fused
 from mask3d_core.stop import until_stopped
 import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch import nn, Tensor
+
+POINTS_PER_BLOCK = 1024
+"""Points that a program of the fused kernel looks at together."""
 
 
 def farthest_points(coords: Tensor, count: int, weight: Tensor | None = None) -> Tensor:
@@ -32,10 +36,11 @@ def farthest_points(coords: Tensor, count: int, weight: Tensor | None = None) ->
     """
     axes = coords.detach().float().t().contiguous()  # [3, V]
     weight = None if weight is None else weight.detach()
-    if axes.device.type == 'cpu':
+    if axes.device.type == 'cpu' and not runs_fused(axes):
         return torch.from_numpy(_farthest_on_cpu(
             axes.numpy(), count, None if weight is None else weight.numpy()))
-    return _farthest_on_gpu(axes, count, weight)
+    choose = _farthest_fused if runs_fused(axes) else _farthest_on_gpu
+    return choose(axes, count, weight)
 
 
 def _farthest_on_cpu(axes: NDArray[np.float32], count: int, weight: NDArray[np.float32] | None,
@@ -70,9 +75,30 @@ def _farthest_on_gpu(axes: Tensor, count: int, weight: Tensor | None) -> Tensor:
         chosen[0] = weight.argmax()
         weight = weight.square()  # distances below are squared, too
     for number in until_stopped(range(1, count)):
-        delta = axes - axes[:, chosen[number - 1], None]
+        delta = axes - axes.index_select(1, chosen[number - 1:number])
         distance = torch.minimum(distance, delta.square_().sum(0))
         chosen[number] = (distance if weight is None else distance * weight).argmax()
+    return chosen
+
+
+def _farthest_fused(axes: Tensor, count: int, weight: Tensor | None) -> Tensor:
+    """Choose points as `farthest_points` says: [3, V], [V] -> [count]."""
+    from mask3d_core.model.farthest_kernel import farthest_step, PARTS
+
+    chosen = torch.zeros(count, dtype=torch.int64, device=axes.device)
+    distance = torch.full_like(axes[0], torch.inf)
+    best = axes.new_empty(2, PARTS)
+    place = torch.empty_like(best, dtype=torch.int32)
+    if weight is not None:
+        chosen[0] = weight.argmax()
+        weight = weight.square()  # distances below are squared, too
+    with on_device(axes):
+        for number in until_stopped(range(1, count + 1)):
+            # rounding each product, as on a CPU; the last step only takes the best candidate
+            farthest_step[(PARTS if number < count else 1,)](
+                axes, axes if weight is None else weight, distance, best, place, chosen,
+                axes.shape[1], number, WEIGHTED=weight is not None, PARTS=PARTS,
+                BLOCK=POINTS_PER_BLOCK, enable_fp_fusion=False)
     return chosen
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import platform
 from typing import Any
 
-from mask3d_core.sparse.pyramid import Block, Level
+from mask3d_core.sparse.fused_conv import Epilogue, fused_conv, runs_fused
+from mask3d_core.sparse.pyramid import Block, DeviceKernelMap, KernelMap, Level
 from mask3d_core.sparse.threads import parallel_for
 import torch
 from torch import Tensor
@@ -149,6 +150,9 @@ def sparse_conv(features: Tensor, weight: Tensor, level: Level, bias: Tensor | N
     [V, D]
 
     """
+    kernel_map = _kernel_map(level, weight)
+    if isinstance(kernel_map, DeviceKernelMap) and runs_fused(features):
+        return fused_conv(features, weight, kernel_map.tables, Epilogue(bias, residual, relu))
     if torch.is_autocast_enabled(features.device.type):  # as torch does for its own products
         dtype = torch.get_autocast_dtype(features.device.type)
         features, weight = features.to(dtype), weight.to(dtype)
@@ -182,10 +186,14 @@ def _convolve(features: Tensor, weight: Tensor, level: Level, bias: Tensor | Non
     return result
 
 
-def _blocks(level: Level, weight: Tensor) -> list[Block]:
+def _kernel_map(level: Level, weight: Tensor) -> KernelMap | DeviceKernelMap:
     volume = weight.shape[1]
     assert volume in level.kernel_maps, 'the pyramid was built without `ModelConfig.kernels`'
-    return level.kernel_maps[volume].blocks
+    return level.kernel_maps[volume]
+
+
+def _blocks(level: Level, weight: Tensor) -> list[Block]:
+    return _kernel_map(level, weight).blocks
 
 
 def _block_weight(weight: Tensor, block: Block) -> Tensor:
@@ -199,9 +207,10 @@ def concat_channels(features: Tensor, more: Tensor) -> Tensor:
     """
     Concatenate the channels of two [V, .] tensors.
 
-    Without gradients, the result has a row of zeros behind it in memory (`_with_zero_row`).
+    On a CPU and without gradients, the result has a row of zeros behind it in memory
+    (`_with_zero_row`).
     """
-    if torch.is_grad_enabled() or features.dtype != more.dtype:
+    if torch.is_grad_enabled() or features.dtype != more.dtype or features.is_cuda:
         return torch.cat([features, more], 1)
     channels = features.shape[1] + more.shape[1]
     joined = _empty_before_zero_row(features, len(features), channels)
@@ -220,12 +229,13 @@ def _with_zero_row(features: Tensor) -> Tensor:
     Return the features with a row of zeros appended: [V + 1, C].
 
     No copy is made if the memory behind the features holds such a row, which is checked here: a
-    copy of the finest level takes longer than gathering from it.
+    copy of the finest level takes longer than gathering from it. On a GPU, checking would take
+    longer than the copy.
     """
     rows, channels = features.shape
     memory = features.untyped_storage().nbytes() // features.element_size()
     end = features.storage_offset() + (rows + 1) * channels
-    if features.is_contiguous() and memory >= end:
+    if features.is_contiguous() and memory >= end and not features.is_cuda:
         longer = features.as_strided((rows + 1, channels), (channels, 1))
         if not longer[rows].any():
             return longer

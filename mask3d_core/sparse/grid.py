@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 import math
 
@@ -38,15 +39,15 @@ def cell_shift(coords: Tensor) -> Tensor:
     return lowest.div(GRID_MARGIN, rounding_mode='floor') * GRID_MARGIN - GRID_MARGIN
 
 
-def cell_keys(coords: Tensor, shift: Tensor | int) -> tuple[Tensor, list[int]]:
+def cell_keys(coords: Tensor, shift: Tensor) -> tuple[Tensor, list[int]]:
     """
     Return the mixed-radix keys of cells (scan, x, y, z), z fastest.
 
     Returns
     -------
     keys, size
-        [V] int64, and the number of cells along x, y, z: one more than are occupied, so that a
-        step beyond the last cell leads to no other.
+        [V] int64, and the number of scans and of cells along x, y, z: one more than are occupied,
+        so that a step beyond the last cell leads to no other.
 
     Raises
     ------
@@ -54,15 +55,18 @@ def cell_keys(coords: Tensor, shift: Tensor | int) -> tuple[Tensor, list[int]]:
         When the voxels span more cells than a key can number.
 
     """
-    size = (coords[:, 1:].amax(0) - shift + 2).tolist()
-    if math.prod(size) * (int(coords[:, 0].max()) + 1) >= 2 ** 62:
+    highest = coords.amax(0)
+    scans, *size = torch.cat([highest[:1] + 1, highest[1:] - shift + 2]).tolist()
+    if math.prod(size) * scans >= 2 ** 62:
         raise InputError(
             f'the cloud spans {size[0]} x {size[1]} x {size[2]} voxels, more than can be '
             'numbered: remove outliers, crop the cloud, or check that it is in metres')
-    scan, x, y, z = coords.unbind(1)
-    if not isinstance(shift, int):
-        x, y, z = x - shift[0], y - shift[1], z - shift[2]
-    return ((scan * size[0] + x) * size[1] + y) * size[2] + z, size
+    return _keys(coords[:, 0], coords[:, 1:] - shift, size), [scans, *size]
+
+
+def _keys(scan: Tensor, xyz: Tensor, size: Sequence[int]) -> Tensor:
+    x, y, z = xyz.unbind(1)
+    return ((scan * size[0] + x) * size[1] + y) * size[2] + z
 
 
 def occupied_cells(point_cells: Tensor) -> tuple[Tensor, Tensor]:
@@ -103,15 +107,27 @@ class Grid:
         Scan of the batch, x, y, z; shifted so that x, y, z are positive.
     keys : [V] int64
         Mixed-radix key of (scan, x, y, z), z fastest; ascending and unique.
-    stride_x, stride_y : int
-        Difference of the keys of neighbors along x and along y; along z it is 1.
+    num_scans : int
+    size : 3 int
+        Numbers of cells along x, y, z, the radixes of the keys. They are kept on the host: reading
+        them from a GPU would wait for it at every level.
 
     """
 
     coords: Tensor
     keys: Tensor
-    stride_x: int
-    stride_y: int
+    num_scans: int
+    size: tuple[int, ...]
+
+    @property
+    def stride_x(self) -> int:
+        """Difference of the keys of neighbors along x."""
+        return self.size[1] * self.size[2]
+
+    @property
+    def stride_y(self) -> int:
+        """Difference of the keys of neighbors along y; along z it is 1."""
+        return self.size[2]
 
     @classmethod
     def sort(cls, coords: Tensor) -> tuple[Grid, Tensor]:
@@ -135,10 +151,10 @@ class Grid:
 
         """
         shift = cell_shift(coords)
-        unsorted, size = cell_keys(coords, shift)
+        unsorted, (num_scans, *size) = cell_keys(coords, shift)
         keys, rows = unsorted.sort()
         shifted = torch.cat([coords[:, :1], coords[:, 1:] - shift], 1).index_select(0, rows)
-        return cls(shifted, keys, size[1] * size[2], size[2]), rows
+        return cls(shifted, keys, num_scans, tuple(size)), rows
 
     def coarsen(self) -> tuple[Grid, Tensor]:
         """
@@ -152,13 +168,13 @@ class Grid:
 
         """
         halves = torch.cat([self.coords[:, :1], self.coords[:, 1:] >> 1], 1)
-        unsorted, size = cell_keys(halves, 0)
-        keys, parent = torch.unique(unsorted, return_inverse=True)
+        size = tuple((cells - 2) // 2 + 2 for cells in self.size)  # the last cell, halved
+        keys, parent = torch.unique(_keys(halves[:, 0], halves[:, 1:], size), return_inverse=True)
         coords = torch.empty(len(keys), 4, dtype=torch.int64, device=keys.device)
         coords[parent] = halves
         x, y, z = (self.coords[:, 1:] & 1).unbind(1)  # CUDA has no integer matmul
         slots = 8 * parent + x + 2 * y + 4 * z
-        return Grid(coords, keys, size[1] * size[2], size[2]), slots
+        return Grid(coords, keys, self.num_scans, size), slots
 
     def neighbors(self, volume: int = CUBE) -> Tensor:
         """

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 import math
 from typing import NamedTuple
 
+from mask3d_core.sparse.fused_conv import runs_fused
+from mask3d_core.sparse.gather_table import ConvTables, to_parents, within_level
 from mask3d_core.sparse.grid import CUBE, Grid, KERNEL_OFFSETS
 from mask3d_core.sparse.rows import group_rows, mean_of_groups
 import torch
@@ -64,6 +67,36 @@ class KernelMap(NamedTuple):
     num_pairs: int
 
 
+class DeviceKernelMap:
+    """
+    A `KernelMap` on a GPU: a table, cut into blocks only where the fused kernels are not used.
+
+    Parameters
+    ----------
+    table : [volume, V] int32
+        The neighbor of each voxel at each offset; V if absent.
+
+    """
+
+    def __init__(self, table: Tensor) -> None:
+        self.table = table
+
+    @cached_property
+    def tables(self) -> ConvTables:
+        """The tables for the fused kernels."""
+        return within_level(self.table)
+
+    @cached_property
+    def blocks(self) -> list[Block]:
+        """The blocks, as in `KernelMap`."""
+        return _cut(self.table.t().contiguous()).blocks
+
+    @cached_property
+    def num_pairs(self) -> int:
+        """Number of (voxel, neighbor) pairs, as in `KernelMap`."""
+        return int((self.table < self.table.shape[1]).sum())
+
+
 @dataclass(frozen=True)
 class Level:
     """
@@ -75,7 +108,7 @@ class Level:
         Scan, x, y, z in voxels of this level.
     starts : list of int
         First row of each scan, and V at the end.
-    kernel_maps : dict of int to KernelMap
+    kernel_maps : dict of int to KernelMap or DeviceKernelMap
         Of the level's convolutions, by kernel volume.
     children : [V] int64, [num_parents] int64, or None
         The rows grouped by parent, and where each group starts; None at the coarsest level.
@@ -89,7 +122,7 @@ class Level:
 
     coords: Tensor
     starts: list[int]
-    kernel_maps: dict[int, KernelMap]
+    kernel_maps: Mapping[int, KernelMap | DeviceKernelMap]
     children: tuple[Tensor, Tensor] | None
     slots: Tensor | None
     num_parents: int
@@ -100,6 +133,17 @@ class Level:
     def scans(self) -> list[slice]:
         """Return the rows of each scan."""
         return [slice(start, stop) for start, stop in pairwise(self.starts)]
+
+    @cached_property
+    def to_parents(self) -> ConvTables:
+        """The tables of a strided convolution, for the fused kernels."""
+        assert self.slots is not None, 'the coarsest level has no parents'
+        return to_parents(self.slots, self.num_parents)
+
+    @cached_property
+    def from_parents(self) -> ConvTables:
+        """The tables of a transposed convolution, for the fused kernels."""
+        return ConvTables(self.to_parents.backward, self.to_parents.forward, mirrored=False)
 
     def pool(self, features: Tensor) -> Tensor:
         """Average the occupied children of each parent: [V, C] -> [num_parents, C]."""
@@ -141,7 +185,6 @@ def build_pyramid(coords: Tensor, kernels: Sequence[Collection[int]] = CUBE_KERN
 
     """
     grid, rows = Grid.sort(coords)
-    num_scans = int(coords[:, 0].max()) + 1
     arranged = _arrange(grid, kernels[0])
     finest = rows[arranged.order]
     levels = []
@@ -150,9 +193,9 @@ def build_pyramid(coords: Tensor, kernels: Sequence[Collection[int]] = CUBE_KERN
         parents = _arrange(coarse, volumes)
         slots = slots[arranged.order]
         slots = 8 * parents.rank[slots >> 3] + (slots & 7)
-        levels.append(_level(grid, arranged, num_scans, slots, len(coarse.keys)))
+        levels.append(_level(grid, arranged, slots, len(coarse.keys)))
         grid, arranged = coarse, parents
-    levels.append(_level(grid, arranged, num_scans, None, 0))
+    levels.append(_level(grid, arranged, None, 0))
     rank = torch.empty_like(finest)
     rank[finest] = torch.arange(len(finest), device=finest.device)
     return Pyramid(levels, finest, rank)
@@ -163,14 +206,15 @@ class _Arranged(NamedTuple):
 
     order: Tensor
     rank: Tensor
-    kernel_maps: dict[int, KernelMap]
+    kernel_maps: Mapping[int, KernelMap | DeviceKernelMap]
 
 
-def _level(grid: Grid, arranged: _Arranged, num_scans: int, slots: Tensor | None,
-           num_parents: int) -> Level:
+def _level(grid: Grid, arranged: _Arranged, slots: Tensor | None, num_parents: int) -> Level:
     coords = grid.coords.index_select(0, arranged.order)
-    scans = torch.arange(num_scans + 1, device=coords.device)
-    starts = torch.searchsorted(coords[:, 0].contiguous(), scans).tolist()
+    starts = [0, len(coords)]
+    if grid.num_scans > 1:
+        scans = torch.arange(grid.num_scans + 1, device=coords.device)
+        starts = torch.searchsorted(coords[:, 0].contiguous(), scans).tolist()
     children = None if slots is None else group_rows(slots >> 3, num_parents)
     return Level(coords, starts, arranged.kernel_maps, children, slots, num_parents)
 
@@ -184,11 +228,23 @@ def _arrange(grid: Grid, volumes: Collection[int]) -> _Arranged:
     rank = torch.empty(count + 1, dtype=torch.int64, device=order.device)
     rank[order] = torch.arange(count, device=order.device)
     rank[count] = count  # an absent neighbor stays absent
+    if table.is_cuda or runs_fused(table):
+        return _Arranged(order, rank, _device_maps(
+            rank.int().index_select(0, table.reshape(-1)).view(table.shape).index_select(1, order),
+            volumes))
     renamed = rank.int().index_select(0, table.t().reshape(-1)).view(count, -1)
     neighbors = renamed.index_select(0, order)                  # [V, largest]
     maps = {volume: _cut(neighbors if volume == largest
                          else neighbors[:, KERNEL_OFFSETS[volume]]) for volume in volumes}
     return _Arranged(order, rank, maps)
+
+
+def _device_maps(table: Tensor, volumes: Collection[int]) -> dict[int, DeviceKernelMap]:
+    """Return the kernel maps with these volumes, from the table of the largest."""
+    return {volume: DeviceKernelMap(
+        table if volume == len(table)
+        else torch.stack([table[offset] for offset in KERNEL_OFFSETS[volume]]))
+        for volume in volumes}
 
 
 def _cut(neighbors: Tensor) -> KernelMap:
@@ -221,6 +277,10 @@ def _pattern_order(scan: Tensor, present: Tensor) -> Tensor:
     """
     rarest_first = present.sum(1).argsort(stable=True)
     pattern = scan << len(present)
+    if present.is_cuda:  # without waiting for the GPU
+        places = torch.arange(len(present) - 1, -1, -1, device=present.device)
+        bits = present.index_select(0, rarest_first).long() << places[:, None]
+        return (pattern + bits.sum(0)).argsort(stable=True)
     for place, offset in enumerate(rarest_first.tolist(), 1):
         pattern = pattern | (present[offset].long() << (len(present) - place))
     return pattern.argsort(stable=True)

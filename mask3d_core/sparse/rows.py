@@ -35,6 +35,9 @@ def mean_by_group(features: Tensor, group: Tensor, count: int) -> Tensor:
 
 def group_rows(group: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Return the rows sorted by group, stably, and where each group starts."""
+    if group.is_cuda:  # bincount would wait for the GPU
+        ordered, rows = group.sort(stable=True)
+        return rows, torch.searchsorted(ordered, torch.arange(count, device=group.device))
     sizes = torch.bincount(group, minlength=count)
     return group.argsort(stable=True), sizes.cumsum(0) - sizes
 
