@@ -1,14 +1,18 @@
-"""The default engine: the network in plain PyTorch."""
+"""The default engine: the network in PyTorch, with fused kernels on a GPU."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from importlib import import_module
 from typing import ClassVar
 
 from mask3d_core.engines.engine import Engine
+from mask3d_core.engines.warm_up import warm_up
 from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D, Prediction
 from mask3d_core.model.layers import fold_batch_norms
 from mask3d_core.sparse import Pyramid
+from mask3d_core.sparse.fused_conv import why_not_fused
 from mask3d_core.stopwatch import Stopwatch
 from mask3d_core.voxels import Voxels
 from mask3d_core.weights.checkpoint import Weights
@@ -19,6 +23,8 @@ from torch import Tensor
 class TorchEngine(Engine):
     """
     Runs the model as it was trained, with its batch norms folded.
+
+    On a GPU it is warmed up when it is made (`warm_up`).
 
     Attributes
     ----------
@@ -40,11 +46,23 @@ class TorchEngine(Engine):
         fold_batch_norms(model)
         self.model = model.to(device)
         self.model.unet.to(precision)
+        if device.type == 'cuda':
+            warm_up(self, weights.model)
 
     @classmethod
     def missing(cls) -> str | None:
         """Return None: the package needs torch."""
         return None
+
+    @classmethod
+    def versions(cls) -> Sequence[str]:
+        """Return the version of torch, and on a GPU whether the fused kernels are used."""
+        if not torch.cuda.is_available():
+            return super().versions()
+        reason = why_not_fused(0)
+        if reason is not None:
+            return [*super().versions(), f'no fused kernels: {reason}']
+        return [*super().versions(), f'triton {import_module("triton").__version__}']
 
     @torch.inference_mode()
     def predict(self, voxels: Voxels, pyramid: Pyramid, num_queries: int, watch: Stopwatch,
