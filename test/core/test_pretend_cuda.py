@@ -12,6 +12,7 @@ from mask3d_core.bench.training import room_targets
 from mask3d_core.classes import load_classes
 from mask3d_core.engines import TorchEngine
 from mask3d_core.model import Mask3D, ModelConfig
+from mask3d_core.stopwatch import Stopwatch
 from mask3d_core.training.data_loader import Batch, Sample
 from mask3d_core.training.learner import ModelWithLoss
 from mask3d_core.voxels import voxelize
@@ -23,7 +24,7 @@ from torch.utils import backend_registration
 
 if not hasattr(backend_registration, '_setup_privateuseone_for_python_backend'):
     pytest.skip('this torch has no Python backend to emulate a device', allow_module_level=True)
-from pretend_cuda import DEVICE, PretendCuda, PretendTensor  # noqa: E402
+from pretend_cuda import DEVICE, PretendCuda, PretendTensor, waits  # noqa: E402
 
 CLASSES = load_classes('scannet20').without(['wall', 'floor'])
 KINDS = {'paper': {}, 'segments': {'on_segments': True}, 'learned': {'queries': 'learned'},
@@ -73,6 +74,27 @@ def test_segment(weights: Weights, scan: Scan) -> None:
     assert len(here)
     np.testing.assert_array_equal(here.masks, there.masks)
     np.testing.assert_allclose(here.score, there.score, rtol=1e-4)
+
+
+def test_the_host_waits_for_sizes_only(weights: Weights, scan: Scan) -> None:
+    """Geometry waits once per level, the decoder never; the masks come back in few transfers."""
+    engine = TorchEngine(weights, DEVICE)
+    segmenter, watch = Segmenter(weights, engine), Stopwatch(DEVICE)
+    scan, voxels = segmenter.prepare(scan, watch)
+    there = voxels.to(DEVICE)
+    waits.clear()
+    pyramid = segmenter.pyramid(there, watch)
+    assert waits == ['tolist', *['_unique2'] * 4]  # the extent, and the voxels of each level
+
+    levels = engine.encode(there, pyramid)
+    waits.clear()
+    with torch.inference_mode():
+        prediction = engine.model.decode(levels, [there], pyramid)[0][0]
+    assert len(waits) <= 2 * weights.model.on_segments  # for the number of segments
+
+    waits.clear()
+    segmenter.extract(prediction, voxels, scan, ExtractSettings(min_points=0))
+    assert len(waits) <= 10
 
 
 def test_train(weights: Weights, scan: Scan) -> None:

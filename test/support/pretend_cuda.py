@@ -18,6 +18,11 @@ INDEXING = {'index', 'index_put', 'index_put_', '_index_put_impl_'}
 """Those whose indices may be on the CPU."""
 PRODUCTS = {'mm', 'mv', 'bmm', 'addmm', 'addmv', 'baddbmm', 'dot'}
 """Those that CUDA does not have for integers."""
+WAITING = {'_local_scalar_dense', '_unique2', 'bincount', 'equal', 'is_nonzero', 'item',
+           'masked_select', 'nonzero', 'unique_dim'}
+"""Those for which the host waits, as it must know a number or a size."""
+waits: list[str] = []
+"""The operations so far for which the host would have waited for the GPU."""
 
 
 class _Backend(_DummyBackendModule):
@@ -49,6 +54,7 @@ class PretendTensor(torch.Tensor):
 
     def tolist(self) -> Any:
         """Return the numbers, which torch does not of tensors that are not its own."""
+        waits.append('tolist')
         return self.inside.tolist()
 
     @classmethod
@@ -80,6 +86,8 @@ def _dispatch(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     if ours and name in PRODUCTS and not all(t.is_floating_point() for t in tensors):
         raise RuntimeError(f'{function} of integers: CUDA has none')
     asked = kwargs.get('device')
+    if ours and _waits(name, args, asked):
+        waits.append(name)
     on_gpu = bool(ours) if asked is None else torch.device(asked).type == DEVICE.type
     if asked is not None:
         kwargs = kwargs | {'device': torch.device('cpu')}
@@ -89,6 +97,18 @@ def _dispatch(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     if function._schema.is_mutable and isinstance(result, torch.Tensor):
         return kwargs.get('out', args[0])
     return _change_tensors(result, PretendTensor) if on_gpu else result
+
+
+def _waits(name: str, args: Any, asked: Any) -> bool:
+    """Return whether the host waits for an operation on tensors of the GPU."""
+    if name in INDEXING:  # a mask is searched for its True values
+        indices = [index for index in args[1] if index is not None]
+        return any(index.dtype == torch.bool for index in indices)
+    if name == '_to_copy':
+        return asked is not None and torch.device(asked).type == 'cpu'
+    if name == 'copy_':
+        return not isinstance(args[0], PretendTensor)
+    return name in WAITING
 
 
 def _change_tensors(value: Any, change: Callable[[torch.Tensor], Any]) -> Any:
