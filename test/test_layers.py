@@ -41,6 +41,8 @@ WITH_ONNX = 'mask3d_core.onnx_graph'
 """Needs the extra `onnx`, so it is imported where it is used."""
 RUN_TIME = {'numpy', 'PIL', 'scipy', 'torch'}
 """What `pip install .` brings; everything else is imported where it is used."""
+KERNELS = ('mask3d_core.model.farthest_kernel', 'mask3d_core.sparse.triton_kernels')
+"""Modules of Triton's language, which only functions import."""
 
 
 def modules(package: str) -> dict[str, Path]:
@@ -112,12 +114,13 @@ def test_other_libraries_are_imported_where_they_are_used(module: str) -> None:
     tree = ast.parse(MODULES[module].read_text())
     at_once = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
     names = {name for node in at_once for name in imports(node)}
-    roots = {name.split('.')[0] for name in names}
+    roots = {name.split('.')[0] for name in names} - set(sys.stdlib_module_names) - RUN_TIME
     if part(module) == WITH_ONNX:
         roots.discard('onnx')
     else:
         assert not any(part(name) == WITH_ONNX for name in names)
-    assert roots - set(sys.stdlib_module_names) - RUN_TIME <= {'mask3d_core'}
+    assert roots <= {'mask3d_core', *(['triton'] if module in KERNELS else [])}
+    assert not names & set(KERNELS)
 
 
 def test_no_circles() -> None:

@@ -7,9 +7,9 @@ kernels work, and why they are our own, is in docs/log/fused_kernels.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 import os
 import subprocess
@@ -183,10 +183,10 @@ def _gather_product(inputs: Tensor, weight: Tensor, table: GatherTable, epilogue
     bias, residual, relu = epilogue
     residual = None if residual is None else residual.contiguous()
 
-    def run(config: Config) -> None:
+    def run(config: Config, compile_only: bool = False) -> None:
         tiles = table.tiles(config.tile)
         grid = (-(-channels // config.block_out), len(tiles.counts))
-        gather_product[grid](
+        _start(gather_product, grid, compile_only)(
             inputs, weight, table.table, table.order_or_any, tiles.offsets, tiles.counts,
             weight if bias is None else bias, inputs if residual is None else residual, output,
             table.num_rows, table.num_inputs, VOLUME=table.volume,
@@ -214,9 +214,9 @@ def _weight_gradient(grad: Tensor, features: Tensor, table: GatherTable) -> Tens
     if not count:
         return parts.zero_()[0]
 
-    def run(config: Config) -> None:
+    def run(config: Config, compile_only: bool = False) -> None:
         blocks = -(-channels // config.block_out) * -(-channels_in // config.block_in)
-        weight_gradient[blocks, table.volume, num_parts](
+        _start(weight_gradient, (blocks, table.volume, num_parts), compile_only)(
             grad, features, table.table, table.order_or_any, tiles.by_offset, tiles.num_by_offset,
             parts, table.num_rows, table.num_inputs, count, num_parts, IN=channels_in,
             OUT=channels, VOLUME=table.volume, ORDERED=table.order is not None,
@@ -227,6 +227,10 @@ def _weight_gradient(grad: Tensor, features: Tensor, table: GatherTable) -> Tens
                           table.volume)
         run(choose_config(problem, table.num_rows, grad.device, run, True))
     return parts.sum(0)
+
+
+def _start(kernel: Any, grid: tuple[int, ...], compile_only: bool) -> Callable[..., Any]:
+    return partial(kernel.warmup, grid=grid) if compile_only else kernel[grid]
 
 
 def _common(tensor: Tensor, config: Config) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 import json
@@ -31,6 +32,10 @@ class Config(NamedTuple):
     num_stages: int
 
 
+Run = Callable[[Config, bool], None]
+"""Runs a kernel with a configuration, or only compiles it."""
+
+
 class Problem(NamedTuple):
     """What the best configuration depends on, besides the device and the number of rows."""
 
@@ -40,6 +45,12 @@ class Problem(NamedTuple):
     channels_in: int
     channels: int
     volume: int
+
+    @property
+    def configs(self) -> tuple[Config, ...]:
+        """The configurations for any number of channels."""
+        exact = self.dtype == torch.float32 and self.precision == 'ieee'
+        return CONFIGS[self.kernel + ' exact' * exact]
 
     def __str__(self) -> str:
         dtype = str(self.dtype).removeprefix('torch.')
@@ -51,9 +62,15 @@ CONFIGS = {
     'gather': (Config(64, 64, 32, 4, 3), Config(128, 64, 32, 4, 3), Config(64, 128, 32, 4, 3),
                Config(128, 128, 32, 8, 3), Config(64, 64, 64, 4, 4), Config(128, 128, 64, 8, 3),
                Config(32, 64, 64, 4, 4), Config(32, 32, 64, 2, 4)),
+    'gather exact': (Config(64, 64, 16, 4, 3), Config(128, 64, 16, 8, 3), Config(64, 32, 16, 4, 3),
+                     Config(32, 32, 32, 4, 3)),
     'weight': (Config(64, 64, 64, 4, 3), Config(64, 128, 64, 4, 3), Config(64, 64, 128, 4, 3),
-               Config(64, 128, 128, 8, 3), Config(64, 32, 32, 4, 4))}
-"""The first of a kernel is used where nothing was measured."""
+               Config(64, 128, 128, 8, 3), Config(64, 32, 32, 4, 4)),
+    'weight exact': (Config(64, 32, 32, 4, 3), Config(64, 64, 32, 4, 3), Config(64, 64, 64, 8, 2))}
+"""
+By kernel; the first is used where nothing was measured. Exact ones, of float32, run without tensor
+cores; they are fewer and smaller, as large ones compile slowly.
+"""
 
 
 @contextmanager
@@ -71,7 +88,7 @@ def candidates(problem: Problem) -> list[Config]:
     """Return the configurations of a kernel, no larger than its channels need."""
     fitting = [config._replace(block_out=_fit(config.block_out, problem.channels),
                                block_in=_fit(config.block_in, problem.channels_in))
-               for config in CONFIGS[problem.kernel]]
+               for config in problem.configs]
     return list(dict.fromkeys(fitting))
 
 
@@ -79,8 +96,8 @@ def _fit(block: int, channels: int) -> int:
     return min(block, max(MIN_BLOCK, 1 << (channels - 1).bit_length()))
 
 
-def choose_config(problem: Problem, rows: int, device: torch.device,
-                  run: Callable[[Config], None], tune: bool = False) -> Config:
+def choose_config(problem: Problem, rows: int, device: torch.device, run: Run,
+                  tune: bool = False) -> Config:
     """
     Return the configuration for a problem with this many rows.
 
@@ -99,13 +116,20 @@ def choose_config(problem: Problem, rows: int, device: torch.device,
     return known[min(known, key=lambda other: abs(other - size))]
 
 
-def _fastest(configs: list[Config], run: Callable[[Config], None]) -> Config:
+def _fastest(configs: list[Config], run: Run) -> Config:
+    import triton
     from triton.runtime.errors import OutOfResources, PTXASError
     from triton.testing import do_bench
 
+    if hasattr(triton, 'AsyncCompileMode'):  # Triton 3.5
+        with ThreadPoolExecutor(os.cpu_count()) as pool, triton.AsyncCompileMode(
+                pool, ignore_errors=True):
+            for config in configs:
+                run(config, True)
+
     def milliseconds(config: Config) -> float:
         try:
-            return do_bench(lambda: run(config), WARM_UP_MS, MEASURE_MS)
+            return do_bench(lambda: run(config, False), WARM_UP_MS, MEASURE_MS)
         except (OutOfResources, PTXASError):  # too large for this GPU
             return math.inf
 
