@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mask3d_core.sparse import Pyramid
-from mask3d_core.sparse.pyramid import KernelMap, Level
+from mask3d_core.sparse.pyramid import DeviceKernelMap, KernelMap, Level
 from mask3d_core.voxels import Voxels
 import torch
 from torch import Tensor
@@ -82,8 +82,10 @@ def _with_rows(rows: Tensor, size: int, value: int) -> Tensor:
     return torch.cat([rows, rows.new_full((missing, *rows.shape[1:]), value)])
 
 
-def _neighbors(kernel_map: KernelMap, count: int, volume: int) -> Tensor:
+def _neighbors(kernel_map: KernelMap | DeviceKernelMap, count: int, volume: int) -> Tensor:
     """Return the neighbors of all rows at all offsets: [V, volume] int32, V if absent."""
+    if isinstance(kernel_map, DeviceKernelMap):
+        return kernel_map.table.t().contiguous()
     first = kernel_map.blocks[0].neighbors
     table = first.new_full((count, volume), count)
     for block in kernel_map.blocks:
