@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-import json
 import os
 import textwrap
 from typing import Any
@@ -16,10 +15,9 @@ os.environ.setdefault('TRITON_INTERPRET', '1')
 
 from hypothesis import HealthCheck, settings
 import mask3d_core  # noqa: F401  sets how OpenMP's threads wait, before torch is imported
-import numpy as np
 from numpy.typing import NDArray
 import pytest
-from shared import find_shared
+from shared import read_golden, read_golden_facts
 
 settings.register_profile('tests', deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile('tests')  # a slow machine is no failure
@@ -46,20 +44,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope='session')
 def golden() -> Callable[[str], dict[str, NDArray]]:
     """Return a loader of the original's inputs and outputs, by case name."""
-    return _golden_arrays
-
-
-def _golden_arrays(case: str) -> dict[str, NDArray]:
-    arrays = dict(np.load(find_shared(f'golden/{case}.npz')))
-    if 'inputs_of' in arrays:  # two cases with the same inputs: stored once
-        return _golden_arrays(str(arrays.pop('inputs_of'))) | arrays
-    return arrays
+    return read_golden
 
 
 @pytest.fixture(scope='session')
 def golden_json() -> Callable[[str], dict[str, Any]]:
     """Return a loader of the facts of a golden case, by case name."""
-    return lambda case: json.loads(find_shared(f'golden/{case}.json').read_text())
+    return read_golden_facts
 
 
 @pytest.fixture(autouse=True)

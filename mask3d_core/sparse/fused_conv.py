@@ -207,14 +207,14 @@ def _weight_gradient(grad: Tensor, features: Tensor, table: GatherTable) -> Tens
 
     features, grad = features.contiguous(), grad.to(features.dtype)
     channels, channels_in = grad.shape[1], features.shape[1]
-    tiles = table.tiles(PART_TILE)
-    count = len(tiles.counts)
+    count = -(-table.num_rows // PART_TILE)
     num_parts = max(1, min(MAX_PARTS, count // MIN_TILES_PER_PART))
     parts = grad.new_empty(num_parts, channels, table.volume, channels_in, dtype=torch.float32)
     if not count:
         return parts.zero_()[0]
 
     def run(config: Config, compile_only: bool = False) -> None:
+        tiles = table.tiles(PART_TILE)
         blocks = -(-channels // config.block_out) * -(-channels_in // config.block_in)
         _start(weight_gradient, (blocks, table.volume, num_parts), compile_only)(
             grad, features, table.table, table.order_or_any, tiles.by_offset, tiles.num_by_offset,

@@ -2,7 +2,15 @@
 
 from typing import Any, NamedTuple
 
-from golden_model import golden_model, golden_scans, golden_seeds
+from golden_model import (
+    BACKBONE,
+    EVAL_CASES,
+    golden_model,
+    golden_scans,
+    golden_seeds,
+    LOGITS,
+    MASKS,
+)
 from mask3d_core.model import Mask3D, StepPrediction
 from mask3d_core.model.layers import fold_batch_norms
 from mask3d_core.sparse import build_pyramid, Pyramid
@@ -11,11 +19,6 @@ from mask3d_core.voxels import batch_coords, Voxels
 import numpy as np
 import pytest
 import torch
-
-CASES = ('micro_eval', 'micro_eval_segments', 'tiny_eval', 'tiny_eval_segments',
-         'tiny_eval_parametric', 'tiny_eval_npfeat')
-# Three times what an independent float32 re-derivation reached (the golden data's README).
-BACKBONE, LOGITS, MASKS = 3e-5, 1.8e-5, 3.9e-4
 
 
 class Run(NamedTuple):
@@ -46,7 +49,7 @@ def observe(model: Mask3D) -> dict[str, list[Any]]:
     return seen
 
 
-@pytest.fixture(scope='module', params=CASES)
+@pytest.fixture(scope='module', params=EVAL_CASES)
 def run(request: pytest.FixtureRequest, golden: Any, golden_json: Any) -> Run:
     """Run a golden case through our model."""
     case, model = golden(request.param), golden_model(golden_json(request.param))
