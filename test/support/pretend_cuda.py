@@ -104,7 +104,7 @@ def _waits(name: str, args: Any, asked: Any) -> bool:
     if name in INDEXING:  # a mask is searched for its True values
         indices = [index for index in args[1] if index is not None]
         return any(index.dtype == torch.bool for index in indices)
-    if name == '_to_copy':
+    if name in ('_to_copy', 'to'):
         return asked is not None and torch.device(asked).type == 'cpu'
     if name == 'copy_':
         return not isinstance(args[0], PretendTensor)
