@@ -16,6 +16,7 @@ import subprocess
 from typing import Any, NamedTuple
 import warnings
 
+from mask3d_core.errors import InputError
 from mask3d_core.sparse.gather_table import ConvTables, GatherTable
 from mask3d_core.sparse.kernel_tuning import choose_config, Config, Problem
 import torch
@@ -70,14 +71,26 @@ def why_not_fused(device: int) -> str | None:
     if torch.cuda.get_device_capability(device) < MIN_CAPABILITY:
         return 'they need a GPU of compute capability 8.0 or more'
     try:
-        with torch.cuda.device(device):
-            GatherTable(torch.zeros(1, 1, dtype=torch.int32, device='cuda'), 1).tiles(PART_TILE)
-            torch.cuda.synchronize()
-    except (ImportError, RuntimeError, OSError, subprocess.SubprocessError) as error:
-        reason = f'Triton does not work here: {str(error).splitlines()[-1:]}'
-        warnings.warn(f'sparse convolutions use torch: {reason}', stacklevel=2)
-        return reason
+        _try_kernels(torch.device('cuda', device))
+    except InputError as error:
+        warnings.warn(f'sparse convolutions use torch: {error}', stacklevel=2)
+        return str(error)
     return None
+
+
+def _try_kernels(device: torch.device) -> None:
+    """Convolve one voxel; raise InputError with the reason if Triton cannot do that here."""
+    try:
+        from triton.errors import TritonError
+    except (ImportError, OSError) as error:
+        raise InputError(f'Triton cannot be loaded: {error}') from error
+    try:
+        features = torch.zeros(1, 16, dtype=torch.float16, device=device)
+        table = GatherTable(torch.zeros(1, 1, dtype=torch.int32, device=device), 1)
+        _convolve(features, features.new_zeros(16, 1, 16), table, NO_EPILOGUE).cpu()
+    except (TritonError, RuntimeError, OSError, subprocess.SubprocessError) as error:
+        # no C compiler, a GPU newer than Triton, a home that cannot be written, ...
+        raise InputError(f'Triton does not work here: {" ".join(str(error).split())}') from error
 
 
 def on_device(tensor: Tensor) -> AbstractContextManager[Any]:

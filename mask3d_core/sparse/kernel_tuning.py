@@ -118,7 +118,7 @@ def choose_config(problem: Problem, rows: int, device: torch.device, run: Run,
 
 def _fastest(configs: list[Config], run: Run) -> Config:
     import triton
-    from triton.runtime.errors import OutOfResources, PTXASError
+    from triton.errors import TritonError
     from triton.testing import do_bench
 
     if hasattr(triton, 'AsyncCompileMode'):  # Triton 3.5
@@ -130,7 +130,7 @@ def _fastest(configs: list[Config], run: Run) -> Config:
     def milliseconds(config: Config) -> float:
         try:
             return do_bench(lambda: run(config, False), WARM_UP_MS, MEASURE_MS)
-        except (OutOfResources, PTXASError):  # too large for this GPU
+        except TritonError:  # too large for this GPU
             return math.inf
 
     return min(configs, key=milliseconds)

@@ -9,7 +9,7 @@ from mask3d_core.sparse import fused_kernels
 import pytest
 import torch
 
-pytest.importorskip('triton', reason='Triton is not installed; it is on Linux on x86-64 only')
+pytest.importorskip('triton', reason='Triton is not installed: pip install triton (Linux)')
 if os.environ.get('TRITON_INTERPRET') != '1':
     pytest.skip('Triton is not in its interpreter', allow_module_level=True)
 farthest_kernel = importlib.import_module('mask3d_core.model.farthest_kernel')

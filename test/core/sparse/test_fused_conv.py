@@ -1,6 +1,7 @@
 """The Triton kernels compute what torch's operations do; here in Triton's interpreter."""
 
 from collections.abc import Callable, Iterator
+import importlib
 import os
 from pathlib import Path
 import subprocess
@@ -27,9 +28,10 @@ import pytest
 import torch
 from torch import Tensor
 
-pytest.importorskip('triton', reason='Triton is not installed; it is on Linux on x86-64 only')
+pytest.importorskip('triton', reason='Triton is not installed: pip install triton (Linux)')
 if os.environ.get('TRITON_INTERPRET') != '1':
     pytest.skip('Triton is not in its interpreter', allow_module_level=True)
+TritonError: type[Exception] = importlib.import_module('triton.errors').TritonError
 
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 3e-2, torch.float16: 4e-3}
 """Largest difference from the exact sum, relative to the largest number of the result."""
@@ -330,3 +332,23 @@ def test_the_kernels_compile_for_a_gpu() -> None:
     assert done.stdout.splitlines() == [
         'list_offsets', 'gather_product bf16: tensor cores', 'gather_product fp32: exact',
         'weight_gradient fp16: tensor cores', 'farthest_step']
+
+
+def test_kernels_that_work_are_tried_without_complaint() -> None:
+    fused_conv._try_kernels(torch.device('cpu'))
+
+
+@pytest.mark.parametrize('error', [RuntimeError('Failed to find\n C compiler'),
+                                   OSError('read-only'), TritonError('no ptxas')])
+def test_where_triton_fails_torch_is_used(error: Exception,
+                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(fused_conv, '_convolve', fail)
+    monkeypatch.setattr(torch.cuda, 'get_device_capability', lambda _: (9, 0))
+    monkeypatch.setattr(fused_conv, '_try_kernels', lambda _, tried=fused_conv._try_kernels:
+                        tried(torch.device('cpu')))
+    with pytest.warns(UserWarning, match='sparse convolutions use torch: Triton does not work'):
+        reason = fused_conv.why_not_fused.__wrapped__(0)
+    assert reason == f'Triton does not work here: {" ".join(str(error).split())}'
