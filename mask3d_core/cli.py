@@ -19,12 +19,13 @@ from mask3d_core.commands import (
     segment,
     study,
     train,
+    view,
 )
 from mask3d_core.errors import InputError
 
 COMMANDS = {'segment': segment, 'convert': convert, 'info': info, 'bench': bench,
             'prepare': prepare, 'train': train, 'evaluate': evaluate, 'study': study,
-            'export': export, 'doctor': doctor}
+            'export': export, 'view': view, 'doctor': doctor}
 EPILOG = """\
 start here:
   mask3d doctor                          check the installation and show the device

@@ -1,0 +1,203 @@
+"""`mask3d view`: look at scans and instances in the browser, and correct them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+import sys
+from typing import TYPE_CHECKING
+import webbrowser
+
+from mask3d_core.commands.arguments import add_model_arguments, count, fraction, log, name_list
+
+if TYPE_CHECKING:
+    from mask3d_core.data.dataset import Dataset
+    from mask3d_core.viewer.sources import Prediction, Source
+
+SUMMARY = 'look at scans and instances in the browser, and correct them'
+DESCRIPTION = """\
+Look at scans and their instances in the browser. Give
+
+  a scan                      it is segmented first; --no-segment: it is not
+  a .ply with labels          or one that `mask3d segment` wrote
+  a folder of `mask3d segment -o`
+  a data set                  its truth, and beside it what --weights or --predictions find
+  a bag                       its clouds as a time line
+
+The page is served to this machine only. From another one, open a tunnel first:
+ssh -L 8060:localhost:8060 robot. --html writes one page instead, to open or to send.
+Corrected instances are saved as labelled .ply, for `mask3d prepare folder`.
+"""
+EXAMPLES = """\
+example:
+  mask3d view scan.ply
+  mask3d view found/
+  mask3d view data/rooms --weights ours.weights --scans 20
+  mask3d view recording/ --topic /rtabmap/cloud_map --clouds 12
+  mask3d view found/ --html found.html
+"""
+PORT = 8060
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument('path', type=Path, metavar='FILE|FOUND|DATASET',
+                        help='a scan, a bag, a folder of `mask3d segment`, or a prepared data set')
+    parser.add_argument('--html', type=Path, metavar='OUT.html',
+                        help='write one page of at most 15 MB instead of serving it')
+    parser.add_argument('--port', type=int, default=PORT, metavar='P',
+                        help=f'of the page; 0: any free one (default: {PORT})')
+    parser.add_argument('-o', '--out', type=Path, metavar='DIR', default=Path('corrected'),
+                        help='folder for corrected scans; made when missing '
+                             '(default: corrected)')
+    parser.add_argument('--score-threshold', type=fraction, metavar='S',
+                        help='minimum score of the instances, 0..1 (default: 0.3)')
+    parser.add_argument('--no-segment', action='store_true',
+                        help='show a scan or a bag without instances')
+    parser.add_argument('--topic', help='PointCloud2 topic of a bag, if it has several')
+    parser.add_argument('--clouds', type=count, metavar='N', default=8,
+                        help='clouds of a bag in the time line (default: 8)')
+    data = parser.add_argument_group('data sets')
+    data.add_argument('--split', metavar='NAME', help='which scans (default: validation)')
+    data.add_argument('--scans', metavar='N|NAMES',
+                      help='the first N scans, or names, comma-separated (default: 20)')
+    data.add_argument('--predictions', type=Path, metavar='DIR',
+                      help='stored predictions, as for `mask3d evaluate`')
+    add_model_arguments(parser, weights='the shipped ones; none for data sets')
+    parser.set_defaults(wrong_usage=parser.error)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write the page, or serve it until it is interrupted."""
+    from mask3d_core.files.target import check_folder
+    from mask3d_core.viewer.document import write_document
+    from mask3d_core.weights.shipped import SCORE_THRESHOLD
+
+    if options.score_threshold is None:
+        options.score_threshold = SCORE_THRESHOLD
+    if options.html is not None:
+        check_folder(options.html.parent)
+    sources = _sources(options)
+    if options.html is not None:
+        size = write_document(options.html, sources, 0.0)
+        print(f'wrote {options.html}, {size / 1e6:.1f} MB: open it in a browser')
+    else:
+        _serve(options, sources)
+
+
+def _serve(options: argparse.Namespace, sources: list[Source]) -> None:
+    from mask3d_core.viewer.server import ViewerServer
+
+    with ViewerServer(sources, options.port, 0.0, options.out) as server:
+        print(f'{server.address}  (Ctrl+C ends it)', flush=True)
+        if 'SSH_CONNECTION' in os.environ:
+            port = server.server_port
+            log(f'on your own machine: ssh -L {port}:localhost:{port} {os.uname().nodename}, '
+                'then open this address there')
+        elif sys.stdout.isatty():
+            webbrowser.open(server.address)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            log('ended')
+
+
+def _sources(options: argparse.Namespace) -> list[Source]:
+    """Find out what the path is, and return its scenes."""
+    from mask3d_core.errors import InputError
+    from mask3d_core.files.bag import BAG_SUFFIXES
+    from mask3d_core.viewer import results
+
+    path: Path = options.path
+    if not path.exists():
+        raise InputError(f'{path}: no such file or folder')
+    is_data = (path / 'dataset.json').is_file()
+    _check_usage(options, is_data)
+    if is_data:
+        return _dataset_sources(options)
+    if path.is_dir() and results.is_result_folder(path):
+        return _result_sources(results.result_file(path))
+    if path.is_dir() or path.suffix.lower() in BAG_SUFFIXES:
+        return _bag_sources(options)
+    if options.weights is None and results.is_labelled(path):
+        return _result_sources(path)
+    return _scan_sources(options)
+
+
+def _check_usage(options: argparse.Namespace, is_data: bool) -> None:
+    """Exit with status 2 where an option would be ignored."""
+    for name in () if is_data else ('split', 'scans', 'predictions'):
+        if getattr(options, name) is not None:
+            options.wrong_usage(f'--{name} goes with a data set')
+    if options.predictions is not None and options.weights is not None:
+        options.wrong_usage('expected either --weights or --predictions')
+
+
+def _result_sources(path: Path) -> list[Source]:
+    from mask3d_core.viewer.results import read_result
+    from mask3d_core.viewer.sources import Source
+
+    return [Source(path.stem, lambda: read_result(path))]
+
+
+def _scan_sources(options: argparse.Namespace) -> list[Source]:
+    from mask3d_core.commands.arguments import warn_of_doubts
+    from mask3d_core.files import read_scan
+    from mask3d_core.files.formats import scan_name
+    from mask3d_core.viewer.sources import scan_source
+
+    scan = read_scan(options.path, options.topic)
+    prediction = None if options.no_segment else _prediction(options)
+    if prediction is not None:
+        warn_of_doubts(scan, prediction.segmenter.weights.voxel_size)
+    source = scan_source(scan_name(options.path), scan, prediction)
+    log(f'showing {len(scan)} points')
+    return [source]
+
+
+def _bag_sources(options: argparse.Namespace) -> list[Source]:
+    from mask3d_core.viewer.sources import bag_sources
+
+    prediction = None if options.no_segment else _prediction(options)
+    return bag_sources(options.path, options.topic, options.clouds, prediction,
+                       lambda number, total: log(f'cloud {number}/{total}'))
+
+
+def _dataset_sources(options: argparse.Namespace) -> list[Source]:
+    from mask3d_core.data.dataset import Dataset
+    from mask3d_core.evaluation.scene_files import check_complete, find_predictions
+    from mask3d_core.viewer.sources import dataset_sources
+
+    dataset = Dataset.open(options.path)
+    names = _names(options, dataset)
+    stored = None if options.predictions is None else find_predictions(options.predictions)
+    if stored is not None:
+        check_complete(names, stored)
+    prediction = None if options.weights is None else _prediction(options)
+    return dataset_sources(dataset, names, prediction, stored, options.score_threshold)
+
+
+def _names(options: argparse.Namespace, dataset: Dataset) -> list[str]:
+    from mask3d_core.errors import InputError
+
+    wanted = options.scans or '20'
+    if wanted.isdecimal():
+        split = options.split or ('validation' if dataset.splits.get('validation') else 'train')
+        return dataset.split(split)[:int(wanted)]
+    names = list(name_list(wanted))
+    unknown = [name for name in names if name not in dataset.scans]
+    if unknown:
+        raise InputError(f'{dataset.folder} has no scan {unknown[0]!r}')
+    return names
+
+
+def _prediction(options: argparse.Namespace) -> Prediction:
+    from mask3d_core.extraction.postprocess import ExtractSettings
+    from mask3d_core.segmenter import load_segmenter
+    from mask3d_core.viewer.sources import Prediction
+
+    log('loading the weights …')
+    segmenter = load_segmenter(options.weights, options.device, options.precision,
+                               options.num_queries, options.max_voxels, options.engine)
+    return Prediction(segmenter, ExtractSettings(score_threshold=options.score_threshold))
