@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from mask3d_core.data.benchmark import Benchmark
     from mask3d_core.data.dataset import Dataset
     from mask3d_core.evaluation import Evaluation, Protocol, Truth
+    from mask3d_core.evaluation.predictions import PredictionsLike
     from mask3d_core.evaluation.report import RunTime
     from mask3d_core.evaluation.submission import Submit
     from mask3d_core.extraction.postprocess import ExtractSettings
     from mask3d_core.processes import Processes
     from mask3d_core.segmenter import Segmenter
+    from mask3d_core.viewer.mistake_page import MistakeReport
 
 SUMMARY = 'compute average precision as the benchmarks do'
 DESCRIPTION = """\
@@ -36,6 +38,8 @@ prepared data set, or of stored predictions. Prints a table and writes into DIR
 
   scores.json     all scores, seconds of each stage, peak memory
   curves.png      precision-recall curves at IoU 0.5
+
+--html writes a page to look at the mistakes.
 
 Some benchmarks add precision and recall, or means over groups of classes.
 Maps are cut into tiles as by `mask3d segment`. The original cuts nothing: its
@@ -75,6 +79,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              + _by_title(lambda benchmark: SUBMISSIONS[benchmark.submission]))
     parser.add_argument('--save', type=Path, metavar='DIR',
                         help='also write what the weights predict as NAME.npz, for --predictions')
+    parser.add_argument('--html', type=Path, metavar='OUT.html',
+                        help='also write a page that shows per scan what was missed and what was '
+                             'false, worst first; of predictions with a score of --confidence or '
+                             'more (default: 0.3)')
     stored = parser.add_argument_group('stored predictions instead of weights')
     stored.add_argument('--predictions', type=Path, metavar='DIR',
                         help='NAME/instances.npz as `mask3d segment -o NAME` writes it, NAME.npz, '
@@ -159,7 +167,8 @@ def run(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace, processes: Processes) -> None:
     from mask3d_core.files.target import check_folder
 
-    for folder in (options.out, options.export, options.save):
+    page = None if options.html is None else options.html.parent
+    for folder in (options.out, options.export, options.save, page):
         if folder is not None:
             check_folder(folder)
     if options.weights is None and processes.rank:
@@ -196,7 +205,7 @@ def _check_pairs(options: argparse.Namespace) -> None:
     """Exit with status 2 where an option would be ignored."""
     of_weights = ('save', 'top_k', 'dbscan_eps', 'num_queries', 'max_voxels', 'as_robot', 'device',
                   'precision', 'engine', 'tile_size', 'tile_margin')
-    for names, partner in ((('split', 'fold'), 'dataset'), (of_weights, 'weights')):
+    for names, partner in ((('split', 'fold', 'html'), 'dataset'), (of_weights, 'weights')):
         for name in names:
             if getattr(options, name) is not None and getattr(options, partner) is None:
                 options.wrong_usage(f'--{name.replace("_", "-")} goes with '
@@ -240,6 +249,9 @@ def _evaluate_dataset(options: argparse.Namespace, processes: Processes) -> None
                             options.leftovers)
     submit = (None if options.export is None else
               start_submission(options.export, dataset.name, dataset))
+    report = _mistake_report(options, dataset, evaluation.protocol)
+    if report is not None and not processes.rank:
+        submit = _each(submit, report.add)
     about = {'dataset': str(options.dataset), 'split': split}
     if options.fold is not None:
         about['fold'] = options.fold
@@ -256,6 +268,30 @@ def _evaluate_dataset(options: argparse.Namespace, processes: Processes) -> None
         about |= {'weights': str(options.weights), 'as_robot': bool(options.as_robot),
                   'settings': settings}
         _report(options, evaluation, about, run_time)
+    if report is not None:
+        size = report.write(options.html)
+        log(f'wrote {options.html}, {size / 1e6:.1f} MB')
+
+
+def _mistake_report(options: argparse.Namespace, dataset: Dataset, protocol: Protocol,
+                    ) -> MistakeReport | None:
+    from mask3d_core.viewer.mistake_page import MistakeReport
+    from mask3d_core.weights.shipped import SCORE_THRESHOLD
+
+    if options.html is None:
+        return None
+    score = SCORE_THRESHOLD if protocol.confidence is None else protocol.confidence
+    return MistakeReport(dataset, protocol.min_region, score)
+
+
+def _each(first: Submit | None, second: Submit) -> Submit:
+    """Return a function that passes the predictions of a scan to both."""
+    def submit(name: str, predictions: PredictionsLike) -> None:
+        for one in (first, second):
+            if one is not None:
+                one(name, predictions)
+
+    return submit
 
 
 def _protocol(protocol: Protocol, options: argparse.Namespace) -> Protocol:

@@ -150,7 +150,8 @@ class _Comparison:
                 note.append(f'right, IoU {self.iou[index, row]:.2f}')
             elif not listed[index] or (row == -1 and unclear[index]):
                 status.append(IGNORED)
-                note.append('not evaluated')
+                note.append('not evaluated: ' + ('mostly on no object' if listed[index] else
+                                                 'small, or of a class without evaluation'))
             else:
                 status.append(WRONG)
                 note.append('false: ' + ('a duplicate' if row == -2 else

@@ -39,7 +39,8 @@ def page_text(data: str = '') -> str:
 def describe_sources(sources: Sequence[Source], score: float) -> dict[str, Any]:
     """Return what the page needs to know of all scenes before it loads one."""
     return {'score': score,
-            'scenes': [{'label': one.label, 'stamp': one.stamp} for one in sources]}
+            'scenes': [{'label': one.label, 'stamp': one.stamp, 'note': one.note}
+                       for one in sources]}
 
 
 def write_document(path: Path, sources: Sequence[Source], score: float = 0.0,

@@ -35,8 +35,8 @@ SUPERPOINT_COLORS = 251
 """Superpoints are told apart by so many colours."""
 
 
-def pack_scene(scene: Scene, max_points: int | None = None, view: Mapping[str, float] | None = None,
-               ) -> bytes:
+def pack_scene(scene: Scene, max_points: int | None = None,
+               view: Mapping[str, float] | None = None) -> bytes:
     """
     Return a scene as bytes.
 
@@ -77,7 +77,7 @@ def first_view(scene: Scene) -> dict[str, float]:
     view = {'azimuth': float(np.degrees(np.arctan2(back[1], back[0]))),
             'elevation': float(np.degrees(np.arcsin(back[2])))}
     below = without_ceiling(xyz)
-    if not below.all():
+    if scene.upright and not below.all():
         view['ceiling'] = float(xyz[below, 2].max())
     return view
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mask3d_core.classes import ClassTable
@@ -73,6 +73,8 @@ class Scene:
         Sentences for the user.
     stamp : float or None
         Seconds since the first scene, for scenes that are steps of a time line.
+    upright : bool
+        Whether z points up, so that a ceiling can be told from the rest.
 
     """
 
@@ -81,12 +83,9 @@ class Scene:
     prediction: Layer | None = None
     truth: Layer | None = None
     inspection: Inspection | None = None
-    notes: Sequence[str] = field(default_factory=tuple)
+    notes: Sequence[str] = ()
     stamp: float | None = None
-
-    def with_note(self, note: str) -> Scene:
-        """Return the scene with one more sentence."""
-        return replace(self, notes=(*self.notes, note))
+    upright: bool = True
 
     @property
     def classes(self) -> dict[int, tuple[str, tuple[int, int, int]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from mask3d_core.data.dataset import Dataset
@@ -41,12 +42,15 @@ class Source:
     load : function that returns Scene
     stamp : float or None
         As in `Scene`.
+    note : str
+        A few words about the scene in a list.
 
     """
 
     label: str
     load: Callable[[], Scene]
     stamp: float | None = None
+    note: str = ''
 
 
 @dataclass(frozen=True)
@@ -107,38 +111,45 @@ def dataset_sources(dataset: Dataset, names: Sequence[str], prediction: Predicti
     """
     def load(name: str) -> Scene:
         labelled = dataset.read(name)
-        scene = Scene(name, labelled.scan, truth=truth_layer(labelled, dataset.classes))
+        scene = Scene(name, labelled.scan, truth=truth_layer(labelled, dataset.classes),
+                      upright=dataset.upright)
         if prediction is not None:
             made = prediction.scene(name, labelled.scan)
-            scene = replace(made, truth=scene.truth)
+            scene = replace(made, truth=scene.truth, upright=scene.upright)
         elif stored is not None:
             found = shown_predictions(read_predictions(stored[name]), min_score)
             scene = replace(scene, prediction=Layer(
                 measured(found, labelled.scan, dataset)))
-        return judged(scene, dataset, labelled)[0]
+        if scene.prediction is None:
+            return scene
+        return judged(scene, compare(scene.prediction.instances, labelled, dataset,
+                                     dataset.min_region_size))
 
-    return [Source(name, lambda name=name: load(name)) for name in names]  # type: ignore[misc]
+    return [Source(name, partial(load, name)) for name in names]
 
 
-def judged(scene: Scene, dataset: Dataset, labelled: LabelledScan,
-           ) -> tuple[Scene, Mistakes | None]:
-    """Compare the prediction of a scene with its truth, if it has both."""
-    if scene.prediction is None or scene.truth is None:
-        return scene, None
+def compare(instances: Instances, labelled: LabelledScan, dataset: Dataset, min_region: int,
+            ) -> Mistakes:
+    """Find what is right, false and missed in the prediction for a scan of a data set."""
     objects = dataset.objects
-    mistakes = find_mistakes(scene.prediction.instances, block_truth(dataset, labelled),
-                             objects.ids, dict(zip(objects.ids, objects.names)),
-                             dataset.min_region_size)
-    # The truth of the evaluation leaves out objects of unknown class; the layer has them, first.
-    extra = len(scene.truth.instances) - len(mistakes.object_status)
+    return find_mistakes(instances, block_truth(dataset, labelled), objects.ids,
+                         dict(zip(objects.ids, objects.names)), min_region)
+
+
+def judged(scene: Scene, mistakes: Mistakes) -> Scene:
+    """Return a scene with prediction and truth that shows what is right, false and missed."""
+    assert scene.prediction is not None and scene.truth is not None
+    # The evaluation leaves out objects of unknown class, which are the first of the truth.
+    unknown = [''] * (len(scene.truth.instances) - len(mistakes.object_status))
     return replace(
         scene,
         prediction=replace(scene.prediction, status=mistakes.status, notes=mistakes.note),
-        truth=replace(scene.truth, status=[''] * extra + mistakes.object_status,
-                      notes=[''] * extra + mistakes.object_note)), mistakes
+        truth=replace(scene.truth, status=[*unknown, *mistakes.object_status],
+                      notes=[*unknown, *mistakes.object_note]))
 
 
-def shown_predictions(found: PredictionsLike, min_score: float) -> list[tuple[NDArray, int, float]]:
+def shown_predictions(found: PredictionsLike, min_score: float,
+                      ) -> list[tuple[NDArray, int, float]]:
     """
     Return rows, class and score of the predictions to look at, best first.
 
@@ -195,10 +206,14 @@ def bag_sources(path: Path, topic: str | None, count: int, prediction: Predictio
             ids = np.array([track.id for track in tracks], np.int64)
             scene = replace(scene, prediction=replace(scene.prediction, ids=ids))
         scene = replace(scene, stamp=stamp - start)
-        sources.append(Source(name, lambda scene=scene: scene, stamp - start))  # type: ignore[misc]
+        sources.append(Source(name, partial(_made, scene), stamp - start))
     if not sources:
         raise InputError(f'{path}: the topic has no cloud that can be shown')
     return sources
+
+
+def _made(scene: Scene) -> Scene:
+    return scene
 
 
 def _chosen_clouds(path: Path, topic: str | None, count: int) -> set[int]:

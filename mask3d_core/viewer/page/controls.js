@@ -139,6 +139,7 @@ function clickAt(viewer, event) {
   if (viewer.states[layer]) viewer.layer = layer;
   const { state } = viewer;
   if (!state) return;
+  viewer.listing = false;
   const item = index < 0 ? null : state.ownerOf(viewer.scene.owner[viewer.layer][index] - 1);
   const more = event.ctrlKey || event.metaKey;
   const chosen = item && state.shown(item) ? item : null;

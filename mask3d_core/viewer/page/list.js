@@ -42,6 +42,16 @@ function listRow(state, item, name, kind, on) {
   return row;
 }
 
+// Fill the list with scans instead.
+function fillScenes(root, scenes, chosen, open) {
+  root.replaceChildren(...scenes.map((scene, number) => {
+    const row = element('div', `scan ${number === chosen ? 'selected' : ''}`);
+    row.append(element('div', '', scene.label), element('div', 'note', scene.note));
+    row.addEventListener('click', () => open(number));
+    return row;
+  }));
+}
+
 function legendFor(mode, scene) {
   const ramps = { heat: [HEAT_RAMP, '0', '1, in the mask'], height: [SCORE_RAMP, '0 m',
     `${scene.size[2].toFixed(1)} m`], 'prediction score': [SCORE_RAMP, '0', 'score 1'] };

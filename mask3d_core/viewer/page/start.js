@@ -26,6 +26,7 @@ async function start() {
   byId('timeline').hidden = !viewer.steps;
   byId('time').max = scenes.length - 1;
   fillOptions(byId('scene'), scenes.map((scene, number) => [number, scene.label]), 0);
+  viewer.listing = scenes.some((scene) => scene.note);
   connectControls(viewer);
   await viewer.open(viewer.steps ? scenes.length - 1 : 0);
   document.body.dataset.ready = 'yes';

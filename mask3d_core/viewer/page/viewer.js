@@ -86,13 +86,7 @@ class Viewer {
   }
 
   refresh() {
-    const names = { prediction: 'predicted', truth: 'truth' };
-    byId('tabs').replaceChildren(...Object.entries(this.states).map(([name, state]) => {
-      const tab = element('button', name === this.layer ? 'on' : '',
-        `${names[name]}: ${state.visible.length} of ${state.items.filter((i) => !i.gone).length}`);
-      tab.addEventListener('click', () => { this.layer = name; this.refresh(); });
-      return tab;
-    }));
+    this.refreshTabs();
     const source = this.sources[this.number];
     byId('title').textContent = this.sources.length > 1 && !this.steps ? '' : this.scene.name;
     document.title = `${this.scene.name} - mask3d view`;
@@ -100,10 +94,27 @@ class Viewer {
     byId('time').value = this.number;
     byId('timeValue').textContent = this.steps
       ? `${this.number + 1} of ${this.sources.length}, ${source.stamp.toFixed(1)} s` : '';
-    byId('edit').hidden = byId('filters').hidden = !this.state;
+    byId('edit').hidden = byId('filters').hidden = !this.state || this.listing;
     this.refreshNotes();
     this.refreshList();
     this.paint();
+  }
+
+  refreshTabs() {
+    const names = { prediction: 'predicted', truth: 'truth' };
+    const tab = (text, on, action) => {
+      const made = element('button', on ? 'on' : '', text);
+      made.addEventListener('click', () => { action(); this.refresh(); });
+      return made;
+    };
+    const tabs = Object.entries(this.states).map(([name, state]) => tab(
+      `${names[name]} ${state.visible.length}/${state.items.filter((i) => !i.gone).length}`,
+      name === this.layer && !this.listing, () => { this.layer = name; this.listing = false; }));
+    if (this.sources.length > 1 && !this.steps) {
+      tabs.unshift(tab(`${this.sources.length} scans`, this.listing,
+        () => { this.listing = true; }));
+    }
+    byId('tabs').replaceChildren(...tabs);
   }
 
   refreshNotes() {
@@ -121,6 +132,11 @@ class Viewer {
 
   refreshList() {
     const { state } = this;
+    if (this.listing) {
+      fillScenes(byId('list'), this.sources, this.number,
+        (number) => this.open(number).catch(showError));
+      return;
+    }
     if (!state) { byId('list').replaceChildren(); return; }
     fillList(byId('list'), state, this.kindFor(this.layer), byId('search').value, {
       toggle: (item) => {
