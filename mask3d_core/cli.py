@@ -14,6 +14,7 @@ from mask3d_core.commands import (
     doctor,
     evaluate,
     export,
+    figures,
     info,
     prepare,
     segment,
@@ -25,7 +26,8 @@ from mask3d_core.errors import InputError
 
 COMMANDS = {'segment': segment, 'convert': convert, 'info': info, 'bench': bench,
             'prepare': prepare, 'train': train, 'evaluate': evaluate, 'study': study,
-            'export': export, 'view': view, 'doctor': doctor}
+            'export': export, 'view': view,
+            'figures': figures, 'doctor': doctor}
 EPILOG = """\
 start here:
   mask3d doctor                          check the installation and show the device

@@ -3,14 +3,14 @@
 const POINT_VERTEX = `#version 300 es
 layout(location = 0) in vec3 place;
 layout(location = 1) in vec4 color;
-uniform mat4 matrix; uniform vec3 scale; uniform float size, cut;
+uniform mat4 matrix; uniform vec3 scale; uniform float size, cut, front;
 out vec3 shade;
 void main() {
   vec3 point = place * scale;
   gl_Position = matrix * vec4(point, 1.0);
   gl_PointSize = clamp(size / gl_Position.w, 1.5, 28.0);
   shade = color.rgb;
-  if (point.z > cut || color.a == 0.0) gl_Position = vec4(2.0, 2.0, 2.0, 1.0);
+  if (point.z > cut || gl_Position.w < front || color.a == 0.0) gl_Position = vec4(2.0, 2.0, 2.0, 1.0);
 }`;
 const POINT_FRAGMENT = `#version 300 es
 precision mediump float;
@@ -118,7 +118,7 @@ class Cloud {
     return texture;
   }
 
-  // Draw views next to each other; options: views, cut, size, moving, back.
+  // Draw views next to each other; options: views, cut, front, size, moving, ratio, back.
   draw(camera, options) {
     const gl = this.gl, { width, height } = this.canvas;
     gl.bindFramebuffer(gl.FRAMEBUFFER, this.frame);
@@ -155,6 +155,7 @@ class Cloud {
     const metres = 2.0 * this.scene.spacing * Math.sqrt(every) * options.size;
     gl.uniform1f(uniforms.size, metres * height / 2 / Math.tan(FIELD_OF_VIEW / 2));
     gl.uniform1f(uniforms.cut, options.cut);
+    gl.uniform1f(uniforms.front, options.front);
     gl.drawArrays(gl.POINTS, 0, Math.floor(this.scene.count / every));
   }
 

@@ -11,7 +11,7 @@ function connectControls(viewer) {
     viewer.refresh();
   });
   for (const id of ['boxes', 'labels']) on(id, 'change', () => viewer.draw());
-  for (const id of ['cut', 'size']) on(id, 'input', () => viewer.drawSoon());
+  for (const id of ['cut', 'front', 'size']) on(id, 'input', () => viewer.drawSoon());
   on('only', 'change', () => viewer.paint());
   on('score', 'input', () => {
     byId('scoreValue').textContent = viewer.minScore().toFixed(2);

@@ -58,6 +58,9 @@ class Viewer {
 
   get state() { return this.states[this.layer]; }
 
+  // Metres from the camera: what is nearer is hidden.
+  get front() { return Number(byId('front').value) * this.camera.distance; }
+
   minScore() { return Number(byId('score').value); }
 
   firstView() {
@@ -66,6 +69,7 @@ class Viewer {
     this.camera.elevation = view.elevation * Math.PI / 180;
     const top = view.ceiling === undefined ? 1 : (view.ceiling - origin[2]) / size[2];
     byId('cut').value = top;
+    byId('front').value = 0;
     const stage = byId('stage'), views = this.views[1] ? 2 : 1;
     this.camera.fit([size[0], size[1], size[2] * top],
       stage.clientWidth / views / Math.max(1, stage.clientHeight));
@@ -227,7 +231,7 @@ class Viewer {
     this.cloud.resize(width, height);
     this.cloud.draw(this.camera, {
       views, moving, ratio, size: 2 ** Number(byId('size').value),
-      cut: cut >= 1 ? 1e9 : cut * this.scene.size[2], back: this.background.map((v) => v / 255) });
+      cut: cut >= 1 ? 1e9 : cut * this.scene.size[2], front: this.front, back: this.background.map((v) => v / 255) });
     this.drawOver(stage.clientWidth, stage.clientHeight, ratio, views);
     if (moving) {
       clearTimeout(this.settle);
@@ -288,7 +292,7 @@ class Viewer {
       if (xyz[4 * i + 2] > cut) continue;
       const [px, py, pz] = [xyz[4 * i] * sx, xyz[4 * i + 1] * sy, xyz[4 * i + 2] * sz];
       const w = m[3] * px + m[7] * py + m[11] * pz + m[15];
-      if (w <= 0) continue;
+      if (w <= this.front) continue;
       const dx = ((m[0] * px + m[4] * py + m[8] * pz + m[12]) / w + 1) / 2 * width
         - (x - view * width);
       const dy = (1 - (m[1] * px + m[5] * py + m[9] * pz + m[13]) / w) / 2 * height - y;
