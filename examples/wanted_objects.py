@@ -9,8 +9,6 @@ have the fields label, instance and score, and `segment_node/instances` for the 
 on `~/cloud` has the stamp, the frame and all fields of the map.
 """
 
-import array
-
 from mask3d_ros.msg import InstanceArray
 import numpy as np
 import rclpy
@@ -18,6 +16,7 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import PointCloud2
+from sensor_msgs_py.point_cloud2 import create_cloud, read_points
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """As segment_node publishes: a late subscriber gets the last message."""
@@ -55,17 +54,9 @@ class WantedObjects(Node):
         min_score = self.get_parameter('min_score').value
         ids = [instance.id for instance in self.found.instances
                if instance.class_name in names and instance.score >= min_score]
-        wanted = self.cloud
-        points = np.frombuffer(wanted.data, np.uint8).reshape(-1, wanted.point_step)
-        offset = next(field.offset for field in wanted.fields if field.name == 'instance')
-        instance = points[:, offset:offset + 4].copy().view(np.uint32)[:, 0]
-        kept = points[np.isin(instance, ids)]
-        data = array.array('B')  # rclpy checks every value of any other type
-        data.frombytes(kept.tobytes())
-        self.publisher.publish(PointCloud2(
-            header=wanted.header, height=1, width=len(kept), fields=wanted.fields,
-            is_bigendian=wanted.is_bigendian, point_step=wanted.point_step,
-            row_step=len(kept) * wanted.point_step, data=data, is_dense=wanted.is_dense))
+        points = read_points(self.cloud)
+        kept = points[np.isin(points['instance'], ids)]
+        self.publisher.publish(create_cloud(self.cloud.header, self.cloud.fields, kept))
         self.get_logger().info(f'{len(kept)} points of {len(ids)} objects')
 
 

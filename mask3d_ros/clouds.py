@@ -22,6 +22,8 @@ LABELLED_DTYPE = np.dtype([
 """Fields of the labelled cloud."""
 LABELLED_PARTS = np.dtype([('xyz', 'V12'), ('of_instance', 'V16')])
 """The same in two parts, which are copied faster than the fields one by one."""
+COLORED_PARTS = np.dtype([('xyz', 'V12'), ('rgb', '<u4')])
+"""Parts of a point with position and colour."""
 DOUBLE_XYZ_FIELDS = [('x', '<f8'), ('y', '<f8'), ('z', '<f8')]
 """Of clouds that float32 would round to more than a millimetre."""
 CHUNK_POINTS = 1 << 14
@@ -78,10 +80,13 @@ def scan_cloud(header: Header, scan: Scan) -> PointCloud2:
     has_color = scan.color is not None or scan.only_color is not None
     fields = [*XYZ_FIELDS, RGB_FIELD] if has_color else XYZ_FIELDS
     message, words = _zero_cloud(header, np.dtype(fields), 1, len(scan))
-    words[:, :3] = _bits(scan.xyz)
     color = scan.color if scan.only_color is None else np.array([scan.only_color], np.float32)
-    if color is not None:
-        words[:, 3] = _packed_rgb(np.rint(color * 255).astype(np.uint8))
+    if color is None:
+        words[:] = _bits(scan.xyz)
+    else:
+        parts = words.view(COLORED_PARTS)[:, 0]
+        parts['xyz'] = _bits(scan.xyz).view('V12')[:, 0]
+        parts['rgb'] = _packed_rgb(np.rint(color * 255).astype(np.uint8))
     return _with_precise_positions(message, words, scan, slice(None), slice(None))
 
 

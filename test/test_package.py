@@ -46,7 +46,7 @@ def ros_packages(path: Path) -> set[str]:
     nodes = list(ast.walk(ast.parse(path.read_text())))
     names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     names += [str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)]
-    ours = r'(\w+_(?:msgs|srvs|interfaces)|ament_index_python|launch\w*|rclpy)\b.*'
+    ours = r'(\w+_(?:msgs(?:_py)?|srvs|interfaces)|ament_index_python|launch\w*|rclpy)\b.*'
     return {match[1] for name in names if (match := re.fullmatch(ours, name))}
 
 
@@ -115,7 +115,8 @@ def test_nothing_of_rclpy_is_used_that_humble_lacks() -> None:
 
 
 def test_the_wheels_hold_every_ros_package_we_need() -> None:
-    from_source = {'launch', 'launch_ros', 'rviz2', 'rosidl_default_runtime', 'tf2_ros_py'}
+    from_source = {'launch', 'launch_ros', 'rviz2', 'rosidl_default_runtime', 'sensor_msgs_py',
+                   'tf2_ros_py'}
     needed = {name for name in texts(r'(exec_)?depend') if not name.startswith('python3-')}
     wheels = {name.removeprefix('ros-').removeprefix('kilted-').replace('-', '_')
               for name in requirements('ros')}

@@ -1,6 +1,7 @@
 """examples/own_executor.py and examples/wanted_objects.py as subprocesses, over DDS."""
 
 from collections.abc import Iterator
+import os
 from pathlib import Path
 
 from logged_process import LoggedProcess
@@ -13,6 +14,7 @@ from ros_client import Client, room
 from sensor_msgs.msg import PointCloud2
 
 EXAMPLES = Path(__file__).resolve().parents[2] / 'examples'
+FAKE_SENSOR_MSGS_PY = Path(__file__).resolve().parents[1] / 'support' / 'fake_sensor_msgs_py'
 NAMESPACE = '/own_executor'
 
 
@@ -39,7 +41,10 @@ def test_two_nodes_share_an_executor(other_client: Client, weights: Path, tmp_pa
 
 
 def test_only_points_of_wanted_objects_are_published(
-        node: NodeSubprocess, client: Client, tmp_path: Path) -> None:
+        node: NodeSubprocess, client: Client, tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    path = [os.environ.get('PYTHONPATH', ''), str(FAKE_SENSOR_MSGS_PY)]  # the real one comes first
+    monkeypatch.setenv('PYTHONPATH', os.pathsep.join(filter(None, path)))
     found = client.receive('segment_node/instances', InstanceArray)
     labelled = client.receive('segment_node/cloud', PointCloud2)
     wanted = client.receive('wanted_objects/cloud', PointCloud2)
