@@ -143,7 +143,8 @@ def _in_order_of(level: Level, tensor: Any) -> Tensor:
     coords[:, 1:] //= tensor.tensor_stride[0]
     if torch.equal(coords, level.coords):
         return tensor.F
-    theirs, ours = cell_keys(coords, 0)[0], cell_keys(level.coords, 0)[0]
+    origin = coords.new_zeros(3)
+    theirs, ours = cell_keys(coords, origin)[0], cell_keys(level.coords, origin)[0]
     order, rank = theirs.argsort(), ours.argsort()
     assert torch.equal(theirs[order], ours[rank]), 'MinkowskiEngine made other voxels'
     features = torch.empty_like(tensor.F)

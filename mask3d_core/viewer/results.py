@@ -10,7 +10,8 @@ from mask3d_core.colors import instance_color
 from mask3d_core.data.labels import LabelledScan, read_labelled
 from mask3d_core.errors import InputError
 from mask3d_core.extraction.postprocess import measure_masks
-from mask3d_core.files.columns import plain_names, RESULT_COLUMNS
+from mask3d_core.files.color_fields import plain_names
+from mask3d_core.files.columns import RESULT_COLUMNS
 from mask3d_core.files.npz import open_npz
 from mask3d_core.files.ply import read_vertices
 from mask3d_core.files.source import file_errors
