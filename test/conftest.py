@@ -10,9 +10,6 @@ if 'PYTEST_XDIST_WORKER' in os.environ:
     # One worker per core: more threads would only wait for each other. Before torch is imported.
     os.environ.setdefault('OMP_NUM_THREADS', '1')
 
-# Triton's kernels run in its interpreter; read where Triton is first imported.
-os.environ.setdefault('TRITON_INTERPRET', '1')
-
 from hypothesis import HealthCheck, settings
 import mask3d_core  # noqa: F401  sets how OpenMP's threads wait, before torch is imported
 from numpy.typing import NDArray

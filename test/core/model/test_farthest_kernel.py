@@ -1,18 +1,11 @@
 """Farthest point sampling as a Triton kernel chooses the same points as numpy."""
 
-import importlib
-import os
-
-from mask3d_core.model import queries
+import interpreted_triton  # noqa: F401  before the kernel
+from mask3d_core.model import farthest_kernel, queries
 from mask3d_core.model.queries import farthest_points
 from mask3d_core.sparse import fused_kernels
 import pytest
 import torch
-
-pytest.importorskip('triton', reason='Triton is not installed: pip install triton (Linux)')
-if os.environ.get('TRITON_INTERPRET') != '1':
-    pytest.skip('Triton is not in its interpreter', allow_module_level=True)
-farthest_kernel = importlib.import_module('mask3d_core.model.farthest_kernel')
 
 
 @pytest.mark.parametrize('weighted', [False, True])

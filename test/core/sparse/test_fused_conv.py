@@ -1,12 +1,12 @@
 """The Triton kernels compute what torch's operations do; here in Triton's interpreter."""
 
 from collections.abc import Callable, Iterator
-import importlib
 import os
 from pathlib import Path
 import subprocess
 import sys
 
+from interpreted_triton import TritonError
 from mask3d_core.model import ModelConfig
 from mask3d_core.model.backbone import UNet
 from mask3d_core.model.layers import fold_batch_norms
@@ -27,11 +27,6 @@ from mask3d_core.sparse.pyramid import CUBE_KERNELS, DeviceKernelMap, Level
 import pytest
 import torch
 from torch import Tensor
-
-pytest.importorskip('triton', reason='Triton is not installed: pip install triton (Linux)')
-if os.environ.get('TRITON_INTERPRET') != '1':
-    pytest.skip('Triton is not in its interpreter', allow_module_level=True)
-TritonError: type[Exception] = importlib.import_module('triton.errors').TritonError
 
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 3e-2, torch.float16: 4e-3}
 """Largest difference from the exact sum, relative to the largest number of the result."""
