@@ -198,8 +198,8 @@ def _gather_product(inputs: Tensor, weight: Tensor, table: GatherTable, epilogue
 
     def run(config: Config, compile_only: bool = False) -> None:
         tiles = table.tiles(config.tile)
-        grid = (-(-channels // config.block_out), len(tiles.counts))
-        _start(gather_product, grid, compile_only)(
+        programs = -(-channels // config.block_out) * len(tiles.counts)
+        _start(gather_product, (programs,), compile_only)(
             inputs, weight, table.table, table.order_or_any, tiles.offsets, tiles.counts,
             weight if bias is None else bias, inputs if residual is None else residual, output,
             table.num_rows, table.num_inputs, VOLUME=table.volume,

@@ -57,7 +57,9 @@ def gather_product(inputs: tl.tensor, weight: tl.tensor, table: tl.tensor,  # no
     those of the weight. MIRRORED: use W[VOLUME - 1 - k]. ORDERED: tiles are consecutive in
     `order`, else in the rows. UPCAST: multiply in float32, for the interpreter.
     """
-    column, tile = tl.program_id(0), tl.program_id(1)  # neighbors in time share the gathered rows
+    # one axis, as CUDA bounds the others; programs near in time share the gathered rows
+    columns: tl.constexpr = (OUT + BLOCK_OUT - 1) // BLOCK_OUT
+    column, tile = tl.program_id(0) % columns, tl.program_id(0) // columns
     rows = tile * TILE + tl.arange(0, TILE)
     valid = rows < num_rows
     if ORDERED:
