@@ -24,6 +24,7 @@ EXAMPLES = """\
 example:
   mask3d convert scannet_val.ckpt scannet.weights
   mask3d convert area5.ckpt s3dis.weights --classes s3dis --voxel-size 0.02
+  mask3d convert forest.ckpt forest.weights --classes forest.tsv --voxel-size 0.05
   mask3d convert runs/office/best.weights office.weights --half
 """
 
@@ -40,10 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('original', type=Path, metavar='ORIGINAL.ckpt',
                         help='checkpoint of PyTorch Lightning, or a weights file for --half')
     parser.add_argument('out', type=Path, metavar='OUT', help='weights file to write')
-    parser.add_argument('--classes', choices=[
-                            benchmark.table for benchmark in benchmarks().values()
-                            if benchmark.original is not None],
-                        help='class table of the logits')
+    tables = ', '.join(benchmark.table for benchmark in benchmarks().values()
+                       if benchmark.original is not None)
+    parser.add_argument('--classes', metavar='TABLE',
+                        help=f'classes of the logits: {tables}, a .tsv file with the columns id '
+                             'and name, one line for each class in the order of the logits, or '
+                             'agnostic (default: those of the data set that the checkpoint names; '
+                             'class 0, class 1 … if it is not known)')
     parser.add_argument('--voxel-size', type=float, metavar='METRES',
                         help='voxel size of the training')
     parser.add_argument('--masks', choices=('points', 'segments'),

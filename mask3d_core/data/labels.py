@@ -107,7 +107,7 @@ def read_labelled(path: FilePath) -> LabelledScan:
     float: `label`: class id; `instance`: 0 for none; `segment` (optional). A point without an
     instance whose label is 0 has no label; nor has one whose label is negative. Files of
     `mask3d segment` are painted: their colours are scan_red, scan_green, scan_blue. Names may
-    carry the prefix     `scalar_` that CloudCompare puts there.
+    carry the prefix `scalar_` that CloudCompare puts there.
 
     Raises
     ------

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from mask3d_core.classes import ClassTable, load_classes
-from mask3d_core.data.benchmark import Benchmark, benchmarks, find_benchmark
+from mask3d_core.colors import instance_color
+from mask3d_core.data.benchmark import Benchmark, benchmarks, find_benchmark, find_tiles
 from mask3d_core.errors import InputError
+from mask3d_core.files.class_table import read_class_table
 from mask3d_core.model.config import ModelConfig
 from mask3d_core.original.inert_pickle import entries, InertCheckpoint, is_tensor, lookup
 from mask3d_core.original.names import DROPPED_TENSORS, infer_config, renames
@@ -28,6 +30,10 @@ import torch
 _PREFIX: Final = 'model.'
 _DROPPED_OUTSIDE: Final = {'criterion.empty_weight': 'class weights of the loss'}
 Triple = tuple[float, float, float]
+AGNOSTIC: Final = 'agnostic'
+"""Stands for a table whose classes are all called object."""
+DEFAULT_VOXEL_SIZE: Final = 0.02
+"""Metres, of the original's configuration."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class ConvertOptions:
     Attributes
     ----------
     classes : str
-        The class table of a benchmark.
+        The class table of a benchmark, a .tsv file with a table, or `AGNOSTIC`.
     voxel_size : float
         Metres.
     num_heads, num_rounds, num_queries : int
@@ -147,17 +153,18 @@ def convert_checkpoint(path: str | Path, options: ConvertOptions | None = None
     config = _config(original, settings, options)
     state = convert_state(original, config)
     _report_tensors(original, config, report)
-    benchmark = _find_trained_on(config.num_classes, settings, options)
-    mean, std = _color_statistics(benchmark, options, report)
+    trained_on = _find_trained_on(config.num_classes, settings, options, report)
+    mean, std = _color_statistics(trained_on, options, report)
+    voxel_size = _voxel_size(trained_on, settings, options, report)
+    tiles = find_tiles(trained_on.table, voxel_size)
     weights = Weights(
-        config, class_table(benchmark, config.num_classes),
-        _voxel_size(benchmark, settings, options), 'first', mean, std,
-        _training_facts(checkpoint, settings, benchmark.table),
+        config, trained_on.classes, voxel_size, 'first', mean, std,
+        _training_facts(checkpoint, settings, trained_on.table),
         options.licence or 'as the original checkpoint; the terms of its data '
-                           f'({benchmark.table}) apply',
-        state, tiles=benchmark.tiles)
-    report.facts.append(f'tiles: {benchmark.tiles.size:g} m, with a margin of '
-                        f'{benchmark.tiles.margin:g} m (those of {benchmark.table})')
+                           f'({trained_on.table}) apply',
+        state, tiles=tiles)
+    whose = f'those of {trained_on.table}' if trained_on.benchmark else 'for such voxels'
+    report.facts.append(f'tiles: {tiles.size:g} m, with a margin of {tiles.margin:g} m ({whose})')
     return weights, report
 
 
@@ -215,21 +222,84 @@ def _report_tensors(original: Mapping[str, torch.Tensor], config: ModelConfig,
     report.tensors[:0] = rows
 
 
+@dataclass(frozen=True)
+class _TrainedOn:
+    """
+    The data set that a checkpoint was trained on.
+
+    Attributes
+    ----------
+    classes : ClassTable
+        Of the logits, in their order.
+    table : str
+        Name of the class table, or of the data set as the checkpoint has it.
+    benchmark : Benchmark or None
+        None: it is none known here.
+
+    """
+
+    classes: ClassTable
+    table: str
+    benchmark: Benchmark | None = None
+
+
 def _find_trained_on(num_classes: int, settings: OriginalSettings, options: ConvertOptions,
-                     ) -> Benchmark:
-    """Return the benchmark a checkpoint was trained on: as given, as it says, or by its size."""
-    by_size = {benchmark.original.num_classes: benchmark for benchmark in benchmarks().values()
-               if benchmark.original is not None}
-    named = settings.read('data.train_dataset.dataset_name')
-    benchmark = find_benchmark(options.classes or (named if isinstance(named, str) else ''))
-    if benchmark is None or benchmark.original is None:
-        benchmark = by_size.get(num_classes)
-    if benchmark is None:
-        raise InputError(f'the checkpoint has {num_classes} classes, which is no table known '
-                         'here: give --classes')
+                     report: ConversionReport) -> _TrainedOn:
+    """
+    Return what a checkpoint was trained on: as given, or as it says.
+
+    Only if it says nothing, the number of its classes decides.
+    """
+    found = settings.read('data.train_dataset.dataset_name')
+    named = found if isinstance(found, str) else ''
+    benchmark = find_benchmark(options.classes or named)
     origin = 'given' if options.classes else 'from the checkpoint'
-    settings.facts.append(f'classes: {benchmark.table} ({origin})')
-    return benchmark
+    if benchmark is None or benchmark.original is None:
+        if options.classes is not None:
+            return _own_classes(num_classes, options.classes, named, report)
+        benchmark = None if named else _benchmark_of_size(num_classes)
+        if benchmark is None:
+            report.warnings.append(
+                f'{named or "the data set"} of the checkpoint is not known here: its '
+                f'{num_classes} classes are called class 0 to class {num_classes - 1}; name '
+                'them with --classes TABLE.tsv')
+            report.facts.append(f'classes: {num_classes}, numbered')
+            return _TrainedOn(_numbered_classes(num_classes), named or 'unknown')
+        origin = f'assumed: the number of classes is {num_classes}'
+        report.warnings.append(
+            f'the checkpoint does not say what data it was trained on: the classes of '
+            f'{benchmark.table} are assumed, as their number fits; give --classes')
+    report.facts.append(f'classes: {benchmark.table} ({origin})')
+    return _TrainedOn(class_table(benchmark, num_classes), benchmark.table, benchmark)
+
+
+def _benchmark_of_size(num_classes: int) -> Benchmark | None:
+    return next((benchmark for benchmark in benchmarks().values()
+                 if benchmark.original is not None
+                 and benchmark.original.num_classes == num_classes), None)
+
+
+def _own_classes(num_classes: int, source: str, named: str, report: ConversionReport,
+                 ) -> _TrainedOn:
+    """Return the classes of a table of the user's own."""
+    if source == AGNOSTIC:
+        names = [f'object {number}' if number > 1 else 'object'
+                 for number in range(1, num_classes + 1)]
+        table = replace(_numbered_classes(num_classes), names=tuple(names))
+    else:
+        table = read_class_table(source)
+    if len(table) != num_classes:
+        raise InputError(f'the table {source} has {len(table)} classes, the checkpoint '
+                         f'{num_classes}: expected one line for each class that is predicted, in '
+                         'the order of the logits, without background')
+    report.facts.append(f'classes: {source}, {num_classes} (given)')
+    return _TrainedOn(table, named or Path(source).stem)
+
+
+def _numbered_classes(count: int) -> ClassTable:
+    ids = tuple(range(1, count + 1))
+    return ClassTable(ids, tuple(f'class {number}' for number in range(count)),
+                      tuple(map(instance_color, ids)))
 
 
 def class_table(benchmark: Benchmark, num_classes: int) -> ClassTable:
@@ -265,24 +335,33 @@ def class_table(benchmark: Benchmark, num_classes: int) -> ClassTable:
     return table
 
 
-def _voxel_size(benchmark: Benchmark, settings: OriginalSettings, options: ConvertOptions,
-                ) -> float:
-    assert benchmark.original is not None
-    default = benchmark.original.voxel_size or math.nan
+def _voxel_size(trained_on: _TrainedOn, settings: OriginalSettings, options: ConvertOptions,
+                report: ConversionReport) -> float:
+    benchmark = trained_on.benchmark
+    default = DEFAULT_VOXEL_SIZE
+    if benchmark is not None:
+        assert benchmark.original is not None
+        default = benchmark.original.voxel_size or math.nan
     size = settings.choose('voxel size in metres', options.voxel_size, 'data.voxel_size', default)
     if math.isnan(size):
-        raise InputError(f'the checkpoint does not say its voxel size, and {benchmark.table} has '
+        raise InputError(f'the checkpoint does not say its voxel size, and {trained_on.table} has '
                          'been trained with several: give --voxel-size in metres')
+    if benchmark is None and options.voxel_size is None and (
+            settings.read('data.voxel_size') is None):
+        report.warnings.append(f'the voxel size is not in the checkpoint: {size:g} m is assumed; '
+                               'give --voxel-size in metres')
     return size
 
 
-def _color_statistics(benchmark: Benchmark, options: ConvertOptions, report: ConversionReport
+def _color_statistics(trained_on: _TrainedOn, options: ConvertOptions, report: ConversionReport
                       ) -> tuple[Triple, Triple]:
-    assert benchmark.original is not None
+    benchmark = trained_on.benchmark
+    known = (benchmark is not None and benchmark.original is not None
+             and benchmark.original.scannet_colors)
     given = [options.color_mean is not None, options.color_std is not None]
-    if not all(given) and not benchmark.original.scannet_colors:
+    if not all(given) and not known:
         report.warnings.append(
-            f'the colour statistics of {benchmark.table} are not in the checkpoint: '
+            f'the colour statistics of {trained_on.table} are not in the checkpoint: '
             "ScanNet's are assumed; give --color-mean and --color-std from its "
             'color_mean_std.yaml')
     mean = options.color_mean or SCANNET_COLOR_MEAN
