@@ -124,8 +124,9 @@ def _points_of_mesh(mesh: Any) -> tuple[NDArray[np.float64], NDArray[np.uint8] |
         return points, None if color is None or not len(color) else np.asarray(color)[:, :3]
     colored = mesh.visual.kind in ('vertex', 'face', 'texture')
     if np.sqrt(mesh.area / max(len(points), 1)) <= MAX_SPACING:
-        color = mesh.visual.to_color().vertex_colors if colored else None
-        return points, None if color is None else np.asarray(color)[:, :3]
+        textured = mesh.visual.kind == 'texture'
+        visual = mesh.visual.to_color() if textured else mesh.visual
+        return points, np.asarray(visual.vertex_colors)[:, :3] if colored else None
     count = int(np.clip(mesh.area / SAMPLE_SPACING ** 2, MIN_SAMPLES, MAX_SAMPLES))
     found = sample.sample_surface(mesh, count, sample_color=colored, seed=0)
     return (np.asarray(found[0], np.float64),

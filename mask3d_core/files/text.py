@@ -6,7 +6,12 @@ from dataclasses import dataclass
 import re
 
 from mask3d_core.errors import InputError
-from mask3d_core.files.color_fields import plain_name, plain_names
+from mask3d_core.files.color_fields import (
+    packed_from_text,
+    PACKED_COLORS,
+    plain_name,
+    plain_names,
+)
 from mask3d_core.files.columns import AXES, expand_field, FileColumns
 from mask3d_core.files.number_columns import MIN_WIDTH, table_columns
 from mask3d_core.files.source import file_content, FilePath
@@ -108,6 +113,8 @@ def _named(rows: NDArray[np.float64], names: tuple[str, ...]) -> FileColumns:
                          f'rows have {rows.shape[1]} numbers')
     columns = {name: rows[:, place] for place, name in enumerate(names)}
     values = {plain: columns[name] for plain, name in _plain(names).items()}
+    for name in PACKED_COLORS.keys() & values.keys():
+        values[name] = packed_from_text(values[name])
     return FileColumns.of(values)
 
 
@@ -115,7 +122,7 @@ def _number_rows(text: bytes, skipped: int) -> NDArray[np.float64]:
     """Parse lines of numbers, all of one length; single numbers, as .pts has them, are counts."""
     first = text[:text.find(b'\n') + 1 or len(text)]
     if (b';' in first or b'\t' in first) and DECIMAL_COMMA.search(first):
-        text = text.replace(b',', b'.')
+        text, first = text.replace(b',', b'.'), first.replace(b',', b'.')
     width = len(first.translate(BLANKED).split())
     blanked = text.translate(BLANKED)
     rows = _parse(blanked, width)

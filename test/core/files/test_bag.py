@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+import re
 import shutil
 import sys
 import time
+from typing import Any
 
 from mask3d_core.cli import main
 from mask3d_core.errors import InputError
 from mask3d_core.files import decode_pointcloud2
-from mask3d_core.files.bag import cloud_topics, read_bag, read_clouds
+from mask3d_core.files.bag import bag_topics, cloud_topics, read_bag, read_clouds, Topic
 import numpy as np
 import pytest
 from shared import find_shared
@@ -23,12 +26,20 @@ LIDAR = 'data/bags/lidar_xyzirt_1msg_db3'
 XYZ = np.arange(24, dtype=np.float32).reshape(8, 3)
 
 
-def bag(path: Path, storage: str, topics: dict[str, int], bare: bool = False) -> Path:
-    """Record that many clouds on each topic, cloud i shifted by i metres and stamped i.5 s."""
+def bag(path: Path, storage: str, topics: dict[str, int], bare: bool = False,
+        sizes: Sequence[int] = (), version: int = 9, **options: Any) -> Path:
+    """
+    Record that many clouds on each topic, cloud i shifted by i metres and stamped i.5 s.
+
+    They have 8 points each, or as many as `sizes` says.
+    """
     store = typesys.get_typestore(typesys.Stores.ROS2_HUMBLE)
     types = store.types
     plugin = getattr(rosbag2.StoragePlugin, storage)
-    with rosbag2.Writer(path, version=9, storage_plugin=plugin) as writer:
+    writer = rosbag2.Writer(path, version=version, storage_plugin=plugin)
+    if 'compression' in options:
+        writer.set_compression(options['compression'], rosbag2.CompressionFormat.ZSTD)
+    with writer:
         text = 'std_msgs/msg/String'
         chatter = writer.add_connection('/chatter', text, typestore=store)
         writer.write(chatter, 0, store.serialize_cdr(types[text](data='hello'), text))
@@ -36,13 +47,14 @@ def bag(path: Path, storage: str, topics: dict[str, int], bare: bool = False) ->
         for topic, count in topics.items():
             connection = writer.add_connection(topic, name, typestore=store)
             for index in range(count):
+                xyz = (np.resize(XYZ, (sizes[index], 3)) if sizes else XYZ) + np.float32(index)
                 stamp = types['builtin_interfaces/msg/Time'](sec=index, nanosec=500_000_000)
                 cloud = types[name](
                     header=types['std_msgs/msg/Header'](stamp=stamp, frame_id=topic.strip('/')),
-                    height=1, width=8, is_bigendian=False, point_step=12, row_step=96,
+                    height=1, width=len(xyz), is_bigendian=False, point_step=12, row_step=96,
                     fields=[types['sensor_msgs/msg/PointField'](axis, 4 * place, 7, 1)
                             for place, axis in enumerate('xyz')],
-                    data=np.frombuffer((XYZ + index).tobytes(), np.uint8), is_dense=True)
+                    data=np.frombuffer(xyz.tobytes(), np.uint8), is_dense=True)
                 writer.write(connection, 1 + index, store.serialize_cdr(cloud, name))
     if bare:
         (path / 'metadata.yaml').unlink()
@@ -157,3 +169,135 @@ def test_without_rosbags_the_error_says_what_to_install(
     monkeypatch.setitem(sys.modules, 'rosbags.rosbag2', None)
     with pytest.raises(InputError, match=r'pip install rosbags'):
         read_bag(path)
+
+
+Damage = Callable[[Path], object]
+
+
+def metadata(old: str, new: str) -> Damage:
+    """Return a change of metadata.yaml by a regular expression."""
+    def change(recorded: Path) -> None:
+        path = recorded / 'metadata.yaml'
+        text, count = re.subn(old, new, path.read_text())
+        assert count, f'{old} is not in the metadata'
+        path.write_text(text)
+    return change
+
+
+def renamed(suffix: str) -> Damage:
+    """Return a change of the names of the files, without metadata."""
+    def change(recorded: Path) -> None:
+        (recorded / 'metadata.yaml').unlink()
+        for file in recorded.iterdir():
+            file.rename(file.with_suffix(suffix or file.suffix.upper()))
+    return change
+
+
+@pytest.mark.parametrize('storage', ['MCAP', 'SQLITE3'])
+@pytest.mark.parametrize('damage', [
+    metadata('storage_identifier: .*', "storage_identifier: ''"),
+    metadata('storage_identifier: .*', 'storage_identifier: other'),
+    metadata('storage_identifier: .*', 'storage_identifier: my_plugin'),
+    metadata(r'version: \d+', 'version: 10'), metadata(r'version: \d+', 'version: 1'),
+    metadata(r'serialization_format: cdr', "serialization_format: ''"),
+    metadata(r'message_count: \d+', 'message_count: 0'), metadata('path: .*', 'path: gone'),
+    metadata(r'- (\S+\.(mcap|db3))', r'- /home/me/\1'), renamed('')],
+    ids=['empty', 'other', 'plugin', 'v10', 'v1', 'format', 'count', 'path', 'absolute',
+         'capital'])
+def test_the_files_tell_what_the_metadata_do_not(tmp_path: Path, storage: str, damage: Damage,
+                                                 ) -> None:
+    recorded = bag(tmp_path / 'bag', storage, {'/map': 2})
+    damage(recorded)
+    np.testing.assert_array_equal(read_bag(recorded).xyz, XYZ + 1)
+    [file] = [file for file in recorded.iterdir() if file.suffix != '.yaml']
+    np.testing.assert_array_equal(read_bag(file).xyz, XYZ + 1)
+
+
+@pytest.mark.parametrize('version', [8, 9])
+@pytest.mark.parametrize('storage', ['MCAP', 'SQLITE3'])
+@pytest.mark.parametrize('mode', ['FILE', 'MESSAGE', 'STORAGE'])
+@pytest.mark.parametrize('bare', [False, True])
+def test_compressed_bags(tmp_path: Path, version: int, storage: str, mode: str, bare: bool,
+                         ) -> None:
+    if (mode == 'STORAGE') != (storage == 'MCAP') and mode != 'MESSAGE':
+        pytest.skip('rosbags does not write it')
+    try:
+        recorded = bag(tmp_path / 'bag', storage, {'/map': 2}, bare, version=version,
+                       compression=rosbag2.CompressionMode[mode])
+    except rosbag2.WriterError:
+        pytest.skip('rosbags does not write it')
+    np.testing.assert_array_equal(read_bag(recorded).xyz, XYZ + 1)
+
+
+def header(profile: bytes, library: bytes) -> bytes:
+    """Return the first record of an .mcap file, with the bytes before it."""
+    content = b''.join(len(text).to_bytes(4, 'little') + text for text in (profile, library))
+    return b'\x89MCAP0\r\n\x01' + len(content).to_bytes(8, 'little') + content
+
+
+def test_mcap_without_a_profile_and_of_ros_1(tmp_path: Path) -> None:
+    file = next(bag(tmp_path / 'bag', 'MCAP', {'/map': 2}).glob('*.mcap'))
+    content = file.read_bytes()
+    length = int.from_bytes(content[21 + 4:21 + 8], 'little')
+    old = header(b'ros2', content[29:29 + length])
+    assert content.startswith(old)
+    for profile, filler in ((b'', b'1234'), (b'ros', b'1')):
+        new = header(profile, content[29:29 + length] + filler)
+        assert len(new) == len(old)
+        file.write_bytes(new + content[len(old):])
+        np.testing.assert_array_equal(read_bag(file).xyz, XYZ + 1)
+        assert cloud_topics(file) == {'/map': 2}
+    file.write_bytes(header(b'ros1', content[29:29 + length]) + content[len(old):])
+    with pytest.raises(InputError, match='messages of ROS 1.*rosbags-convert'):
+        read_bag(file)
+    file.write_bytes(b'#ROSBAG V2.0\n' + content)
+    with pytest.raises(InputError, match='this is a ROS 1 bag.*rosbags-convert'):
+        read_bag(file)
+
+
+@pytest.mark.parametrize(('cloud', 'index'), [
+    (None, 4), ('last', 4), ('largest', 2), ('0', 0), ('1', 1), ('-2', 4), ('-6', 0),
+    ('2.2', 2), ('0.0', 0), ('1s', 1), ('99s', 5)])
+@pytest.mark.parametrize('storage', ['MCAP', 'SQLITE3'])
+def test_which_cloud(tmp_path: Path, storage: str, cloud: str | None, index: int) -> None:
+    """The last one is empty, as a mapper that is reset publishes it."""
+    sizes = [8, 16, 600, 8, 16, 0]
+    path = bag(tmp_path / 'bag', storage, {'/map': 6}, sizes=sizes)
+    if sizes[index] == 0:
+        with pytest.raises(InputError, match='cloud is empty'):
+            read_bag(path, cloud=cloud)
+        return
+    scan = read_bag(path, cloud=cloud)
+    assert len(scan) == sizes[index] and scan.xyz[0, 0] == index
+
+
+@pytest.mark.parametrize(('cloud', 'words'), [
+    ('6', 'no cloud 6: the topic has 2, 0 to 1'), ('-3', 'no cloud -3'),
+    ('first', 'expected the cloud as last, largest, its index or a time'),
+    ('-1.5', 'no cloud at -1.5 s: the first one is at 0.000 s'),
+    ('1500000000.5', 'no cloud at')])
+def test_a_cloud_that_is_not_there_is_named(tmp_path: Path, cloud: str, words: str) -> None:
+    path = bag(tmp_path / 'bag', 'MCAP', {'/map': 2})
+    if cloud.startswith('15'):
+        assert len(read_bag(path, cloud=cloud)) == 8  # a stamp later than all: the last one
+        return
+    with pytest.raises(InputError, match=words):
+        read_bag(path, cloud=cloud)
+
+
+def test_only_empty_clouds(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match='none of the 2 clouds of the topic has points'):
+        read_bag(bag(tmp_path / 'bag', 'MCAP', {'/map': 2}, sizes=[0, 0]))
+
+
+def test_all_topics_are_listed_with_their_types(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = bag(tmp_path / 'bag', 'SQLITE3', {'/map': 3})
+    assert bag_topics(path) == [Topic('/chatter', 'std_msgs/msg/String', 1),
+                                Topic('/map', 'sensor_msgs/msg/PointCloud2', 3)]
+    assert main(['info', str(path), '--cloud', '1']) == 0
+    said = capsys.readouterr().out
+    assert '/chatter (1 messages of std_msgs/msg/String)' in said and '/map (3 clouds)' in said
+    assert '1 cloud' in said and 'from          (1, 2, 3) m' in said
+    with pytest.raises(InputError, match=r'bag has none, but: /chatter \(std_msgs/msg/String\)'):
+        read_bag(bag(tmp_path / 'none', 'MCAP', {}))

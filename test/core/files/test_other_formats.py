@@ -1,0 +1,112 @@
+"""Formats of surveying and modelling, written by their libraries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import sys
+from typing import Any
+
+from mask3d_core.data.labels import read_labelled
+from mask3d_core.errors import InputError
+from mask3d_core.files import read_scan
+import numpy as np
+import pytest
+
+COUNT = 200
+XYZ = np.round(np.random.default_rng(0).uniform(0, 3, (COUNT, 3)), 3) + [5e5, 5.4e6, 300]
+RGB = np.random.default_rng(1).integers(0, 256, (COUNT, 3), dtype=np.uint8)
+
+
+def las(path: Path, scale: int = 1, **labels: Any) -> Path:
+    laspy = pytest.importorskip('laspy', reason='needs the extra formats')
+    header = laspy.LasHeader(point_format=3, version='1.4')
+    header.offsets, header.scales = XYZ.min(0), [0.001] * 3
+    for name in labels:
+        header.add_extra_dim(laspy.ExtraBytesParams(name, np.int32))
+    cloud = laspy.LasData(header)
+    cloud.x, cloud.y, cloud.z = XYZ.T
+    cloud.red, cloud.green, cloud.blue = RGB.astype(np.uint16).T * np.uint16(scale)
+    for name, values in labels.items():
+        cloud[name] = values
+    cloud.write(str(path))
+    return path
+
+
+@pytest.mark.parametrize('name', ['a.las', 'a.laz', 'a.LAS'])
+@pytest.mark.parametrize('scale', [1, 257])
+def test_las(tmp_path: Path, name: str, scale: int) -> None:
+    scan = read_scan(las(tmp_path / name, scale))
+    np.testing.assert_allclose(scan.xyz, XYZ, atol=1e-6)
+    np.testing.assert_allclose(scan.color, RGB / 255, atol=1e-5)
+    assert scan.xyz.dtype == np.float64
+
+
+def test_labels_of_las(tmp_path: Path) -> None:
+    label, instance = np.repeat([0, 3], 100), np.repeat([0, 7], 100)
+    found = read_labelled(las(tmp_path / 'a.las', label=label, instance=instance))
+    np.testing.assert_array_equal(found.label, np.repeat([-1, 3], 100))
+    np.testing.assert_array_equal(found.instance, np.repeat([-1, 6], 100))
+
+
+@pytest.mark.parametrize('colored', [True, False])
+def test_e57_with_several_scans(tmp_path: Path, colored: bool) -> None:
+    pye57 = pytest.importorskip('pye57', reason='needs the extra formats')
+    file = pye57.E57(str(tmp_path / 'a.e57'), mode='w')
+    for part in (slice(0, 100), slice(100, COUNT)):
+        columns = {f'cartesian{axis}': XYZ[part, place] for place, axis in enumerate('XYZ')}
+        if colored:
+            columns |= {f'color{name}': RGB[part, place].astype(np.uint16)
+                        for place, name in enumerate(('Red', 'Green', 'Blue'))}
+        file.write_scan_raw(columns)
+    file.close()
+    scan = read_scan(tmp_path / 'a.e57')
+    np.testing.assert_allclose(scan.xyz, XYZ)
+    if colored:
+        np.testing.assert_allclose(scan.color, RGB / 255, atol=1e-6)
+    assert colored == (scan.color is not None)
+
+
+@pytest.mark.parametrize('suffix', ['.obj', '.glb', '.stl', '.off'])
+def test_a_coarse_mesh_is_sampled(tmp_path: Path, suffix: str) -> None:
+    trimesh = pytest.importorskip('trimesh', reason='needs the extra formats')
+    mesh = trimesh.creation.box((4, 3, 2.5))
+    mesh.export(tmp_path / f'a{suffix}')
+    scan = read_scan(tmp_path / f'a{suffix}')
+    size = np.ptp(scan.xyz, axis=0)
+    expected = (4, 2.5, 3) if suffix == '.glb' else (4, 3, 2.5)  # glTF has y up
+    np.testing.assert_allclose(size, expected, atol=0.02)
+    assert len(scan) > 20_000
+    np.testing.assert_array_equal(scan.xyz, read_scan(tmp_path / f'a{suffix}').xyz)
+
+
+def test_vertices_of_a_fine_mesh_keep_their_colours(tmp_path: Path) -> None:
+    trimesh = pytest.importorskip('trimesh', reason='needs the extra formats')
+    mesh = trimesh.creation.icosphere(5, 0.5)
+    color = np.random.default_rng(0).integers(0, 256, (len(mesh.vertices), 3), dtype=np.uint8)
+    mesh.visual.vertex_colors = color
+    mesh.export(tmp_path / 'a.glb')
+    scan = read_scan(tmp_path / 'a.glb')
+    assert scan.color is not None and len(scan) == len(color)
+    np.testing.assert_allclose(scan.color.mean(0), color.mean(0) / 255, atol=1e-3)
+
+
+@pytest.mark.parametrize(('name', 'package', 'library'), [
+    ('a.las', 'laspy', 'laspy'), ('a.laz', 'laspy', 'laspy'), ('a.e57', 'pye57', 'pye57'),
+    ('a.obj', 'trimesh', 'trimesh'), ('a.glb', 'trimesh', 'trimesh')])
+def test_without_its_library_a_format_says_what_to_install(
+        tmp_path: Path, name: str, package: str, library: str,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / name).write_bytes(b'x' * 100)
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(InputError, match=f'{name}: reading .* needs the package {package}: pip '
+                                         r'install .*mask3d_ros\[formats\]'):
+        read_scan(tmp_path / name)
+
+
+@pytest.mark.parametrize(('name', 'library'), [
+    ('a.las', 'laspy'), ('a.laz', 'laspy'), ('a.e57', 'pye57'), ('a.glb', 'trimesh')])
+def test_damaged_files_are_named(tmp_path: Path, name: str, library: str) -> None:
+    pytest.importorskip(library, reason='needs the extra formats')
+    (tmp_path / name).write_bytes(b'LASF' + b'x' * 300)
+    with pytest.raises(InputError, match=f'{name}: not a readable'):
+        read_scan(tmp_path / name)
