@@ -7,10 +7,11 @@ from dataclasses import replace
 import time
 
 from builtin_interfaces.msg import Time as Stamp
+from mask3d_core.conventions import Conventions, parse_unit
 from mask3d_core.errors import InputError
 from mask3d_core.files import decode_pointcloud2
 from mask3d_core.scan import Scan
-from mask3d_core.scan_checks import find_doubts
+from mask3d_core.scan_checks import Doubt, find_doubts
 from mask3d_ros.transforms import FramePose
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
@@ -29,6 +30,9 @@ REMEDIES = {
     'precision': 'publish the cloud in a frame near its points, such as map',
 }
 """What to do about a doubt, by its kind."""
+LEVELLING = {'y': '--roll 1.5708', '-y': '--roll -1.5708', '-z': '--roll 3.1416',
+             'x': '--pitch -1.5708', '-x': '--pitch 1.5708'}
+"""Rotation of a frame in one with z up, by its axis that points up."""
 
 WaitForPose = Callable[[str, str, Stamp], FramePose]
 """Returns the pose of a frame, the first argument, in another at a time; raises InputError."""
@@ -47,11 +51,20 @@ class CloudReader:
         Of the weights, metres: tells what size a map may have.
     clock : callable
         Returns seconds.
+    unit : str
+        Of the coordinates of the clouds, as `parse_unit` reads it.
+
+    Attributes
+    ----------
+    conventions : Conventions
+        Of the clouds.
 
     """
 
     def __init__(self, wait_for_pose: WaitForPose, warn: Callable[[str], object],
-                 voxel_size: float, clock: Callable[[], float] = time.monotonic) -> None:
+                 voxel_size: float, clock: Callable[[], float] = time.monotonic,
+                 unit: str = 'm') -> None:
+        self.conventions = Conventions(unit=parse_unit(unit))
         self._wait_for_pose = wait_for_pose
         self.warn = warn
         self._voxel_size = voxel_size
@@ -82,7 +95,7 @@ class CloudReader:
             If the cloud cannot be decoded, or the transform is not available.
 
         """
-        scan = decode_pointcloud2(cloud)
+        scan = decode_pointcloud2(cloud, self.conventions)
         frame = cloud.header.frame_id.lstrip('/')
         if target_frame and frame != target_frame:
             if not frame:
@@ -109,9 +122,20 @@ class CloudReader:
         for doubt in find_doubts(scan, self._voxel_size):
             if not said.issuperset(doubt.kinds):
                 said.update(doubt.kinds)
-                remedies = '; '.join(REMEDIES[kind] for kind in doubt.kinds)
+                remedies = '; '.join(_remedy(doubt, kind) for kind in doubt.kinds)
                 cloud = f'the cloud in frame {scan.frame!r}' if scan.frame else 'the cloud'
                 self.warn(f'{cloud} {doubt.finding}; {remedies}')
+
+
+def _remedy(doubt: Doubt, kind: str) -> str:
+    """Return what to do about a kind of a doubt, with the values that mend it if known."""
+    remedy = REMEDIES[kind]
+    if kind == 'axes' and doubt.up in LEVELLING:
+        remedy += (f'; where tf has none, {LEVELLING[doubt.up]} of `ros2 run tf2_ros '
+                   'static_transform_publisher --frame-id level --child-frame-id FRAME` makes one')
+    if kind == 'units':
+        remedy += f', or set input_unit to {doubt.unit or "its unit"}'
+    return remedy
 
 
 def _in_frame(cloud: PointCloud2, frame: str) -> PointCloud2:

@@ -173,6 +173,6 @@ def read_goal(request: SegmentCloud.Goal, reader: CloudReader, target_frame: str
     path = Path(request.file).expanduser()
     if not path.exists():
         raise FileNotFoundError(f'{path} does not exist on the machine of the node')
-    scan = read_scan(path)
+    scan = read_scan(path, conventions=reader.conventions)
     reader.check(scan)
     return PointCloud2(height=1, width=scan.input_size), scan

@@ -174,7 +174,7 @@ class SegmentNode(LifecycleNode):
         self._label_info = LabelInfoTopic(self, segmenter.weights.classes)
         self._label_info.publish(settings.extract.score_threshold)
         self._reader = CloudReader(self._transforms.wait, self.get_logger().warning,
-                                   segmenter.weights.voxel_size)
+                                   segmenter.weights.voxel_size, unit=values['input_unit'])
         self._worker = SegmentationWorker(
             MapSegmenter(segmenter, self._transforms.find, self._reader, state), settings,
             self._outputs, self.get_logger(), self.context.ok)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mask3d_core.conventions import parse_unit
 from mask3d_core.device import find_device
 from mask3d_core.engines import AUTO, ENGINES
 from mask3d_core.errors import InputError
@@ -49,6 +50,10 @@ SEGMENT_NODE_PARAMETERS: tuple[ParameterSpec, ...] = (
         'input_qos', 'auto', 'QoS of the subscriptions to points. auto matches the publishers: '
         'latched maps as well as sensor streams.', choices=tuple(INPUT_QOS),
         takes_effect='configure'),
+    ParameterSpec(
+        'input_unit', 'm', 'Unit of the coordinates of the clouds: m, dm, cm, mm, ft, in, or its '
+        'metres, such as 0.1. Results are in metres.', takes_effect='configure',
+        check_value=parse_unit),
     ParameterSpec(
         'autostart', True, 'Configure and activate the node when the process starts; false: a '
         'lifecycle manager does it.', takes_effect='start'),

@@ -11,7 +11,7 @@ from builtin_interfaces.msg import Time as Stamp
 from geometry_msgs.msg import TransformStamped
 from mask3d_core.errors import InputError
 from mask3d_core.files import decode_pointcloud2
-from mask3d_ros.cloud_reader import CHECK_SECONDS, CloudReader
+from mask3d_ros.cloud_reader import CHECK_SECONDS, CloudReader, LEVELLING
 from mask3d_ros.msg import InstanceArray
 from mask3d_ros.transforms import FramePose, Transforms
 import numpy as np
@@ -49,7 +49,8 @@ def camera_pose(stamp: int = 0) -> TransformStamped:
 class Reader:
     """A reader with its warnings, and a clock that is set."""
 
-    def __init__(self, find: Callable[..., FramePose] = lambda *_: CAMERA) -> None:
+    def __init__(self, find: Callable[..., FramePose] = lambda *_: CAMERA,
+                 unit: str = 'm') -> None:
         self.warnings: list[str] = []
         self.seconds = 0.0
         self.asked: list[tuple[str, str, int]] = []
@@ -58,7 +59,7 @@ class Reader:
             self.asked.append((frame, target, stamp.sec))
             return find(frame, target, stamp)
 
-        self._reader = CloudReader(pose, self.warnings.append, 0.03, lambda: self.seconds)
+        self._reader = CloudReader(pose, self.warnings.append, 0.03, lambda: self.seconds, unit)
         self.read = self._reader.read
 
 
@@ -72,6 +73,38 @@ def test_a_cloud_is_transformed_at_the_time_of_its_stamp() -> None:
     assert (placed.header.frame_id, placed.header.stamp.sec) == ('map', 7)
     assert (given.header.frame_id, given.data.tobytes()) == ('camera', before)
     assert reader.asked == [('camera', 'map', 7)]
+
+
+def test_clouds_of_another_unit_are_read_in_metres() -> None:
+    given = toy_map(1)
+    metres = decode_pointcloud2(given)
+    assert metres.color is not None
+    large = cloud(metres.xyz * 1000, metres.color * 255)
+    reader = Reader()
+    reader.read(large)
+    assert any('set input_unit to ' in warning for warning in reader.warnings)
+    scan = Reader(unit='mm').read(large)[1]
+    np.testing.assert_allclose(scan.xyz, metres.xyz, atol=1e-4)
+    scan = Reader(unit='0.001').read(large, '')[1]
+    np.testing.assert_allclose(scan.xyz, metres.xyz, atol=1e-4)
+
+
+def test_a_frame_with_z_up_can_be_made() -> None:
+    """Each advised rotation makes z of the axis that points up."""
+    for up, option in LEVELLING.items():
+        kind, angle = option.split()
+        axis = {'--roll': 0, '--pitch': 1}[kind]
+        first, second = [(1, 2), (2, 0)][axis]
+        turned = np.eye(3)
+        cosine, sine = np.cos(float(angle)), np.sin(float(angle))
+        turned[[first, second], [first, second]] = cosine
+        turned[second, first], turned[first, second] = sine, -sine
+        direction = np.zeros(3)
+        direction['xyz'.index(up[-1])] = -1 if up.startswith('-') else 1
+        np.testing.assert_allclose(turned @ direction, [0, 0, 1], atol=1e-4)
+    reader = Reader()
+    reader.read(camera_cloud(frame='left_optical'))
+    assert '--roll -1.5708 of `ros2 run tf2_ros static_transform_publisher' in reader.warnings[0]
 
 
 def test_no_transform_is_needed_in_the_target_frame_or_without_one() -> None:
