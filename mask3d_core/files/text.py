@@ -7,8 +7,8 @@ import re
 
 from mask3d_core.errors import InputError
 from mask3d_core.files.color_fields import (
-    packed_from_text,
     PACKED_COLORS,
+    packed_from_text,
     plain_name,
     plain_names,
 )

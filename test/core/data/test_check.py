@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from mask3d_core.classes import ClassTable
+from mask3d_core.classes import ClassTable, load_classes
 from mask3d_core.cli import main
 from mask3d_core.data.check import check_dataset, DatasetIssue, fingerprint
 from mask3d_core.data.dataset import Dataset, ScanFacts
+from mask3d_core.data.generated import generate_room
 from mask3d_core.data.labels import LabelledScan, write_labelled
 import numpy as np
 from numpy.typing import NDArray
@@ -179,3 +180,26 @@ def test_the_fingerprint_is_of_the_points_in_any_order() -> None:
     moved = xyz.copy()
     moved[7, 2] += 1e-3
     assert fingerprint(xyz) != fingerprint(moved)
+
+
+@pytest.mark.parametrize(('turned', 'expected'), [
+    (lambda xyz: xyz[:, [0, 2, 1]] * np.array([1, 1, -1]), 'y seems to point up'),
+    (lambda xyz: xyz / 0.3048, 'as high as in a room in feet: expected metres; prepare it anew: '
+                               'if so, give --unit ft'),
+    (lambda xyz: xyz * 10, 'give --unit dm'), (lambda xyz: xyz, '')])
+def test_axes_and_units_are_doubted(tmp_path: Path, turned: Callable[[NDArray], NDArray],
+                                    expected: str) -> None:
+    (tmp_path / 'scans').mkdir()
+    facts = {}
+    for name, number in (('a', 2), ('b', 3)):
+        room = generate_room(7, number)
+        if name == 'a':
+            room['xyz'] = turned(room['xyz']).astype(np.float32)
+        scan = LabelledScan.from_columns(room, name)
+        write_labelled(tmp_path / 'scans' / f'{name}.npz', scan)
+        facts[name] = ScanFacts.of(scan)
+    data = Dataset(tmp_path, 'ours', load_classes('rooms'), ('wall', 'floor'), {
+        'train': ('a',), 'validation': ('b',)}, scans=facts)
+    found = [text for text in findings(data) if 'expected' in text]
+    assert len(found) == bool(expected) and all(
+        text.startswith('warning: a: ') and expected in text for text in found)

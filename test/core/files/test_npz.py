@@ -51,3 +51,19 @@ def test_invalid_files_are_named_in_the_error(tmp_path: Path) -> None:
         with pytest.raises(InputError) as raised:
             read_npz(tmp_path / f'{name}.npz')
         assert f'{name}.npz: ' in str(raised.value) and words in str(raised.value)
+
+
+@pytest.mark.parametrize('name', ['XYZ', 'Points', 'coords', 'positions', 'vertices'])
+def test_other_names_of_positions(tmp_path: Path, name: str) -> None:
+    np.savez(tmp_path / 'a.npz', **{name: XYZ})
+    np.testing.assert_array_equal(read_npz(tmp_path / 'a.npz').xyz, XYZ)
+
+
+def test_columns_and_rows_with_colours(tmp_path: Path) -> None:
+    np.savez(tmp_path / 'a.npz', x=XYZ[:, 0], y=XYZ[:, 1], z=XYZ[:, 2], R=RGB[:, 0], G=RGB[:, 1],
+             B=RGB[:, 2])
+    np.savez(tmp_path / 'b.npz', points=np.column_stack([XYZ, RGB]))
+    for name in ('a', 'b'):
+        scan = read_npz(tmp_path / f'{name}.npz')
+        np.testing.assert_array_equal(scan.xyz, XYZ)
+        np.testing.assert_allclose(scan.color, RGB / 255, atol=1e-6)

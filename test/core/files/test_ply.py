@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 import struct
+import time
 
 from hypothesis import given, strategies
 from mask3d_core.errors import InputError
@@ -250,3 +251,47 @@ def test_write_and_read_are_inverse(tmp_path_factory: pytest.TempPathFactory, co
     assert scan.color is not None and scan.segment is not None
     np.testing.assert_array_equal(np.rint(scan.color[:, 1] * 255), points['green'])
     np.testing.assert_array_equal(scan.segment, points['segment'])
+
+
+@pytest.mark.parametrize('encoding', ENCODINGS)
+@pytest.mark.parametrize('end', [b'\n', b'\r\n', b'\r'])
+@pytest.mark.parametrize('comment', [
+    b'comment end_header', b'obj_info no end_header here', b'', b'   ', b'comment'])
+def test_headers_of_other_programs(tmp_path: Path, encoding: str, end: bytes, comment: bytes,
+                                   ) -> None:
+    path = ply(tmp_path / 'a.ply', encoding, [('vertex', VERTEX, ROWS)])
+    head, _, body = path.read_bytes().partition(b'end_header\n')
+    head = head.replace(b'comment by hand', comment).replace(b'\n', end)
+    if encoding == 'ascii':
+        body = body.replace(b'\n', end)
+    path.write_bytes(head + b'end_header' + end + body)
+    scan = read_ply(path)
+    np.testing.assert_array_equal(scan.xyz, XYZ)
+    np.testing.assert_allclose(scan.color, RGB / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize('lists', [False, True])
+def test_blank_lines_between_rows(tmp_path: Path, lists: bool) -> None:
+    properties = [*VERTEX, *([('list', 'uchar', 'int', 'seen_by')] if lists else [])]
+    rows = [[*row, *([counted(*range(place % 3))] if lists else [])]
+            for place, row in enumerate(ROWS)]
+    path = ply(tmp_path / 'a.ply', 'ascii', [('vertex', properties, rows)])
+    head, mark, body = path.read_bytes().partition(b'end_header\n')
+    path.write_bytes(head + mark + b'\n \n' + body.replace(b'\n', b'\n\n'))
+    np.testing.assert_array_equal(read_ply(path).xyz, XYZ)
+
+
+@pytest.mark.parametrize('encoding', ENCODINGS)
+def test_vertices_with_lists_are_read_fast(tmp_path: Path, encoding: str) -> None:
+    """Row by row with numpy it took 9 s for 300,000 points."""
+    count = 60_000
+    properties = [('float', 'x'), ('float', 'y'), ('list', 'uchar', 'int', 'seen_by'),
+                  ('float', 'z')]
+    xyz = np.random.default_rng(0).random((count, 3)).astype(np.float32)
+    rows = [[float(x), float(y), counted(*range(place % 3)), float(z)]
+            for place, (x, y, z) in enumerate(xyz)]
+    path = ply(tmp_path / 'a.ply', encoding, [('vertex', properties, rows)])
+    start = time.process_time()
+    scan = read_ply(path)
+    assert time.process_time() - start < 0.8  # 0.1 s on an idle machine
+    np.testing.assert_allclose(scan.xyz, xyz, atol=1e-5)

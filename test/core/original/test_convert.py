@@ -266,3 +266,70 @@ def test_scannet200_keeps_the_orders_of_the_logits() -> None:
     assert (table.ids[1], table.names[1]) == (4, 'table')
     assert table.names[198:] == ('unused', 'unused 2')
     assert len(set(table.ids)) == 200
+
+
+def with_classes(original: State, count: int) -> State:
+    return original | {'class_embed_head.weight': torch.zeros(count + 1, 16),
+                       'class_embed_head.bias': torch.zeros(count + 1)}
+
+
+FOREST = {'data': {'train_dataset': {'dataset_name': 'my_forest'}, 'voxel_size': 0.05}}
+
+
+@pytest.mark.parametrize('count', [1, 2, 5, 13, 14, 18, 40])
+@pytest.mark.parametrize('settings', [None, FOREST])
+def test_class_tables_of_ones_own(original: State, tmp_path: Path, count: int,
+                                  settings: dict[str, Any] | None,
+                                  capsys: pytest.CaptureFixture[str]) -> None:
+    path = lightning(tmp_path / 'own.ckpt', with_classes(original, count), settings)
+    table = tmp_path / 'own.tsv'
+    table.write_text('id\tname\n' + ''.join(f'{i}\tplant {i}\n' for i in range(1, count + 1)))
+    assert main(['convert', str(path), str(tmp_path / 'own.weights'), '--classes', str(table),
+                 '--num-heads', '4']) == 0
+    weights = load_weights(tmp_path / 'own.weights')
+    assert weights.classes.names == tuple(f'plant {i}' for i in range(1, count + 1))
+    assert weights.voxel_size == (0.05 if settings else 0.02)
+    assert weights.trained['data'] == ('my_forest' if settings else 'own')
+    assert f'classes: {table}, {count} (given)' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('count', [2, 5, 13, 14, 18])
+def test_what_a_checkpoint_says_of_its_data_decides(original: State, tmp_path: Path, count: int,
+                                                    ) -> None:
+    path = lightning(tmp_path / 'forest.ckpt', with_classes(original, count), FOREST)
+    weights, report = convert_checkpoint(path)
+    assert weights.classes.names == tuple(f'class {i}' for i in range(count))
+    assert weights.classes.ids == tuple(range(1, count + 1))
+    assert f'classes: {count}, numbered' in report.facts
+    assert any(f'my_forest of the checkpoint is not known here: its {count} classes' in warning
+               and '--classes' in warning for warning in report.warnings)
+
+
+def test_a_count_decides_only_where_nothing_is_said(original: State, tmp_path: Path) -> None:
+    weights, report = convert_checkpoint(lightning(tmp_path / 'a.ckpt', original))
+    assert weights.classes == class_table(benchmarks()['scannet'], 18)
+    assert 'classes: scannet20 (assumed: the number of classes is 18)' in report.facts
+    assert any('does not say what data it was trained on' in text for text in report.warnings)
+    weights, report = convert_checkpoint(lightning(tmp_path / 'b.ckpt', with_classes(original, 7)))
+    assert weights.classes.names[0] == 'class 0' and weights.voxel_size == 0.02
+    assert any('voxel size is not in the checkpoint: 0.02 m' in text for text in report.warnings)
+
+
+def test_class_agnostic_checkpoints(original: State, tmp_path: Path) -> None:
+    for count, names in ((1, ('object',)), (2, ('object', 'object 2'))):
+        path = lightning(tmp_path / 'a.ckpt', with_classes(original, count))
+        weights, _ = convert_checkpoint(path, ConvertOptions(classes='agnostic'))
+        assert weights.classes.names == names
+
+
+@pytest.mark.parametrize(('classes', 'words'), [
+    ('own.tsv', 'the table .*own.tsv has 2 classes, the checkpoint 18'),
+    ('none.tsv', 'none.tsv: No such file'), ('scannet21', "no class table 'scannet21'"),
+    ('s3dis', 's3dis has 13 classes, the checkpoint 18')])
+def test_tables_that_do_not_fit_are_named(original: State, tmp_path: Path, classes: str,
+                                          words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'own.tsv').write_text('id\tname\n1\tstem\n2\tleaf\n')
+    path = lightning(tmp_path / 'a.ckpt', original)
+    with pytest.raises(InputError, match=words):
+        convert_checkpoint(path, ConvertOptions(classes=classes))

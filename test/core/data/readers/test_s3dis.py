@@ -207,3 +207,41 @@ def test_a_missing_area_fails_at_the_end(raw: Path, tmp_path: Path,
 def test_another_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match='is not S3DIS: expected the folders Area_1, Area_2'):
         s3dis_sources(tmp_path, CLASSES)
+
+
+@pytest.mark.parametrize('name', ['wall_3 (1)', 'wall_3_copy', 'wall_11', 'beam_1'])
+@pytest.mark.parametrize('change', ['same', 'shuffled', 'shorter'])
+def test_an_annotation_that_repeats_another_is_left_out(tmp_path: Path, name: str, change: str,
+                                                        ) -> None:
+    wall = rows_of(1, 300)
+    copy = {'same': wall, 'shuffled': wall[np.random.default_rng(0).permutation(300)],
+            'shorter': wall[:290]}[change]
+    room = write_room(tmp_path, 'Area_5', 'office_36', wall_3=wall, chair_1=rows_of(2, 100),
+                      floor_1=rows_of(3, 200))
+    (room / 'Annotations' / f'{name}.txt').write_text(text_of(copy))
+    [scan] = read_s3dis_room(room, 'Area_5_office_36', CLASSES)
+    assert len(scan.columns['xyz']) == 600 and len(np.unique(scan.columns['instance'])) == 3
+    kept, dropped = (name, 'wall_3') if name == 'beam_1' and change != 'shorter' else (
+        'wall_3', name)
+    assert scan.notes == (f'{dropped}.txt repeats the points of {kept}.txt: left out',)
+    assert (scan.columns['label'] == CLASSES[kept.split('_')[0]]).sum() == 300
+
+
+def test_annotations_that_only_touch_are_kept(tmp_path: Path) -> None:
+    wall, chair = rows_of(1, 300), rows_of(2, 100)
+    chair[:80] = wall[:80]
+    room = write_room(tmp_path, 'Area_5', 'office_1', wall_3=wall, chair_1=chair)
+    [scan] = read_s3dis_room(room, 'Area_5_office_1', CLASSES)
+    assert len(scan.columns['xyz']) == 400 and not scan.notes
+
+
+def test_an_empty_annotation_is_named(tmp_path: Path) -> None:
+    room = write_room(tmp_path, 'Area_5', 'office_1', wall_3=rows_of(1, 30))
+    (room / 'Annotations' / 'chair_1.txt').touch()
+    (room / 'Annotations' / 'chair_2.txt').write_text('\n\n')
+    [scan] = read_s3dis_room(room, 'Area_5_office_1', CLASSES)
+    assert scan.notes == ('chair_1.txt is empty: left out', 'chair_2.txt is empty: left out')
+    assert np.unique(scan.columns['instance']).tolist() == [0]
+    (room / 'Annotations' / 'wall_3.txt').write_text('')
+    with pytest.raises(InputError, match='all annotations are empty'):
+        read_s3dis_room(room, 'Area_5_office_1', CLASSES)
