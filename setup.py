@@ -35,6 +35,8 @@ setup(
     install_requires=['numpy', 'pillow>=10.1', 'scipy', 'torch>=2.4'],
     extras_require={
         'bags': ['rosbags'],
+        'formats': ['laspy[lazrs]>=2.5', "pye57>=0.4; platform_machine != 'aarch64'",
+                    'trimesh>=4.4'],
         'onnx': ['onnx>=1.16', 'onnxruntime>=1.18'],
         'test': ['hypothesis', 'pytest', 'pytest-cov>=7', 'pytest-xdist', 'rosbags',
                  'scikit-learn'],

@@ -12,6 +12,8 @@ import sys
 from command_line import mask3d, scan_file, weights_file
 from mask3d_core.cli import build_parser, COMMANDS, main
 from mask3d_core.extraction.postprocess import ExtractSettings
+from mask3d_core.files import read_scan
+from mask3d_core.files.ply import read_vertices
 from mask3d_core.weights.shipped import SCORE_THRESHOLD
 import numpy as np
 import pytest
@@ -105,7 +107,8 @@ def test_failure_is_one_sentence_and_1(arguments: list[str], message: str,
     ('--dbscan-eps', '-1', 'metres, 0 or more'), ('--dbscan-eps', 'inf', 'metres, 0 or more'),
     ('--dbscan-min-points', '0', '1 or more'), ('--overlap-threshold', 'nan', 'a number from 0'),
     ('--num-queries', 'few', '1 or more'), ('--max-voxels', '-1', '0 or more'),
-    ('--tile-size', '-1', 'metres, 0 or more'), ('--tile-margin', 'nan', 'metres, 0 or more')])
+    ('--tile-size', '-1', 'metres, 0 or more'), ('--tile-margin', 'nan', 'metres, 0 or more'),
+    ('--unit', 'yard', 'a unit of m, dm'), ('--unit', '0', 'a unit of m, dm')])
 def test_numbers_out_of_range_are_wrong_usage(
         option: str, value: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -191,6 +194,58 @@ def test_segment_cuts_maps_as_it_is_told(weights_file: Path, scan_file: Path, tm
     np.testing.assert_array_equal(one['masks'], two['masks'])
     assert one['masks'].shape[1] == three['masks'].shape[1] == 625
     assert 'joining' in cut.stdout and 'joining' not in whole.stdout
+
+
+def test_segment_reads_other_axes_and_units(weights_file: Path, scan_file: Path, tmp_path: Path,
+                                            ) -> None:
+    """The result is that of the scan in metres with z up."""
+    scan = read_scan(scan_file)
+    turned = scan.xyz[:, [0, 2, 1]] * np.array([1000, 1000, -1000])
+    np.savez(tmp_path / 'turned.npz', xyz=turned.astype(np.float64), color=scan.color)
+    np.savez(tmp_path / 'plain.npz', xyz=scan.xyz.astype(np.float64), color=scan.color)
+    options = ['--weights', weights_file, '--device', 'cpu', '-o']
+    plain = mask3d('segment', tmp_path / 'plain.npz', *options, tmp_path / 'one')
+    mended = mask3d('segment', tmp_path / 'turned.npz', *options, tmp_path / 'two', '--up', 'y',
+                    '--unit', 'mm')
+    as_it_is = mask3d('info', tmp_path / 'turned.npz')
+
+    assert plain.returncode == mended.returncode == 0, mended.stderr
+    assert '--unit mm' in as_it_is.stdout and '--unit' not in mended.stderr
+    one, two = (np.load(tmp_path / name / 'instances.npz') for name in ('one', 'two'))
+    np.testing.assert_array_equal(one['masks'], two['masks'])
+    np.testing.assert_allclose(one['box_center'], two['box_center'], atol=1e-6)
+
+
+def test_results_of_a_georeferenced_scan_are_in_its_coordinates(
+        weights_file: Path, scan_file: Path, tmp_path: Path) -> None:
+    """A room in UTM, with a point at the origin that is far from all others."""
+    scan = read_scan(scan_file)
+    offset = np.array([500_000.0, 5_400_000.0, 300.0])
+    xyz = np.concatenate([scan.xyz + offset, np.zeros((1, 3))])
+    color = np.concatenate([scan.color, np.zeros((1, 3))]) if scan.color is not None else None
+    np.savez(tmp_path / 'utm.npz', xyz=xyz, color=color)
+    done = mask3d('segment', tmp_path / 'utm.npz', '-o', tmp_path / 'out', '--weights',
+                  weights_file, '--device', 'cpu', '--score-threshold', '0')
+
+    assert done.returncode == 0, done.stderr
+    assert 'has 1 point more than 100 km from the others, which is dropped' in done.stderr
+    found = np.load(tmp_path / 'out' / 'instances.npz')
+    assert len(found['score']) and found['point_instance'][-1] == -1
+    assert (np.abs(found['box_center'] - offset) < 10).all()
+    written = read_vertices(tmp_path / 'out' / 'utm.ply')
+    assert written['x'].dtype == np.float64
+    np.testing.assert_array_equal(written['y'], xyz[:-1, 1])
+
+
+@pytest.mark.parametrize(('name', 'words'), [
+    ('scan.gif', "unknown format '.gif', expected .ply"), ('scan.bag', 'rosbags-convert')])
+def test_info_of_other_formats_says_what_segment_says(
+        tmp_path: Path, name: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / name).write_bytes(b'x' * 304)
+    for command in (['info', str(tmp_path / name)],
+                    ['segment', str(tmp_path / name), '-o', str(tmp_path / 'out')]):
+        assert main(command) == 1
+        assert words in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_margin_larger_than_the_tiles_is_refused(weights_file: Path, scan_file: Path,

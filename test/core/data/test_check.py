@@ -191,7 +191,7 @@ def test_axes_and_units_are_doubted(tmp_path: Path, turned: Callable[[NDArray], 
                                     expected: str) -> None:
     (tmp_path / 'scans').mkdir()
     facts = {}
-    for name, number in (('a', 2), ('b', 3)):
+    for name, number in (('a', 2), ('b', 4)):
         room = generate_room(7, number)
         if name == 'a':
             room['xyz'] = turned(room['xyz']).astype(np.float32)
