@@ -41,5 +41,6 @@ setup(
         'test': ['hypothesis', 'pytest', 'pytest-cov>=7', 'pytest-xdist', 'rosbags',
                  'scikit-learn'],
         'train': ['lightning-fabric>=2.4', 'pyyaml', 'tensorboard'],
+        'view': ['rosbags'],
     },
 )

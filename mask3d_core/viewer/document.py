@@ -15,8 +15,8 @@ from mask3d_core.viewer.packing import first_view, pack_scene
 from mask3d_core.viewer.scene import Scene
 from mask3d_core.viewer.sources import Source
 
-SCRIPTS = ('camera', 'scene', 'cloud', 'paint', 'instances', 'overlay', 'save', 'list', 'viewer',
-           'controls', 'start')
+SCRIPTS = ('camera', 'scene', 'cloud', 'paint', 'instances', 'overlay', 'save', 'list', 'pick',
+           'viewer', 'controls', 'start')
 MAX_PAGE_BYTES = 15_000_000
 """Of a page with its scenes."""
 MIN_SCENE_POINTS = 1000

@@ -31,6 +31,8 @@ SPACING_CELLS = 200
 """Cells along the longest side of a scene in which its surface is measured."""
 MAX_VIEW_POINTS = 200_000
 """Points from which the first view is chosen."""
+LONG_SCAN = 2.0
+"""Ratio of length to width from which on a scan is shown across the screen."""
 SUPERPOINT_COLORS = 251
 """Superpoints are told apart by so many colours."""
 
@@ -74,12 +76,22 @@ def first_view(scene: Scene) -> dict[str, float]:
     xyz = scene.scan.xyz[::1 + len(scene.scan) // MAX_VIEW_POINTS]
     camera, _ = find_view(xyz, 320, 240)
     back = camera.axes[2]
-    view = {'azimuth': float(np.degrees(np.arctan2(back[1], back[0]))),
+    azimuth = float(np.degrees(np.arctan2(back[1], back[0])))
+    view = {'azimuth': _across(xyz, azimuth),
             'elevation': float(np.degrees(np.arcsin(back[2])))}
     below = without_ceiling(xyz)
     if scene.upright and not below.all():
         view['ceiling'] = float(xyz[below, 2].max())
     return view
+
+
+def _across(xyz: NDArray[np.floating], azimuth: float) -> float:
+    """Turn the view, degrees, so that a long scan such as a corridor lies across the screen."""
+    values, vectors = np.linalg.eigh(np.cov(xyz[:, :2].T))
+    if values[1] < LONG_SCAN ** 2 * values[0]:
+        return azimuth
+    across = float(np.degrees(np.arctan2(vectors[1, 0], vectors[0, 0])))  # of the short axis
+    return across if np.cos(np.radians(across - azimuth)) > 0 else across + 180
 
 
 def _layers(scene: Scene) -> dict[str, Layer]:

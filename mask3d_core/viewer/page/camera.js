@@ -51,18 +51,23 @@ class Camera {
     this.distance = Math.min(5000, Math.max(0.05, this.distance * factor));
   }
 
-  // Show a box from the origin, whole, in a view of some aspect, with its direction as it is.
-  fit(size, aspect) {
-    this.target = size.map((value) => value / 2);
+  // Show nearly all of some points in a view of some aspect, with its direction as it is.
+  fit(points, aspect) {
     const { right, up, back } = this.axes(), slope = Math.tan(FIELD_OF_VIEW / 2);
-    this.distance = 0.3;
-    for (let corner = 0; corner < 8; corner++) {
-      const place = size.map((value, axis) => (corner >> axis & 1 ? 0.5 : -0.5) * value);
-      const along = (axis) => axis[0] * place[0] + axis[1] * place[1] + axis[2] * place[2];
-      const across = Math.abs(along(right)) / Math.max(1, aspect);
-      const upward = Math.abs(along(up)) / Math.max(1, 1 / aspect);
-      this.distance = Math.max(this.distance,
-        along(back) + 1.03 * Math.max(across, upward) / slope);
+    const [wide, high] = [Math.max(1, aspect) * slope, Math.max(1, 1 / aspect) * slope];
+    const along = (axis, p) => axis.reduce((sum, v, i) => sum + v * (p[i] - this.target[i]), 0);
+    const quantile = (values, share) => values.sort((a, b) => a - b)[
+      Math.floor(share * (values.length - 1))];
+    this.target = [0, 1, 2].map((axis) => quantile(points.map((p) => p[axis]), 0.5));
+    for (let turn = 0; turn < 4; turn++) {   // the centre depends on the distance
+      this.distance = 1.1 * Math.max(0.3, quantile(points.map((p) => along(back, p)
+        + Math.max(Math.abs(along(right, p)) / wide, Math.abs(along(up, p)) / high)), 0.997));
+      const middle = [right, up].map((axis) => {
+        const seen = points.map((p) => along(axis, p)
+          / Math.max(0.01, this.distance - along(back, p)));
+        return (quantile(seen, 0.003) + quantile(seen, 0.997)) / 2 * this.distance;
+      });
+      this.target = this.target.map((v, i) => v + middle[0] * right[i] + middle[1] * up[i]);
     }
   }
 

@@ -45,7 +45,8 @@ void main() {
   }
   result = vec4(texelFetch(color, ivec2(here), 0).rgb * exp(-3.2 * sum), 1.0);
 }`;
-const MOVING_POINTS = 600000;   // drawn while the camera moves, of larger clouds
+const MOVING_POINTS = 600000;   // drawn while the camera moves, of larger clouds, at first
+const SLOW_FRAME = 80, FAST_FRAME = 25;   // milliseconds
 
 class Cloud {
   constructor(canvas) {
@@ -60,6 +61,8 @@ class Cloud {
     this.frame = gl.createFramebuffer();
     this.array = gl.createVertexArray();
     this.empty = gl.createVertexArray();
+    this.moving = MOVING_POINTS;
+    this.last = 0;
   }
 
   program(...sources) {
@@ -139,9 +142,18 @@ class Cloud {
     }
   }
 
+  // Choose how many points are drawn while the camera moves, by the time since the last frame.
+  adapt(now) {
+    const elapsed = now - this.last;
+    this.last = now;
+    if (elapsed > 1500) return;   // it stood still
+    if (elapsed > SLOW_FRAME) this.moving = Math.max(60000, 0.7 * this.moving);
+    if (elapsed < FAST_FRAME) this.moving = Math.min(8e6, 1.3 * this.moving);
+  }
+
   drawPoints(view, matrix, height, options) {
     const gl = this.gl, { uniforms, program } = this.points;
-    const every = options.moving ? Math.min(31, Math.ceil(this.scene.count / MOVING_POINTS)) : 1;
+    const every = options.moving ? Math.min(31, Math.ceil(this.scene.count / this.moving)) : 1;
     gl.useProgram(program);
     gl.bindVertexArray(this.array);
     gl.bindBuffer(gl.ARRAY_BUFFER, this.place);

@@ -75,3 +75,13 @@ function extent(scene) {
   }
   return high.map((value, axis) => value * scene.scale[axis]);
 }
+
+// Return some points below a height, metres from the origin of the scene.
+function samplePoints(scene, height) {
+  const points = [], every = Math.ceil(scene.count / 4000);
+  for (let i = 0; i < scene.count; i += every) {
+    const point = [0, 1, 2].map((axis) => scene.xyz[4 * i + axis] * scene.scale[axis]);
+    if (point[2] <= height || height >= scene.size[2]) points.push(point);
+  }
+  return points;
+}

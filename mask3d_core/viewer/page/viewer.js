@@ -71,7 +71,7 @@ class Viewer {
     byId('cut').value = top;
     byId('front').value = 0;
     const stage = byId('stage'), views = this.views[1] ? 2 : 1;
-    this.camera.fit([size[0], size[1], size[2] * top],
+    this.camera.fit(samplePoints(this.scene, size[2] * top),
       stage.clientWidth / views / Math.max(1, stage.clientHeight));
   }
 
@@ -219,7 +219,11 @@ class Viewer {
   drawSoon() {
     if (this.drawing) return;
     this.drawing = true;
-    requestAnimationFrame(() => { this.drawing = false; this.draw(true); });
+    requestAnimationFrame((now) => {
+      this.cloud.adapt(now);
+      this.drawing = false;
+      this.draw(true);
+    });
   }
 
   draw(moving = false) {
@@ -278,32 +282,7 @@ class Viewer {
     return modesOf(this.scene).find(([value]) => value === mode)[1];
   }
 
-  // Return the index of the nearest visible point under a place of the stage, -1 for none.
-  pick(x, y) {
-    const stage = byId('stage'), views = this.views[1] ? 2 : 1;
-    const width = stage.clientWidth / views, height = stage.clientHeight;
-    const view = Math.min(views - 1, Math.floor(x / width));
-    const m = this.camera.matrix(width / height), [sx, sy, sz] = this.scene.scale;
-    const cutShare = Number(byId('cut').value);
-    const cut = cutShare >= 1 ? Infinity : cutShare * this.scene.size[2] / sz;
-    const { xyz, count } = this.scene;
-    let best = -1, nearest = Infinity;
-    for (let i = 0; i < count; i++) {
-      if (xyz[4 * i + 2] > cut) continue;
-      const [px, py, pz] = [xyz[4 * i] * sx, xyz[4 * i + 1] * sy, xyz[4 * i + 2] * sz];
-      const w = m[3] * px + m[7] * py + m[11] * pz + m[15];
-      if (w <= this.front) continue;
-      const dx = ((m[0] * px + m[4] * py + m[8] * pz + m[12]) / w + 1) / 2 * width
-        - (x - view * width);
-      const dy = (1 - (m[1] * px + m[5] * py + m[9] * pz + m[13]) / w) / 2 * height - y;
-      const distance = dx * dx + dy * dy;
-      if (distance < 36 && w + 0.003 * w * distance < nearest) {
-        nearest = w + 0.003 * w * distance;
-        best = i;
-      }
-    }
-    return { index: best, view };
-  }
+  pick(x, y) { return pickPoint(this, x, y); }
 
   pointAt(index) {
     return [0, 1, 2].map((axis) => this.scene.xyz[4 * index + axis] * this.scene.scale[axis]);

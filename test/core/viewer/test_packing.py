@@ -5,7 +5,7 @@ import struct
 import zlib
 
 from mask3d_core.scan import Scan
-from mask3d_core.viewer.packing import pack_scene
+from mask3d_core.viewer.packing import first_view, pack_scene
 from mask3d_core.viewer.scene import Scene
 import numpy as np
 from numpy.typing import NDArray
@@ -85,3 +85,19 @@ def test_coordinates_of_a_projection_keep_their_precision() -> None:
     rows = nearest(found, moved)
     assert header['double']
     assert np.abs(found - moved.xyz[rows]).max() < 1e-4
+
+
+def test_a_long_scan_lies_across_the_first_view() -> None:
+    random = np.random.default_rng(0)
+    corridor = Scan.from_points(random.uniform((0, 0, 0), (12, 2, 2.5), (3000, 3)))
+    azimuth = first_view(Scene('corridor', corridor))['azimuth']
+    assert abs(abs(np.sin(np.radians(azimuth))) - 1) < 0.02
+
+
+def test_a_ceiling_is_cut_where_z_points_up() -> None:
+    random = np.random.default_rng(0)
+    floor, ceiling = (random.uniform((0, 0, z), (5, 5, z + 0.02), (4000, 3)) for z in (0, 2.5))
+    wall = random.uniform((0, 0, 0), (5, 0.05, 2.5), (2000, 3))
+    scan = Scan.from_points(np.concatenate([floor, ceiling, wall]))
+    assert 2.2 < first_view(Scene('room', scan))['ceiling'] < 2.5
+    assert 'ceiling' not in first_view(Scene('room', scan, upright=False))
