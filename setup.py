@@ -35,6 +35,7 @@ setup(
     install_requires=['numpy', 'pillow>=10.1', 'scipy', 'torch>=2.4'],
     extras_require={
         'bags': ['rosbags'],
+        'completion': ['shtab>=1.6'],
         'formats': ['laspy[lazrs]>=2.5', "pye57>=0.4; platform_machine != 'aarch64'",
                     'trimesh>=4.4'],
         'onnx': ['onnx>=1.16', 'onnxruntime>=1.18'],

@@ -10,8 +10,6 @@ import os
 from typing import Any, TYPE_CHECKING
 
 from mask3d_core.errors import InputError
-import torch
-from torch import distributed
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -153,6 +151,8 @@ def make_fabric(device: str, devices: int, machines: int = 1, precision: str = '
     except ImportError as error:
         raise InputError('training, and sharing work among processes, need Lightning Fabric: '
                          'pip install lightning-fabric tensorboard') from error
+    import torch
+
     if device == 'auto':
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
     devices, machines = _launched(devices) or (devices, machines)
@@ -192,5 +192,7 @@ def gather(fabric: Fabric, item: Any) -> list[Any]:
     """Return the items of all processes, by rank; a collective operation."""
     gathered = [item] * fabric.world_size
     if fabric.world_size > 1:
+        from torch import distributed
+
         distributed.all_gather_object(gathered, item)
     return gathered

@@ -1,8 +1,9 @@
-"""Progress on stderr: one line, and a bar with the time left."""
+"""Progress on stderr: stages, one line, and a bar with the time left; or nothing, if silenced."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 import sys
 import time
 
@@ -10,6 +11,35 @@ MIN_LINE_INTERVAL = 30.0
 """Seconds between two lines if stderr is a file, not a terminal."""
 BAR_WIDTH = 30
 """Characters."""
+_silenced = False
+
+
+@contextmanager
+def silenced(silent: bool = True) -> Iterator[None]:
+    """Print no progress inside the context; warnings and errors are printed all the same."""
+    global _silenced
+    before = _silenced
+    _silenced = silent or before
+    try:
+        yield
+    finally:
+        _silenced = before
+
+
+def log(stage: str, prefix: str = 'mask3d: ') -> None:
+    """Print what is being done to stderr, unless silenced; results go to stdout."""
+    if not _silenced:
+        report(stage, prefix)
+
+
+def report(sentence: str, prefix: str = 'mask3d: ') -> None:
+    """Print a sentence about a failure to stderr, also if silenced."""
+    print(f'{prefix}{sentence}', file=sys.stderr, flush=True)
+
+
+def warn(text: str) -> None:
+    """Print a warning to stderr, also if silenced."""
+    report(f'warning: {text}')
 
 
 class ProgressLine:
@@ -21,6 +51,8 @@ class ProgressLine:
 
     def show(self, line: str, last: bool = False) -> None:
         """Show a line; in a file, only if the last one is old enough or this is the last."""
+        if _silenced:
+            return
         now = time.monotonic()
         terminal = sys.stderr.isatty()
         if not terminal and not last and now - self._shown < MIN_LINE_INTERVAL:
@@ -30,10 +62,20 @@ class ProgressLine:
               end='' if terminal and not last else '\n', file=sys.stderr, flush=True)
         self._width = len(line) if terminal and not last else 0
 
-    def message(self, text: str) -> None:
-        """Print a message on a line of its own."""
-        print('\n' * bool(self._width) + f'mask3d: {text}', file=sys.stderr, flush=True)
+    def end(self) -> None:
+        """Let what is printed next begin on a line of its own."""
+        print('\n' * bool(self._width), end='', file=sys.stderr, flush=True)
         self._width = 0
+
+    def message(self, text: str) -> None:
+        """Print what has been done on a line of its own, unless silenced."""
+        self.end()
+        log(text)
+
+    def report(self, sentence: str) -> None:
+        """Print a failure or a warning on a line of its own, also if silenced."""
+        self.end()
+        report(sentence)
 
 
 class ProgressBar:
@@ -61,10 +103,20 @@ class ProgressBar:
         self._start = time.monotonic()
         self._line = ProgressLine()
 
+    @property
+    def line(self) -> ProgressLine:
+        """The line of the bar, for what is printed beside it."""
+        return self._line
+
     def advance(self) -> None:
         """Show that one more is done."""
         self._done += 1
+        self.show()
+
+    def show(self, part: float = 0.0) -> None:
+        """Show that a part 0..1 of the next one is done."""
         done = sum(self._work[:self._done])
+        done += part * sum(self._work[self._done:self._done + 1])
         fraction = done / max(sum(self._work), 1e-9)
         left = (time.monotonic() - self._start) * (1 - fraction) / max(fraction, 1e-9)
         filled = round(BAR_WIDTH * fraction)

@@ -120,6 +120,11 @@ class MapSegmenter:
         if self._state is not None and self._unsaved:
             self._unsaved = not self._state.save(self._objects, now=now)
 
+    def close(self) -> None:
+        """Let other nodes use the state file."""
+        if self._state is not None:
+            self._state.close()
+
     def _track(self, scan: Scan, result: MapResult, cloud: PointCloud2, settings: Settings,
                ) -> TrackedObjects:
         """Return the objects of a map; without tracking, the instances of one cloud."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import math
 from pathlib import Path
 import time
+from typing import IO
 
 from mask3d_core.classes import ClassTable
 from mask3d_core.errors import InputError
@@ -38,9 +40,34 @@ def check_state_path(path: Path) -> None:
     check_folder(path.parent)
 
 
+def _lock(path: Path, logger: RcutilsLogger) -> IO[bytes] | None:
+    """Return a file that holds the lock until it is closed; None where there are no locks."""
+    name = path.with_name(f'{path.name}.lock')
+    try:
+        file = name.open('ab')
+    except OSError as error:
+        raise InputError(f'state_file is {path}, but {name} cannot be opened: '
+                         f'{error.strerror}') from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise InputError(f'state_file is {path}, which another node uses: give each node a file '
+                         'of its own') from error
+    except OSError as error:
+        file.close()
+        logger.warning(f'state_file is {path}, where files cannot be locked ({error.strerror}): '
+                       'make sure that no other node uses it')
+        return None
+    return file
+
+
 class ObjectState:
     """
-    Keeps the objects of a map in a file.
+    Keeps the objects of a map in a file, which no other node can use meanwhile.
+
+    Nodes agree by a lock on PATH.lock, which ends with the process. That file stays: if it were
+    removed, two nodes could hold the lock of two files of that name.
 
     Parameters
     ----------
@@ -52,7 +79,8 @@ class ObjectState:
     Raises
     ------
     InputError
-        If the path is not one of a state file, or its folder cannot be made or written to.
+        If the path is not one of a state file, its folder cannot be made or written to, or
+        another node uses it.
 
     """
 
@@ -62,6 +90,12 @@ class ObjectState:
         self._classes = classes
         self._logger = logger
         self._next_save = -math.inf
+        self._lock = _lock(path, logger)
+
+    def close(self) -> None:
+        """Let other nodes use the file; it is not written any more."""
+        if self._lock is not None:
+            self._lock.close()
 
     def load(self) -> ObjectMap:
         """Return the objects of the file; one that cannot be used is set aside with a warning."""

@@ -11,6 +11,12 @@ from mask3d_core.files.target import check_folder
 from mask3d_ros.result import SegmentationResult
 
 
+def check_save_dir(folder: str) -> None:
+    """Raise InputError for an empty `save_dir`, which would be the working directory."""
+    if not folder.strip():
+        raise InputError('save_dir is empty, expected a folder, such as ~/.ros/mask3d')
+
+
 def save_result(folder: Path, result: SegmentationResult) -> list[Path]:
     """
     Write STAMP.ply, STAMP.json and STAMP.png, as `mask3d segment` does, with the ids of the node.

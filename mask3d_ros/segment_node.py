@@ -169,12 +169,12 @@ class SegmentNode(LifecycleNode):
         self._model_facts = _model_facts(values, segmenter)
         for output in create_outputs(self):
             self._outputs.append(output)
-        state = None if not values['state_file'] else ObjectState(
-            Path(values['state_file']).expanduser(), segmenter.weights.classes, self.get_logger())
         self._label_info = LabelInfoTopic(self, segmenter.weights.classes)
         self._label_info.publish(settings.extract.score_threshold)
         self._reader = CloudReader(self._transforms.wait, self.get_logger().warning,
                                    segmenter.weights.voxel_size, unit=values['input_unit'])
+        state = None if not values['state_file'] else ObjectState(
+            Path(values['state_file']).expanduser(), segmenter.weights.classes, self.get_logger())
         self._worker = SegmentationWorker(
             MapSegmenter(segmenter, self._transforms.find, self._reader, state), settings,
             self._outputs, self.get_logger(), self.context.ok)

@@ -20,6 +20,7 @@ from mask3d_core.weights.shipped import SCORE_THRESHOLD
 from mask3d_ros.parameters import ParameterSpec
 from mask3d_ros.qos import INPUT_QOS
 from mask3d_ros.region import NO_REGION, Region
+from mask3d_ros.save_result import check_save_dir
 
 EXTRACT_DEFAULTS = ExtractSettings()
 EPS_FROM_VOXEL_SIZE = -1.0
@@ -99,9 +100,11 @@ SEGMENT_NODE_PARAMETERS: tuple[ParameterSpec, ...] = (
         'show its place empty.', (1, 1_000_000)),
     ParameterSpec(
         'state_file', '', 'With track: path of the file that keeps objects and ids over restarts '
-        'of the node; it is made if missing. Empty: they are lost.', takes_effect='configure'),
+        'of the node; it is made if missing. No other node may use it. Empty: they are lost.',
+        takes_effect='configure'),
     ParameterSpec(
-        'classes', [''], "Names of the classes to keep, as in the weights; ['']: all."),
+        'classes', [''], "Names of the classes to keep, as in the weights; ['']: all. Empty "
+        'names beside others are ignored.'),
     ParameterSpec(
         'cloud_voxel', 0.0, 'Voxel size in metres to which ~/cloud is thinned: it has the first '
         'point in each voxel, and height 1; 0: every point, in the layout of the input.',
@@ -137,7 +140,8 @@ SEGMENT_NODE_PARAMETERS: tuple[ParameterSpec, ...] = (
         'results are in it. empty: clouds stay in their frame.'),
     ParameterSpec(
         'save_dir', '~/.ros/mask3d', 'Folder into which the service ~/save writes; made when '
-        'missing.'),
+        'missing. Not empty; a path that starts with neither / nor ~ is one in the working '
+        'directory of the node.', check_value=check_save_dir),
     ParameterSpec(
         'max_rate', 0.0, 'Maximum number of clouds per second, to leave computing time to other '
         'processes; 0: no limit.', (0.0, 1000.0)),
@@ -250,7 +254,10 @@ class Settings:
 
     def check_against(self, weights: Weights) -> None:
         """Raise InputError for settings that these weights do not support."""
-        weights.classes.rows(self.extract.classes)
+        try:
+            weights.classes.rows(self.extract.classes)
+        except InputError as error:
+            raise InputError(f'classes has an {error}') from error
         self.tiles(weights)
         trained = weights.model.num_queries
         if weights.model.queries == 'learned' and self.num_queries not in (0, trained):

@@ -244,6 +244,7 @@ class SegmentationWorker:
     def _free(self) -> None:
         """Save the objects, and free the model, which the node has dropped already."""
         self._errors.guard(partial(self._segmenter.save_objects, now=True))
+        self._segmenter.close()
         del self._segmenter
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
@@ -274,7 +275,7 @@ class SegmentationWorker:
         except Stopped:
             self._restart_count()
         except InputError as error:
-            self._asked.found(False, str(error))
+            self._asked.found(False, f'{_cloud_name(cloud)}: {error}')
             raise
         except Exception:
             self._asked.found(False, 'an unexpected error, which is in the log')
@@ -361,7 +362,8 @@ class SegmentationWorker:
                 return
             self.result, self._result_settings = result, settings
             if not result.tiles.pending:
-                self._asked.found(True, line, latest=not self._slot)
+                self._asked.found(True, f'{_cloud_name(result.cloud)}: {line}',
+                                  latest=not self._slot)
         self.statistics.finish(result, seconds,
                                0 if result.tiles.pending else self._count_cloud())
         self._restart_count()
@@ -376,6 +378,12 @@ class SegmentationWorker:
             self._left_out = left_out
             self._logger.info(f'roi and max_points leave out {tiles.left_out_points} points in '
                               f'{tiles.left_out} of {tiles.total} tiles')
+
+
+def _cloud_name(cloud: PointCloud2) -> str:
+    """Return how answers name a cloud, so that none is taken for another."""
+    stamp = cloud.header.stamp
+    return f'the cloud of {stamp.sec}.{stamp.nanosec:09d} in {cloud.header.frame_id!r}'
 
 
 def _log_line(result: SegmentationResult, seconds: float, dropped: int) -> str:

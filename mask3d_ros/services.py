@@ -93,12 +93,14 @@ class Services:
         return await self._answered(response, ask, NOT_CONFIGURED if worker is None else NO_RESULT)
 
     def _save_in_thread(self, result: SegmentationResult, answer: Answer) -> None:
-        folder = Path(self._node.get_parameter('save_dir').value).expanduser()
+        folder = Path(self._node.get_parameter('save_dir').value).expanduser().absolute()
         errors = ErrorLog(self._node.get_logger(), self._node.context.ok)
 
         def save() -> Outcome:
             try:
-                return True, ' '.join(map(str, save_result(folder, result)))
+                written = ' '.join(map(str, save_result(folder, result)))
+                self._node.get_logger().info(f'wrote {written}')
+                return True, written
             except InputError as error:
                 return False, str(error)
 

@@ -18,7 +18,7 @@ LAYERS = {
            'stopwatch tracking voxels',
         2: 'drawing model superpoints',
         3: 'data extraction onnx_graph tiling weights',
-        4: 'engines original segmenter',
+        4: 'engines interchange original segmenter',
         5: 'evaluation inspection',
         6: 'training viewer',
         7: 'bench',
@@ -36,7 +36,7 @@ LAYERS = {
 LAYER_OF = {f'{package}.{name}': layer for package, layers in LAYERS.items()
             for layer, names in layers.items() for name in names.split()}
 WITHOUT_TORCH = [*LAYERS['mask3d_core'][0].split(), 'files', 'drawing', 'geometry',
-                 'tracking']
+                 'interchange', 'tracking']
 WITH_ONNX = 'mask3d_core.onnx_graph'
 """Needs the extra `onnx`, so it is imported where it is used."""
 RUN_TIME = {'numpy', 'PIL', 'scipy', 'torch'}
@@ -128,7 +128,7 @@ def test_no_circles() -> None:
     list(TopologicalSorter(graph).static_order())  # raises CycleError, with the circle
 
 
-def test_layer_0_files_drawing_geometry_and_tracking_work_without_torch() -> None:
+def test_layer_0_files_and_what_else_is_listed_work_without_torch() -> None:
     light = [module for module in MODULES
              if part(module).removeprefix('mask3d_core.') in WITHOUT_TORCH]
     code = f"import sys; sys.modules['torch'] = None; import mask3d_core, {', '.join(light)}"

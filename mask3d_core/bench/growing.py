@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-import sys
 import time
 from typing import Any
 
@@ -18,6 +17,7 @@ from mask3d_core.evaluation import Evaluation
 from mask3d_core.evaluation.dataset_evaluation import dataset_protocol
 from mask3d_core.evaluation.ground_truth import truth_of
 from mask3d_core.instances import Instances
+from mask3d_core.progress import log
 from mask3d_core.scan import Scan
 from mask3d_core.segmenter import Segmenter
 from mask3d_core.tiling.map_segmentation import difference, MapResult
@@ -106,7 +106,7 @@ def _grow(segmenter: Segmenter, dataset: Dataset, floor: str, parts: Sequence[La
     before: tuple[Scan, MapResult] | None = None
     known: dict[int, int] = {}  # id of each object of the ground truth that was found
     for count in range(1, len(parts)):
-        print(f'mask3d: {floor}, {count} rooms …', file=sys.stderr, flush=True)
+        log(f'{floor}, {count} rooms …')
         shown = _joined([*parts[:count], _reached(parts[-1], parts[:count])])
         scan = shown.scan
         start = time.perf_counter()

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-import json
 from pathlib import Path
 import resource
 import statistics
-import sys
 import time
 from typing import Any
 
@@ -16,7 +14,7 @@ from mask3d_core.bench.busy import busy_processes
 from mask3d_core.bench.flops import count_decoder_gflop, count_unet_gflop
 from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.files import read_scan
-from mask3d_core.files.target import atomic_write
+from mask3d_core.progress import log
 from mask3d_core.scan import MIN_POINTS, Scan
 from mask3d_core.segmenter import Segmenter
 from mask3d_core.sparse import build_pyramid
@@ -128,7 +126,7 @@ def run_bench(files: Sequence[Path], segmenters: Sequence[Segmenter], repeats: i
           + f'{"GFLOP/s":>8} {"peak MB":>8}')
     measurements = []
     for file in files:
-        print(f'mask3d: measuring {file} …', file=sys.stderr, flush=True)
+        log(f'measuring {file} …')
         scan = read_scan(file)
         rows = measure_all(segmenters, scan, file.stem, repeats)
         measurements += rows
@@ -261,13 +259,6 @@ def peak_bytes(device: torch.device) -> int:
             if line.startswith('VmHWM:'):
                 return int(line.split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def write_json(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write measurements, as their `to_dict` returns them."""
-    with atomic_write(path) as file:
-        file.write(json.dumps({'torch': torch.__version__, 'measurements': list(rows)},
-                              indent=1).encode())
 
 
 def _row(m: Measurement) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-import sys
 import tempfile
 import time
 from typing import Any
@@ -14,6 +13,7 @@ from mask3d_core.drawing.object_maps import draw_object_maps, ObjectsOfMap
 from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.files import read_scan
 from mask3d_core.instances import Instances
+from mask3d_core.progress import log
 from mask3d_core.scan import Scan
 from mask3d_core.segmenter import Segmenter
 from mask3d_core.tracking import Header, ObjectMap, Selection, TrackedObjects
@@ -83,7 +83,7 @@ def run_object_bench(files: Sequence[Path], segmenter: Segmenter, chart: Path | 
     print(f'{"scan":20} {"trial":38} {"ids kept":>9} {"objects":>8} {"tracking":>9}')
     rows: list[Kept] = []
     for file in files:
-        print(f'mask3d: {file}, {NUM_MAPS + len(MOTIONS)} maps …', file=sys.stderr, flush=True)
+        log(f'{file}, {NUM_MAPS + len(MOTIONS)} maps …')
         scan, random = read_scan(file), np.random.default_rng(0)
         noisy = [_segmented(segmenter, _noisy(scan, random)) for _ in range(NUM_MAPS)]
         trials = [_over_noise(noisy, chart), _restarted(noisy, segmenter)]

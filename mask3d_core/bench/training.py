@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 import statistics
-import sys
 from typing import Any
 
 from mask3d_core.bench.flops import count_unet_gflop
@@ -15,6 +14,7 @@ from mask3d_core.device import find_device, find_precision, guard_memory
 from mask3d_core.files import read_scan
 from mask3d_core.model import Mask3D
 from mask3d_core.model.queries import farthest_points
+from mask3d_core.progress import log
 from mask3d_core.scan import Scan
 from mask3d_core.sparse import build_pyramid, mean_by_group
 from mask3d_core.stopwatch import Stopwatch
@@ -125,7 +125,7 @@ def run_training_bench(files: Sequence[Path], settings: StepSettings, device: st
           + f' {"total":>8} {"floor":>7} {"ratio":>6} {"GFLOP/s":>8} {"peak MB":>8}')
     measurements = []
     for file in files:
-        print(f'mask3d: measuring {file} …', file=sys.stderr, flush=True)
+        log(f'measuring {file} …')
         with guard_memory('for this scan: set --recompute, or give a smaller one'):
             voxels = _voxels(facts, read_scan(file)).to(place)
             measurements.append(measure_training(model, voxels, file.stem, settings, repeats))

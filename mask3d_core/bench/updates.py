@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 import statistics
-import sys
 import time
 from typing import Any
 
 from mask3d_core.files import read_scan
+from mask3d_core.progress import log
 from mask3d_core.scan import MIN_POINTS, Scan
 from mask3d_core.segmenter import Segmenter
 from mask3d_core.tiling.map_segmentation import MapResult
@@ -74,7 +74,7 @@ def run_update_bench(files: Sequence[Path], segmenter: Segmenter, repeats: int =
           f'{"alone":>8} {"outside/10^6":>12} {"tiling/10^6":>12}')
     updates = []
     for file in files:
-        print(f'mask3d: measuring {file} …', file=sys.stderr, flush=True)
+        log(f'measuring {file} …')
         for update in measure_updates(segmenter, read_scan(file), file.stem, repeats):
             updates.append(update)
             print(f'{update.name[:20]:20} {update.update:16} {update.points:9} {update.tiles:5} '

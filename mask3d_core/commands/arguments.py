@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mask3d_core.conventions import Conventions, parse_unit, ROTATED_AXES
 from mask3d_core.errors import InputError
+from mask3d_core.progress import report
 
 if TYPE_CHECKING:
     from mask3d_core.scan import Scan
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
 SHIPPED_VOXEL_SIZE = 0.03
 """Of the shipped weights, metres."""
-def log(stage: str) -> None:
-    """Print progress to stderr; results go to stdout."""
-    print(f'mask3d: {stage}', file=sys.stderr, flush=True)
 
 
 def warn_of_doubts(scan: Scan, voxel_size: float = SHIPPED_VOXEL_SIZE) -> None:
@@ -27,7 +25,7 @@ def warn_of_doubts(scan: Scan, voxel_size: float = SHIPPED_VOXEL_SIZE) -> None:
     from mask3d_core.scan_checks import describe_doubts
 
     for doubt in describe_doubts(scan, voxel_size):
-        log(f'warning: the scan {doubt}')
+        report(f'warning: the scan {doubt}')
 
 
 def add_input_arguments(parser: argparse.ArgumentParser, bags: bool = True) -> None:
@@ -57,6 +55,12 @@ def unit(text: str) -> float:
         return parse_unit(text)
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def add_quiet_argument(parser: argparse.ArgumentParser) -> None:
+    """Add --quiet, which may be given before a command, after it, or after its KIND."""
+    parser.add_argument('-q', '--quiet', action='store_true', default=argparse.SUPPRESS,
+                        help='print no progress; results, warnings and errors stay')
 
 
 def add_model_arguments(parser: argparse.ArgumentParser,

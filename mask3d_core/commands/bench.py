@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from dataclasses import asdict
+from importlib.util import find_spec
+import io
 from pathlib import Path
 import statistics
 import sys
@@ -15,7 +20,14 @@ from mask3d_core.commands.arguments import (
     count,
     name_list,
 )
+from mask3d_core.commands.json_output import (
+    add_json_argument,
+    prints_document,
+    write_document,
+)
 from mask3d_core.errors import InputError
+from mask3d_core.progress import log
+from mask3d_core.weights.weights_path import check_weights_path
 
 SUMMARY = 'measure the time and memory of each stage'
 DESCRIPTION = """\
@@ -50,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_tile_arguments(parser)
     parser.add_argument('--repeats', type=count, default=5, metavar='R',
                         help='runs of which the median is taken (default: 5)')
-    parser.add_argument('--json', type=Path, metavar='OUT', help='also write the numbers here')
+    add_json_argument(parser)
     parser.add_argument('--busy', type=count, metavar='N',
                         help='also measure each scan while N processes keep the cores busy')
     parser.add_argument('--clustering', action='store_true',
@@ -82,7 +94,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Measure and print a table."""
+    """Measure and print a table; where stdout is for the JSON document, to stderr."""
+    engines = _check_usage(options)
+    for file in options.files:
+        if not file.exists():
+            raise InputError(f'{file}: no such file')
+    check_weights_path(options.weights)
+    if options.clustering and find_spec('sklearn') is None:
+        raise InputError('comparing with scikit-learn needs it: pip install scikit-learn')
+    with _tables(options):
+        import torch
+
+        content: dict[str, Any] = {'torch': torch.__version__,
+                                   'measurements': _measure(options, engines)}
+        if options.clustering:
+            content['clustering'] = [_compare_clustering(file) for file in options.files]
+        if options.superpoints:
+            content['superpoints'] = [_measure_superpoints(file, options.repeats)
+                                      for file in options.files]
+    write_document(options, content)
+
+
+def _tables(options: argparse.Namespace) -> AbstractContextManager[object]:
+    """Return a context in which tables are printed where they belong."""
+    if not prints_document(options):
+        return nullcontext()
+    return redirect_stdout(io.StringIO() if 'quiet' in options else sys.stderr)
+
+
+def _check_usage(options: argparse.Namespace) -> tuple[str, ...]:
+    """Raise InputError for options that do not go together; return the engines."""
     if options.recompute and not options.train:
         raise InputError('--recompute is about training steps: give --train, too')
     for name in ('max_voxels', 'tile_size', 'tile_margin'):
@@ -102,74 +143,61 @@ def run(options: argparse.Namespace) -> None:
         raise InputError('--train needs the engine torch: leave --engine out')
     if options.chart is not None and not (options.growing or options.objects):
         raise InputError('--chart draws growing maps or objects: give --growing or --objects, too')
-    from mask3d_core.files.target import check_folder
+    return engines
 
-    if options.json is not None:
-        check_folder(options.json.absolute().parent)
+
+def _measure(options: argparse.Namespace, engines: Sequence[str]) -> list[dict[str, Any]]:
+    """Measure what the options ask for."""
     from mask3d_core.bench.growing import run_growing_bench
-    from mask3d_core.bench.inference import run_bench, write_json
+    from mask3d_core.bench.inference import run_bench
     from mask3d_core.bench.objects import run_object_bench
     from mask3d_core.bench.training import run_training_bench, StepSettings
     from mask3d_core.bench.updates import run_update_bench
 
-    rows: list[dict[str, Any]]
     if options.train:
         settings = StepSettings(options.precision, options.num_queries, options.recompute)
-        rows = [m.to_dict() for m in run_training_bench(
+        return [m.to_dict() for m in run_training_bench(
             options.files, settings, options.device, options.weights, options.repeats)]
-    else:
-        from mask3d_core.segmenter import load_segmenter
-        from mask3d_core.weights.checkpoint import load_weights, untrained_full_weights
+    from mask3d_core.segmenter import load_segmenter
+    from mask3d_core.weights.checkpoint import load_weights, untrained_full_weights
 
-        weights = (untrained_full_weights() if options.weights is None
-                   else load_weights(options.weights))
-        weights = weights.with_tiles(options.tile_size, options.tile_margin)
-        segmenters = [load_segmenter(weights, options.device, options.precision,
-                                     options.num_queries, options.max_voxels, engine)
-                      for engine in engines]
-        segmenter = segmenters[0]
-        if options.updates:
-            rows = [update.to_dict() for update in run_update_bench(
-                options.files, segmenter, options.repeats)]
-        elif options.growing:
-            rows = [step.to_dict() for folder in options.files
-                    for step in run_growing_bench(folder, segmenter, options.chart)]
-        elif options.objects:
-            rows = [kept.to_dict() for kept in run_object_bench(
-                options.files, segmenter, options.chart)]
-        else:
-            rows = [m.to_dict() for m in run_bench(options.files, segmenters, options.repeats,
-                                                   options.busy or 0)]
-    if options.json is not None:
-        write_json(options.json, rows)
-    if options.clustering:
-        for file in options.files:
-            _compare_clustering(file)
-    if options.superpoints:
-        for file in options.files:
-            _measure_superpoints(file, options.repeats)
+    weights = (untrained_full_weights() if options.weights is None
+               else load_weights(options.weights))
+    weights = weights.with_tiles(options.tile_size, options.tile_margin)
+    segmenters = [load_segmenter(weights, options.device, options.precision,
+                                 options.num_queries, options.max_voxels, engine)
+                  for engine in engines]
+    segmenter = segmenters[0]
+    if options.updates:
+        return [update.to_dict() for update in run_update_bench(
+            options.files, segmenter, options.repeats)]
+    if options.growing:
+        return [step.to_dict() for folder in options.files
+                for step in run_growing_bench(folder, segmenter, options.chart)]
+    if options.objects:
+        return [kept.to_dict() for kept in run_object_bench(
+            options.files, segmenter, options.chart)]
+    return [m.to_dict() for m in run_bench(options.files, segmenters, options.repeats,
+                                           options.busy or 0)]
 
 
-def _compare_clustering(file: Path) -> None:
+def _compare_clustering(file: Path) -> dict[str, Any]:
     from mask3d_core.bench.clustering import measure_clustering, room_masks
     from mask3d_core.files import read_scan
     from mask3d_core.voxels import Voxelization, voxelize
 
-    print(f'mask3d: clustering {file} …', file=sys.stderr, flush=True)
+    log(f'clustering {file} …')
     centers = voxelize(read_scan(file), Voxelization(color_mean=None, color_std=None)
                        ).centers.numpy()
-    try:
-        times = measure_clustering(centers, room_masks(centers))
-    except ImportError as error:
-        raise InputError('comparing with scikit-learn needs it: pip install scikit-learn'
-                         ) from error
+    times = measure_clustering(centers, room_masks(centers))
     print(f'{file.stem}: {times.masks} masks of {times.mask_voxels} voxels together, '
           f'{times.clusters} clusters: {times.seconds:.3f} s, scikit-learn '
           f'{times.scikit_seconds:.3f} s, {times.ratio:.0f} times faster, labels '
           f'{"equal" if times.equal else "DIFFERENT"}')
+    return {'name': file.stem, **asdict(times), 'ratio': times.ratio}
 
 
-def _measure_superpoints(file: Path, repeats: int) -> None:
+def _measure_superpoints(file: Path, repeats: int) -> dict[str, Any]:
     from mask3d_core.files import read_scan
     from mask3d_core.superpoints.superpoints import find_superpoints
 
@@ -181,3 +209,5 @@ def _measure_superpoints(file: Path, repeats: int) -> None:
         seconds.append(time.perf_counter() - began)
     print(f'{file.stem}: {superpoint.max() + 1} superpoints of {len(scan)} points: '
           f'{statistics.median(seconds):.3f} s')
+    return {'name': file.stem, 'points': len(scan), 'superpoints': int(superpoint.max()) + 1,
+            'seconds': statistics.median(seconds)}

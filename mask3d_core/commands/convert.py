@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-import sys
 from typing import TYPE_CHECKING
 
 from mask3d_core.commands.arguments import count
 from mask3d_core.errors import InputError
+from mask3d_core.progress import log
 
 if TYPE_CHECKING:
     from mask3d_core.original.convert import ConversionReport
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> None:
     if is_weights_file(options.original):
         _halve(options)
         return
-    print(f'mask3d: reading {options.original} …', file=sys.stderr, flush=True)
+    log(f'reading {options.original} …')
     weights, report = convert_checkpoint(options.original, ConvertOptions(
         classes=options.classes, voxel_size=options.voxel_size, num_heads=options.num_heads,
         num_rounds=options.num_rounds, num_queries=options.num_queries,

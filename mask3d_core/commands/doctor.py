@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 
+from mask3d_core.commands.json_output import (
+    add_json_argument,
+    prints_document,
+    write_document,
+)
 from mask3d_core.errors import InputError
 
 SUMMARY = 'show what is installed and which device will be used'
@@ -14,11 +20,13 @@ GPU, why. Fails if something the network needs is missing.
 EXAMPLES = """\
 example:
   mask3d doctor
+  mask3d doctor --json
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add no arguments."""
+    """Add the arguments."""
+    add_json_argument(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -31,9 +39,10 @@ def run(options: argparse.Namespace) -> None:
 
         checks += [DoctorCheck(f'engine {name}', value)
                    for name, value in describe_engines().items()]
-    width = max(len(check.name) for check in checks)
-    for check in checks:
-        print(f'{check.name:{width}}  {check.value}')
     failed = [check.name for check in checks if not check.passed]
+    width = max(len(check.name) for check in checks)
+    for check in checks if not prints_document(options) else ():
+        print(f'{check.name:{width}}  {check.value}')
+    write_document(options, {'ready': not failed, 'checks': [asdict(check) for check in checks]})
     if failed:
         raise InputError(f'not ready: see {", ".join(failed)} above')

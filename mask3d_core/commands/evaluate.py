@@ -16,8 +16,8 @@ from mask3d_core.commands.arguments import (
     count_or_all,
     distance,
     fraction,
-    log,
 )
+from mask3d_core.progress import log, report
 
 if TYPE_CHECKING:
     from mask3d_core.data.benchmark import Benchmark
@@ -166,11 +166,13 @@ def run(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace, processes: Processes) -> None:
     from mask3d_core.files.target import check_folder
+    from mask3d_core.weights.weights_path import check_weights_path
 
     page = None if options.html is None else options.html.parent
     for folder in (options.out, options.export, options.save, page):
         if folder is not None:
             check_folder(folder)
+    check_weights_path(options.weights)
     if options.weights is None and processes.rank:
         return  # stored predictions take no time that would be worth sharing
     if options.ground_truth is not None:
@@ -236,11 +238,12 @@ def _evaluate_folders(options: argparse.Namespace) -> None:
 
 def _evaluate_dataset(options: argparse.Namespace, processes: Processes) -> None:
     from mask3d_core.data.dataset import Dataset
+
+    dataset = Dataset.open(options.dataset)  # before the imports that take time
     from mask3d_core.evaluation import Evaluation
     from mask3d_core.evaluation.dataset_evaluation import dataset_protocol
     from mask3d_core.evaluation.submission import start_submission
 
-    dataset = Dataset.open(options.dataset)
     if options.fold is not None:
         dataset = dataset.fold(options.fold)
     split = options.split or 'validation'
@@ -322,7 +325,7 @@ def _add_stored(options: argparse.Namespace, names: list[str], evaluation: Evalu
         if submit is not None:
             submit(name, found)
     if ignored:
-        log(f'{ignored} of {total} predictions are of classes that are not evaluated')
+        report(f'{ignored} of {total} predictions are of classes that are not evaluated')
 
 
 def _add_segmented(options: argparse.Namespace, dataset: Dataset, names: Sequence[str],

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mask3d_core.commands.arguments import log
 from mask3d_core.errors import InputError
+from mask3d_core.progress import log
 
 SUMMARY = 'export weights as an ONNX file'
 DESCRIPTION = """\
@@ -33,15 +33,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Export, check and write."""
-    from mask3d_core.engines.onnx_engine import DTYPES
     from mask3d_core.files.target import check_target
-    from mask3d_core.weights.checkpoint import load_weights
     from mask3d_core.weights.onnx_file import INSTALL_ONNX, SUFFIX
-    import torch
+    from mask3d_core.weights.weights_path import check_weights_path
 
     if options.out.suffix.lower() != SUFFIX:
         raise InputError(f'expected a file name that ends with {SUFFIX}, got {options.out.name}')
     check_target(options.out, options.weights)
+    check_weights_path(options.weights)
+    from mask3d_core.engines.onnx_engine import DTYPES
+    from mask3d_core.weights.checkpoint import load_weights
+    import torch
+
     weights = load_weights(options.weights)
     if weights.graph is not None:
         raise InputError(f'{options.weights.name} is an ONNX file already')

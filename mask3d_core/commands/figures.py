@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mask3d_core.commands.arguments import add_model_arguments, distance, fraction, log
+from mask3d_core.commands.arguments import add_model_arguments, distance, fraction
+from mask3d_core.progress import log
 
 SUMMARY = 'draw the pictures of the paper, of your scans'
 DESCRIPTION = """\

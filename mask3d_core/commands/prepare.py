@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-import sys
 from typing import Any, TYPE_CHECKING
 
 from mask3d_core.classes import class_table_names
 from mask3d_core.commands.arguments import (
     add_input_arguments,
+    add_quiet_argument,
     conventions,
     count,
     count_or_zero,
@@ -18,6 +18,7 @@ from mask3d_core.commands.arguments import (
     warn_of_doubts,
 )
 from mask3d_core.errors import InputError
+from mask3d_core.progress import log, report
 
 if TYPE_CHECKING:
     from mask3d_core.data.dataset import Dataset
@@ -87,6 +88,7 @@ def _command(kinds: Any, name: str, summary: str, prepare: Any, more: str = '',
     command: argparse.ArgumentParser = kinds.add_parser(
         name, help=summary, description=f'{summary}\n\n{more}',
         formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_quiet_argument(command)
     command.set_defaults(prepare=prepare)
     return command
 
@@ -180,21 +182,22 @@ def run(options: argparse.Namespace) -> None:
 
 def _run_benchmark(options: argparse.Namespace) -> None:
     from mask3d_core.data.benchmark import benchmarks
-    from mask3d_core.data.prepare import prepare
+    from mask3d_core.data.prepare import prepare, PrepareOptions
 
     benchmark = benchmarks()[options.kind]
     assert benchmark.sources is not None
     data = benchmark.dataset(options.out)
     sources = benchmark.sources(options.raw, data.classes)
     superpoints = getattr(options, 'superpoints', False)
-    _print_dataset(prepare(data, sources, options.workers, _log, superpoints))
+    _print_dataset(prepare(data, sources, options.workers, _log, PrepareOptions(superpoints),
+                           _report))
 
 
 def _run_folder(options: argparse.Namespace) -> None:
     from mask3d_core.data.custom_dataset import folder_sources
     from mask3d_core.data.custom_scan import ReadOptions
     from mask3d_core.data.dataset import Dataset
-    from mask3d_core.data.prepare import prepare
+    from mask3d_core.data.prepare import prepare, PrepareOptions
     from mask3d_core.files.class_table import read_class_table
 
     classes = read_class_table(options.classes)
@@ -205,8 +208,8 @@ def _run_folder(options: argparse.Namespace) -> None:
                    options.background, voxel_size=options.voxel_size)
     sources = folder_sources(options.raw, classes, options.validation, ReadOptions(
         options.superpoints, conventions(options), options.voxel_size))
-    _print_dataset(prepare(data, sources, options.workers, _log, options.superpoints,
-                           options.mixed_colour))
+    _print_dataset(prepare(data, sources, options.workers, _log, PrepareOptions(
+        options.superpoints, options.mixed_colour), _report))
 
 
 def _run_rooms(options: argparse.Namespace) -> None:
@@ -227,7 +230,7 @@ def _run_rooms(options: argparse.Namespace) -> None:
                    upright=floor is not None)
     sources = (room_sources(count, held_out, options.seed) if floor is None else
                floor_sources(count, held_out, options.seed, floor))
-    _print_dataset(prepare(data, sources, options.workers, _log))
+    _print_dataset(prepare(data, sources, options.workers, _log, report=_report))
 
 
 def _run_bag(options: argparse.Namespace) -> None:
@@ -276,7 +279,11 @@ def _check(folder: Path) -> None:
 
 
 def _log(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    log(line, prefix='')
+
+
+def _report(line: str) -> None:
+    report(line, prefix='')
 
 
 def _print_dataset(data: Dataset) -> None:

@@ -14,13 +14,15 @@ from mask3d_core.commands.arguments import (
     count,
     count_or_all,
     count_or_zero,
-    describe_tiles,
     distance,
     fraction,
-    log,
     name_list,
-    warn_of_doubts,
 )
+from mask3d_core.commands.failures import FileFailures
+from mask3d_core.commands.json_output import add_json_argument, prints_document, write_document
+from mask3d_core.commands.result_folders import Place, result_places
+from mask3d_core.commands.segment_output import result_document, result_lines, SegmentOutput
+from mask3d_core.progress import report
 
 if TYPE_CHECKING:
     from mask3d_core.extraction.postprocess import ExtractSettings
@@ -29,9 +31,9 @@ if TYPE_CHECKING:
     from mask3d_core.scan import Scan
     from mask3d_core.segmenter import Segmenter
 
-SUMMARY = 'find the object instances of a scan'
+SUMMARY = 'find the object instances of scans'
 DESCRIPTION = """\
-Find the object instances of a scan. Writes into DIR
+Find the object instances of a scan. Writes into DIR, or of several scans into DIR/NAME
 
   NAME.ply         the scan coloured by instance, with label, instance and score
   NAME.png         a picture: the scan and its instances side by side
@@ -43,12 +45,13 @@ Of a bag, the last cloud of a topic with points is read, or that of --cloud.
 A map that is larger than the scans of the training is cut into tiles. Processes that
 torchrun starts share the tiles; each has a GPU of its own.
 Results of an earlier run are replaced; a NAME.ply of another program is not, as it
-may hold labels.
+may hold labels. A scan that fails does not stop the others; the exit status is then 1.
 """
 EXAMPLES = """\
 example:
   mask3d segment scan.ply -o found
   mask3d segment scan.ply -o found --weights scannet.weights
+  mask3d segment scans/*.ply -o found --quiet --json found.json
   mask3d segment recording/ -o found --topic /rtabmap/cloud_map --score-threshold 0.5
   mask3d segment building.las -o found --unit ft
   mask3d segment scan.ply -o found --classes "chair,table" --num-queries 50
@@ -58,12 +61,13 @@ example:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument('file', type=Path, metavar='FILE',
+    parser.add_argument('files', type=Path, nargs='+', metavar='FILE',
                         help='a scan (.ply, .pcd, .npz, .las, .e57, .xyz …, see docs/files.md), '
                              '.mcap, .db3, or the folder of a bag')
     parser.add_argument('-o', '--out', type=Path, metavar='DIR', required=True,
                         help='folder for the results; made when missing')
     add_input_arguments(parser)
+    add_json_argument(parser)
     add_model_arguments(parser)
     add_tile_arguments(parser)
     _add_settings(parser.add_argument_group('post-processing: which instances to keep'))
@@ -104,56 +108,97 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Read, segment, write, and print a table."""
+    """Read, segment, write, and print a table; of each scan."""
+    from mask3d_core.files.target import check_folder
     from mask3d_core.processes import join_processes
+    from mask3d_core.weights.weights_path import check_weights_path
 
+    check_folder(options.out)
+    check_weights_path(options.weights)
     processes = join_processes(options.device)
     with processes.together():
         _run(options, processes)
 
 
 def _run(options: argparse.Namespace, processes: Processes) -> None:
-    from mask3d_core.drawing.side_by_side import draw_side_by_side
-    from mask3d_core.extraction.postprocess import ExtractSettings
+    places = result_places(options.files, options.out)
+    output = SegmentOutput(places, processes.rank, processes.size, prints_document(options))
+    failures = FileFailures([place.file for place in places], output.report)
+    documents = {}
+    segmenter = None
+    for place in places:
+        with failures.attempt(place.file), processes.together():
+            scan = _read(place, options, output)
+        if place.file not in failures.sentences:
+            segmenter = segmenter or _load(options, processes, output)
+            with failures.attempt(place.file), processes.together():
+                documents[place.file] = _segment(options, segmenter, scan, place, processes,
+                                                 output)
+        output.advance()
+    if processes.rank:
+        return
+    output.summary(len(documents))
+    write_document(options, {'files': [
+        documents.get(place.file) or failures.document(place.file) for place in places]})
+    failures.check()
+
+
+def _read(place: Place, options: argparse.Namespace, output: SegmentOutput) -> Scan:
+    """Read a scan, once it is known that its results can be written; without torch."""
     from mask3d_core.files import read_scan
-    from mask3d_core.files.formats import scan_name
-    from mask3d_core.files.results import (
-        check_overwritable,
-        write_instances_json,
-        write_instances_npz,
-        write_labelled_ply,
-    )
+    from mask3d_core.files.results import check_overwritable
     from mask3d_core.files.target import check_folder, check_target
+
+    check_folder(place.folder)
+    for written in (f'{place.name}.ply', 'instances.npz'):
+        check_target(place.folder / written, place.file)
+    check_overwritable(place.folder / f'{place.name}.ply')
+    output.stage(f'reading {place.file} …')
+    return read_scan(place.file, options.topic, options.cloud, conventions(options))
+
+
+def _load(options: argparse.Namespace, processes: Processes, output: SegmentOutput) -> Segmenter:
+    from mask3d_core.segmenter import load_segmenter
+    from mask3d_core.weights.checkpoint import load_weights, UNTRAINED
+    from mask3d_core.weights.shipped import shipped_weights
+
+    output.stage('loading the weights …')
+    weights = load_weights(options.weights or shipped_weights())
+    segmenter = load_segmenter(weights.with_tiles(options.tile_size, options.tile_margin),
+                               processes.device or options.device, options.precision,
+                               options.num_queries, options.max_voxels, options.engine)
+    segmenter.weights.classes.rows(options.classes or ())  # an unknown one fails at once
+    if not segmenter.weights.trained:
+        if output.only_document:
+            report(UNTRAINED)
+        else:
+            print(UNTRAINED)
+    return segmenter
+
+
+def _segment(options: argparse.Namespace, segmenter: Segmenter, scan: Scan, place: Place,
+             processes: Processes, output: SegmentOutput) -> dict[str, Any]:
+    """Segment a scan, write and print its results; return its part of the JSON document."""
+    from mask3d_core.extraction.postprocess import ExtractSettings
+    from mask3d_core.scan_checks import describe_doubts
     from mask3d_core.weights.shipped import SCORE_THRESHOLD
 
     settings = ExtractSettings(
         **{'score_threshold': SCORE_THRESHOLD, **_given_settings(options)})
-    folder, name = options.out, scan_name(options.file)
-    check_folder(folder)
-    for written in (f'{name}.ply', 'instances.npz'):
-        check_target(folder / written, options.file)
-    check_overwritable(folder / f'{name}.ply')
-    log(f'reading {options.file} …')
-    scan = read_scan(options.file, options.topic, options.cloud, conventions(options))
-    segmenter = _segmenter(options, processes)
-    if not processes.rank:
-        warn_of_doubts(scan, segmenter.weights.voxel_size)
-    log(f'segmenting {len(scan)} points on '
-        + (f'{processes.size} x ' if processes.size > 1 else '') + f'{segmenter.device} …')
-    instances, tiles = _segment(segmenter, scan, settings, processes)
+    doubts = [f'the scan {doubt}'
+              for doubt in describe_doubts(scan, segmenter.weights.voxel_size)]
+    for doubt in doubts:
+        output.warn(place.file, doubt)
+    output.stage(f'segmenting {len(scan)} points on '
+                 + (f'{processes.size} x ' if processes.size > 1 else '')
+                 + f'{segmenter.device} …')
+    instances, tiles = _find(segmenter, scan, settings, processes, output)
     if processes.rank:
-        return
-    log(f'writing to {folder} …')
-    folder.mkdir(parents=True, exist_ok=True)
-    write_labelled_ply(folder / f'{name}.ply', scan, instances)
-    write_instances_npz(folder / 'instances.npz', instances)
-    write_instances_json(folder / 'instances.json', instances)
-    draw_side_by_side(folder / f'{name}.png', scan, instances,
-                      options.file.resolve().name)
-    _print_table(instances)
-    _print_times(instances, processes)
-    print(f'tiles: {tiles}')
-    print(f'voxel size: {100 * instances.voxel_size:.3g} cm')
+        return {}
+    _write(place, scan, instances, output)
+    output.results(place.file, result_lines(instances, processes.size, tiles,
+                                            segmenter.weights.tiling))
+    return result_document(place, instances, tiles, doubts)
 
 
 def _given_settings(options: argparse.Namespace) -> dict[str, Any]:
@@ -163,50 +208,34 @@ def _given_settings(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
 
 
-def _segmenter(options: argparse.Namespace, processes: Processes) -> Segmenter:
-    from mask3d_core.segmenter import load_segmenter
-    from mask3d_core.weights.checkpoint import load_weights, UNTRAINED
-    from mask3d_core.weights.shipped import shipped_weights
-
-    log('loading the weights …')
-    weights = load_weights(options.weights or shipped_weights())
-    segmenter = load_segmenter(weights.with_tiles(options.tile_size, options.tile_margin),
-                               processes.device or options.device, options.precision,
-                               options.num_queries, options.max_voxels, options.engine)
-    if not segmenter.weights.trained:
-        print(UNTRAINED)
-    return segmenter
-
-
-def _segment(segmenter: Segmenter, scan: Scan, settings: ExtractSettings, processes: Processes,
-             ) -> tuple[Instances, str]:
-    """Segment a scan, with a progress bar if it is cut; describe its tiles, too."""
-    from mask3d_core.progress import ProgressBar
+def _find(segmenter: Segmenter, scan: Scan, settings: ExtractSettings, processes: Processes,
+          output: SegmentOutput) -> tuple[Instances, list[int]]:
+    """Segment a scan; return the number of points of each tile, too, none if it is not cut."""
     from mask3d_core.tiling.map_segmentation import Workload
     from mask3d_core.tiling.tiles import fits_one_tile
 
-    tiling = segmenter.weights.tiling
-    if fits_one_tile(scan, tiling):
-        return segmenter.segment(scan, settings, workers=processes), '1, the whole scan'
+    if fits_one_tile(scan, segmenter.weights.tiling):
+        return segmenter.segment(scan, settings, workers=processes), []
     opened = segmenter.open_map(scan, settings, workload=Workload(workers=processes))
     points = [len(tile) for tile in opened.pending]
-    bar = ProgressBar('tile', points[processes.rank::processes.size], processes.size, len(points))
+    advance = output.on_tile(points)
     for _ in opened.run():
-        bar.advance()
-    return opened.result().instances, (f'{len(points)} of {describe_tiles(tiling)}; '
-                                       f'the largest has {max(points)} points')
+        advance()
+    return opened.result().instances, points
 
 
-def _print_table(instances: Instances) -> None:
-    print(f'{"id":>4}  {"class":16} {"score":>5} {"points":>8}  size in m (x y z)')
-    for index in range(len(instances)):
-        x, y, z = instances.box_size[index]
-        print(f'{index + 1:4}  {instances.name(index):16} {instances.score[index]:5.2f} '
-              f'{len(instances.points(index)):8}  {x:.2f} {y:.2f} {z:.2f}')
-    print(f'{len(instances)} instances')
+def _write(place: Place, scan: Scan, instances: Instances, output: SegmentOutput) -> None:
+    from mask3d_core.drawing.side_by_side import draw_side_by_side
+    from mask3d_core.files.results import (
+        write_instances_json,
+        write_instances_npz,
+        write_labelled_ply,
+    )
 
-
-def _print_times(instances: Instances, processes: Processes) -> None:
-    stages = [f'{stage} {seconds:.3f}' for stage, seconds in instances.seconds.items()]
-    whose = f' of the first of {processes.size} processes' if processes.size > 1 else ''
-    print(f'seconds{whose}: {", ".join(stages)}; together {sum(instances.seconds.values()):.3f}')
+    folder, name = place.folder, place.name
+    output.stage(f'writing to {folder} …')
+    folder.mkdir(parents=True, exist_ok=True)
+    write_labelled_ply(folder / f'{name}.ply', scan, instances)
+    write_instances_npz(folder / 'instances.npz', instances)
+    write_instances_json(folder / 'instances.json', instances)
+    draw_side_by_side(folder / f'{name}.png', scan, instances, place.file.resolve().name)

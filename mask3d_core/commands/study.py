@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from mask3d_core.commands.arguments import add_model_arguments, count, distance, log
+from mask3d_core.commands.arguments import add_model_arguments, count, distance
+from mask3d_core.progress import log
 
 if TYPE_CHECKING:
     from mask3d_core.data.dataset import Dataset

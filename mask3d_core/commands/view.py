@@ -9,7 +9,8 @@ import sys
 from typing import TYPE_CHECKING
 import webbrowser
 
-from mask3d_core.commands.arguments import add_model_arguments, count, fraction, log, name_list
+from mask3d_core.commands.arguments import add_model_arguments, count, fraction, name_list
+from mask3d_core.progress import log
 
 if TYPE_CHECKING:
     from mask3d_core.data.dataset import Dataset

@@ -14,7 +14,7 @@ from pathlib import Path
 import signal
 import threading
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from mask3d_core.data.dataset import color_statistics, Dataset, ScanFacts, SPLITS
 from mask3d_core.data.labels import LabelledScan, NO_ID, write_labelled
@@ -55,8 +55,26 @@ class PreparedSource:
     earlier: bool = False
 
 
+class PrepareOptions(NamedTuple):
+    """
+    What `prepare` does beyond writing scans.
+
+    Attributes
+    ----------
+    superpoints : bool
+        Whether to make superpoints of scans that have none, in voxels of `data.voxel_size`. For
+        scans with faces they are always made, of the mesh.
+    mixed_color : bool
+        Whether some scans may have colour and others not.
+
+    """
+
+    superpoints: bool = False
+    mixed_color: bool = True
+
+
 def prepare(data: Dataset, sources: Sequence[RawSource], workers: int, log: Log,
-            superpoints: bool = False, mixed_color: bool = True) -> Dataset:
+            options: PrepareOptions | None = None, report: Log | None = None) -> Dataset:
     """
     Write the scans of a data set and its dataset.json.
 
@@ -73,11 +91,9 @@ def prepare(data: Dataset, sources: Sequence[RawSource], workers: int, log: Log,
         Processes.
     log : callable
         Called with a line for each source, which names what is wrong with it.
-    superpoints : bool
-        Whether to make superpoints of scans that have none, in voxels of `data.voxel_size`. For
-        scans with faces they are always made, of the mesh.
-    mixed_color : bool
-        Whether some scans may have colour and others not.
+    options : PrepareOptions, optional
+    report : callable, optional
+        Called in place of `log` for sources with which something is wrong.
 
     Raises
     ------
@@ -92,18 +108,21 @@ def prepare(data: Dataset, sources: Sequence[RawSource], workers: int, log: Log,
         (data.folder / folder).mkdir(parents=True, exist_ok=True)
     results = {}
     begin, made = time.monotonic(), 0
-    task = partial(prepare_source, data, superpoints=superpoints)
+    options = options or PrepareOptions()
+    task = partial(prepare_source, data, superpoints=options.superpoints)
     for prepared in _prepare_all(task, sources, workers):
         results[prepared.source] = prepared
         made += not prepared.earlier
         each = (time.monotonic() - begin) / made if made else None
-        log(_progress(prepared, len(results), len(sources), each))
+        wrong = bool(prepared.error or prepared.notes)
+        (report if wrong and report else log)(
+            _progress(prepared, len(results), len(sources), each))
     done = _assemble(data, [(source, results[source.name]) for source in sources])
     failed = [prepared for prepared in results.values() if prepared.error]
     if failed and not done.scans:
         raise InputError(f'none of {len(sources)} could be prepared, they are named above: no '
                          f'dataset.json was written to {data.folder}')
-    if not mixed_color:
+    if not options.mixed_color:
         _refuse_mixed_color(done)
     done.save()
     if failed:

@@ -2,6 +2,7 @@
 Post-processing: predictions of the network in, instances of the scan out.
 
 postprocess  the steps in order: thresholds, clustering, scores, suppression, measurements
+measures     centroid and boxes of masks
 regions      the binary masks of a prediction and their clusters
 clustering/  exact DBSCAN of many masks
 point_masks  from masks of voxels to masks of points and superpoints; their intersections

@@ -111,15 +111,24 @@ def write_instances_json(path: FilePath, instances: Instances,
         If the file cannot be written.
 
     """
-    rows = ',\n'.join('    ' + json.dumps({'id': number, **_json_row(instances, index)})
-                      for index, number in enumerate(instance_ids(instances, ids).tolist()))
-    seconds = {stage: round(float(time), 6) for stage, time in instances.seconds.items()}
-    size = None if np.isnan(instances.voxel_size) else round(float(instances.voxel_size), 6)
-    text = (f'{{\n  "points": {instances.num_points},\n  "voxel_size": {json.dumps(size)},\n'
-            f'  "seconds": {json.dumps(seconds)},\n'
-            '  "instances": [' + (f'\n{rows}\n  ' if rows else '') + ']\n}\n')
+    content = instances_content(instances, ids)
+    rows = ',\n'.join('    ' + json.dumps(row) for row in content.pop('instances'))
+    facts = ''.join(f'  "{name}": {json.dumps(value)},\n' for name, value in content.items())
+    text = (f'{{\n{facts}  "instances": [' + (f'\n{rows}\n  ' if rows else '') + ']\n}\n')
     with atomic_write(path) as file:
         file.write(text.encode())
+
+
+def instances_content(instances: Instances, ids: NDArray[np.integer] | None = None,
+                      ) -> dict[str, Any]:
+    """Return what `write_instances_json` writes, as plain values."""
+    size = instances.voxel_size
+    return {
+        'points': instances.num_points,
+        'voxel_size': None if np.isnan(size) else round(float(size), 6),
+        'seconds': {stage: round(float(time), 6) for stage, time in instances.seconds.items()},
+        'instances': [{'id': number, **_json_row(instances, index)}
+                      for index, number in enumerate(instance_ids(instances, ids).tolist())]}
 
 
 def _json_row(instances: Instances, index: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import zlib
 
 from mask3d_core.classes import ClassTable
 from mask3d_core.errors import SingleVoxelError
-from mask3d_core.extraction.postprocess import measure_masks
+from mask3d_core.extraction.measures import measure_masks
 from mask3d_core.geometry.cells import distinct, NO_CELLS
 from mask3d_core.geometry.points_in_cells import count_cells
 from mask3d_core.instances import concatenate, Instances

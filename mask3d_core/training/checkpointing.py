@@ -165,9 +165,9 @@ class RunRecorder:
         for sample in samples:
             if sample.uncropped_size > len(sample.voxels) and not self.cropping_reported:
                 self.cropping_reported = True
-                self.progress.message(
-                    f'scan {sample.name} has {sample.uncropped_size} voxels, batch_voxels is '
-                    f'{self.run.config.batch_voxels}: scans like it are cropped')
+                self.progress.report(
+                    f'warning: scan {sample.name} has {sample.uncropped_size} voxels, '
+                    f'batch_voxels is {self.run.config.batch_voxels}: scans like it are cropped')
 
 
 def _peak_memory(device: torch.device) -> float:

@@ -1,6 +1,8 @@
 """
 Weights files.
 
-checkpoint  reading, writing and checking them; untrained weights
-shipped     the file that ships with the package
+checkpoint    reading, writing and checking them; untrained weights
+onnx_file     their facts in the metadata of an ONNX file
+shipped       the file that ships with the package
+weights_path  whether a file is there, without torch
 """

@@ -23,6 +23,7 @@ from mask3d_core.scan import Scan
 from mask3d_core.tiling.settings import default_tiles, TileSettings
 from mask3d_core.voxels import Voxelization
 from mask3d_core.weights.onnx_file import read_facts, SUFFIX
+from mask3d_core.weights.weights_path import check_weights_path
 import numpy as np
 import torch
 
@@ -252,9 +253,7 @@ def load_weights(path: str | Path, device: str | torch.device = 'cpu') -> Weight
 
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f'there is no weights file {path}: give the path of a file that '
-                         '`mask3d train` or `mask3d convert` wrote')
+    check_weights_path(path)
     if path.suffix.lower() == SUFFIX:
         return replace(from_facts(read_facts(path) | {'state': {}}, path.name), graph=path)
     content = _read(path)

@@ -68,6 +68,22 @@ def test_two_processes_share_the_tiles_of_a_map(dataset: Dataset, weights: Path,
         np.testing.assert_array_equal(one[name], two[name], name)
 
 
+def test_a_scan_that_fails_does_not_lose_those_of_two_processes(
+        dataset: Dataset, weights: Path, tmp_path: Path) -> None:
+    """Each process goes on with the next scan."""
+    broken = tmp_path / 'broken.ply'
+    broken.write_text('no scan')
+    scans = [str(dataset.path(name)) for name in ('hall', dataset.split('validation')[0])]
+    both = start_torchrun(['-m', 'mask3d_core', 'segment', scans[0], str(broken), scans[1],
+                           '--weights', str(weights), '--device', 'cpu', '-o',
+                           str(tmp_path / 'found'), '--json', str(tmp_path / 'found.json')])
+    out, progress = finish(both)
+    assert both.returncode != 0 and out.count(' instances\n') == 2, progress
+    assert progress.count(f'mask3d: {broken}: ') == 1
+    hall, failed, room = json.loads((tmp_path / 'found.json').read_text())['files']
+    assert hall['tiles'] == 9 and room['tiles'] == 1 and 'error' in failed
+
+
 def without_times(text: str) -> list[str]:
     return [line for line in text.splitlines() if not line.startswith('seconds')]
 

@@ -4,15 +4,17 @@ import os
 from pathlib import Path
 import signal
 
+from mask3d_core.classes import load_classes
 from mask3d_core.data.generated import generate_room
 from mask3d_core.errors import InputError
 from mask3d_core.tracking.rigid_motion import RigidMotion
 from mask3d_ros.msg import Instance, InstanceArray, ObjectChange, ObjectChangeArray
 from mask3d_ros.node_subprocess import NodeSubprocess
-from mask3d_ros.object_state import check_state_path
+from mask3d_ros.object_state import check_state_path, ObjectState
 from mask3d_ros.qos import events_profile
 import numpy as np
 import pytest
+from rclpy.logging import get_logger
 from ros_client import Client, cloud, LONE_NAMESPACE
 from sensor_msgs.msg import PointCloud2
 
@@ -102,6 +104,33 @@ def test_a_state_file_that_cannot_be_written_is_told_at_configure(
         lone_client.wait(lambda: 'which is no file' in node.text(), node)
         assert lone_client.state(node) == 'unconfigured' and 'Traceback' not in node.text()
         assert node.stop() == 0
+
+
+def test_a_state_file_belongs_to_one_node(lone_client: Client, tmp_path: Path) -> None:
+    classes, logger = load_classes('rooms'), get_logger('test')
+    ours = ObjectState(tmp_path / 'state', classes, logger)
+    with pytest.raises(InputError, match='which another node uses: give each node a file of its'):
+        ObjectState(tmp_path / 'state', classes, logger)
+    with start(tmp_path) as node:
+        lone_client.wait(lambda: 'state, which another node uses' in node.text(), node)
+        assert lone_client.state(node) == 'unconfigured' and 'Traceback' not in node.text()
+        ours.close()
+        for transition in ('configure', 'cleanup', 'configure'):
+            assert lone_client.change_state(node, transition)
+        with pytest.raises(InputError, match='which another node uses'):
+            ObjectState(tmp_path / 'state', classes, logger)
+        assert lone_client.change_state(node, 'cleanup')
+        lone_client.wait(lambda: is_free(tmp_path / 'state'), node)
+        assert node.stop() == 0
+
+
+def is_free(path: Path) -> bool:
+    """Return whether a node could use a state file."""
+    try:
+        ObjectState(path, load_classes('rooms'), get_logger('test')).close()
+    except InputError:
+        return False
+    return True
 
 
 def test_only_paths_of_state_files_are_used(tmp_path: Path) -> None:

@@ -249,7 +249,8 @@ def test_parameters_have_descriptions(node: NodeSubprocess, client: Client) -> N
 
 INVALID_CHANGES: list[tuple[dict[str, Any], str]] = [
     ({'score_threshold': 1.5}, 'out of range'), ({'device': 'gpu'}, "unknown device 'gpu'"),
-    ({'classes': ['chair', 'unicorn']}, "unknown class 'unicorn'; there are: cabinet"),
+    ({'classes': ['', 'chair', 'unicorn']},
+     "classes has an unknown class 'unicorn'; there are: cabinet"),
     ({'device': 'cpu'}, 'device is read at configure: deactivate and clean up'),
     ({'autostart': False}, 'read-only'),
     ({'dbscan_eps': float('nan')}, 'dbscan_eps|out of range'),

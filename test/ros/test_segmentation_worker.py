@@ -10,7 +10,8 @@ from typing import Any
 
 from mask3d_core.classes import load_classes
 from mask3d_core.errors import InputError
-from mask3d_core.extraction.postprocess import ExtractSettings, measure_masks
+from mask3d_core.extraction.measures import measure_masks
+from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.instances import Instances
 from mask3d_core.model import ModelConfig
 from mask3d_core.scan import Scan

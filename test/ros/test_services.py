@@ -42,17 +42,32 @@ def test_segment_answers_after_the_result_without_subscribers(
     for _ in range(2):
         answer = segment(client, node)
         assert answer.success and 'instances in' in answer.message
+        assert answer.message.startswith("the cloud of 1.000000000 in 'map': 4000 points")
     got = client.receive('segment_node/instances', InstanceArray)
     client.wait(lambda: got, node)
     assert got[-1].header.stamp.sec == 1
 
 
 def test_segment_tells_what_is_wrong_with_the_cloud(client: Client, node: NodeSubprocess) -> None:
-    empty = room()
+    publisher = client.publisher()
+    publisher.publish(room(stamp=1))
+    assert segment(client, node).success
+    empty = room(stamp=2)
     empty.width, empty.row_step, empty.data = 0, 0, b''
-    client.publisher().publish(empty)
-    answer = segment(client, node)
-    assert not answer.success and answer.message in node.text()
+    publisher.publish(empty)
+    answers: list[Trigger.Response] = []
+
+    def fails() -> bool:
+        answers.append(trigger(client, node, 'segment'))
+        return not answers[-1].success
+
+    client.wait(fails, node)
+    for answer in answers[:-1]:  # before it arrived
+        assert answer.message.startswith("the cloud of 1.000000000 in 'map': ")
+    name, _, error = answers[-1].message.partition(': ')
+    assert name == "the cloud of 2.000000000 in 'map'"
+    assert error.startswith('cloud is empty') and error in node.text()
+    assert not trigger(client, node, 'segment').success, 'not the result of the cloud before'
 
 
 def test_disabled_the_node_segments_on_demand_only(client: Client, node: NodeSubprocess) -> None:
@@ -116,6 +131,9 @@ def test_save_writes_the_result_with_its_ids(client: Client, node: NodeSubproces
     assert client.set_parameters(node, save_dir=str(tmp_path / 'file')).successful
     answer = trigger(client, node, 'save')
     assert not answer.success and 'is a file or inside one' in answer.message
+    assert f'wrote {names[0]} ' in node.text()
+    refused = client.set_parameters(node, save_dir='')
+    assert not refused.successful and refused.reason.startswith('save_dir is empty, expected a')
 
 
 @pytest.mark.parametrize('state', ['inactive', 'unconfigured'])

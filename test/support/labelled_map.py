@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from mask3d_core.classes import ClassTable
-from mask3d_core.extraction.postprocess import measure_masks
+from mask3d_core.extraction.measures import measure_masks
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
 import numpy as np

@@ -7,7 +7,8 @@ from typing import Any
 from mask3d_core.classes import ClassTable, load_classes
 from mask3d_core.errors import InputError
 from mask3d_core.extraction import regions
-from mask3d_core.extraction.postprocess import extract, ExtractSettings, measure_masks
+from mask3d_core.extraction.measures import measure_masks
+from mask3d_core.extraction.postprocess import extract, ExtractSettings
 from mask3d_core.extraction.regions import find_regions
 from mask3d_core.instances import Instances
 from mask3d_core.model import Prediction
