@@ -287,7 +287,8 @@ class Segmenter:
     def pyramid(self, voxels: Voxels, watch: Stopwatch) -> Pyramid:
         """Build the pyramid of one scan on the device."""
         with watch.stage('pyramid'):
-            build = partial(build_pyramid, batch_coords([voxels]), self.weights.model.kernels)
+            build = partial(build_pyramid, batch_coords([voxels]), self.weights.model.kernels,
+                            self.engine.planes)
             return single_threaded(build) if self.device.type == 'cpu' else build()
 
     def _checked_queries(self, num_queries: int | None, default: int) -> int:

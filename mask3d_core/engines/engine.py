@@ -36,6 +36,8 @@ class Engine(ABC):
     device : torch.device
         Where the voxels and the pyramid are expected, and where the prediction is.
     precision : torch.dtype
+    planes : bool
+        Whether the pyramid is expected with planes (`build_pyramid`).
 
     Raises
     ------
@@ -45,6 +47,7 @@ class Engine(ABC):
     """
 
     name: ClassVar[str]
+    planes: bool = False
 
     def __init__(self, weights: Weights, device: torch.device, precision: torch.dtype) -> None:
         self.device = device

@@ -11,7 +11,7 @@ from mask3d_core.engines.warm_up import warm_up
 from mask3d_core.errors import InputError
 from mask3d_core.model import Mask3D, Prediction
 from mask3d_core.model.layers import fold_batch_norms
-from mask3d_core.sparse import Pyramid
+from mask3d_core.sparse import planes_pay_off, Pyramid
 from mask3d_core.sparse.fused_conv import why_not_fused
 from mask3d_core.stopwatch import Stopwatch
 from mask3d_core.voxels import Voxels
@@ -37,6 +37,7 @@ class TorchEngine(Engine):
     def __init__(self, weights: Weights, device: torch.device,
                  precision: torch.dtype = torch.float32) -> None:
         super().__init__(weights, device, precision)
+        self.planes = planes_pay_off(device, precision)
         if weights.graph is not None:
             raise InputError(f'{weights.graph.name} is a graph for ONNX Runtime: use the engine '
                              'onnxruntime, or the weights file it was exported from')

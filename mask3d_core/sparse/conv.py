@@ -9,6 +9,7 @@ import platform
 from typing import Any
 
 from mask3d_core.sparse.fused_conv import Epilogue, fused_conv, runs_fused
+from mask3d_core.sparse.planes import convolve_planes
 from mask3d_core.sparse.pyramid import Block, DeviceKernelMap, KernelMap, Level
 from mask3d_core.sparse.threads import parallel_for
 import torch
@@ -26,8 +27,8 @@ def _is_intel() -> bool:
         return 'GenuineIntel' in platform.processor()
 
 
-ONEDNN = (torch.backends.mkldnn.is_available()
-          and platform.machine().lower() in ('x86_64', 'amd64')
+X86 = platform.machine().lower() in ('x86_64', 'amd64')
+ONEDNN = (torch.backends.mkldnn.is_available() and X86
           and not (torch.backends.mkl.is_available() and _is_intel()))
 """
 Whether matrix products use oneDNN; measured on x86 only. Torch's own products use MKL, which has
@@ -52,6 +53,15 @@ NUM_PARTIAL_SUMS = 16
 Partial sums of a weight's gradient, whatever the number of threads: the order of the additions,
 and so every bit of the gradient, does not depend on it.
 """
+
+
+def planes_pay_off(device: torch.device, dtype: torch.dtype) -> bool:
+    """
+    Return whether inference is faster plane by plane (`planes.py`), as measured on x86.
+
+    The products have few rows then, which oneDNN multiplies slowly.
+    """
+    return X86 and device.type == 'cpu' and dtype == torch.float32 and not (ONEDNN and AVX512)
 
 
 def product(features: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -166,17 +176,26 @@ def sparse_conv(features: Tensor, weight: Tensor, level: Level, bias: Tensor | N
 
 def _convolve(features: Tensor, weight: Tensor, level: Level, bias: Tensor | None = None,
               residual: Tensor | None = None, relu: bool = False) -> Tensor:
-    blocks, padded = _blocks(level, weight), _with_zero_row(features)
+    kernel_map, padded = _kernel_map(level, weight), _with_zero_row(features)
     result = _empty_before_zero_row(features, len(level), len(weight))
+
+    def finish(part: Tensor, rows: slice) -> None:
+        if residual is not None:
+            part += residual[rows]
+        if relu:
+            part.relu_()
+
+    if kernel_map.planes is not None:
+        convolve_planes(padded, weight, kernel_map.planes, result, lambda part, rows: finish(
+            part if bias is None else part.add_(bias), rows))
+        return result
+    blocks = kernel_map.blocks
 
     def convolve(numbers: Iterable[int]) -> None:
         gather = _NeighborGather(padded, blocks)
         for block in map(blocks.__getitem__, numbers):
             part = product(gather(block), _block_weight(weight, block), bias)
-            if residual is not None:
-                part += residual[block.start:block.stop]
-            if relu:
-                part.relu_()
+            finish(part, slice(block.start, block.stop))
             result[block.start:block.stop] = part
 
     if features.is_cuda:
@@ -193,7 +212,9 @@ def _kernel_map(level: Level, weight: Tensor) -> KernelMap | DeviceKernelMap:
 
 
 def _blocks(level: Level, weight: Tensor) -> list[Block]:
-    return _kernel_map(level, weight).blocks
+    kernel_map = _kernel_map(level, weight)
+    assert kernel_map.planes is None, 'planes have no gradients'
+    return kernel_map.blocks
 
 
 def _block_weight(weight: Tensor, block: Block) -> Tensor:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from mask3d_core.sparse.fused_conv import runs_fused
 from mask3d_core.sparse.gather_table import ConvTables, to_parents, within_level
 from mask3d_core.sparse.grid import CUBE, Grid, KERNEL_OFFSETS
+from mask3d_core.sparse.planes import cut_planes, MIN_LEVEL_ROWS, plane_order, Planes
 from mask3d_core.sparse.rows import group_rows, mean_of_groups
 import torch
 from torch import Tensor
@@ -58,13 +59,17 @@ class KernelMap(NamedTuple):
     Attributes
     ----------
     blocks : list of Block
+        None if there are planes.
     num_pairs : int
         Number of (voxel, neighbor) pairs, the voxel itself included.
+    planes : Planes, optional
+        The same by planes.
 
     """
 
     blocks: list[Block]
     num_pairs: int
+    planes: Planes | None = None
 
 
 class DeviceKernelMap:
@@ -77,6 +82,8 @@ class DeviceKernelMap:
         The neighbor of each voxel at each offset; V if absent.
 
     """
+
+    planes: Planes | None = None  # on CPUs only
 
     def __init__(self, table: Tensor) -> None:
         self.table = table
@@ -172,7 +179,7 @@ class Pyramid:
 
 
 def build_pyramid(coords: Tensor, kernels: Sequence[Collection[int]] = CUBE_KERNELS,
-                  ) -> Pyramid:
+                  planes: bool = False) -> Pyramid:
     """
     Build the levels and kernel maps of a batch from its voxel coordinates.
 
@@ -182,15 +189,17 @@ def build_pyramid(coords: Tensor, kernels: Sequence[Collection[int]] = CUBE_KERN
         Scan, x, y, z; unique, in any order; scans are numbered from 0 without gaps.
     kernels : for each level, fine to coarse
         The kernel volumes of its convolutions, as in `ModelConfig.kernels`.
+    planes : bool
+        Whether cubes are convolved plane by plane (`planes.py`), which has no gradients.
 
     """
     grid, rows = Grid.sort(coords)
-    arranged = _arrange(grid, kernels[0])
+    arranged = _arrange(grid, kernels[0], planes)
     finest = rows[arranged.order]
     levels = []
     for volumes in kernels[1:]:
         coarse, slots = grid.coarsen()
-        parents = _arrange(coarse, volumes)
+        parents = _arrange(coarse, volumes, planes)
         slots = slots[arranged.order]
         slots = 8 * parents.rank[slots >> 3] + (slots & 7)
         levels.append(_level(grid, arranged, slots, len(coarse.keys)))
@@ -219,23 +228,26 @@ def _level(grid: Grid, arranged: _Arranged, slots: Tensor | None, num_parents: i
     return Level(coords, starts, arranged.kernel_maps, children, slots, num_parents)
 
 
-def _arrange(grid: Grid, volumes: Collection[int]) -> _Arranged:
+def _arrange(grid: Grid, volumes: Collection[int], planes: bool) -> _Arranged:
     """Sort the voxels of a level by the neighbors of the largest kernel; map all kernels."""
     largest = max(volumes)
     table = grid.neighbors(largest)
     count = table.shape[1]
-    order = _pattern_order(grid.coords[:, 0], table < count)
+    fused = table.is_cuda or runs_fused(table)
+    planes = planes and largest == CUBE and count >= MIN_LEVEL_ROWS and not fused
+    order = (plane_order if planes else _pattern_order)(grid.coords[:, 0], table < count)
     rank = torch.empty(count + 1, dtype=torch.int64, device=order.device)
     rank[order] = torch.arange(count, device=order.device)
     rank[count] = count  # an absent neighbor stays absent
-    if table.is_cuda or runs_fused(table):
+    if fused:
         return _Arranged(order, rank, _device_maps(
             rank.int().index_select(0, table.reshape(-1)).view(table.shape).index_select(1, order),
             volumes))
     renamed = rank.int().index_select(0, table.t().reshape(-1)).view(count, -1)
     neighbors = renamed.index_select(0, order)                  # [V, largest]
     maps = {volume: _cut(neighbors if volume == largest
-                         else neighbors[:, KERNEL_OFFSETS[volume]]) for volume in volumes}
+                         else neighbors[:, KERNEL_OFFSETS[volume]], planes and volume == CUBE)
+            for volume in volumes}
     return _Arranged(order, rank, maps)
 
 
@@ -247,9 +259,11 @@ def _device_maps(table: Tensor, volumes: Collection[int]) -> dict[int, DeviceKer
         for volume in volumes}
 
 
-def _cut(neighbors: Tensor) -> KernelMap:
+def _cut(neighbors: Tensor, planes: bool = False) -> KernelMap:
     """Cut a table of neighbors [V, volume] into blocks."""
     present = neighbors < len(neighbors)
+    if planes:
+        return KernelMap([], int(present.sum()), cut_planes(neighbors, present))
     length = _block_rows(len(neighbors))
     occurs = torch.stack([part.any(0) for part in present.split(length)]).cpu()
     blocks = []

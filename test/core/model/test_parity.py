@@ -1,5 +1,6 @@
 """With the original's weights the network computes what the original Mask3D computes."""
 
+import itertools
 from typing import Any, NamedTuple
 
 from golden_model import (
@@ -14,6 +15,7 @@ from golden_model import (
 from mask3d_core.model import Mask3D, StepPrediction
 from mask3d_core.model.layers import fold_batch_norms
 from mask3d_core.sparse import build_pyramid, Pyramid
+from mask3d_core.sparse import pyramid as pyramid_module
 from mask3d_core.sparse.grid import cell_shift
 from mask3d_core.voxels import batch_coords, Voxels
 import numpy as np
@@ -49,12 +51,15 @@ def observe(model: Mask3D) -> dict[str, list[Any]]:
     return seen
 
 
-@pytest.fixture(scope='module', params=EVAL_CASES)
+@pytest.fixture(scope='module', params=itertools.product(EVAL_CASES, (False, True)), ids=str)
 def run(request: pytest.FixtureRequest, golden: Any, golden_json: Any) -> Run:
-    """Run a golden case through our model."""
-    case, model = golden(request.param), golden_model(golden_json(request.param))
+    """Run a golden case through our model, with whole cubes or by planes."""
+    name, by_planes = request.param
+    case, model = golden(name), golden_model(golden_json(name))
     seen, scans = observe(model), golden_scans(case)
-    pyramid = build_pyramid(batch_coords(scans))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pyramid_module, 'MIN_LEVEL_ROWS', 1)
+        pyramid = build_pyramid(batch_coords(scans), planes=by_planes)
     with torch.no_grad():
         features = torch.cat([scan.features for scan in scans])[pyramid.order]
         levels = model.unet(features, pyramid)
