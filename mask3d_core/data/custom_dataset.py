@@ -18,6 +18,8 @@ from mask3d_core.files.formats import scan_name
 from mask3d_core.files.source import file_errors
 import numpy as np
 
+READER_VERSION = 2
+"""Increased when files give other scans than before: stored ones are made again."""
 NO_SCANS = ('readme', 'license', 'licence', 'copying', 'notes', 'classes', 'labels')
 """Names, without suffix, of text files in a folder that are no scans."""
 
@@ -91,7 +93,7 @@ def folder_sources(folder: Path, classes: ClassTable, validation: Sequence[str] 
         raise InputError(f'{folder}: two scans are called {twice[0]!r}')
     chosen = _validation_names(names, validation)
     conventions = options.conventions
-    version = '' if conventions == AS_IS else f'up {conventions.up}, unit {conventions.unit}'
+    version = f'{READER_VERSION}, up {conventions.up or "as defined"}, unit {conventions.unit}'
     return [RawSource(file.stem, 'validation' if file.stem in chosen else 'train',
                       (file, box_file(file)), partial(read_custom_scan, file, classes, options),
                       version=version)

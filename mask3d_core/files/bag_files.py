@@ -69,7 +69,10 @@ def bag_files(path: Path, stack: ExitStack) -> list[Path]:
         files = [path / name for name in names if path / name in there] or there
         missing = [name for name in names if path / name not in there]
         if not files:
-            raise InputError('expected a rosbag2 folder with .mcap or .db3 files, got none')
+            ros1 = any(file.suffix.lower() == '.bag' for file in path.iterdir())
+            raise InputError('expected a rosbag2 folder with .mcap or .db3 files, got none'
+                             + ('; convert a ROS 1 bag with `rosbags-convert --src IN.bag '
+                                '--dst OUT`' if ros1 else ''))
         if missing and len(names) > len(missing):
             raise InputError(f'{missing[0]}, a file of the bag, is missing: copy it here, or '
                              'open the others one by one')

@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 
 AREAS = tuple(f'Area_{number}' for number in range(1, 7))
 VALIDATION_AREA = 'Area_5'
+READER_VERSION = '2'
+"""Increased when files give other scans than before: stored ones are made again."""
 MIN_REPEATED_SHARE = 0.95
 """Of the points of an annotation that are in another one, from which on it repeats that one."""
 USUAL_NAME = re.compile(r'[A-Za-z]+_\d+\.txt')
@@ -59,7 +61,8 @@ def s3dis_sources(raw: Path, classes: dict[str, int]) -> list[RawSource]:
         for room in filter(Path.is_dir, list_folder(root / area)):
             name = f'{area}_{room.name}'
             sources.append(RawSource(name, split, tuple(_annotations(room)),
-                                     partial(read_s3dis_room, room, name, classes), area))
+                                     partial(read_s3dis_room, room, name, classes), area,
+                                     version=READER_VERSION))
     return sources
 
 

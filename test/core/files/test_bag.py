@@ -301,3 +301,26 @@ def test_all_topics_are_listed_with_their_types(
     assert '1 cloud' in said and 'from          (1, 2, 3) m' in said
     with pytest.raises(InputError, match=r'bag has none, but: /chatter \(std_msgs/msg/String\)'):
         read_bag(bag(tmp_path / 'none', 'MCAP', {}))
+
+
+@pytest.mark.parametrize('suffix', ['.zstd', '.zst', ''])
+@pytest.mark.parametrize('storage', ['MCAP', 'SQLITE3'])
+@pytest.mark.parametrize('bare', [False, True])
+def test_files_that_were_compressed_afterwards(tmp_path: Path, storage: str, bare: bool,
+                                               suffix: str) -> None:
+    zstd = pytest.importorskip('compression.zstd' if sys.version_info >= (3, 14)
+                               else 'backports.zstd')
+    recorded = bag(tmp_path / 'bag', storage, {'/map': 2}, bare)
+    [file] = [file for file in recorded.iterdir() if file.suffix != '.yaml']
+    packed = file.with_name(file.name + suffix)
+    content = file.read_bytes()
+    file.unlink()
+    packed.write_bytes(zstd.compress(content))
+    np.testing.assert_array_equal(read_bag(packed).xyz, XYZ + 1)
+    np.testing.assert_array_equal(read_bag(recorded).xyz, XYZ + 1)
+
+
+def test_a_folder_with_a_ros_1_bag(tmp_path: Path) -> None:
+    (tmp_path / 'old.bag').write_bytes(b'#ROSBAG V2.0')
+    with pytest.raises(InputError, match='got none; convert a ROS 1 bag with `rosbags-convert'):
+        read_bag(tmp_path)
