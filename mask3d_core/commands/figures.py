@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mask3d_core.commands.arguments import add_model_arguments, distance, fraction
+from mask3d_core.commands.arguments import (
+    add_input_arguments,
+    add_model_arguments,
+    conventions,
+    distance,
+    fraction,
+)
 from mask3d_core.progress import log
 
 SUMMARY = 'draw the pictures of the paper, of your scans'
@@ -39,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='minimum score of an instance, 0..1 (default: 0.3)')
     parser.add_argument('--dbscan-eps', type=distance, metavar='METRES',
                         help='DBSCAN distance (default: 16 voxels)')
+    add_input_arguments(parser)
     add_model_arguments(parser)
 
 
@@ -64,6 +71,7 @@ def run(options: argparse.Namespace) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     for path in options.scans:
         log(f'reading {path} …')
-        for file in draw_figures(segmenter, read_scan(path), settings,
-                                 options.out / scan_name(path), tuple(options.only)):
+        scan = read_scan(path, options.topic, options.cloud, conventions(options))
+        for file in draw_figures(segmenter, scan, settings, options.out / scan_name(path),
+                                 tuple(options.only)):
             print(f'wrote {file}')

@@ -9,7 +9,15 @@ import sys
 from typing import TYPE_CHECKING
 import webbrowser
 
-from mask3d_core.commands.arguments import add_model_arguments, count, fraction, name_list
+from mask3d_core.commands.arguments import (
+    add_input_arguments,
+    add_model_arguments,
+    conventions,
+    count,
+    fraction,
+    name_list,
+    warn_of_doubts,
+)
 from mask3d_core.progress import log
 
 if TYPE_CHECKING:
@@ -56,9 +64,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='minimum score of the instances, 0..1 (default: 0.3)')
     parser.add_argument('--no-segment', action='store_true',
                         help='show a scan or a bag without instances')
-    parser.add_argument('--topic', help='PointCloud2 topic of a bag, if it has several')
+    add_input_arguments(parser)
     parser.add_argument('--clouds', type=count, metavar='N', default=8,
-                        help='clouds of a bag in the time line (default: 8)')
+                        help='clouds of a bag in the time line, unless --cloud names one '
+                             '(default: 8)')
     data = parser.add_argument_group('data sets')
     data.add_argument('--split', metavar='NAME', help='which scans (default: validation)')
     data.add_argument('--scans', metavar='N|NAMES',
@@ -107,30 +116,35 @@ def _serve(options: argparse.Namespace, sources: list[Source]) -> None:
 def _sources(options: argparse.Namespace) -> list[Source]:
     """Find out what the path is, and return its scenes."""
     from mask3d_core.errors import InputError
-    from mask3d_core.files.bag import BAG_SUFFIXES
+    from mask3d_core.files.bag import is_bag_file
     from mask3d_core.viewer import results
 
     path: Path = options.path
     if not path.exists():
         raise InputError(f'{path}: no such file or folder')
     is_data = (path / 'dataset.json').is_file()
-    _check_usage(options, is_data)
+    is_result = results.is_result_folder(path)
+    is_bag = (path.is_dir() and not (is_data or is_result)) or is_bag_file(path)
+    _check_usage(options, is_data, is_bag)
     if is_data:
         return _dataset_sources(options)
-    if path.is_dir() and results.is_result_folder(path):
+    if is_result:
         return _result_sources(results.result_file(path))
-    if path.is_dir() or path.suffix.lower() in BAG_SUFFIXES:
+    if is_bag and options.cloud is None:
         return _bag_sources(options)
-    if options.weights is None and results.is_labelled(path):
+    if not is_bag and options.weights is None and results.is_labelled(path):
         return _result_sources(path)
     return _scan_sources(options)
 
 
-def _check_usage(options: argparse.Namespace, is_data: bool) -> None:
+def _check_usage(options: argparse.Namespace, is_data: bool, is_bag: bool) -> None:
     """Exit with status 2 where an option would be ignored."""
     for name in () if is_data else ('split', 'scans', 'predictions'):
         if getattr(options, name) is not None:
             options.wrong_usage(f'--{name} goes with a data set')
+    for name in () if is_bag else ('topic', 'cloud'):
+        if getattr(options, name) is not None:
+            options.wrong_usage(f'--{name} goes with a bag')
     if options.predictions is not None and options.weights is not None:
         options.wrong_usage('expected either --weights or --predictions')
 
@@ -143,12 +157,11 @@ def _result_sources(path: Path) -> list[Source]:
 
 
 def _scan_sources(options: argparse.Namespace) -> list[Source]:
-    from mask3d_core.commands.arguments import warn_of_doubts
     from mask3d_core.files import read_scan
     from mask3d_core.files.formats import scan_name
     from mask3d_core.viewer.sources import scan_source
 
-    scan = read_scan(options.path, options.topic)
+    scan = read_scan(options.path, options.topic, options.cloud, conventions(options))
     prediction = None if options.no_segment else _prediction(options)
     if prediction is not None:
         warn_of_doubts(scan, prediction.segmenter.weights.voxel_size)
@@ -158,10 +171,11 @@ def _scan_sources(options: argparse.Namespace) -> list[Source]:
 
 
 def _bag_sources(options: argparse.Namespace) -> list[Source]:
-    from mask3d_core.viewer.sources import bag_sources
+    from mask3d_core.viewer.sources import bag_sources, Recording
 
     prediction = None if options.no_segment else _prediction(options)
-    return bag_sources(options.path, options.topic, options.clouds, prediction,
+    recording = Recording(options.path, options.topic, conventions(options))
+    return bag_sources(recording, options.clouds, prediction,
                        lambda number, total: log(f'cloud {number}/{total}'))
 
 

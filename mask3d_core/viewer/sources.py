@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from mask3d_core.conventions import AS_IS, Conventions
 from mask3d_core.data.dataset import Dataset
 from mask3d_core.data.labels import LabelledScan
 from mask3d_core.engines.torch_engine import TorchEngine
@@ -175,7 +176,43 @@ def measured(found: Sequence[tuple[NDArray, int, float]], scan: Scan, dataset: D
                    score=np.array([score for _, _, score in found], np.float32))
 
 
-def bag_sources(path: Path, topic: str | None, count: int, prediction: Prediction | None,
+@dataclass(frozen=True)
+class Recording:
+    """
+    A topic of a bag.
+
+    Attributes
+    ----------
+    path : path
+    topic : str or None
+        Needed if the bag has several.
+    conventions : Conventions
+        Axes and unit of its clouds.
+
+    """
+
+    path: Path
+    topic: str | None = None
+    conventions: Conventions = AS_IS
+
+    def choose(self, count: int) -> set[int]:
+        """Return the places of clouds, evenly chosen from the first to the last."""
+        topics = cloud_topics(self.path)
+        total = topics.get(self.topic or '', 0)
+        if self.topic is None and len(topics) == 1:
+            total = next(iter(topics.values()))
+        if not total:  # an unknown topic is refused where it is read
+            return {0}
+        return set(np.linspace(0, total - 1, min(count, total)).astype(int).tolist())
+
+    def clouds(self, chosen: set[int]) -> Iterator[tuple[float, str, Scan]]:
+        """Yield stamp, frame and points of the chosen clouds that have points."""
+        for place, (stamp, frame, message) in enumerate(read_clouds(self.path, self.topic)):
+            if place in chosen and message.width * message.height:
+                yield stamp, frame, decode_pointcloud2(message, self.conventions)
+
+
+def bag_sources(recording: Recording, count: int, prediction: Prediction | None,
                 on_cloud: Callable[[int, int], None]) -> list[Source]:
     """
     Return clouds of a bag as a time line, the last one included.
@@ -184,8 +221,7 @@ def bag_sources(path: Path, topic: str | None, count: int, prediction: Predictio
 
     Parameters
     ----------
-    path, topic
-        As for `read_clouds`.
+    recording : Recording
     count : int
         Number of clouds, evenly chosen; fewer if the topic has fewer.
     prediction : Prediction or None
@@ -193,10 +229,10 @@ def bag_sources(path: Path, topic: str | None, count: int, prediction: Predictio
         Called with the number of each cloud, from 1, and their count.
 
     """
-    chosen = _chosen_clouds(path, topic, count)
+    path, chosen = recording.path, recording.choose(count)
     sources: list[Source] = []
     tracker, start = Tracker(), None
-    for number, (stamp, frame, scan) in enumerate(_clouds(path, topic, chosen), start=1):
+    for number, (stamp, frame, scan) in enumerate(recording.clouds(chosen), start=1):
         on_cloud(number, len(chosen))
         start = stamp if start is None else start
         name = f'{path.resolve().name}, cloud {number}'
@@ -214,17 +250,3 @@ def bag_sources(path: Path, topic: str | None, count: int, prediction: Predictio
 
 def _made(scene: Scene) -> Scene:
     return scene
-
-
-def _chosen_clouds(path: Path, topic: str | None, count: int) -> set[int]:
-    topics = cloud_topics(path)
-    if topic is None and len(topics) == 1:
-        topic = next(iter(topics))
-    total = topics.get(topic or '', 0)  # an unknown topic is refused where it is read
-    return set(np.linspace(0, total - 1, min(count, total)).astype(int).tolist()) if total else {0}
-
-
-def _clouds(path: Path, topic: str | None, chosen: set[int]) -> Iterator[tuple[float, str, Scan]]:
-    for place, (stamp, frame, message) in enumerate(read_clouds(path, topic)):
-        if place in chosen:
-            yield stamp, frame, decode_pointcloud2(message)

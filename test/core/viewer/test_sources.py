@@ -17,6 +17,7 @@ from mask3d_core.viewer.sources import (
     bag_sources,
     dataset_sources,
     Prediction,
+    Recording,
     shown_predictions,
 )
 import numpy as np
@@ -89,7 +90,7 @@ def growing_scans() -> list[Scan]:
 def test_a_bag_is_a_time_line_that_keeps_ids(prediction: Prediction, tmp_path: Path) -> None:
     bag = write_growing_bag(tmp_path / 'bag', growing_scans())
     done: list[tuple[int, int]] = []
-    sources = bag_sources(bag, None, 3, prediction, lambda *progress: done.append(progress))
+    sources = bag_sources(Recording(bag), 3, prediction, lambda *progress: done.append(progress))
     assert [one.stamp for one in sources] == [0.0, 2.0, 6.0]
     assert done == [(1, 3), (2, 3), (3, 3)]
     scenes = [one.load() for one in sources]
@@ -103,8 +104,8 @@ def test_a_bag_is_a_time_line_that_keeps_ids(prediction: Prediction, tmp_path: P
 def test_an_unknown_topic_of_a_bag(tmp_path: Path) -> None:
     bag = write_growing_bag(tmp_path / 'bag', growing_scans()[:1])
     with pytest.raises(InputError, match='no PointCloud2 topic'):
-        bag_sources(bag, '/other', 3, None, lambda *_: None)
-    assert len(bag_sources(bag, TOPIC, 3, None, lambda *_: None)) == 1
+        bag_sources(Recording(bag, '/other'), 3, None, lambda *_: None)
+    assert len(bag_sources(Recording(bag, TOPIC), 3, None, lambda *_: None)) == 1
 
 
 def test_the_command_writes_pages_of_everything(weights_file: Path, scan_file: Path,
@@ -117,7 +118,8 @@ def test_the_command_writes_pages_of_everything(weights_file: Path, scan_file: P
     page = tmp_path / 'page.html'
     for words in ((scan_file, '--weights', weights_file), (scan_file, '--no-segment'),
                   (tmp_path / 'found',), (tmp_path / 'found' / 'room.ply',),
-                  (data, '--scans', '1'), (data, '--scans', 'room1'), (bag, '--no-segment')):
+                  (data, '--scans', '1'), (data, '--scans', 'room1'), (bag, '--no-segment'),
+                  (bag, '--no-segment', '--cloud', '0', '--unit', 'cm')):
         page.unlink(missing_ok=True)
         done = mask3d('view', *words, '--html', page)
         assert done.returncode == 0, done.stderr
