@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mask3d_core.conventions import Conventions, parse_unit, ROTATED_AXES
 from mask3d_core.errors import InputError
-from mask3d_core.progress import report
+from mask3d_core.progress import warn
 
 if TYPE_CHECKING:
     from mask3d_core.scan import Scan
@@ -25,7 +25,7 @@ def warn_of_doubts(scan: Scan, voxel_size: float = SHIPPED_VOXEL_SIZE) -> None:
     from mask3d_core.scan_checks import describe_doubts
 
     for doubt in describe_doubts(scan, voxel_size):
-        report(f'warning: the scan {doubt}')
+        warn(f'the scan {doubt}')
 
 
 def add_input_arguments(parser: argparse.ArgumentParser, bags: bool = True) -> None:

@@ -70,7 +70,8 @@ def run(options: argparse.Namespace) -> None:
     """Convert, write, and print what became of every tensor."""
     from mask3d_core.files.target import check_target
     from mask3d_core.original.convert import convert_checkpoint, ConvertOptions
-    from mask3d_core.weights.checkpoint import is_weights_file, save_weights
+    from mask3d_core.weights.checkpoint import save_weights
+    from mask3d_core.weights.weights_path import is_weights_file
 
     check_target(options.out, options.original)
     if is_weights_file(options.original):

@@ -107,15 +107,14 @@ def _facts(path: Path, options: argparse.Namespace) -> list[Fact]:
         return _bag_facts(path, options)
     if suffix not in READERS and _is_weights(path):
         return _weights_facts(path)
-    return _file_facts(path, options)
+    return [Fact('kind', f'scan, {suffix}', {'kind': 'scan', 'format': suffix}),
+            *_scan_facts(_read(path, options))]
 
 
 def _is_weights(path: Path) -> bool:
-    if path.suffix.lower() in WEIGHTS_SUFFIXES:
-        return True
-    from mask3d_core.weights.checkpoint import is_weights_file
+    from mask3d_core.weights.weights_path import is_weights_file
 
-    return is_weights_file(path)
+    return path.suffix.lower() in WEIGHTS_SUFFIXES or is_weights_file(path)
 
 
 def _weights_facts(path: Path) -> list[Fact]:
@@ -158,27 +157,21 @@ def _weights_facts(path: Path) -> list[Fact]:
              {'trained': weights.trained, 'licence': weights.licence})]
 
 
-def _file_facts(path: Path, options: argparse.Namespace) -> list[Fact]:
-    suffix = path.suffix.lower()
-    return [Fact('kind', f'scan, {suffix}', {'kind': 'scan', 'format': suffix}),
-            *_scan_facts(_read(path, options))]
-
-
 def _bag_facts(path: Path, options: argparse.Namespace) -> list[Fact]:
     from mask3d_core.files.bag import bag_topics, POINT_CLOUD
 
     topics = bag_topics(path)
     clouds = {topic.name: topic.count for topic in topics if topic.type == POINT_CLOUD}
     facts = [Fact('kind', 'bag', {'kind': 'bag'}),
-             Fact('cloud topics', str(len(clouds)), {'cloud_topics': clouds, 'other_topics': {
-                 topic.name: topic.type for topic in topics if topic.type != POINT_CLOUD}})]
+             Fact('cloud topics', str(len(clouds)), {'topics': {
+                 topic.name: {'type': topic.type, 'messages': topic.count} for topic in topics}})]
     facts += [Fact('topic', f'{name} ({count} clouds)', {}) for name, count in clouds.items()]
     facts += [Fact('topic', f'{topic.name} ({topic.count} messages of {topic.type})', {})
               for topic in topics if topic.type != POINT_CLOUD]
     only = next(iter(clouds)) if len(clouds) == 1 and any(clouds.values()) else None
-    topic = options.topic or only
-    if topic is not None:
-        facts.append(Fact(f'{options.cloud or "last"} cloud', f'of {topic}', {'topic': topic}))
+    if options.topic is not None or only is not None:
+        topic, cloud = options.topic or only, options.cloud or 'last'
+        facts.append(Fact(f'{cloud} cloud', f'of {topic}', {'topic': topic, 'cloud': cloud}))
         facts += _scan_facts(_read(path, options))
     return facts
 

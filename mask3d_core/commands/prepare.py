@@ -182,22 +182,21 @@ def run(options: argparse.Namespace) -> None:
 
 def _run_benchmark(options: argparse.Namespace) -> None:
     from mask3d_core.data.benchmark import benchmarks
-    from mask3d_core.data.prepare import prepare, PrepareOptions
+    from mask3d_core.data.prepare import prepare
 
     benchmark = benchmarks()[options.kind]
     assert benchmark.sources is not None
     data = benchmark.dataset(options.out)
     sources = benchmark.sources(options.raw, data.classes)
     superpoints = getattr(options, 'superpoints', False)
-    _print_dataset(prepare(data, sources, options.workers, _log, PrepareOptions(superpoints),
-                           _report))
+    _print_dataset(prepare(data, sources, options.workers, _log, superpoints))
 
 
 def _run_folder(options: argparse.Namespace) -> None:
     from mask3d_core.data.custom_dataset import folder_sources
     from mask3d_core.data.custom_scan import ReadOptions
     from mask3d_core.data.dataset import Dataset
-    from mask3d_core.data.prepare import prepare, PrepareOptions
+    from mask3d_core.data.prepare import prepare
     from mask3d_core.files.class_table import read_class_table
 
     classes = read_class_table(options.classes)
@@ -208,8 +207,8 @@ def _run_folder(options: argparse.Namespace) -> None:
                    options.background, voxel_size=options.voxel_size)
     sources = folder_sources(options.raw, classes, options.validation, ReadOptions(
         options.superpoints, conventions(options), options.voxel_size))
-    _print_dataset(prepare(data, sources, options.workers, _log, PrepareOptions(
-        options.superpoints, options.mixed_colour), _report))
+    _print_dataset(prepare(data, sources, options.workers, _log, options.superpoints,
+                           options.mixed_colour))
 
 
 def _run_rooms(options: argparse.Namespace) -> None:
@@ -230,7 +229,7 @@ def _run_rooms(options: argparse.Namespace) -> None:
                    upright=floor is not None)
     sources = (room_sources(count, held_out, options.seed) if floor is None else
                floor_sources(count, held_out, options.seed, floor))
-    _print_dataset(prepare(data, sources, options.workers, _log, report=_report))
+    _print_dataset(prepare(data, sources, options.workers, _log))
 
 
 def _run_bag(options: argparse.Namespace) -> None:
@@ -278,12 +277,8 @@ def _check(folder: Path) -> None:
     print(f'{folder}: {len(data.scans)} scans, no errors, {warnings} warnings')
 
 
-def _log(line: str) -> None:
-    log(line, prefix='')
-
-
-def _report(line: str) -> None:
-    report(line, prefix='')
+def _log(line: str, wrong: bool) -> None:
+    (report if wrong else log)(line, prefix='')
 
 
 def _print_dataset(data: Dataset) -> None:

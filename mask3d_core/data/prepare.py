@@ -14,7 +14,7 @@ from pathlib import Path
 import signal
 import threading
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 from mask3d_core.data.dataset import color_statistics, Dataset, ScanFacts, SPLITS
 from mask3d_core.data.labels import LabelledScan, NO_ID, write_labelled
@@ -24,7 +24,8 @@ from mask3d_core.files.target import atomic_write, check_target
 import numpy as np
 from numpy.typing import NDArray
 
-Log = Callable[[str], None]
+Log = Callable[[str, bool], None]
+"""Called with a line, and whether it names something that is wrong."""
 SUPERPOINT_VERSION = 3
 """Increased when `find_superpoints` gives different results: stored ones are made again."""
 
@@ -55,26 +56,8 @@ class PreparedSource:
     earlier: bool = False
 
 
-class PrepareOptions(NamedTuple):
-    """
-    What `prepare` does beyond writing scans.
-
-    Attributes
-    ----------
-    superpoints : bool
-        Whether to make superpoints of scans that have none, in voxels of `data.voxel_size`. For
-        scans with faces they are always made, of the mesh.
-    mixed_color : bool
-        Whether some scans may have colour and others not.
-
-    """
-
-    superpoints: bool = False
-    mixed_color: bool = True
-
-
 def prepare(data: Dataset, sources: Sequence[RawSource], workers: int, log: Log,
-            options: PrepareOptions | None = None, report: Log | None = None) -> Dataset:
+            superpoints: bool = False, mixed_color: bool = True) -> Dataset:
     """
     Write the scans of a data set and its dataset.json.
 
@@ -90,10 +73,12 @@ def prepare(data: Dataset, sources: Sequence[RawSource], workers: int, log: Log,
     workers : int
         Processes.
     log : callable
-        Called with a line for each source, which names what is wrong with it.
-    options : PrepareOptions, optional
-    report : callable, optional
-        Called in place of `log` for sources with which something is wrong.
+        Called with a line for each source, which names what is wrong with it, if anything.
+    superpoints : bool
+        Whether to make superpoints of scans that have none, in voxels of `data.voxel_size`. For
+        scans with faces they are always made, of the mesh.
+    mixed_color : bool
+        Whether some scans may have colour and others not.
 
     Raises
     ------
@@ -108,21 +93,19 @@ def prepare(data: Dataset, sources: Sequence[RawSource], workers: int, log: Log,
         (data.folder / folder).mkdir(parents=True, exist_ok=True)
     results = {}
     begin, made = time.monotonic(), 0
-    options = options or PrepareOptions()
-    task = partial(prepare_source, data, superpoints=options.superpoints)
+    task = partial(prepare_source, data, superpoints=superpoints)
     for prepared in _prepare_all(task, sources, workers):
         results[prepared.source] = prepared
         made += not prepared.earlier
         each = (time.monotonic() - begin) / made if made else None
-        wrong = bool(prepared.error or prepared.notes)
-        (report if wrong and report else log)(
-            _progress(prepared, len(results), len(sources), each))
+        log(_progress(prepared, len(results), len(sources), each),
+            bool(prepared.error or prepared.notes))
     done = _assemble(data, [(source, results[source.name]) for source in sources])
     failed = [prepared for prepared in results.values() if prepared.error]
     if failed and not done.scans:
         raise InputError(f'none of {len(sources)} could be prepared, they are named above: no '
                          f'dataset.json was written to {data.folder}')
-    if not options.mixed_color:
+    if not mixed_color:
         _refuse_mixed_color(done)
     done.save()
     if failed:

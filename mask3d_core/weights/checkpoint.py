@@ -23,11 +23,10 @@ from mask3d_core.scan import Scan
 from mask3d_core.tiling.settings import default_tiles, TileSettings
 from mask3d_core.voxels import Voxelization
 from mask3d_core.weights.onnx_file import read_facts, SUFFIX
-from mask3d_core.weights.weights_path import check_weights_path
+from mask3d_core.weights.weights_path import check_weights_path, FORMAT, mentions
 import numpy as np
 import torch
 
-FORMAT: Final = 'mask3d weights'
 VERSION: Final = 1
 MIN_HALF_SIZE: Final = 4096
 """Numbers of the smallest tensor that is stored in half precision, if that is asked for."""
@@ -219,21 +218,6 @@ def _check_plain(facts: dict[str, Any], where: str) -> None:
                          f'tables of them, got {", ".join(wrong)}')
 
 
-def is_weights_file(path: str | Path) -> bool:
-    """Tell whether `save_weights` wrote this file."""
-    return _mentions(Path(path), FORMAT)
-
-
-def _mentions(path: Path, word: str) -> bool:
-    """Tell whether the pickled part of a file that torch saved contains a word."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(word.encode() in archive.read(name) for name in archive.namelist()
-                       if name.endswith('/data.pkl'))
-    except (zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, OSError):
-        return False  # reading the file reports what is wrong with it
-
-
 def load_weights(path: str | Path, device: str | torch.device = 'cpu') -> Weights:
     """
     Read a weights file without executing code from it.
@@ -298,7 +282,7 @@ def load_verified(path: Path) -> Any:
 
 def _describe_foreign(path: Path) -> str:
     """Return a message about a file of another kind."""
-    if _mentions(path, 'state_dict'):
+    if mentions(path, 'state_dict'):
         return (f'{path.name} is a checkpoint of the original Mask3D or of another program: run '
                 f'`mask3d convert {path} {path.with_suffix(".weights").name}` first')
     return (f'{path.name} is not a weights file of mask3d_ros: expected one that '

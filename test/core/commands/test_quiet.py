@@ -49,7 +49,8 @@ def test_prepare_names_only_what_is_wrong(tmp_path: Path) -> None:
 def test_every_command_has_the_option() -> None:
     parser = build_parser()
     given = {'segment': ['x.ply', '-o', 'o'], 'convert': ['a', 'b'], 'info': ['x'],
-             'bench': ['x'], 'prepare': ['check', 'd'], 'export': ['a', 'b'], 'study': ['d']}
+             'bench': ['x'], 'prepare': ['check', 'd'], 'export': ['a', 'b'], 'study': ['d'],
+             'view': ['x'], 'figures': ['x'], 'completion': ['bash']}
     for command in COMMANDS:
         words = [command, *given.get(command, [])]
         assert 'quiet' in parser.parse_args([*words, '--quiet']), command

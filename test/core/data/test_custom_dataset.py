@@ -92,7 +92,7 @@ def test_a_stop_in_between_leaves_whole_files_and_is_made_up_for(plys: Path) -> 
     out, classes = plys.parent / 'out', read_class_table(str(plys.parent / 'table.tsv'))
     sources = folder_sources(plys, classes, 0.2)
 
-    def stop_after_two(line: str) -> None:
+    def stop_after_two(line: str, wrong: bool) -> None:
         if line.startswith('[2/'):
             raise KeyboardInterrupt
 
@@ -102,7 +102,8 @@ def test_a_stop_in_between_leaves_whole_files_and_is_made_up_for(plys: Path) -> 
     for path in (out / 'scans').iterdir():
         assert len(read_labelled(path)) == 50
     lines: list[str] = []
-    data = prepare(Dataset(out, 'ours', classes), sources, 1, lines.append)
+    data = prepare(Dataset(out, 'ours', classes), sources, 1,
+                   lambda line, wrong: lines.append(line))
     assert len(data.scans) == 5
     # what was there says nothing about how long the rest will take
     assert ['left' in line for line in lines] == [False, False, True, True, False]
@@ -340,7 +341,7 @@ def test_a_killed_worker_is_an_error_and_not_a_wait(tmp_path: Path) -> None:
     sources = [RawSource(f'{number}', 'train', (), _Die()) for number in range(2)]
     data = Dataset(tmp_path, 'a', ClassTable((1,), ('a',), ((1, 2, 3),)))
     with pytest.raises(InputError, match='a worker was killed'):
-        prepare(data, sources, 2, lambda line: None)
+        prepare(data, sources, 2, lambda line, wrong: None)
 
 
 class _Die:
