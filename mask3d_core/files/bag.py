@@ -77,7 +77,13 @@ def read_bag(path: FilePath, topic: str | None = None, cloud: str | None = None,
                              f'none of the {number} clouds of the topic has points: wait for '
                              'the map to fill before recording')
         message = _deserialize(chosen)
-        return replace(decode_pointcloud2(message, conventions), frame=message.header.frame_id)
+        try:
+            scan = decode_pointcloud2(message, conventions)
+        except InputError as error:
+            if number < 2:
+                raise
+            raise InputError(f'{error}; --cloud chooses another cloud of the topic') from error
+        return replace(scan, frame=message.header.frame_id)
 
 
 def _choose_cloud(clouds: Iterator[bytes], which: str) -> tuple[bytes | None, int]:

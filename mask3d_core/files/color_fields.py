@@ -12,9 +12,11 @@ from mask3d_core.scan import MAX_COLOR_ROUNDING
 import numpy as np
 from numpy.typing import NDArray
 
-PACKED_COLORS = {'rgb': False, 'rgba': False, 'bgr': True, 'bgra': True}
+PACKED_COLORS = {'rgb': False, 'rgba': False, 'argb': False, 'bgr': True, 'bgra': True,
+                 'abgr': True}
 """Names of colours packed in 4 bytes as 0xAARRGGBB, and whether red and blue are exchanged."""
-COLOR_ARRAYS = ('color', 'colors', 'colour', 'colours', *PACKED_COLORS)
+COLOR_ARRAYS = ('color', 'colors', 'colour', 'colours', 'rgb', 'rgba', 'bgr', 'bgra',
+                'point_color', 'point_colors', 'vertex_color', 'vertex_colors')
 """Names of fields with several values, and of arrays [N, 3]; the first one present is used."""
 CHANNELS = (('red', 'green', 'blue'), ('r', 'g', 'b'))
 PREFIXES = ('', 'diffuse', 'color', 'colour', 'colors', 'colours', 'col', 'rgb', 'rgba', 'vertex',
@@ -30,6 +32,8 @@ HARMONIC = 0.28209479177387814
 COLOR_WORD = re.compile(
     r'(?<![a-z])(a?rgba?|a?bgra?|hsv|colou?rs?|red|green|blue|albedo|f_dc|sh0)(?![a-z])')
 """In names of fields that seem to hold colours."""
+MAX_INTEGERS = (1023, 4095, 65535)
+"""Largest values of channels in 10, 12 and 16 bits."""
 MIN_FLOAT_255 = 16.0
 """Largest value from which on a colour channel in floating point is one of 0..255, not 0..1."""
 NAN_BITS = 0x7fc00000
@@ -41,7 +45,7 @@ Column = TypeVar('Column')
 
 def plain_name(name: str) -> str:
     """Return a field name in lower case, without blanks and CloudCompare's prefix `scalar_`."""
-    return re.sub(r'[\s.\-]+', '_', name.strip().lower()).removeprefix('scalar_')
+    return re.sub(r'[\s.:\-]+', '_', name.strip().lower()).removeprefix('scalar_')
 
 
 def plain_names(columns: Mapping[str, Column]) -> dict[str, Column]:
@@ -60,6 +64,8 @@ def _table_of_channels() -> tuple[tuple[str, str, str], ...]:
                     red, green, blue = (between.join(filter(None, (prefix, word, suffix)))
                                         for word in words)
                     table.append((red, green, blue))
+        if prefix and not prefix.startswith(('diffuse', 'ambient')):
+            table.append((f'{prefix}_0', f'{prefix}_1', f'{prefix}_2'))  # as ParaView writes them
     return tuple(dict.fromkeys(table))
 
 
@@ -106,8 +112,9 @@ def unknown_colors(names: Iterable[str]) -> tuple[str, ...]:
     names = [plain_name(name) for name in names]
     if find_color(names) is not None:
         return ()
-    return tuple(name for name in names if COLOR_WORD.search(name)
-                 or (name in 'rgb' and sum(other in names for other in 'rgb') == 2))
+    triples = {stem + channel for stem in {name[:-1] for name in names} for channel in 'rgb'
+               if sum(stem + other in names for other in 'rgb') >= (3 if stem else 2)}
+    return tuple(name for name in names if COLOR_WORD.search(name) or name in triples)
 
 
 def read_color(columns: Mapping[str, NDArray], fields: ColorFields) -> NDArray:
@@ -154,9 +161,10 @@ def _bytes_or_units(rows: NDArray, name: str) -> NDArray:
     low, high = int(rows.min()), int(rows.max())
     if low < 0 or high > 65535:
         raise InputError(f'expected {name} of 0..255 or 0..65535, got {low} to {high}')
-    if high <= 255:
-        return rows.astype(np.uint8)
-    return rows.astype(np.float32) / np.float32(65535)
+    if high <= 256:  # some programs scale by it
+        return np.minimum(rows, 255).astype(np.uint8)
+    most = next(limit for limit in MAX_INTEGERS if high <= limit)
+    return rows.astype(np.float32) / np.float32(most)
 
 
 def _units(rows: NDArray, name: str) -> NDArray[np.float32]:
@@ -189,6 +197,10 @@ def _unpack(name: str, packed: NDArray) -> NDArray:
 
 def _packed_bits(name: str, packed: NDArray) -> NDArray[np.uint32]:
     if written_as_integers(packed):
+        if packed.dtype.itemsize < 8 and np.nanmax(packed) >= 2 ** 25:
+            raise InputError(f'{name} has whole numbers of more than 24 bits in '
+                             f'{packed.dtype.name}, which rounds them: the colours are lost; '
+                             'write rgb without alpha, or as UINT32')
         integers = np.where(np.isnan(packed), NAN_BITS, packed)
         return integers.astype(np.int64).astype(np.uint32)
     if packed.dtype.kind in 'iu' and packed.dtype.itemsize == 8 and (

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 POSITIONS = ('xyz', 'points', 'centers', 'coords', 'coord', 'positions', 'position', 'pos',
-             'vertices', 'point_cloud', 'pointcloud')
+             'vertices', 'point_cloud', 'pointcloud', 'arr_0')
 """Accepted names of the array of positions, as plain names; the first one present is used."""
 LABELS = ('label', 'instance')
 

@@ -88,6 +88,9 @@ def channels(names: str, colors: NDArray = RGB) -> Fields:
     channels('ambient_red ambient_green ambient_blue'), channels('color_r color_g color_b'),
     channels('colour_r colour_g colour_b'), channels('Color_R Color_G Color_B'),
     channels('scalar_R scalar_G scalar_B'), channels('Rf Gf Bf', RGB / np.float32(255)),
+    channels('RGB:0 RGB:1 RGB:2'), channels('Colors_0 Colors_1 Colors_2'),
+    channels('red green blue', np.rint(RGB / 255 * 1023).astype(np.uint16)),
+    {'argb': PACKED | np.uint32(255 << 24)},
     channels('vertex_red vertex_green vertex_blue'), channels('b g r', RGB[:, ::-1]),
     channels('red green blue', RGB.astype(np.uint16)),
     channels('red green blue', RGB.astype(np.uint16) * np.uint16(257)),
@@ -123,7 +126,8 @@ def test_bits_of_a_packed_float(
 @pytest.mark.parametrize('write', FORMATS)
 @pytest.mark.parametrize(('names', 'named'), [
     ('specular_red specular_green specular_blue', 'specular_red'), ('red green', 'red, green'),
-    ('r g', 'r, g'), ('hsv_h color_index', 'hsv_h, color_index'), ('albedo', 'albedo')])
+    ('r g', 'r, g'), ('tex_r tex_g tex_b', 'tex_r, tex_g, tex_b'),
+    ('hsv_h color_index', 'hsv_h, color_index'), ('albedo', 'albedo')])
 def test_what_looks_like_colour_and_is_not_understood_is_named_once(
         tmp_path: Path, write: Callable[[Path, Fields], Scan], names: str, named: str) -> None:
     scan = write(tmp_path, {name: RGB[:, 0] for name in names.split()})
@@ -152,7 +156,8 @@ def test_values_that_are_no_colours_are_named(tmp_path: Path, colors: NDArray, w
         write_as_npz(tmp_path, {'color': colors})
 
 
-@pytest.mark.parametrize('name', ['color', 'colors', 'colour', 'Color', 'rgb', 'RGB', 'rgba'])
+@pytest.mark.parametrize('name', ['color', 'colors', 'colour', 'Color', 'rgb', 'RGB', 'rgba',
+                                  'point_colors'])
 @pytest.mark.parametrize('width', [3, 4])
 def test_arrays_of_npz(tmp_path: Path, name: str, width: int) -> None:
     rows = np.column_stack([RGB, np.full(COUNT, 255, np.uint8)])[:, :width]
@@ -171,6 +176,11 @@ def test_a_field_of_three_values_is_a_colour() -> None:
         height=1, width=COUNT, fields=fields, is_bigendian=False, row_step=0, point_step=15,
         data=rows.tobytes()))
     np.testing.assert_allclose(scan.color, RGB / 255, atol=1e-6)
+
+
+def test_packed_numbers_that_float32_has_rounded_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match='rgb has whole numbers of more than 24 bits in float32'):
+        write_as_ply(tmp_path, {'rgb': (PACKED | np.uint32(255 << 24)).astype(np.float32)})
 
 
 def test_paint_is_told_from_colours(tmp_path: Path) -> None:
