@@ -177,8 +177,9 @@ def _units(rows: NDArray, name: str) -> NDArray[np.float32]:
         whole = bool((known == np.rint(known)).all())
         if high <= 255 and (whole or high >= MIN_FLOAT_255):
             return np.clip(rows / np.float32(255), 0, 1)
-        if high <= 65535 and whole:
-            return np.clip(rows / np.float32(65535), 0, 1)
+        if high <= MAX_INTEGERS[-1] and whole:
+            most = next(limit for limit in MAX_INTEGERS if high <= limit)
+            return np.clip(rows / np.float32(most), 0, 1)
     raise InputError(f'expected {name} of 0..1, 0..255 or 0..65535, got {low:g} to {high:g}')
 
 
