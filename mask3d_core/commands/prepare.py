@@ -147,6 +147,10 @@ def _add_rooms(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--floor', type=count, metavar='N',
                         help='make floors of N rooms along a corridor instead of single rooms; '
                              'one N per folder')
+    parser.add_argument('--stress', action='store_true',
+                        help='make rooms as hard as real scans, to evaluate on: sparse, with '
+                             'gaps, strong textures and many objects (defaults: no rooms for '
+                             'training, 40 for validation)')
     parser.add_argument('--seed', type=count_or_zero, metavar='N', default=0,
                         help='random seed of the rooms (default: 0); one per folder')
 
@@ -216,18 +220,24 @@ def _run_rooms(options: argparse.Namespace) -> None:
     from mask3d_core.data.dataset import Dataset
     from mask3d_core.data.generated import floor_sources, room_sources, ROOMS
     from mask3d_core.data.prepare import prepare
+    from mask3d_core.data.stress import stress_sources
     from mask3d_core.rooms.scene_assembly import BACKGROUND_CLASSES
 
     floor = options.floor
+    if options.stress and floor is not None:
+        raise InputError('expected either --stress or --floor: the stress set has single rooms')
+    usual = (0, 40) if options.stress else (1000, 50) if floor is None else (0, 1)
     count, held_out = (default if given is None else given for given, default in zip(
-        (options.count, options.held_out), (1000, 50) if floor is None else (0, 1)))
+        (options.count, options.held_out), usual))
     if not count + held_out:
         raise InputError('expected at least one scan: --count and --held-out are both 0')
-    name = f'rooms {options.seed}' + ('' if floor is None else f', floors of {floor} rooms')
+    name = f'rooms {options.seed}' + (', stress' if options.stress else
+                                      '' if floor is None else f', floors of {floor} rooms')
     # Some rooms are left in the frame of their camera, as some robots' clouds are.
     data = Dataset(options.out, name, load_classes(ROOMS.table), BACKGROUND_CLASSES,
-                   upright=floor is not None)
-    sources = (room_sources(count, held_out, options.seed) if floor is None else
+                   upright=options.stress or floor is not None)
+    sources = (stress_sources(count, held_out, options.seed) if options.stress else
+               room_sources(count, held_out, options.seed) if floor is None else
                floor_sources(count, held_out, options.seed, floor))
     _print_dataset(prepare(data, sources, options.workers, _log))
 
