@@ -17,8 +17,9 @@ def socket(rng: np.random.Generator) -> Piece:
     """Make a row of one to four sockets or switches."""
     cover, edge = plastic(rng), rng.uniform(0.07, 0.09)
     count = int(rng.choice([1, 1, 2, 3, 4]))
-    return assemble('wall', *(box((edge, rng.uniform(0.008, 0.02), edge), cover).moved(edge * place)
-                              for place in range(count)))
+    return assemble('wall', *(
+        box((edge, rng.uniform(0.008, 0.02), edge), cover).moved(edge * place)
+        for place in range(count)))
 
 
 def stain(rng: np.random.Generator) -> Piece:
