@@ -82,6 +82,9 @@ class Voxelization:
     max_voxels : int
         A cloud that fills more gets voxels so much larger that a surface fills about this many,
         at most `MAX_VOXEL_GROWTH` times; 0: no limit.
+    max_contrast : float
+        RMS contrast, the standard deviation of the colours 0..1 of a scan's voxels, above which
+        they are brought closer to their mean; 0: no limit.
 
     """
 
@@ -90,6 +93,7 @@ class Voxelization:
     color_mean: tuple[float, float, float] | None = (0.5, 0.5, 0.5)
     color_std: tuple[float, float, float] | None = (0.28, 0.28, 0.28)
     max_voxels: int = 0
+    max_contrast: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,5 +267,26 @@ def _features(color: NDArray[np.floating] | None, count: int, voxelization: Voxe
     """Return the input features [V, C]: normalised colour, or ones."""
     if voxelization.color_mean is None or color is None:
         return torch.ones(count, 1)
+    if voxelization.max_contrast:
+        color = limit_contrast(color, voxelization.max_contrast)
     normal = (color - np.asarray(voxelization.color_mean)) / np.asarray(voxelization.color_std)
     return torch.from_numpy(normal.astype(np.float32))
+
+
+def limit_contrast(color: NDArray[np.floating], limit: float) -> NDArray[np.floating]:
+    """
+    Bring colours closer to their mean if their RMS contrast is above a limit.
+
+    Parameters
+    ----------
+    color : [V, 3]
+    limit : float
+        Root mean square of the differences from the mean colour, above 0.
+
+    """
+    mean = color.mean(axis=0)
+    contrast = float(np.sqrt(np.square(color - mean).mean()))
+    if contrast <= limit:
+        return color
+    limited: NDArray[np.floating] = mean + limit / contrast * (color - mean)
+    return limited

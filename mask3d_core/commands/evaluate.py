@@ -125,6 +125,12 @@ def _add_protocol(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--confidence', type=fraction, metavar='S',
                        help='report precision and recall of instances with at least this score, '
                             f'0..1 (default: {_default("confidence", "none")})')
+    group.add_argument('--count-background', action='store_true', default=None,
+                       help='count masks on walls, floors and ceilings as false; ScanNet ignores '
+                            'masks that are mostly outside of all objects')
+    group.add_argument('--ranking', choices=('objectness', 'class'),
+                       help='score of --as-robot: with the objectness of the votes, or the class '
+                            'probability (default: objectness)')
     group.add_argument('--leftovers', metavar='CLASS',
                        help='count the points that no mask covers as one more prediction of this '
                             'class, as the original does with ceiling')
@@ -206,7 +212,7 @@ def _check_usage(options: argparse.Namespace) -> None:
 def _check_pairs(options: argparse.Namespace) -> None:
     """Exit with status 2 where an option would be ignored."""
     of_weights = ('save', 'top_k', 'dbscan_eps', 'num_queries', 'max_voxels', 'as_robot', 'device',
-                  'precision', 'engine', 'tile_size', 'tile_margin')
+                  'precision', 'engine', 'tile_size', 'tile_margin', 'ranking')
     for names, partner in ((('split', 'fold', 'html'), 'dataset'), (of_weights, 'weights')):
         for name in names:
             if getattr(options, name) is not None and getattr(options, partner) is None:
@@ -299,7 +305,8 @@ def _each(first: Submit | None, second: Submit) -> Submit:
 
 def _protocol(protocol: Protocol, options: argparse.Namespace) -> Protocol:
     """Return a protocol with what was given on the command line."""
-    names = ('min_region', 'confidence', 'top_k', 'dbscan_eps', 'num_queries')
+    names = ('min_region', 'confidence', 'top_k', 'dbscan_eps', 'num_queries',
+             'count_background')
     return replace(protocol, **{name: getattr(options, name) for name in names
                                 if getattr(options, name) is not None})
 
@@ -365,7 +372,8 @@ def _add_segmented(options: argparse.Namespace, dataset: Dataset, names: Sequenc
 def _robot_settings(options: argparse.Namespace) -> ExtractSettings:
     from mask3d_core.extraction.postprocess import ExtractSettings
 
-    return ExtractSettings(**{name: getattr(options, name) for name in ('top_k', 'dbscan_eps')
+    names = ('ranking', 'top_k', 'dbscan_eps')
+    return ExtractSettings(**{name: getattr(options, name) for name in names
                               if getattr(options, name) is not None})
 
 

@@ -81,6 +81,9 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
     """
     group.add_argument('--score-threshold', type=fraction, metavar='S',
                        help='minimum score of an instance, 0..1; 0 keeps all (default: 0.3)')
+    group.add_argument('--ranking', choices=('objectness', 'class'),
+                       help='what the mean mask probability is multiplied with: the objectness of '
+                            'the votes, or the class probability (default: objectness)')
     group.add_argument('--top-k', type=count_or_all, metavar='K',
                        help='masks kept, by class probability; -1: all '
                             '(default: 100)')
@@ -203,8 +206,9 @@ def _segment(options: argparse.Namespace, segmenter: Segmenter, scan: Scan, plac
 
 def _given_settings(options: argparse.Namespace) -> dict[str, Any]:
     """Return the fields of `ExtractSettings` given on the command line."""
-    names = ('score_threshold', 'top_k', 'min_points', 'dbscan_eps', 'dbscan_min_points',
-             'overlap_threshold', 'cover_threshold', 'classes', 'all_classes', 'superpoints')
+    names = ('score_threshold', 'ranking', 'top_k', 'min_points', 'dbscan_eps',
+             'dbscan_min_points', 'overlap_threshold', 'cover_threshold', 'classes',
+             'all_classes', 'superpoints')
     return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
 
 

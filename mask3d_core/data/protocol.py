@@ -37,6 +37,8 @@ class Protocol:
     overlap_threshold : float or None
         Intersection over union above which the worse of two masks of a class is dropped as a
         duplicate; None, as in the original: none is.
+    count_background : bool
+        Whether masks on background count as false; ScanNet's evaluator ignores them.
 
     """
 
@@ -49,6 +51,7 @@ class Protocol:
     num_queries: int | None = None
     superpoints: bool = False
     overlap_threshold: float | None = None
+    count_background: bool = False
 
     def settings(self) -> ExtractSettings:
         """Return the post-processing settings that predictions are made with."""
@@ -56,7 +59,8 @@ class Protocol:
 
         return ExtractSettings(top_k=self.top_k, dbscan_eps=self.dbscan_eps,
                                min_points=1, overlap_threshold=self.overlap_threshold,
-                               all_classes=True, superpoints=self.superpoints)
+                               all_classes=True, superpoints=self.superpoints,
+                               ranking='class')
 
 
 CUSTOM = Protocol(dbscan_eps=None, superpoints=True, overlap_threshold=0.5)

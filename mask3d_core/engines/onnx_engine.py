@@ -103,7 +103,8 @@ class OnnxEngine(Engine):
             predicted = self.decoder.run(inputs, {
                 'class_logits': (num_queries, self.config.num_classes + 1),
                 'mask_logits': (rows, num_queries)})
-        return Prediction(*(predicted[name] for name in self._outputs))
+        class_logits, mask_logits = (predicted[name] for name in self._outputs)
+        return Prediction(class_logits, mask_logits, self._objectness(pyramid, inputs))
 
     def _model(self, weights: Weights) -> onnx.ModelProto:
         """Return the graph, read from its file or exported in the precision of the U-Net."""
@@ -151,8 +152,15 @@ class OnnxEngine(Engine):
         """As `Mask3D._choose_seeds`, from the outputs of the U-Net in the order of its rows."""
         if not self.config.votes:
             return farthest_points(voxels.coords, num_queries)
-        return choose_seeds(Votes(*(values[name][pyramid.rank] for name in (
-            'positions', 'vote_centers', 'vote_logits'))), num_queries)
+        return choose_seeds(self._votes(pyramid, values), num_queries)
+
+    def _objectness(self, pyramid: Pyramid, values: Mapping[str, Tensor]) -> Tensor | None:
+        return self._votes(pyramid, values).objectness if self.config.votes else None
+
+    def _votes(self, pyramid: Pyramid, values: Mapping[str, Tensor]) -> Votes:
+        """Return the votes, in the order of the voxels."""
+        return Votes(*(values[name][pyramid.rank] for name in (
+            'positions', 'vote_centers', 'vote_logits')))
 
 
 class Session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from dataclasses import replace
 
 from mask3d_core.classes import ClassTable
 from mask3d_core.data.protocol import Protocol
@@ -61,7 +62,10 @@ class Evaluation:
             If predictions and truth are of different clouds.
 
         """
-        self._overlaps.append(measure_overlaps(predictions, truth, self._class_ids))
+        overlaps = measure_overlaps(predictions, truth, self._class_ids)
+        if self.protocol.count_background:
+            overlaps = replace(overlaps, void=np.zeros_like(overlaps.void))
+        self._overlaps.append(overlaps)
         if self.protocol.confidence is not None:
             self._counts.append(count_predictions(predictions, truth, self._class_ids,
                                                   self.protocol.confidence, self._leftovers))

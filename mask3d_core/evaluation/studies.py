@@ -166,7 +166,7 @@ def vary_steps(segmenter: Segmenter, settings: ExtractSettings) -> Study:
 
     def predict(encoded: EncodedScan) -> Iterator[SettingPrediction]:
         for step in encoded.refine(segmenter.num_queries):
-            yield Prediction(step.class_logits, step.mask_logits), settings, {}
+            yield step.prediction, settings, {}
 
     return Study('steps', 'refinement steps', tuple(map(str, numbers)),
                  tuple(map(float, numbers)), predict)

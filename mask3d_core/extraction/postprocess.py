@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 import time
+from typing import Final
 
 from mask3d_core.classes import ClassTable
 from mask3d_core.errors import InputError
@@ -22,6 +23,12 @@ import torch
 
 EPS_VOXELS = 16
 """Default DBSCAN eps, in voxels of the weights; a quarter of it costs scores and time."""
+RANKINGS: Final = ('objectness', 'class')
+CLASS_EXPONENT: Final = 0.25
+"""
+Of the class probability in the ranking by objectness. With 0 a mask of a query that found nothing,
+whose class is arbitrary, often replaces its duplicate; with 1 background ranks too high.
+"""
 
 
 @dataclass(frozen=True)
@@ -32,9 +39,15 @@ class ExtractSettings:
     Attributes
     ----------
     score_threshold : float
-        Drop instances with a lower score (eq. 7).
+        Drop instances with a lower score.
+    ranking : str
+        What the mean mask probability is multiplied with to give the score. 'class': the class
+        probability (eq. 7); also used by models without votes, and with `all_classes`.
+        'objectness': the mean objectness of the voxels in the mask, times the class probability
+        to the power `CLASS_EXPONENT`; ranks better outside of the training data.
     top_k : int
-        Keep at most this many, by class probability; -1: as many as there are masks.
+        Keep at most this many, by score, or with the ranking 'class' by class probability; -1: as
+        many as there are masks.
     min_points : int
         Drop masks with fewer points of the cloud. 0 keeps empty ones, as the original does.
     dbscan_eps : float or None
@@ -63,6 +76,7 @@ class ExtractSettings:
     """
 
     score_threshold: float = 0.0
+    ranking: str = 'objectness'
     top_k: int = 100
     min_points: int = 50
     dbscan_eps: float | None = None
@@ -76,6 +90,7 @@ class ExtractSettings:
     def __post_init__(self) -> None:
         wrong = [text for holds, text in (
             (0 <= self.score_threshold <= 1, 'score_threshold in 0..1'),
+            (self.ranking in RANKINGS, 'ranking of ' + ' or '.join(RANKINGS)),
             (self.top_k == -1 or self.top_k > 0, 'top_k above 0, or -1 for all'),
             (self.min_points >= 0, 'min_points of 0 or more'),
             (self.dbscan_eps is None or 0 <= self.dbscan_eps < np.inf,
@@ -153,7 +168,8 @@ def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTa
         segment = segment.to(prediction.mask_logits.device)
     rows = len(voxels) if segment is None else int(segment.max()) + 1
     assert len(prediction.mask_logits) == rows, 'one row of mask logits per voxel or segment'
-    prediction = _drop_unlikely(prediction, settings)
+    objectness = _objectness(prediction, settings)
+    prediction = _drop_unlikely(prediction, settings, objectness is not None)
     regions = find_regions(prediction.mask_logits, segment)
     clustering_start = time.perf_counter()
     if settings.dbscan_eps:
@@ -166,7 +182,8 @@ def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTa
     inverse = voxels.inverse.cpu().numpy()
     regions = _drop_small(regions, inverse, settings.min_points)
     probability = torch.softmax(prediction.class_logits.float(), dim=1)[:, :-1].cpu().numpy()
-    candidates = _rank(regions, probability, settings)
+    candidates = _rank(regions, probability, objectness, settings)
+    candidates = candidates[candidates.score >= settings.score_threshold]
     superpoint = scan.segment if segment is not None or settings.superpoints else None
     needed, region = np.unique(candidates.region, return_inverse=True)
     masks = region_points([regions.voxels[r] for r in needed], inverse, superpoint,
@@ -181,15 +198,26 @@ def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTa
                    voxel_size=voxels.size, num_voxels=len(voxels))
 
 
-def _drop_unlikely(prediction: Prediction, settings: ExtractSettings) -> Prediction:
-    """Drop queries below the score threshold: a score is at most the class probability."""
+def _objectness(prediction: Prediction, settings: ExtractSettings) -> NDArray[np.float32] | None:
+    """Return the objectness of the voxels if instances are ranked by it: [V]."""
+    if settings.ranking != 'objectness' or settings.all_classes or prediction.objectness is None:
+        return None
+    objectness: NDArray[np.float32] = prediction.objectness.float().cpu().numpy()
+    return objectness
+
+
+def _drop_unlikely(prediction: Prediction, settings: ExtractSettings, by_objectness: bool,
+                   ) -> Prediction:
+    """Drop queries whose scores cannot reach the threshold: the other factors are at most 1."""
     if not settings.score_threshold or (settings.all_classes and settings.top_k == -1):
         return prediction  # in the second case the number of pairs kept is the number of masks
     best = torch.softmax(prediction.class_logits.float(), dim=1)[:, :-1].amax(1)
+    if by_objectness:
+        best = best ** CLASS_EXPONENT
     keep = ~(best < settings.score_threshold)  # keeps NaN, which is an error in `_rank`
     queries = keep.nonzero()[:, 0]
-    return Prediction(prediction.class_logits.index_select(0, queries),
-                      prediction.mask_logits.index_select(1, queries))
+    return replace(prediction, class_logits=prediction.class_logits.index_select(0, queries),
+                   mask_logits=prediction.mask_logits.index_select(1, queries))
 
 
 def _drop_small(regions: Regions, inverse: NDArray[np.int64], min_points: int) -> Regions:
@@ -200,9 +228,14 @@ def _drop_small(regions: Regions, inverse: NDArray[np.int64], min_points: int) -
                    regions.confidence[keep])
 
 
-def _rank(regions: Regions, probability: NDArray[np.float32], settings: ExtractSettings,
-          ) -> _Candidates:
-    """Take the top k pairs of region and class, and sort them by score (eq. 7)."""
+def _rank(regions: Regions, probability: NDArray[np.float32],
+          objectness: NDArray[np.float32] | None, settings: ExtractSettings) -> _Candidates:
+    """
+    Take the top k pairs of region and class, and sort them by score.
+
+    Without objectness the score is eq. 7, and the top k are those with the highest class
+    probabilities; with it, those with the highest scores.
+    """
     probability = probability[regions.query]                    # [R, K]
     if not np.isfinite(probability).all():
         raise InputError('the network predicted NaN: the weights are broken, or the precision '
@@ -213,13 +246,28 @@ def _rank(regions: Regions, probability: NDArray[np.float32], settings: ExtractS
     else:
         region, row = np.arange(len(probability)), probability.argmax(axis=1)
     count = len(probability) if settings.top_k == -1 else settings.top_k
-    top = _largest(probability[region, row], count)
-    region, row = region[top], row[top]
-    score = probability[region, row] * regions.confidence[region]
+    if objectness is None:
+        top = _largest(probability[region, row], count)
+        region, row = region[top], row[top]
+        score = probability[region, row] * regions.confidence[region]
+    else:
+        score = _objectness_scores(regions, probability, objectness)
+        top = _largest(score, count)
+        region, row, score = region[top], row[top], score[top]
     return _Candidates(region, row, score)[np.argsort(-score, kind='stable')]
 
 
-def _largest(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+def _objectness_scores(regions: Regions, probability: NDArray[np.float32],
+                       objectness: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the scores of regions [R] from their class probabilities [R, K]."""
+    mean = np.array([objectness[voxels].sum(dtype=np.float64) / max(len(voxels), 1)
+                     for voxels in regions.voxels])
+    likeliest = probability.max(axis=1, initial=0)
+    scores: NDArray[np.float64] = regions.confidence * mean * likeliest ** CLASS_EXPONENT
+    return scores
+
+
+def _largest(values: NDArray[np.floating], count: int) -> NDArray[np.int64]:
     """Return the indices of the largest values, descending, equal ones by index."""
     if count < len(values):
         smallest = np.partition(values, len(values) - count)[len(values) - count]
@@ -231,11 +279,9 @@ def _largest(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
 
 def _filter(candidates: _Candidates, masks: list[NDArray[np.int64]], num_points: int,
             settings: ExtractSettings) -> _Candidates:
-    """Drop low scores, small masks, and masks that overlap with better ones."""
+    """Drop small masks, and masks that overlap with better ones."""
     size = np.array([len(mask) for mask in masks], np.int64)
-    keep = ((candidates.score >= settings.score_threshold)
-            & (size[candidates.region] >= settings.min_points))
-    candidates = candidates[keep]
+    candidates = candidates[size[candidates.region] >= settings.min_points]
     if settings.overlap_threshold is None and settings.cover_threshold is None:
         return candidates
     candidates = candidates[size[candidates.region] > 0]

@@ -40,11 +40,14 @@ class Prediction:
         The last class is "no object".
     mask_logits : [V, Q], or [S, Q] for a model on segments
         In the order of the scan's voxels; a voxel is in the mask if its logit is positive.
+    objectness : [V] or None
+        Probability that a voxel belongs to an object, from the votes; None for a model without.
 
     """
 
     class_logits: Tensor
     mask_logits: Tensor
+    objectness: Tensor | None = None
 
 
 class StepPrediction(NamedTuple):
@@ -75,6 +78,12 @@ class StepPrediction(NamedTuple):
     def mask_logits(self) -> Tensor:
         """Multiply the factors: [V, Q] or [S, Q]."""
         return product(self.mask_features, self.embeddings)
+
+    @property
+    def prediction(self) -> Prediction:
+        """What post-processing needs."""
+        return Prediction(self.class_logits, self.mask_logits,
+                          None if self.votes is None else self.votes.objectness)
 
 
 @dataclass(frozen=True)
@@ -165,7 +174,7 @@ class Mask3D(nn.Module):
                ) -> list[list[Prediction]]:
         """Compute the last predictions from the U-Net's features; arguments as in `forward`."""
         last = self.refine(levels, scans, pyramid, num_queries, seeds)[-1]
-        return [[Prediction(step.class_logits, step.mask_logits) for step in last]]
+        return [[step.prediction for step in last]]
 
     def refine(self, levels: list[Tensor], scans: Sequence[Voxels], pyramid: Pyramid,
                num_queries: int | None = None, seeds: Sequence[Tensor] | None = None,

@@ -33,6 +33,11 @@ class Votes(NamedTuple):
     centers: Tensor
     class_logits: Tensor
 
+    @property
+    def objectness(self) -> Tensor:
+        """Probability that each voxel belongs to an object: [V]."""
+        return 1 - self.class_logits.softmax(1)[:, -1]
+
 
 class VoteHead(nn.Module):
     """
@@ -72,6 +77,5 @@ def choose_seeds(votes: Votes, count: int) -> Tensor:
 
     """
     shift = torch.linalg.vector_norm(votes.centers - votes.positions, dim=1)
-    objectness = 1 - votes.class_logits.softmax(1)[:, -1]
     return farthest_points(votes.positions, count,
-                           objectness.square() / (MIN_OBJECT_RADIUS + shift))
+                           votes.objectness.square() / (MIN_OBJECT_RADIUS + shift))

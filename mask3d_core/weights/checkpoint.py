@@ -23,6 +23,7 @@ from mask3d_core.scan import Scan
 from mask3d_core.tiling.settings import default_tiles, TileSettings
 from mask3d_core.voxels import Voxelization
 from mask3d_core.weights.onnx_file import read_facts, SUFFIX
+from mask3d_core.weights.shipped import MAX_CONTRAST, shipped_weights
 from mask3d_core.weights.weights_path import check_weights_path, FORMAT, mentions
 import numpy as np
 import torch
@@ -64,6 +65,8 @@ class Weights:
         How maps larger than the training scans are cut; None: `default_tiles`.
     graph : path or None
         The ONNX file that has the network; `state` is empty then.
+    max_contrast : float
+        Default of `Voxelization.max_contrast`; 0: no limit.
 
     """
 
@@ -79,6 +82,7 @@ class Weights:
     max_voxels: int = 0
     tiles: TileSettings | None = None
     graph: Path | None = None
+    max_contrast: float = 0.0
 
     def __post_init__(self) -> None:
         if len(self.classes) != self.model.num_classes:
@@ -95,6 +99,8 @@ class Weights:
             values = getattr(self, name)
             if len(values) != 3 or not all(math.isfinite(value) for value in values):
                 raise InputError(f'expected three numbers as {name}, got {values}')
+        if not 0 <= self.max_contrast < math.inf:
+            raise InputError(f'expected max_contrast of 0 or more, got {self.max_contrast}')
         if min(self.color_std) <= 0:
             raise InputError(f'expected color_std above 0, got {self.color_std}')
 
@@ -135,6 +141,7 @@ class Weights:
             'classes': self.classes.to_dict(), 'voxel_size': self.voxel_size,
             'voxel_color': self.voxel_color, 'max_voxels': self.max_voxels,
             'color_mean': list(self.color_mean), 'color_std': list(self.color_std),
+            'max_contrast': self.max_contrast,
             'tiles': None if self.tiles is None else asdict(self.tiles),
             'trained': dict(self.trained), 'licence': self.licence}
 
@@ -143,7 +150,8 @@ class Weights:
         """How scans are voxelized for the model."""
         return Voxelization(self.voxel_size, self.voxel_color,
                             self.color_mean if self.uses_color else None,
-                            self.color_std if self.uses_color else None, self.max_voxels)
+                            self.color_std if self.uses_color else None, self.max_voxels,
+                            self.max_contrast)
 
 
 def save_weights(path: str | Path, weights: Weights, half: bool = False) -> None:
@@ -243,6 +251,8 @@ def load_weights(path: str | Path, device: str | torch.device = 'cpu') -> Weight
     content = _read(path)
     if not isinstance(content, dict) or content.get('format') != FORMAT:
         raise InputError(_describe_foreign(path))
+    if path.samefile(shipped_weights()):
+        content = {'max_contrast': MAX_CONTRAST, **content}
     weights = from_facts(content, path.name)
     check_state(weights.model, weights.state, path.name)
     return replace(weights, state={name: tensor.to(device)
@@ -323,7 +333,8 @@ def _from_content(content: dict[str, Any]) -> Weights:
         float(content['voxel_size']), str(content['voxel_color']),
         (mean_r, mean_g, mean_b), (std_r, std_g, std_b),
         dict(content['trained']), str(content['licence']), state,
-        _integer(content.get('max_voxels', 0)), _tiles(content.get('tiles')))
+        _integer(content.get('max_voxels', 0)), _tiles(content.get('tiles')),
+        max_contrast=float(content.get('max_contrast', 0.0)))
 
 
 def _tiles(content: dict[str, Any] | None) -> TileSettings | None:

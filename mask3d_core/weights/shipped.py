@@ -13,6 +13,14 @@ The lowest threshold at which, of held-out generated rooms, three of four instan
 object (`docs/weights.md`). `ExtractSettings`, and with it the evaluation, keeps every score.
 """
 
+MAX_CONTRAST = 0.15
+"""
+`Weights.max_contrast` of the shipped weights, whose file does not have this fact.
+
+Beyond it the network trusts colours too much: it saw tamer ones (`docs/weights.md`).
+"""
+
+
 def shipped_weights() -> Path:
     """
     Return the path of the weights file that is used by default.

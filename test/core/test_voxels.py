@@ -6,7 +6,7 @@ from typing import Any
 
 from mask3d_core.errors import InputError
 from mask3d_core.scan import Scan
-from mask3d_core.voxels import batch_coords, voxel_grid, Voxelization, voxelize
+from mask3d_core.voxels import batch_coords, limit_contrast, voxel_grid, Voxelization, voxelize
 import numpy as np
 import pytest
 
@@ -55,6 +55,22 @@ def test_a_voxel_has_the_segment_of_most_of_its_points() -> None:
 def test_colors_are_normalized() -> None:
     voxels = voxelize(five_points(), Voxelization(0.1, 'mean', (.5, .5, .5), (.25, .5, 1.)))
     np.testing.assert_allclose(voxels.features, [[0, -1, 0], [0, 0, 0]], atol=1e-6)
+
+
+def test_contrast_is_limited_about_the_mean_color() -> None:
+    color = np.array([[.1, .3, .5], [.5, .3, .5], [.3, .7, .5], [.3, .7, .5]])
+    contrast = np.sqrt(np.square(color - color.mean(0)).mean())
+    np.testing.assert_array_equal(limit_contrast(color, contrast + 1e-9), color)
+    limited = limit_contrast(color, contrast / 4)
+    np.testing.assert_allclose(limited.mean(0), [.3, .5, .5])
+    np.testing.assert_allclose(limited - [.3, .5, .5], (color - [.3, .5, .5]) / 4, atol=1e-12)
+
+
+def test_contrast_is_that_of_the_voxels() -> None:
+    voxels = voxelize(five_points(), replace(PLAIN, max_contrast=.05))
+    np.testing.assert_allclose(voxels.features.mean(0), [.5, .25, .5], atol=1e-6)
+    np.testing.assert_allclose(voxels.features.std(0, correction=0), [0, .05 * 3 ** .5, 0],
+                               atol=1e-6)
 
 
 def test_without_color_features_are_ones() -> None:

@@ -86,6 +86,7 @@ def assert_same(one: Prediction, other: Prediction) -> None:
     """Compare two predictions."""
     torch.testing.assert_close(one.class_logits, other.class_logits, atol=LOGITS, rtol=1e-4)
     torch.testing.assert_close(one.mask_logits, other.mask_logits, atol=MASKS, rtol=1e-4)
+    torch.testing.assert_close(one.objectness, other.objectness, atol=LOGITS, rtol=1e-4)
 
 
 @pytest.mark.parametrize('case_name', CASES)

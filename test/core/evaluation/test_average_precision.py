@@ -54,6 +54,18 @@ def evaluate(*scans: tuple[Predictions, Truth], protocol: Protocol | None = None
     return evaluation.scores()
 
 
+def test_masks_on_background_are_ignored_or_false() -> None:
+    scan = (predict((CHAIR, (500, 900), 0.9), (CHAIR, (0, 200), 0.5)),
+            truth_of((CHAIR, (0, 200)), (FLOOR, (400, 1000))))
+    protocol = Protocol(background=('floor',))
+    assert evaluate(scan).agnostic.tolist() == [1, 1, 1]
+    strict = evaluate(scan, protocol=replace(protocol, count_background=True))
+    np.testing.assert_allclose(strict.agnostic, evaluate(
+        (scan[0], truth_of((CHAIR, (0, 200)), (TABLE, (1000, 1099)))), protocol=replace(
+            protocol, count_background=True)).agnostic)
+    assert (strict.agnostic < 0.8).all()
+
+
 def test_the_original_evaluator(golden: Callable[[str], Any], tmp_path: Path) -> None:
     case = golden('evaluator_scannet')
     table = load_classes('scannet20')

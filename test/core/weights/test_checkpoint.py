@@ -35,7 +35,8 @@ def small() -> Weights:
     """Return the untrained weights of a small model."""
     return replace(untrained_weights(SMALL, CLASSES, voxel_size=0.05, seed=3),
                    trained={'data': 'rooms', 'scores': {'AP': 0.5}}, licence='CC0',
-                   max_voxels=50000, tiles=TileSettings(20.0, 1.0, along_walls=False))
+                   max_voxels=50000, tiles=TileSettings(20.0, 1.0, along_walls=False),
+                   max_contrast=0.25)
 
 
 @pytest.fixture(scope='module')
@@ -56,7 +57,7 @@ def test_a_saved_file_is_loaded_unchanged(small: Weights, small_file: Path) -> N
     loaded = load_weights(small_file)
 
     for name in ('model', 'classes', 'voxel_size', 'voxel_color', 'max_voxels', 'color_mean',
-                 'color_std', 'trained', 'licence', 'tiles'):
+                 'color_std', 'trained', 'licence', 'tiles', 'max_contrast'):
         assert getattr(loaded, name) == getattr(small, name), name
     assert list(loaded.state) == list(small.state)
     assert all(torch.equal(loaded.state[name], small.state[name]) for name in small.state)
@@ -68,6 +69,13 @@ def test_older_files_have_no_limit_of_voxels(small_file: Path, tmp_path: Path) -
     del content['max_voxels']
     torch.save(content, tmp_path / 'old.weights')
     assert load_weights(tmp_path / 'old.weights').max_voxels == 0
+
+
+def test_older_files_have_no_limit_of_contrast(small_file: Path, tmp_path: Path) -> None:
+    content = torch.load(small_file, weights_only=True)
+    del content['max_contrast']
+    torch.save(content, tmp_path / 'old.weights')
+    assert load_weights(tmp_path / 'old.weights').voxelization.max_contrast == 0
 
 
 @pytest.mark.parametrize('voxel_size, tiles', [
@@ -182,6 +190,7 @@ def test_a_state_that_does_not_fit_is_not_saved(small: Weights, tmp_path: Path) 
     ({'voxel_size': -1.0}, 'voxel size above 0'),
     ({'max_voxels': math.inf}, 'damaged'),
     ({'max_voxels': -1}, 'max_voxels of 0 or more, got -1'),
+    ({'max_contrast': -0.1}, 'max_contrast of 0 or more, got -0.1'),
     ({'tiles': {'size': -1.0, 'margin': 0.3, 'along_walls': True}}, 'tile size in metres'),
     ({'tiles': {'size': math.nan, 'margin': 0.3, 'along_walls': True}}, 'tile size in metres'),
     ({'tiles': {'size': 8.0, 'margin': 9.0, 'along_walls': True}}, 'tile margin of 0 to 8 m'),

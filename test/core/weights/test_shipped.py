@@ -9,7 +9,7 @@ from mask3d_core.files import read_scan
 from mask3d_core.scan import Scan
 from mask3d_core.segmenter import load_segmenter
 from mask3d_core.weights.checkpoint import load_weights
-from mask3d_core.weights.shipped import shipped_weights
+from mask3d_core.weights.shipped import MAX_CONTRAST, shipped_weights
 import numpy as np
 import pytest
 from shared import find_shared
@@ -29,6 +29,11 @@ def test_the_file_is_small_and_has_training_metadata() -> None:
     assert weights.licence == 'Apache-2.0'
     assert weights.classes == load_classes('rooms').without(['wall', 'floor'])
     assert {'command', 'seed', 'scores'} <= set(weights.trained)
+
+
+def test_the_contrast_is_limited_whatever_reads_the_file() -> None:
+    assert load_weights(shipped_weights()).voxelization.max_contrast == MAX_CONTRAST
+    assert load_segmenter(device='cpu').voxelization.max_contrast == MAX_CONTRAST
 
 
 def test_objects_are_found_in_a_real_scan() -> None:
