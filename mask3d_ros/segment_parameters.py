@@ -67,12 +67,12 @@ SEGMENT_NODE_PARAMETERS: tuple[ParameterSpec, ...] = (
         'time, but small objects may be missed; 0: no limit; -1: the value in the weights.',
         (MAX_VOXELS_FROM_WEIGHTS, 100_000_000)),
     ParameterSpec(
-        'score_threshold', SCORE_THRESHOLD, 'Instances with a score (class probability times '
-        'mean mask probability) below this are discarded; with track, an object stays until its '
+        'score_threshold', SCORE_THRESHOLD, 'Instances with a score (docs/model.md) '
+        'below this are discarded; with track, an object stays until its '
         'smoothed score is below half of it. 0: none is discarded.', (0.0, 1.0)),
     ParameterSpec(
         'top_k', EXTRACT_DEFAULTS.top_k, 'Number of masks kept of each tile, those with the '
-        'highest class probabilities; -1: the number of queries.', (-1, 100_000)),
+        'highest scores; -1: the number of queries.', (-1, 100_000)),
     ParameterSpec(
         'min_points', EXTRACT_DEFAULTS.min_points, 'Instances with fewer points are discarded.',
         (1, 100_000_000)),

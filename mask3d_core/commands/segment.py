@@ -82,10 +82,11 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--score-threshold', type=fraction, metavar='S',
                        help='minimum score of an instance, 0..1; 0 keeps all (default: 0.3)')
     group.add_argument('--ranking', choices=('objectness', 'class'),
-                       help='what the mean mask probability is multiplied with: the objectness of '
-                            'the votes, or the class probability (default: objectness)')
+                       help='what the score depends on: the objectness in the mask, or the class '
+                            'probability (eq. 7 of the paper), as always without votes '
+                            '(default: objectness)')
     group.add_argument('--top-k', type=count_or_all, metavar='K',
-                       help='masks kept, by class probability; -1: all '
+                       help='masks kept, by score; -1: all '
                             '(default: 100)')
     group.add_argument('--min-points', type=count_or_zero, metavar='N',
                        help='minimum number of points of an instance (default: 50)')

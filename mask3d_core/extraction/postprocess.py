@@ -24,10 +24,11 @@ import torch
 EPS_VOXELS = 16
 """Default DBSCAN eps, in voxels of the weights; a quarter of it costs scores and time."""
 RANKINGS: Final = ('objectness', 'class')
-CLASS_EXPONENT: Final = 0.25
+CLASS_EXPONENT: Final = 0.5
 """
 Of the class probability in the ranking by objectness. With 0 a mask of a query that found nothing,
-whose class is arbitrary, often replaces its duplicate; with 1 background ranks too high.
+whose class is arbitrary, often replaces its duplicate; with more background ranks too high
+(docs/log/weights.md).
 """
 
 
@@ -40,11 +41,6 @@ class ExtractSettings:
     ----------
     score_threshold : float
         Drop instances with a lower score.
-    ranking : str
-        What the mean mask probability is multiplied with to give the score. 'class': the class
-        probability (eq. 7); also used by models without votes, and with `all_classes`.
-        'objectness': the mean objectness of the voxels in the mask, times the class probability
-        to the power `CLASS_EXPONENT`; ranks better outside of the training data.
     top_k : int
         Keep at most this many, by score, or with the ranking 'class' by class probability; -1: as
         many as there are masks.
@@ -72,11 +68,16 @@ class ExtractSettings:
         at the edges of surfaces, which voxels of some centimetres cannot resolve. A mask that
         would lose more than half of its points stays as it is. Masks on segments always consist
         of whole segments.
+    ranking : str
+        How instances are scored. 'class': class probability times mean mask probability (eq. 7);
+        also used by models without votes, and with `all_classes`. 'objectness': the square of mean
+        mask probability times mean objectness of the voxels in the mask, times the square root of
+        the class probability. It ranks better outside of the training data, and a threshold keeps
+        instances of the same precision as with eq. 7.
 
     """
 
     score_threshold: float = 0.0
-    ranking: str = 'objectness'
     top_k: int = 100
     min_points: int = 50
     dbscan_eps: float | None = None
@@ -86,6 +87,7 @@ class ExtractSettings:
     classes: tuple[str, ...] = ()
     all_classes: bool = False
     superpoints: bool = True
+    ranking: str = 'objectness'
 
     def __post_init__(self) -> None:
         wrong = [text for holds, text in (
@@ -263,7 +265,7 @@ def _objectness_scores(regions: Regions, probability: NDArray[np.float32],
     mean = np.array([objectness[voxels].sum(dtype=np.float64) / max(len(voxels), 1)
                      for voxels in regions.voxels])
     likeliest = probability.max(axis=1, initial=0)
-    scores: NDArray[np.float64] = regions.confidence * mean * likeliest ** CLASS_EXPONENT
+    scores: NDArray[np.float64] = (regions.confidence * mean) ** 2 * likeliest ** CLASS_EXPONENT
     return scores
 
 

@@ -377,13 +377,13 @@ def ranked(objectness: list[float] | None, class_logits: ArrayLike = ((5, 0, 0),
     return list(zip(found.class_id.tolist(), found.score.tolist()))
 
 
-def test_the_score_is_mask_probability_times_objectness_in_the_mask() -> None:
+def test_the_score_has_the_objectness_in_the_mask() -> None:
     found = ranked([.1, .3, .6, 1.])
     mask = 1 / (1 + np.exp(-4))
     best = [np.exp(max(logits)) / np.exp(logits).sum() for logits in ((5, 0, 0), (0, 4, 0))]
     assert [class_id for class_id, _ in found] == [20, 10]
     np.testing.assert_allclose([score for _, score in found],
-                               [.8 * mask * best[1] ** .25, .2 * mask * best[0] ** .25], rtol=1e-5)
+                               [(.8 * mask) ** 2 * best[1] ** .5, (.2 * mask) ** 2 * best[0] ** .5], rtol=1e-5)
 
 
 def test_eq_7_without_votes_and_where_it_is_wanted() -> None:
