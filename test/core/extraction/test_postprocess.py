@@ -382,8 +382,8 @@ def test_the_score_has_the_objectness_in_the_mask() -> None:
     mask = 1 / (1 + np.exp(-4))
     best = [np.exp(max(logits)) / np.exp(logits).sum() for logits in ((5, 0, 0), (0, 4, 0))]
     assert [class_id for class_id, _ in found] == [20, 10]
-    np.testing.assert_allclose([score for _, score in found],
-                               [(.8 * mask) ** 2 * best[1] ** .5, (.2 * mask) ** 2 * best[0] ** .5], rtol=1e-5)
+    expected = [(.8 * mask) ** 2 * best[1] ** .5, (.2 * mask) ** 2 * best[0] ** .5]
+    np.testing.assert_allclose([score for _, score in found], expected, rtol=1e-5)
 
 
 def test_eq_7_without_votes_and_where_it_is_wanted() -> None:
