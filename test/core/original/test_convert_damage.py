@@ -9,7 +9,7 @@ import zipfile
 from mask3d_core.errors import InputError
 from mask3d_core.original.convert import convert_checkpoint
 from mask3d_core.original.inert_pickle import entries, InertCheckpoint
-from mask3d_core.weights.checkpoint import is_weights_file
+from mask3d_core.weights.weights_path import is_weights_file
 import numpy as np
 from original_checkpoint import golden_state, lightning, State
 import pytest
