@@ -64,7 +64,7 @@ def test_features_of_every_level(backbone: str, dtype: type[np.floating], scan: 
     weights = small_weights(backbone=backbone, levels=(0, 1, 2, 3, 4))
     precision = {np.float32: torch.float32, np.float16: torch.float16}[dtype]
     engine, reference = OnnxEngine(weights, CPU, precision), TorchEngine(weights, CPU)
-    segmenter = Segmenter(weights, reference)
+    segmenter = Segmenter(weights, engine)
     _, voxels = segmenter.prepare(scan, Stopwatch(CPU))
     pyramid = segmenter.pyramid(voxels, Stopwatch(CPU))
     expected = reference.encode(voxels, pyramid)

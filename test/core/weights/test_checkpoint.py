@@ -13,7 +13,6 @@ from mask3d_core.model.config import ModelConfig
 from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.weights.checkpoint import (
     expected_state,
-    is_weights_file,
     load_weights,
     MIN_HALF_SIZE,
     save_weights,
@@ -21,6 +20,7 @@ from mask3d_core.weights.checkpoint import (
     untrained_weights,
     Weights,
 )
+from mask3d_core.weights.weights_path import is_weights_file
 import numpy as np
 import pytest
 import torch
