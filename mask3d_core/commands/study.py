@@ -112,7 +112,7 @@ def _study_weights(options: argparse.Namespace, dataset: Dataset, names: list[st
     from mask3d_core.segmenter import load_segmenter
 
     segmenter = load_segmenter(options.weights, options.device, options.precision,
-                               options.num_queries, options.max_voxels)
+                               options.num_queries, options.max_voxels, options.engine)
     protocol = dataset_protocol(dataset)
     studies = _studies(options, segmenter, protocol.settings())
     done = iter(range(1, len(names) + 1))
@@ -155,7 +155,8 @@ def _study_runs(options: argparse.Namespace, dataset: Dataset, names: list[str],
     for trained in open_runs(options.runs):
         log(f'measuring {trained.weights}')
         evaluation = Evaluation(dataset.classes, dataset_protocol(dataset))
-        segmenter = load_segmenter(trained.weights, options.device, options.precision)
+        segmenter = load_segmenter(trained.weights, options.device, options.precision,
+                                   engine=options.engine)
         segment_split(segmenter, dataset, names, evaluation)
         measured.append((trained, evaluation.scores()))
     print(format_ablations(measured))

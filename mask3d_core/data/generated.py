@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -39,11 +39,13 @@ PARTS_SPLIT = 'validation_rooms'
 @dataclass(frozen=True)
 class RoomReader:
     """
-    Generates and scans one room, determined by the three attributes.
+    Generates and scans one room, determined by the attributes.
 
     Attributes
     ----------
     name : str
+    generate : callable
+        Returns the columns of a room from the next two, as `generate_room` does.
     seed : int
         Of the whole data set.
     number : int
@@ -52,12 +54,13 @@ class RoomReader:
     """
 
     name: str
+    generate: Callable[[int, int], dict[str, NDArray]]
     seed: int
     number: int
 
     def __call__(self) -> Sequence[RawScan]:
         """Generate the room and scan it."""
-        return [RawScan(self.name, generate_room(self.seed, self.number))]
+        return [RawScan(self.name, self.generate(self.seed, self.number))]
 
 
 @dataclass(frozen=True)
@@ -106,12 +109,9 @@ def room_sources(count: int, held_out: int, seed: int) -> list[RawSource]:
         0 or more.
 
     """
-    sources = []
-    for split, number in _numbers(count, held_out):
-        name = f'room_{number:06}' if number >= 0 else f'held_out_{-1 - number:06}'
-        sources.append(RawSource(name, split, (), RoomReader(name, seed, number),
-                                 version=f'{GENERATOR_VERSION}, seed {seed}'))
-    return sources
+    return [RawSource(name, split, (), RoomReader(name, generate_room, seed, number),
+                      version=f'{GENERATOR_VERSION}, seed {seed}')
+            for split, number, name in numbered(count, held_out, 'room', 'held_out')]
 
 
 def floor_sources(count: int, held_out: int, seed: int, rooms: int) -> list[RawSource]:
@@ -131,20 +131,22 @@ def floor_sources(count: int, held_out: int, seed: int, rooms: int) -> list[RawS
         Of each floor, 1 or more.
 
     """
-    sources = []
-    for split, number in _numbers(count, held_out):
-        name = f'floor_{number:06}' if number >= 0 else f'held_out_floor_{-1 - number:06}'
-        sources.append(RawSource(
-            name, split, (), FloorReader(name, seed, number, rooms),
-            version=f'{GENERATOR_VERSION}, seed {seed}, floor of {rooms} rooms',
-            parts_split='' if number >= 0 else PARTS_SPLIT))
-    return sources
+    return [RawSource(name, split, (), FloorReader(name, seed, number, rooms),
+                      version=f'{GENERATOR_VERSION}, seed {seed}, floor of {rooms} rooms',
+                      parts_split='' if number >= 0 else PARTS_SPLIT)
+            for split, number, name in numbered(count, held_out, 'floor', 'held_out_floor')]
 
 
-def _numbers(count: int, held_out: int) -> list[tuple[str, int]]:
-    """Return split and number of rooms or floors: from 0 to train on, held-out ones below 0."""
-    return [*(('train', number) for number in range(count)),
-            *(('validation', -1 - number) for number in range(held_out))]
+def numbered(count: int, held_out: int, kind: str, held_out_kind: str,
+             ) -> list[tuple[str, int, str]]:
+    """
+    Return split, number and name of rooms or floors.
+
+    Numbers are from 0 to train on, held-out ones below 0; names are `kind` and six digits.
+    """
+    return [*(('train', number, f'{kind}_{number:06}') for number in range(count)),
+            *(('validation', -1 - number, f'{held_out_kind}_{number:06}')
+              for number in range(held_out))]
 
 
 def generate_room(seed: int, number: int) -> dict[str, NDArray]:
@@ -210,12 +212,18 @@ def generate_storey(seed: int, number: int, rooms: int) -> list[dict[str, NDArra
 def _scan_part(part: StoreyPart, rng: np.random.Generator) -> dict[str, NDArray]:
     from mask3d_core.rooms.scanning import scan_scene
 
+    return scan_until_seen(lambda: scan_scene(part.scene, rng, part.style, part.pose),
+                           'a room of this floor')
+
+
+def scan_until_seen(scan: Callable[[], dict[str, NDArray]], what: str) -> dict[str, NDArray]:
+    """Return the first scan whose camera positions see enough, without fragments of instances."""
     for _ in range(MAX_ATTEMPTS):
         try:
-            return drop_fragments(scan_scene(part.scene, rng, part.style, part.pose))
+            return drop_fragments(scan())
         except InputError:  # no camera position sees enough
             continue
-    raise InputError('no camera sees anything of a room of this floor: take another --seed')
+    raise InputError(f'no camera sees anything of {what}: take another --seed')
 
 
 def drop_fragments(columns: dict[str, NDArray]) -> dict[str, NDArray]:

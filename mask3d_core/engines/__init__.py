@@ -33,6 +33,13 @@ def describe_engines() -> dict[str, str]:
             for name, engine in ENGINES.items()}
 
 
+def torch_engine(engine: Engine, what: str) -> TorchEngine:
+    """Return an engine that runs the model itself; raise InputError that `what` needs torch."""
+    if not isinstance(engine, TorchEngine):
+        raise InputError(f'{what} need the engine torch')
+    return engine
+
+
 def make_engine(name: str, weights: Weights, device: torch.device,
                 precision: torch.dtype = torch.float32) -> Engine:
     """

@@ -13,7 +13,7 @@ from mask3d_core.model import Prediction
 from mask3d_core.model.config import BACKBONES
 from mask3d_core.model.queries import farthest_points
 from mask3d_core.model.votes import choose_seeds, Votes
-from mask3d_core.sparse import Pyramid
+from mask3d_core.sparse import bucket, Pyramid
 from mask3d_core.stop import interruptible
 from mask3d_core.stopwatch import Stopwatch
 from mask3d_core.voxels import Voxels
@@ -95,16 +95,18 @@ class OnnxEngine(Engine):
             inputs = graph_inputs(voxels, pyramid)
             inputs |= self._encode(inputs, pyramid)
         with watch.stage('decoder'):
+            votes = self._votes(pyramid, inputs)
             if self.config.queries != 'learned':
                 if seeds is None:
-                    seeds = self._choose_seeds(voxels, pyramid, inputs, num_queries)
+                    seeds = (farthest_points(voxels.coords, num_queries) if votes is None
+                             else choose_seeds(votes, num_queries))
                 inputs['seeds'] = pyramid.rank[seeds]
             rows = len(voxels) if voxels.segment is None else len(inputs['segment_ends']) - 1
             predicted = self.decoder.run(inputs, {
                 'class_logits': (num_queries, self.config.num_classes + 1),
                 'mask_logits': (rows, num_queries)})
         class_logits, mask_logits = (predicted[name] for name in self._outputs)
-        return Prediction(class_logits, mask_logits, self._objectness(pyramid, inputs))
+        return Prediction(class_logits, mask_logits, None if votes is None else votes.objectness)
 
     def _model(self, weights: Weights) -> onnx.ModelProto:
         """Return the graph, read from its file or exported in the precision of the U-Net."""
@@ -131,7 +133,7 @@ class OnnxEngine(Engine):
 
     def _encode(self, inputs: Mapping[str, Tensor], pyramid: Pyramid) -> dict[str, Tensor]:
         """Run the U-Net: features of the levels [V_l, C_l], and the votes of the voxels."""
-        from mask3d_core.onnx_graph.inputs import bucket, padded
+        from mask3d_core.onnx_graph.inputs import padded
 
         counts = sizes = [len(level) for level in pyramid.levels]
         if self.in_buckets:
@@ -147,18 +149,10 @@ class OnnxEngine(Engine):
         return {name: output[:rows.get(name, counts[0])]
                 for name, output in self.unet.run(inputs, shapes).items()}
 
-    def _choose_seeds(self, voxels: Voxels, pyramid: Pyramid, values: Mapping[str, Tensor],
-                      num_queries: int) -> Tensor:
-        """As `Mask3D._choose_seeds`, from the outputs of the U-Net in the order of its rows."""
+    def _votes(self, pyramid: Pyramid, values: Mapping[str, Tensor]) -> Votes | None:
+        """Return the votes in the order of the voxels, if the model has any."""
         if not self.config.votes:
-            return farthest_points(voxels.coords, num_queries)
-        return choose_seeds(self._votes(pyramid, values), num_queries)
-
-    def _objectness(self, pyramid: Pyramid, values: Mapping[str, Tensor]) -> Tensor | None:
-        return self._votes(pyramid, values).objectness if self.config.votes else None
-
-    def _votes(self, pyramid: Pyramid, values: Mapping[str, Tensor]) -> Votes:
-        """Return the votes, in the order of the voxels."""
+            return None
         return Votes(*(values[name][pyramid.rank] for name in (
             'positions', 'vote_centers', 'vote_logits')))
 

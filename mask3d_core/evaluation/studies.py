@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from mask3d_core.data.dataset import Dataset
 from mask3d_core.data.protocol import Protocol
 from mask3d_core.device import guard_memory
-from mask3d_core.engines import TorchEngine
+from mask3d_core.engines import torch_engine
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation.dataset_evaluation import block_truth, check_classes
 from mask3d_core.evaluation.evaluation import Evaluation
@@ -51,7 +51,8 @@ class EncodedScan:
         self.segmenter = segmenter
         self.scan, voxels = segmenter.prepare(scan, watch)
         self.voxels = voxels.to(segmenter.device)
-        self._engine = _torch_engine(segmenter)
+        self._engine = torch_engine(
+            segmenter.engine, 'studies look into the network: they')
         self._pyramid = segmenter.pyramid(self.voxels, watch)
         with watch.stage('unet'):
             self._levels = self._engine.encode(self.voxels, self._pyramid)
@@ -262,9 +263,3 @@ class _Trial:
         return SettingResult(self.evaluation.scores(), {
             stage: float(np.median([scan.get(stage, 0.0) for scan in self.seconds]))
             for stage in stages})
-
-
-def _torch_engine(segmenter: Segmenter) -> TorchEngine:
-    if not isinstance(segmenter.engine, TorchEngine):
-        raise InputError('studies look into the network: they need the engine torch')
-    return segmenter.engine

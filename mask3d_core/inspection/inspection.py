@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from mask3d_core.engines.torch_engine import TorchEngine
-from mask3d_core.errors import InputError
+from mask3d_core.engines import torch_engine, TorchEngine
 from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.instances import Instances
 from mask3d_core.model import Prediction
@@ -77,8 +76,7 @@ def inspect_scan(segmenter: Segmenter, scan: Scan, settings: ExtractSettings | N
         When the scan does not suit the weights, or another engine runs them.
 
     """
-    if not isinstance(segmenter.engine, TorchEngine):
-        raise InputError('features and heatmaps need the engine torch')
+    engine = torch_engine(segmenter.engine, 'features and heatmaps')
     watch, settings = Stopwatch(segmenter.device), settings or ExtractSettings()
     near, offset = scan.near_origin()
     near, voxels = segmenter.prepare(near, watch)
@@ -90,7 +88,8 @@ def inspect_scan(segmenter: Segmenter, scan: Scan, settings: ExtractSettings | N
     inverse = voxels.inverse.cpu().numpy()
     heat = query_heat(prediction, voxels, [_voxels_of(instances.rows[index], near, inverse)
                                            for index in chosen.tolist()])
-    inspection = Inspection(inverse, chosen, heat, _feature_colors(segmenter, voxels))
+    inspection = Inspection(inverse, chosen, heat, _feature_colors(
+        engine, segmenter, voxels))
     whole = replace(scan, color=near.color, segment=near.segment)
     return whole, replace(instances.moved(offset), seconds=watch.seconds), inspection
 
@@ -132,10 +131,9 @@ def _voxels_of(rows: NDArray[np.integer], scan: Scan, inverse: NDArray[np.int64]
     return np.unique(inverse[place])
 
 
-def _feature_colors(segmenter: Segmenter, voxels: Voxels) -> NDArray[np.uint8]:
+def _feature_colors(engine: TorchEngine, segmenter: Segmenter, voxels: Voxels,
+                    ) -> NDArray[np.uint8]:
     """Return the principal components of the U-Net's finest features as colours: [V, 3]."""
-    engine = segmenter.engine
-    assert isinstance(engine, TorchEngine)
     moved = voxels.to(segmenter.device)
     pyramid = segmenter.pyramid(moved, Stopwatch(segmenter.device))
     finest = select_rows(engine.encode(moved, pyramid)[-1], pyramid.rank)

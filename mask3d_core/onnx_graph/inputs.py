@@ -40,11 +40,6 @@ def graph_inputs(voxels: Voxels, pyramid: Pyramid) -> dict[str, Tensor]:
     return inputs
 
 
-def bucket(count: int) -> int:
-    """Round a number of rows up to one of four sizes between consecutive powers of two."""
-    return count + -count % (1 << max(count.bit_length() - 3, 0))
-
-
 def padded(inputs: Mapping[str, Tensor], sizes: Sequence[int]) -> dict[str, Tensor]:
     """
     Return the inputs of the U-Net with more rows: scans of many sizes then have few shapes.

@@ -26,7 +26,7 @@ from mask3d_core.sparse.conv import (
 )
 from mask3d_core.sparse.fused_conv import fused_kernels
 from mask3d_core.sparse.pyramid import build_pyramid, Level, Pyramid
-from mask3d_core.sparse.rows import mean_by_group, place_rows, select_rows
+from mask3d_core.sparse.rows import bucket, mean_by_group, place_rows, select_rows
 from mask3d_core.sparse.strided_conv import strided_conv, transposed_conv
 from mask3d_core.sparse.threads import (
     in_background,
@@ -36,7 +36,7 @@ from mask3d_core.sparse.threads import (
     single_threaded,
 )
 
-__all__ = ['build_pyramid', 'concat_channels', 'fused_kernels', 'in_background', 'Level',
+__all__ = ['bucket', 'build_pyramid', 'concat_channels', 'fused_kernels', 'in_background', 'Level',
            'mean_by_group', 'on_one_thread', 'parallel_for', 'parallel_map', 'place_rows',
            'planes_pay_off', 'product', 'product_over_rows', 'Pyramid', 'select_rows',
            'single_threaded', 'sparse_conv', 'strided_conv', 'transposed_conv']

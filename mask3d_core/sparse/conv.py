@@ -11,6 +11,7 @@ from typing import Any
 from mask3d_core.sparse.fused_conv import Epilogue, fused_conv, runs_fused
 from mask3d_core.sparse.planes import convolve_planes
 from mask3d_core.sparse.pyramid import Block, DeviceKernelMap, KernelMap, Level
+from mask3d_core.sparse.rows import bucket
 from mask3d_core.sparse.threads import parallel_for
 import torch
 from torch import Tensor
@@ -121,7 +122,7 @@ def _pad_rows(rows: Tensor) -> Tensor:
 
     The number of rows is rounded up to one of four sizes between consecutive powers of two.
     """
-    missing = -len(rows) % (1 << max(len(rows).bit_length() - 3, 0))
+    missing = bucket(len(rows)) - len(rows)
     if not (missing and _compiled_by_shape(rows)):
         return rows
     return functional.pad(rows, (0, 0, 0, missing))

@@ -10,6 +10,11 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
 
+def bucket(count: int) -> int:
+    """Round a number of rows up to one of four sizes between consecutive powers of two."""
+    return count + -count % (1 << max(count.bit_length() - 3, 0))
+
+
 def place_rows(features: Tensor, slots: Tensor, size: int) -> Tensor:
     """
     Scatter row v to `slots[v]` of a table of zeros: [V, C] -> [size, C].

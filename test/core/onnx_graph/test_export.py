@@ -12,6 +12,7 @@ from mask3d_core.errors import InputError
 from mask3d_core.model import ModelConfig
 from mask3d_core.scan import Scan
 from mask3d_core.segmenter import load_segmenter, Segmenter
+from mask3d_core.sparse import bucket
 from mask3d_core.stop import stoppable, Stopped, StopRequest
 from mask3d_core.stopwatch import Stopwatch
 from mask3d_core.weights.checkpoint import load_weights, save_weights, untrained_weights, Weights
@@ -23,7 +24,7 @@ onnx = pytest.importorskip('onnx', reason='needs the extra onnx')
 pytest.importorskip('onnxruntime', reason='needs the extra onnx')
 from mask3d_core.onnx_graph.export import export, PREDICTION, save_onnx, unet_outputs  # noqa: E402
 from mask3d_core.onnx_graph.graph import OPSET, subgraph  # noqa: E402
-from mask3d_core.onnx_graph.inputs import bucket, graph_inputs  # noqa: E402
+from mask3d_core.onnx_graph.inputs import graph_inputs  # noqa: E402
 
 CPU = torch.device('cpu')
 CLASSES = load_classes('scannet20').without(['wall', 'floor'])
