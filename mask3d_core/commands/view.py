@@ -22,7 +22,7 @@ from mask3d_core.progress import log
 
 if TYPE_CHECKING:
     from mask3d_core.data.dataset import Dataset
-    from mask3d_core.viewer.sources import Prediction, Source
+    from mask3d_core.viewer.sources import Predictor, Source
 
 SUMMARY = 'look at scans and instances in the browser, and correct them'
 DESCRIPTION = """\
@@ -162,10 +162,10 @@ def _scan_sources(options: argparse.Namespace) -> list[Source]:
     from mask3d_core.viewer.sources import scan_source
 
     scan = read_scan(options.path, options.topic, options.cloud, conventions(options))
-    prediction = None if options.no_segment else _prediction(options)
-    if prediction is not None:
-        warn_of_doubts(scan, prediction.segmenter.weights.voxel_size)
-    source = scan_source(scan_name(options.path), scan, prediction)
+    predictor = None if options.no_segment else _predictor(options)
+    if predictor is not None:
+        warn_of_doubts(scan, predictor.segmenter.weights.voxel_size)
+    source = scan_source(scan_name(options.path), scan, predictor)
     log(f'showing {len(scan)} points')
     return [source]
 
@@ -173,9 +173,9 @@ def _scan_sources(options: argparse.Namespace) -> list[Source]:
 def _bag_sources(options: argparse.Namespace) -> list[Source]:
     from mask3d_core.viewer.sources import bag_sources, Recording
 
-    prediction = None if options.no_segment else _prediction(options)
+    predictor = None if options.no_segment else _predictor(options)
     recording = Recording(options.path, options.topic, conventions(options))
-    return bag_sources(recording, options.clouds, prediction,
+    return bag_sources(recording, options.clouds, predictor,
                        lambda number, total: log(f'cloud {number}/{total}'))
 
 
@@ -189,8 +189,8 @@ def _dataset_sources(options: argparse.Namespace) -> list[Source]:
     stored = None if options.predictions is None else find_predictions(options.predictions)
     if stored is not None:
         check_complete(names, stored)
-    prediction = None if options.weights is None else _prediction(options)
-    return dataset_sources(dataset, names, prediction, stored, options.score_threshold)
+    predictor = None if options.weights is None else _predictor(options)
+    return dataset_sources(dataset, names, predictor, stored, options.score_threshold)
 
 
 def _names(options: argparse.Namespace, dataset: Dataset) -> list[str]:
@@ -207,12 +207,12 @@ def _names(options: argparse.Namespace, dataset: Dataset) -> list[str]:
     return names
 
 
-def _prediction(options: argparse.Namespace) -> Prediction:
+def _predictor(options: argparse.Namespace) -> Predictor:
     from mask3d_core.extraction.postprocess import ExtractSettings
     from mask3d_core.segmenter import load_segmenter
-    from mask3d_core.viewer.sources import Prediction
+    from mask3d_core.viewer.sources import Predictor
 
     log('loading the weights …')
     segmenter = load_segmenter(options.weights, options.device, options.precision,
                                options.num_queries, options.max_voxels, options.engine)
-    return Prediction(segmenter, ExtractSettings(score_threshold=options.score_threshold))
+    return Predictor(segmenter, ExtractSettings(score_threshold=options.score_threshold))

@@ -17,14 +17,8 @@ from mask3d_core.model.config import ModelConfig
 from mask3d_core.original.inert_pickle import entries, InertCheckpoint, is_tensor, lookup
 from mask3d_core.original.names import DROPPED_TENSORS, infer_config, renames
 from mask3d_core.original.settings import OriginalSettings
-from mask3d_core.weights.checkpoint import (
-    describe,
-    expected_state,
-    list_faults,
-    SCANNET_COLOR_MEAN,
-    SCANNET_COLOR_STD,
-    Weights,
-)
+from mask3d_core.weights.checkpoint import SCANNET_COLOR_MEAN, SCANNET_COLOR_STD, Weights
+from mask3d_core.weights.state_dict import describe, expected_state, list_faults
 import torch
 
 _PREFIX: Final = 'model.'

@@ -55,9 +55,9 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Prediction:
+class Predictor:
     """
-    How instances are predicted.
+    Segments scans that are shown.
 
     Attributes
     ----------
@@ -86,13 +86,13 @@ class Prediction:
         return None
 
 
-def scan_source(name: str, scan: Scan, prediction: Prediction | None) -> Source:
-    """Return the scene of one scan, segmented if there is a prediction."""
-    return Source(name, lambda: Scene(name, scan) if prediction is None
-                  else prediction.scene(name, scan))
+def scan_source(name: str, scan: Scan, predictor: Predictor | None) -> Source:
+    """Return the scene of one scan, segmented if there is a predictor."""
+    return Source(name, lambda: Scene(name, scan) if predictor is None
+                  else predictor.scene(name, scan))
 
 
-def dataset_sources(dataset: Dataset, names: Sequence[str], prediction: Prediction | None = None,
+def dataset_sources(dataset: Dataset, names: Sequence[str], predictor: Predictor | None = None,
                     stored: dict[str, Path] | None = None, min_score: float = 0.0,
                     ) -> list[Source]:
     """
@@ -103,9 +103,9 @@ def dataset_sources(dataset: Dataset, names: Sequence[str], prediction: Predicti
     dataset : Dataset
     names : sequence of str
         Of the scans.
-    prediction : Prediction, optional
+    predictor : Predictor, optional
     stored : mapping of str to path, optional
-        Stored predictions, in place of `prediction`.
+        Stored predictions, in place of `predictor`.
     min_score : float
         Stored predictions of a lower score are not shown.
 
@@ -114,8 +114,8 @@ def dataset_sources(dataset: Dataset, names: Sequence[str], prediction: Predicti
         labelled = dataset.read(name)
         scene = Scene(name, labelled.scan, truth=truth_layer(labelled, dataset.classes),
                       upright=dataset.upright)
-        if prediction is not None:
-            made = prediction.scene(name, labelled.scan)
+        if predictor is not None:
+            made = predictor.scene(name, labelled.scan)
             scene = replace(made, truth=scene.truth, upright=scene.upright)
         elif stored is not None:
             found = shown_predictions(read_predictions(stored[name]), min_score)
@@ -212,7 +212,7 @@ class Recording:
                 yield stamp, frame, decode_pointcloud2(message, self.conventions)
 
 
-def bag_sources(recording: Recording, count: int, prediction: Prediction | None,
+def bag_sources(recording: Recording, count: int, predictor: Predictor | None,
                 on_cloud: Callable[[int, int], None]) -> list[Source]:
     """
     Return clouds of a bag as a time line, the last one included.
@@ -224,7 +224,7 @@ def bag_sources(recording: Recording, count: int, prediction: Prediction | None,
     recording : Recording
     count : int
         Number of clouds, evenly chosen; fewer if the topic has fewer.
-    prediction : Prediction or None
+    predictor : Predictor or None
     on_cloud : function of two integers
         Called with the number of each cloud, from 1, and their count.
 
@@ -236,7 +236,7 @@ def bag_sources(recording: Recording, count: int, prediction: Prediction | None,
         on_cloud(number, len(chosen))
         start = stamp if start is None else start
         name = f'{path.resolve().name}, cloud {number}'
-        scene = Scene(name, scan) if prediction is None else prediction.scene(name, scan)
+        scene = Scene(name, scan) if predictor is None else predictor.scene(name, scan)
         if scene.prediction is not None:
             tracks = tracker.update(scene.scan, scene.prediction.instances, frame)
             ids = np.array([track.id for track in tracks], np.int64)

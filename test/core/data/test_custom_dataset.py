@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 import json
 from pathlib import Path
-import shutil
 
+from labelled_folder import labelled, plys, run, TABLE
 from mask3d_core.classes import ClassTable
 from mask3d_core.cli import main
 from mask3d_core.data.custom_dataset import folder_sources
@@ -21,36 +19,10 @@ from mask3d_core.files.class_table import read_class_table
 from mask3d_core.files.ply import ply_bytes
 from mask3d_core.superpoints.superpoints import find_superpoints, group_mesh
 import numpy as np
-from numpy.typing import NDArray
 import pytest
 from shared import find_shared
 
-TABLE = 'id\tname\n1\tpallet\n4\tforklift\n'
-
-
-def labelled(seed: int, name: str = 'a', label: int = 1, color: bool = True) -> LabelledScan:
-    rng = np.random.default_rng(seed)
-    columns = {'xyz': rng.uniform(0, 3, (50, 3)).astype(np.float32),
-               'label': np.repeat([-1, label], 25), 'instance': np.repeat([-1, 3], 25)}
-    if color:
-        columns['color'] = rng.integers(0, 256, (50, 3), dtype=np.uint8)
-    return LabelledScan.from_columns(columns, name)
-
-
-@pytest.fixture
-def plys(tmp_path: Path) -> Path:
-    """Return a folder of five labelled scans and a class table beside it."""
-    (tmp_path / 'plys').mkdir()
-    for number in range(5):
-        write_labelled(tmp_path / 'plys' / f'hall_{number}.ply', labelled(number))
-    (tmp_path / 'table.tsv').write_text(TABLE)
-    return tmp_path / 'plys'
-
-
-def run(plys: Path, *more: str) -> int:
-    folder = plys.parent
-    return main(['prepare', 'folder', str(plys), str(folder / 'out'), '--classes',
-                 str(folder / 'table.tsv'), '--workers', '1', *more])
+__all__ = ['plys']  # a fixture
 
 
 def test_from_labelled_files_to_a_data_set(plys: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -362,110 +334,3 @@ def test_facts_and_description_are_readable(plys: Path) -> None:
         'name', 'classes', 'background', 'color_mean', 'color_std', 'voxel_size', 'on_segments',
         'min_region_size', 'upright', 'splits', 'folds', 'scans'}
     assert content['scans']['hall_0']['points'] == 50
-
-
-def arrays(seed: int) -> dict[str, NDArray]:
-    """Return points with label and instance 0 for none, as in a .ply."""
-    rng = np.random.default_rng(seed)
-    return {'xyz': rng.uniform(0, 3, (60, 3)).astype(np.float32),
-            'color': rng.integers(0, 256, (60, 3), dtype=np.uint8),
-            'label': np.repeat([0, 1, 4], 20), 'instance': np.repeat([0, 1, 2], 20)}
-
-
-def as_text(path: Path, columns: dict[str, NDArray]) -> None:
-    rows = np.column_stack(list(columns.values()))
-    np.savetxt(path, rows, '%.9g', header='x y z red green blue label instance')
-
-
-def as_pcd(path: Path, columns: dict[str, NDArray]) -> None:
-    rows = np.column_stack(list(columns.values()))
-    with path.open('w') as file:
-        file.write('FIELDS x y z r g b label instance\nSIZE 4 4 4 1 1 1 4 4\n'
-                   'TYPE F F F U U U U I\nPOINTS 60\nDATA ascii\n')
-        np.savetxt(file, rows, '%.9g')
-
-
-def as_csv(path: Path, columns: dict[str, NDArray]) -> None:
-    rows = np.column_stack(list(columns.values()))
-    np.savetxt(path, rows, '%.9g', ',', header='X,Y,Z,R,G,B,scalar_Label,scalar_Instance',
-               comments='')
-
-
-WRITERS: dict[str, Callable[[Path, dict[str, NDArray]], None]] = {
-    '.txt': as_text, '.pcd': as_pcd, '.csv': as_csv,
-    '.npz': lambda path, columns: np.savez(path, **columns)}  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize('suffix', WRITERS)
-def test_instance_0_is_none_in_every_format(plys: Path, suffix: str,
-                                            capsys: pytest.CaptureFixture[str]) -> None:
-    shutil.rmtree(plys)
-    plys.mkdir()
-    for number in range(2):
-        WRITERS[suffix](plys / f'hall_{number}{suffix}', arrays(number))
-    (plys / 'README.txt').write_text('what this is')
-    assert run(plys) == 0, capsys.readouterr().err
-    found = Dataset.open(plys.parent / 'out').read('hall_0')
-    expected = arrays(0)
-    np.testing.assert_array_equal(found.scan.xyz, expected['xyz'])
-    np.testing.assert_allclose(found.scan.color, expected['color'] / 255, atol=1e-6)
-    np.testing.assert_array_equal(found.label, np.repeat([-1, 1, 4], 20))
-    np.testing.assert_array_equal(found.instance, np.repeat([-1, 0, 1], 20))
-    assert ('instance 0 is read as none' in capsys.readouterr().err) == (suffix == '.npz')
-
-
-def test_a_prepared_npz_keeps_its_ids(plys: Path) -> None:
-    shutil.rmtree(plys)
-    plys.mkdir()
-    for number in range(2):
-        write_labelled(plys / f'hall_{number}.npz', labelled(number))
-    assert run(plys) == 0
-    found = Dataset.open(plys.parent / 'out').read('hall_0')
-    np.testing.assert_array_equal(found.instance, labelled(0).instance)
-    np.testing.assert_array_equal(found.label, labelled(0).label)
-
-
-def test_some_scans_without_colour_are_refused_unless_told(
-        plys: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_labelled(plys / 'hall_2.ply', labelled(2, color=False))
-    assert run(plys) == 1
-    said = capsys.readouterr().err.splitlines()[-1]
-    assert '1 of 5 scans have no colour, the others have: hall_2' in said
-    assert '--mixed-colour' in said and not (plys.parent / 'out' / 'dataset.json').exists()
-    assert run(plys, '--mixed-colour') == 0
-    for number in range(5):
-        write_labelled(plys / f'hall_{number}.ply', labelled(number, color=False))
-    assert run(plys) == 0, 'none has colour'
-
-
-def test_colour_that_is_not_understood_is_named(plys: Path, capsys: pytest.CaptureFixture[str],
-                                                ) -> None:
-    file = plys / 'hall_1.ply'
-    file.write_bytes(file.read_bytes().replace(b' red\n', b' hue_red\n'))
-    assert run(plys, '--mixed-colour') == 0
-    said = capsys.readouterr().err
-    assert 'fields that look like colour and are not understood' in said
-    assert 'hue_red, green, blue' in said
-
-
-def test_axes_and_unit_of_the_files(plys: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    scan = labelled(0)
-    xyz = scan.scan.xyz[:, [0, 2, 1]] * np.array([1000, 1000, -1000], np.float32)  # y up, mm
-    write_labelled(plys / 'hall_0.ply', replace(scan, scan=replace(scan.scan, xyz=xyz)))
-    assert run(plys) == 0
-    assert 'hall_0  50 points; warning: is ' in capsys.readouterr().err
-    assert run(plys, '--up', 'y', '--unit', 'mm') == 0
-    said = capsys.readouterr().err
-    assert '[1/5] hall_0  50 points' in said
-    found = Dataset.open(plys.parent / 'out').read('hall_0')
-    np.testing.assert_allclose(found.scan.xyz, scan.scan.xyz, atol=1e-5)
-
-
-def test_which_cloud_of_a_bag(tmp_path: Path) -> None:
-    pytest.importorskip('rosbags')
-    bag = find_shared('data/bags/kinect_tabletop_ros2_mcap_zstd')
-    arguments = ['prepare', 'bag', str(bag), str(tmp_path)]
-    assert main([*arguments, '--cloud', '7']) == 1
-    assert main([*arguments, '--cloud', '0', '--up=-y', '--name', 'level']) == 0
-    level, camera = read_scan(tmp_path / 'level.ply'), read_scan(bag)
-    np.testing.assert_array_equal(level.xyz[:, 2], -camera.xyz[:, 1])

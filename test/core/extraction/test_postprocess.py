@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from mask3d_core.classes import ClassTable, load_classes
+from hand_made_voxels import CLASSES, PLAIN, voxels_of
+from mask3d_core.classes import load_classes
 from mask3d_core.errors import InputError
 from mask3d_core.extraction import regions
 from mask3d_core.extraction.measures import measure_masks
@@ -13,7 +14,6 @@ from mask3d_core.extraction.regions import find_regions
 from mask3d_core.instances import Instances
 from mask3d_core.model import Prediction
 from mask3d_core.scan import Scan
-from mask3d_core.voxels import Voxels
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 import pytest
@@ -22,16 +22,6 @@ import torch
 Golden = Callable[[str], Any]
 ORIGINAL = ExtractSettings(dbscan_eps=0, min_points=0, overlap_threshold=None, all_classes=True,
                            superpoints=False)
-PLAIN = ExtractSettings(min_points=1, dbscan_eps=0, overlap_threshold=None)
-CLASSES = ClassTable((10, 20), ('chair', 'table'), ((255, 0, 0), (0, 0, 255)))
-
-
-def voxels_of(centers: NDArray, inverse: NDArray, segment: NDArray | None = None) -> Voxels:
-    """Return voxels of which only centers, inverse and segments matter."""
-    count = len(centers)
-    return Voxels(torch.zeros(count, 3, dtype=torch.int64), torch.ones(count, 1),
-                  torch.from_numpy(centers), np.zeros(3), torch.from_numpy(inverse).long(),
-                  None if segment is None else torch.from_numpy(segment).long(), 0.02)
 
 
 def masks_of(instances: Instances) -> NDArray[np.bool_]:
@@ -362,56 +352,3 @@ def test_measures_of_masks_refer_to_the_input_cloud() -> None:
     assert not found.score.any() and not found.class_id.any()        # for the caller to replace
     assert found.class_names == {10: 'chair', 20: 'table'}
     assert len(measure_masks([], scan, CLASSES)) == 0
-
-
-def ranked(objectness: list[float] | None, class_logits: ArrayLike = ((5, 0, 0), (0, 4, 0)),
-           **settings: Any) -> list[tuple[int, float]]:
-    """Extract two masks of two voxels each from four voxels; return their classes and scores."""
-    scan = Scan.from_points(np.arange(24.).reshape(8, 3))
-    prediction = Prediction(
-        torch.tensor(np.array(class_logits), dtype=torch.float32),
-        torch.tensor([[4., -4], [4, -4], [-4, 4], [-4, 4]]),
-        None if objectness is None else torch.tensor(objectness))
-    found = extract(prediction, voxels_of(scan.xyz[::2], np.arange(8) // 2), scan, CLASSES,
-                    replace(PLAIN, **settings))
-    return list(zip(found.class_id.tolist(), found.score.tolist()))
-
-
-def test_the_score_has_the_objectness_in_the_mask() -> None:
-    found = ranked([.1, .3, .6, 1.])
-    mask = 1 / (1 + np.exp(-4))
-    best = [np.exp(max(logits)) / np.exp(logits).sum() for logits in ((5, 0, 0), (0, 4, 0))]
-    assert [class_id for class_id, _ in found] == [20, 10]
-    expected = [(.8 * mask) ** 2 * best[1] ** .5, (.2 * mask) ** 2 * best[0] ** .5]
-    np.testing.assert_allclose([score for _, score in found], expected, rtol=1e-5)
-
-
-def test_eq_7_without_votes_and_where_it_is_wanted() -> None:
-    by_class = ranked(None)
-    assert [class_id for class_id, _ in by_class] == [10, 20]
-    assert ranked([.1, .3, .6, 1.], ranking='class') == by_class
-    assert ranked([.1, .3, .6, 1.], all_classes=True, top_k=2) == ranked(
-        None, all_classes=True, top_k=2)
-
-
-def test_a_query_that_found_nothing_ranks_low_whatever_its_mask() -> None:
-    assert [name for name, _ in ranked([.9, .9, .8, .8], ((0, 0, 9), (0, 4, 0)))] == [20, 10]
-
-
-@pytest.mark.parametrize('threshold', [.1, .3, .5, .7])
-def test_a_threshold_drops_the_lowest_scores_of_any_ranking(threshold: float) -> None:
-    random = np.random.default_rng(3)
-    scan = Scan.from_points(random.normal(size=(300, 3)))
-    prediction = Prediction(*(torch.from_numpy(random.normal(size=size)) for size in (
-        (20, 3), (300, 20))), torch.from_numpy(random.random(300)))
-    for ranking in ('objectness', 'class'):
-        settings = replace(PLAIN, ranking=ranking)
-        found = extract(prediction, voxels_of(scan.xyz, np.arange(300)), scan, CLASSES, settings)
-        likely = extract(prediction, voxels_of(scan.xyz, np.arange(300)), scan, CLASSES,
-                         replace(settings, score_threshold=threshold))
-        assert likely.score.tolist() == found.score[found.score >= np.float32(threshold)].tolist()
-
-
-def test_an_unknown_ranking_is_named() -> None:
-    with pytest.raises(InputError, match='ranking of objectness or class, got size'):
-        ExtractSettings(ranking='size')

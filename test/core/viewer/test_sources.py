@@ -16,7 +16,7 @@ from mask3d_core.viewer.scene import UNLABELLED
 from mask3d_core.viewer.sources import (
     bag_sources,
     dataset_sources,
-    Prediction,
+    Predictor,
     Recording,
     shown_predictions,
 )
@@ -29,23 +29,23 @@ __all__ = ['scan_file', 'weights_file']
 
 
 @pytest.fixture
-def prediction(weights_file: Path) -> Prediction:
-    """Return a prediction of a small untrained network."""
-    return Prediction(load_segmenter(weights_file), ExtractSettings(score_threshold=0.0))
+def predictor(weights_file: Path) -> Predictor:
+    """Return a predictor with a small untrained network."""
+    return Predictor(load_segmenter(weights_file), ExtractSettings(score_threshold=0.0))
 
 
-def test_a_scan_has_heatmaps_features_and_superpoints(prediction: Prediction, scan_file: Path,
+def test_a_scan_has_heatmaps_features_and_superpoints(predictor: Predictor, scan_file: Path,
                                                       ) -> None:
-    scene = prediction.scene('room', read_scan(scan_file))
+    scene = predictor.scene('room', read_scan(scan_file))
     assert scene.prediction is not None and scene.inspection is not None
     assert scene.scan.segment is not None and scene.notes == ()
 
 
-def test_a_map_that_is_cut_has_a_note_instead(prediction: Prediction, scan_file: Path) -> None:
-    segmenter = prediction.segmenter
+def test_a_map_that_is_cut_has_a_note_instead(predictor: Predictor, scan_file: Path) -> None:
+    segmenter = predictor.segmenter
     weights = segmenter.weights.with_tiles(1.5, 0.2)
     segmenter.weights = weights
-    scene = prediction.scene('room', read_scan(scan_file))
+    scene = predictor.scene('room', read_scan(scan_file))
     assert scene.inspection is None
     assert scene.notes == ('Heatmaps and features are not shown: the map is cut into tiles.',)
 
@@ -87,10 +87,10 @@ def growing_scans() -> list[Scan]:
     return [scan.take(np.flatnonzero(scan.xyz[:, 0] < edge)) for edge in (0.9, 1.4, 1.9, 3.0)]
 
 
-def test_a_bag_is_a_time_line_that_keeps_ids(prediction: Prediction, tmp_path: Path) -> None:
+def test_a_bag_is_a_time_line_that_keeps_ids(predictor: Predictor, tmp_path: Path) -> None:
     bag = write_growing_bag(tmp_path / 'bag', growing_scans())
     done: list[tuple[int, int]] = []
-    sources = bag_sources(Recording(bag), 3, prediction, lambda *progress: done.append(progress))
+    sources = bag_sources(Recording(bag), 3, predictor, lambda *progress: done.append(progress))
     assert [one.stamp for one in sources] == [0.0, 2.0, 6.0]
     assert done == [(1, 3), (2, 3), (3, 3)]
     scenes = [one.load() for one in sources]

@@ -12,7 +12,6 @@ from mask3d_core.model import Mask3D
 from mask3d_core.model.config import ModelConfig
 from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.weights.checkpoint import (
-    expected_state,
     load_weights,
     MIN_HALF_SIZE,
     save_weights,
@@ -20,6 +19,7 @@ from mask3d_core.weights.checkpoint import (
     untrained_weights,
     Weights,
 )
+from mask3d_core.weights.state_dict import expected_state
 from mask3d_core.weights.weights_path import is_weights_file
 import numpy as np
 import pytest
