@@ -36,7 +36,7 @@ NAMES = ('heatmaps', 'features', 'dbscan')
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument('scans', type=Path, nargs='+', metavar='SCAN',
-                        help='.ply, .pcd, .npz, or bags')
+                        help='scans (.ply, .pcd, .npz, .las …, see docs/files.md) or bags')
     parser.add_argument('-o', '--out', type=Path, metavar='DIR', default=Path('figures'),
                         help='folder for the pictures; made when missing (default: figures)')
     parser.add_argument('--only', nargs='+', choices=NAMES, metavar='FIGURE', default=NAMES,
