@@ -156,15 +156,26 @@ class CloudCounts:
         self.values: dict[str, str] = {}
         client.node.create_subscription(DiagnosticArray, '/diagnostics', self._receive, 10)
 
-    def wait_until_done(self, node: NodeSubprocess, published: int, seconds: float = 30.0) -> int:
+    def wait_until_done(self, node: NodeSubprocess, published: int, uncounted: int = 0,
+                        seconds: float = 60.0) -> int:
         """
         Wait until all clouds published are counted; return how many are not after some time.
 
-        No cloud is in work any more once the number counted is the number received.
+        Parameters
+        ----------
+        node : NodeSubprocess
+        published : int
+            Number of clouds that all publishers have published.
+        uncounted : int
+            Most clouds that may be counted nowhere: those published before the node subscribed.
+        seconds : float
+            How long to wait; a busy machine reports on /diagnostics late.
+
         """
         deadline = time.monotonic() + seconds
-        self._client.wait(lambda: (self.missing(published) == 0 and self._is_idle())
-                          or time.monotonic() > deadline, node)
+        self._client.wait(
+            lambda: (self.missing(published) <= uncounted and self._is_idle())
+            or time.monotonic() > deadline, node)
         return self.missing(published)
 
     def missing(self, published: int) -> int:
@@ -176,6 +187,7 @@ class CloudCounts:
         return {name: self[name] for name in ('received', *COUNTED)}
 
     def _is_idle(self) -> bool:
+        """Return whether no cloud is in work: as many are counted as were received."""
         return self['received'] == sum(self[name] for name in COUNTED[:3])
 
     def __getitem__(self, name: str) -> int:

@@ -210,8 +210,9 @@ def bags(setting: Setting) -> Outcome:
             assert player.stop() == 0, player.text()
         # those before the node knew a player are not counted, nor the last one when it ends
         published = _published(players)
-        missing = counts.wait_until_done(node, published, seconds=3.0)
-        outcome.bound('clouds counted nowhere', missing, early + len(players))
+        uncounted = early + len(players)
+        outcome.bound('clouds counted nowhere',
+                      counts.wait_until_done(node, published, uncounted), uncounted)
         outcome.facts |= {'published': published, **counts.facts(),
                           'results received': heard.counts['instances'],
                           'last result': f"{len(heard.last['instances'].instances)} instances"}
