@@ -40,6 +40,7 @@ examples:
   mask3d prepare draw data/ours ours.png
   mask3d prepare rooms data/rooms --count 1000
   mask3d prepare rooms data/floors --floor 9
+  mask3d prepare join data/all data/rooms data/floors
 
 Each has its own help: mask3d prepare folder --help
 """
@@ -78,6 +79,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_folder(_command(kinds, 'folder', 'your own labelled scans', _run_folder))
     _add_rooms(_command(kinds, 'rooms', 'randomly furnished rooms, scanned by a virtual camera: '
                                         'no download, no licence', _run_rooms, ROOMS_DESCRIPTION))
+    _add_join(_command(kinds, 'join', 'join prepared data sets of the same classes, to train on '
+                                      'all of them', _run_join))
     check = _command(kinds, 'check', 'report mistakes in a prepared data set', _run_check)
     check.add_argument('data', type=Path, metavar='OUT', help='folder with dataset.json')
     _add_draw(_command(kinds, 'draw', 'draw scans of a prepared data set', _run_draw))
@@ -153,6 +156,12 @@ def _add_rooms(parser: argparse.ArgumentParser) -> None:
                              'training, 40 for validation)')
     parser.add_argument('--seed', type=count_or_zero, metavar='N', default=0,
                         help='random seed of the rooms (default: 0); one per folder')
+
+
+def _add_join(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('out', type=Path, metavar='OUT', help='folder to write to')
+    parser.add_argument('data', type=Path, metavar='DATA', nargs='+',
+                        help='folders with dataset.json')
 
 
 def _add_draw(parser: argparse.ArgumentParser) -> None:
@@ -250,6 +259,13 @@ def _run_bag(options: argparse.Namespace) -> None:
                        conventions(options))
     warn_of_doubts(read_scan(path))
     print(f'wrote {path}')
+
+
+def _run_join(options: argparse.Namespace) -> None:
+    from mask3d_core.data.dataset import Dataset
+    from mask3d_core.data.join import join_datasets
+
+    _print_dataset(join_datasets([Dataset.open(folder) for folder in options.data], options.out))
 
 
 def _run_draw(options: argparse.Namespace) -> None:

@@ -1,19 +1,20 @@
-"""Augmentation: random crops, shifts, flips, distortions, rotations and colour changes."""
+"""Augmentation: random crops, gaps, shifts, flips, distortions, rotations and colours."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 import math
 
-from mask3d_core.data.labels import byte_color, LabelledScan
+from mask3d_core.data.labels import LabelledScan
 from mask3d_core.errors import InputError
+from mask3d_core.training import color_augmentation as colors
 from mask3d_core.training.elastic import elastic_distortion
 import numpy as np
 from numpy.typing import NDArray
 
 MAX_CROP_TRIES = 100
-COLOR_LEVELS = np.arange(256, dtype=np.float32)
-"""All values of a colour channel."""
+HOLE_RADII = (0.08, 0.35)
+"""Metres, minimum and maximum."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,10 @@ class AugmentationConfig:
         Edge of the square of the floor plan that is cut out, metres; 0: whole scans.
     crop_min_points : int
         Fewest points of a crop; a scan in which no such crop is found is taken whole.
+    thinning : float
+        Largest share of the points that are left out at random, 0 to below 1.
+    holes : int
+        Most holes of 8 to 35 cm radius.
     shift : bool
         Centre the scan and move it by up to half its size, so that the model cannot learn
         absolute positions.
@@ -44,6 +49,18 @@ class AugmentationConfig:
         Largest relative change.
     color_shift : float
         Largest change of red, of green and of blue, of 0..255.
+    color_spread : 2 floats
+        Least and largest factor on the contrast about the mean colour of the scan,
+        log-uniform; (1, 1): none.
+    white_balance : float
+        Largest relative gain of red, of green and of blue, each by itself.
+    color_blur : float
+        Probability to average the colours over cells of 5 to 15 cm.
+    object_color_shift : float
+        Largest change of the colour of each instance, and of each class of background, of
+        0..255.
+    object_color_drop : float
+        Probability that an instance, or a class of background, loses its colour.
     color_drop : float
         Probability to remove the colour of the whole scan, so that the same weights work for
         maps without colour.
@@ -52,6 +69,8 @@ class AugmentationConfig:
 
     crop_length: float = 0.0
     crop_min_points: int = 20000
+    thinning: float = 0.0
+    holes: int = 0
     shift: bool = True
     flip: float = 0.5
     elastic: float = 0.95
@@ -63,18 +82,29 @@ class AugmentationConfig:
     contrast: float = 0.2
     brightness: float = 0.2
     color_shift: float = 20.0
+    color_spread: tuple[float, float] = (1.0, 1.0)
+    white_balance: float = 0.0
+    color_blur: float = 0.0
+    object_color_shift: float = 0.0
+    object_color_drop: float = 0.0
     color_drop: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ('flip', 'elastic', 'color_drop'):
+        for name in ('flip', 'elastic', 'color_blur', 'object_color_drop', 'color_drop'):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f'expected {name} as a probability, 0..1, got '
                                  f'{getattr(self, name)!r}')
-        for name in ('crop_length', 'yaw', 'tilt', 'contrast', 'brightness', 'color_shift'):
+        for name in ('crop_length', 'holes', 'yaw', 'tilt', 'contrast', 'brightness',
+                     'color_shift', 'object_color_shift'):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f'expected {name} of 0 or more, got {getattr(self, name)!r}')
-        if not 0 <= self.scale < 1:
-            raise InputError(f'expected scale from 0 to below 1, got {self.scale!r}')
+        for name in ('thinning', 'scale', 'white_balance'):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f'expected {name} from 0 to below 1, got '
+                                 f'{getattr(self, name)!r}')
+        if not 0 < self.color_spread[0] <= self.color_spread[1] < math.inf:
+            raise InputError('expected color_spread as two factors above 0, the smaller one '
+                             f'first, got {self.color_spread}')
         waves, sizes = self.elastic_granularity, self.elastic_magnitude
         if len(waves) != len(sizes) or min((*waves, *sizes), default=1) <= 0:
             raise InputError(
@@ -98,6 +128,10 @@ def augment(labelled: LabelledScan, rng: np.random.Generator, config: Augmentati
     """
     if config.crop_length:
         labelled = random_crop(labelled, rng, config.crop_length, config.crop_min_points)
+    if config.thinning:
+        labelled = random_thinning(labelled, rng, config.thinning)
+    if config.holes:
+        labelled = random_holes(labelled, rng, config.holes)
     if config.shift:
         labelled = random_shift(labelled, rng)
     labelled = random_flip(labelled, rng, config.flip)
@@ -106,9 +140,22 @@ def augment(labelled: LabelledScan, rng: np.random.Generator, config: Augmentati
             labelled = random_elastic(labelled, rng, *step)
     labelled = random_scale(labelled, rng, config.scale)
     labelled = random_rotation(labelled, rng, config.yaw, config.tilt)
-    labelled = random_contrast(labelled, rng, config.contrast, config.brightness)
-    labelled = random_color_shift(labelled, rng, config.color_shift)
-    return random_color_drop(labelled, rng, config.color_drop, neutral)
+    return _augment_colors(labelled, rng, config, neutral)
+
+
+def _augment_colors(labelled: LabelledScan, rng: np.random.Generator, config: AugmentationConfig,
+                    neutral: tuple[float, float, float]) -> LabelledScan:
+    """Change the colours; steps that are off draw no random numbers."""
+    if config.object_color_shift or config.object_color_drop:
+        labelled = colors.random_object_colors(
+            labelled, rng, config.object_color_shift, config.object_color_drop, neutral)
+    if config.color_blur and rng.random() < config.color_blur:
+        labelled = colors.random_blur(labelled, rng)
+    if config.color_spread != (1.0, 1.0) or config.white_balance:
+        labelled = colors.random_spread(labelled, rng, config.color_spread, config.white_balance)
+    labelled = colors.random_contrast(labelled, rng, config.contrast, config.brightness)
+    labelled = colors.random_color_shift(labelled, rng, config.color_shift)
+    return colors.random_color_drop(labelled, rng, config.color_drop, neutral)
 
 
 def random_crop(labelled: LabelledScan, rng: np.random.Generator, length: float,
@@ -128,6 +175,25 @@ def random_crop(labelled: LabelledScan, rng: np.random.Generator, length: float,
         if np.count_nonzero(inside) >= min_points:
             return labelled.take(np.flatnonzero(inside))
     return labelled
+
+
+def random_thinning(labelled: LabelledScan, rng: np.random.Generator, limit: float,
+                    ) -> LabelledScan:
+    """Leave out a random share of the points, up to a limit, wherever they are."""
+    share = rng.uniform(0, limit)
+    keep = np.flatnonzero(rng.random(len(labelled)) >= share)
+    return labelled.take(keep) if len(keep) else labelled
+
+
+def random_holes(labelled: LabelledScan, rng: np.random.Generator, limit: int) -> LabelledScan:
+    """Leave out the points in up to `limit` spheres about points of the scan."""
+    xyz = labelled.scan.xyz
+    keep = np.ones(len(xyz), bool)
+    for row in rng.integers(len(xyz), size=rng.integers(limit + 1)):
+        radius = rng.uniform(*HOLE_RADII)
+        near = np.flatnonzero(np.abs(xyz[:, 0] - xyz[row, 0]) < radius)
+        keep[near[np.square(xyz[near] - xyz[row]).sum(1) < radius ** 2]] = False
+    return labelled.take(np.flatnonzero(keep)) if keep.any() else labelled
 
 
 def random_shift(labelled: LabelledScan, rng: np.random.Generator) -> LabelledScan:
@@ -179,41 +245,5 @@ def rotation(axis: int, angle: float) -> NDArray[np.float64]:
     return matrix
 
 
-def random_contrast(labelled: LabelledScan, rng: np.random.Generator, contrast: float,
-                    brightness: float) -> LabelledScan:
-    """Multiply all colours by 1 +- contrast, then add +- brightness times white."""
-    gain, offset = rng.uniform(-1, 1, 2) * (contrast, brightness) + (1, 0)
-    return _mapped(labelled, [COLOR_LEVELS * np.float32(gain) + np.float32(255 * offset)] * 3)
-
-
-def random_color_shift(labelled: LabelledScan, rng: np.random.Generator, limit: float,
-                       ) -> LabelledScan:
-    """Add up to +- limit, of 0..255, to red, to green and to blue."""
-    return _mapped(labelled, [COLOR_LEVELS + np.float32(shift)
-                              for shift in rng.uniform(-limit, limit, 3)])
-
-
-def random_color_drop(labelled: LabelledScan, rng: np.random.Generator, probability: float,
-                      neutral: tuple[float, float, float]) -> LabelledScan:
-    """Set all points to the neutral colour, with the given probability."""
-    color = labelled.scan.color
-    if rng.random() >= probability or color is None:
-        return labelled
-    plain = np.broadcast_to(np.array(neutral, np.float32), color.shape)
-    return replace(labelled, scan=replace(labelled.scan, color=plain))
-
-
 def _at(labelled: LabelledScan, xyz: NDArray[np.floating]) -> LabelledScan:
     return replace(labelled, scan=replace(labelled.scan, xyz=xyz))
-
-
-def _mapped(labelled: LabelledScan, tables: list[NDArray[np.float32]]) -> LabelledScan:
-    """Map each channel, 0..255, by a lookup table; results are truncated to whole levels."""
-    if labelled.scan.color is None:
-        return labelled
-    levels = byte_color(labelled.scan.color)
-    color = np.empty(levels.shape, np.float32)
-    for channel, table in enumerate(tables):
-        unit = np.floor(np.clip(table, 0, 255)) / np.float32(255)
-        color[:, channel] = unit[levels[:, channel]]
-    return replace(labelled, scan=replace(labelled.scan, color=color))

@@ -8,6 +8,7 @@ import math
 from mask3d_core.data.labels import LabelledScan
 from mask3d_core.errors import InputError
 from mask3d_core.training import augmentation as steps
+from mask3d_core.training import color_augmentation as colors
 from mask3d_core.training.augmentation import augment, AugmentationConfig
 from mask3d_core.training.elastic import elastic_distortion
 import numpy as np
@@ -160,7 +161,7 @@ def test_contrast_then_brightness_are_those_of_bytes() -> None:
     scan = scan_of(np.random.default_rng(0).random((256, 3)), levels)
     low, high = [], []
     for seed in range(100):
-        color = np.rint(255 * steps.random_contrast(scan, generator(seed), 0.2, 0.2).scan.color)
+        color = np.rint(255 * colors.random_contrast(scan, generator(seed), 0.2, 0.2).scan.color)
         gain, offset = generator(seed).uniform(-0.2, 0.2, 2)
         expected = np.clip(np.arange(256) * (1 + gain) + 255 * offset, 0, 255)
         assert (np.abs(color - expected[:, None]) <= 1.001).all()
@@ -168,7 +169,7 @@ def test_contrast_then_brightness_are_those_of_bytes() -> None:
         low.append(color[0, 0])
         high.append(color[128, 0])
     assert max(low) > 45 and min(high) < 75 and max(high) > 180
-    drop = steps.random_contrast(scan_of(np.ones((8, 3))), generator(), 0.2, 0.2)
+    drop = colors.random_contrast(scan_of(np.ones((8, 3))), generator(), 0.2, 0.2)
     assert drop.scan.color is None
 
 
@@ -177,7 +178,7 @@ def test_color_shift_is_one_number_per_channel() -> None:
     scan = scan_of(np.random.default_rng(0).random((8, 3)), before)
     shifts = []
     for seed in range(100):
-        color = 255 * steps.random_color_shift(scan, generator(seed), 20).scan.color - before
+        color = 255 * colors.random_color_shift(scan, generator(seed), 20).scan.color - before
         assert np.ptp(color, axis=0).max() < 1e-3
         shifts.append(color[0])
     np.testing.assert_allclose(shifts, np.rint(shifts), atol=1e-3)
@@ -187,12 +188,12 @@ def test_color_shift_is_one_number_per_channel() -> None:
 
 def test_colour_is_dropped_as_often_as_asked() -> None:
     scan, neutral = room(100), (0.25, 0.5, 0.75)
-    dropped = [steps.random_color_drop(scan, generator(seed), 0.3, neutral)
+    dropped = [colors.random_color_drop(scan, generator(seed), 0.3, neutral)
                for seed in range(200)]
     plain = [part for part in dropped if part is not scan]
     assert 40 <= len(plain) <= 80
     np.testing.assert_array_equal(plain[0].scan.color, np.tile(np.float32(neutral), (100, 1)))
-    assert steps.random_color_drop(scan, generator(), 0.0, neutral) is scan
+    assert colors.random_color_drop(scan, generator(), 0.0, neutral) is scan
     all_gone = augment(scan, generator(), AugmentationConfig(color_drop=1.0), neutral)
     assert np.unique(all_gone.scan.color, axis=0).tolist() == [list(neutral)]
 
@@ -220,3 +221,87 @@ def test_values_out_of_range_are_named(changes: dict) -> None:
 def test_every_field_is_explained() -> None:
     for field in fields(AugmentationConfig):
         assert field.name in str(AugmentationConfig.__doc__)
+
+
+def test_thinning_leaves_out_up_to_a_share() -> None:
+    scan = room()
+    counts = [len(steps.random_thinning(scan, generator(seed), 0.5)) for seed in range(40)]
+    assert 1400 < min(counts) < 1900 and 2700 < max(counts) <= 3000
+    part = steps.random_thinning(scan, generator(), 0.5)
+    np.testing.assert_array_equal(part.scan.xyz, scan.scan.xyz[part.label])
+    one = scan.take(np.arange(1))
+    assert all(len(steps.random_thinning(one, generator(seed), 0.99)) for seed in range(20))
+
+
+def test_holes_are_spheres_without_points() -> None:
+    xyz = generator().uniform(0, 1, (20000, 3))
+    scan = scan_of(xyz)
+    parts = [steps.random_holes(scan, generator(seed), 3) for seed in range(12)]
+    sizes = {len(part) for part in parts}
+    assert max(sizes) == 20000 and min(sizes) < 19500  # some have none
+    part = next(part for part in parts if len(part) < 20000)
+    gone = np.setdiff1d(np.arange(20000), part.label)
+    extent = np.ptp(xyz[gone], axis=0)
+    assert (extent > 0.1).all()
+    for seed in range(20):  # never all points
+        assert len(steps.random_holes(scan_of(np.zeros((8, 3))), generator(seed), 9)) == 8
+
+
+def test_spread_is_about_the_mean_colour_and_balance_multiplies() -> None:
+    scan = scan_of(np.zeros((8, 3)),
+                   np.array([[90, 60, 30]] * 4 + [[110, 100, 50]] * 4, np.uint8))
+    doubled = colors.random_spread(scan, generator(), (2.0, 2.0), 0.0).scan.color * 255
+    np.testing.assert_allclose(doubled[::4], [[80, 40, 20], [120, 120, 60]], atol=1.01)
+    gained = colors.random_spread(scan, generator(), (1.0, 1.0), 0.5).scan.color * 255
+    gain = gained.mean(0) / (100, 80, 40)
+    assert (gain > 0.48).all() and (gain < 1.52).all() and np.ptp(gain) > 0.05
+    spreads = [np.ptp(colors.random_spread(scan, generator(seed), (0.3, 2.0), 0.0).scan.color[:, 1]
+                      ) * 255 / 40 for seed in range(60)]
+    assert 0.2 < min(spreads) < 0.45 and 1.6 < max(spreads) < 2.1
+
+
+def test_blur_averages_within_cells() -> None:
+    xyz = np.repeat([[0.0, 0, 0], [5, 5, 5]], 4, axis=0)
+    scan = scan_of(xyz, np.array([[0, 0, 0], [200, 100, 50]] * 2 + [[255] * 3] * 4, np.uint8))
+    color = colors.random_blur(scan, generator()).scan.color * 255
+    np.testing.assert_allclose(color, [[100, 50, 25]] * 4 + [[255] * 3] * 4, atol=1e-3)
+    assert color.dtype == np.float32
+
+
+def test_objects_change_colour_each_as_a_whole() -> None:
+    color = generator().integers(40, 200, (25, 3), dtype=np.uint8)
+    scan = LabelledScan.from_columns({
+        'xyz': np.zeros((25, 3), np.float32), 'color': color,
+        'instance': np.repeat([0, 1, 2, -1, -1], 5), 'label': np.repeat([3, 3, 4, 1, 2], 5)}, 'a')
+    shifted = colors.random_object_colors(scan, generator(), 30, 0.0, (0.5,) * 3).scan.color
+    shift = np.round((255 * shifted - color).reshape(5, 5, 3), 3)
+    assert (np.ptp(shift, axis=1) < 0.01).all() and 10 < np.abs(shift).max() <= 30.001
+    assert len(np.unique(shift[:, 0], axis=0)) == 5  # walls and floors, too
+    dropped = [colors.random_object_colors(scan, generator(seed), 0, 0.3, (0.25,) * 3).scan.color
+               for seed in range(60)]
+    share = np.mean([np.abs(color[::5, 0] - 0.25) < 1e-6 for color in dropped])
+    assert 0.2 < share < 0.4
+
+
+@pytest.mark.parametrize('key, value, expected', [
+    ('thinning', 1.0, 'thinning from 0 to below 1'), ('holes', -1, 'holes of 0 or more'),
+    ('white_balance', 1.5, 'white_balance from 0'), ('color_blur', 2.0, 'color_blur as a prob'),
+    ('color_spread', (2.0, 1.0), 'color_spread as two factors'),
+    ('color_spread', (0.0, 1.0), 'color_spread as two factors'),
+    ('object_color_drop', -0.1, 'object_color_drop as a prob')])
+def test_what_is_no_range_is_refused(key: str, value: object, expected: str) -> None:
+    with pytest.raises(InputError, match=expected):
+        AugmentationConfig(**{key: value})
+
+
+def test_all_of_the_further_steps_together_keep_the_labels() -> None:
+    config = AugmentationConfig(thinning=0.4, holes=5, color_spread=(0.3, 2.0),
+                                white_balance=0.15, color_blur=1.0, object_color_shift=20,
+                                object_color_drop=0.1)
+    scan = room()
+    first, again = (augment(scan, generator(3), config) for _ in range(2))
+    np.testing.assert_array_equal(first.scan.color, again.scan.color)
+    assert len(first) == len(first.label) == len(first.scan.color) < len(scan)
+    assert 0 <= first.scan.color.min() and first.scan.color.max() <= 1
+    colorless = augment(scan_of(scan.scan.xyz), generator(3), config)
+    np.testing.assert_array_equal(colorless.scan.xyz, first.scan.xyz)  # the same draws
