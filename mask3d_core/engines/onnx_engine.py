@@ -56,12 +56,12 @@ class OnnxEngine(Engine):
     def __init__(self, weights: Weights, device: torch.device,
                  precision: torch.dtype = torch.float32) -> None:
         super().__init__(weights, device, precision)
-        from mask3d_core.onnx_graph.export import PREDICTION, unet_outputs
+        from mask3d_core.onnx_graph.export import decoder_outputs, unet_outputs
         from mask3d_core.onnx_graph.graph import subgraph
 
         self.config = weights.model
         model = self._model(weights)
-        self._between, self._outputs = unet_outputs(self.config), list(PREDICTION)
+        self._between, self._outputs = unet_outputs(self.config), decoder_outputs(self.config)
         providers = self._providers()
         self.in_buckets = device.type == 'cuda'
         self.unet = Session(subgraph(model, [], self._between), providers, device)
@@ -104,9 +104,8 @@ class OnnxEngine(Engine):
             rows = len(voxels) if voxels.segment is None else len(inputs['segment_ends']) - 1
             predicted = self.decoder.run(inputs, {
                 'class_logits': (num_queries, self.config.num_classes + 1),
-                'mask_logits': (rows, num_queries)})
-        class_logits, mask_logits = (predicted[name] for name in self._outputs)
-        return Prediction(class_logits, mask_logits, None if votes is None else votes.objectness)
+                'mask_logits': (rows, num_queries), 'mask_iou': (num_queries,)})
+        return Prediction(**predicted, objectness=None if votes is None else votes.objectness)
 
     def _model(self, weights: Weights) -> onnx.ModelProto:
         """Return the graph, read from its file or exported in the precision of the U-Net."""

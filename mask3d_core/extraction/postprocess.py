@@ -218,8 +218,10 @@ def _drop_unlikely(prediction: Prediction, settings: ExtractSettings, by_objectn
         best = best ** CLASS_EXPONENT
     keep = ~(best < settings.score_threshold)  # keeps NaN, which is an error in `_rank`
     queries = keep.nonzero()[:, 0]
+    mask_iou = prediction.mask_iou
     return replace(prediction, class_logits=prediction.class_logits.index_select(0, queries),
-                   mask_logits=prediction.mask_logits.index_select(1, queries))
+                   mask_logits=prediction.mask_logits.index_select(1, queries),
+                   mask_iou=None if mask_iou is None else mask_iou.index_select(0, queries))
 
 
 def _drop_small(regions: Regions, inverse: NDArray[np.int64], min_points: int) -> Regions:

@@ -75,6 +75,9 @@ class ModelConfig:
         Whether voxels vote for the center of their object. Queries then start at voxels of likely
         objects, and mask logits depend on the votes, too (`model/votes.py`, `model/windows.py`);
         not in the paper.
+    mask_iou : bool
+        Whether a query predicts the intersection over union of its mask and an object, by which
+        instances are ranked (Huang et al., Mask Scoring R-CNN, CVPR 2019); not in the paper.
 
     """
 
@@ -91,6 +94,7 @@ class ModelConfig:
     levels: tuple[int, ...] = (0, 1, 2, 3)
     on_segments: bool = False
     votes: bool = False
+    mask_iou: bool = False
 
     def __post_init__(self) -> None:
         if self.backbone not in BACKBONES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 import math
+from typing import NamedTuple
 
 from mask3d_core.model.config import ModelConfig
 from mask3d_core.model.windows import Windows
@@ -250,6 +251,26 @@ class DecoderLayer(nn.Module):
         return self.feed_forward(queries)
 
 
+class HeadOutput(NamedTuple):
+    """
+    Predictions of queries.
+
+    Attributes
+    ----------
+    class_logits : [..., Q, K + 1]
+    embeddings : [..., Q, D]
+        Mask embeddings (eq. 1). With votes, the coefficients of windows are appended:
+        [..., Q, D + 8].
+    iou_logits : [..., Q] or None
+        Of the intersection over union of the mask and an object; None without `mask_iou`.
+
+    """
+
+    class_logits: Tensor
+    embeddings: Tensor
+    iou_logits: Tensor | None
+
+
 class MaskHead(nn.Module):
     """Predicts class logits and mask embeddings from the queries (eq. 1)."""
 
@@ -260,19 +281,17 @@ class MaskHead(nn.Module):
         self.embedding = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
         self.classes = nn.Linear(width, config.num_classes + 1)
         self.windows = Windows(width) if config.votes else None
+        self.iou = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1)
+                                 ) if config.mask_iou else None
 
-    def forward(self, queries: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
-        """
-        Return class logits [..., Q, K + 1] and mask embeddings [..., Q, D].
-
-        With votes, the coefficients of windows around `seeds` [..., Q, 3] are appended to the
-        embeddings: [..., Q, D + 8].
-        """
+    def forward(self, queries: Tensor, seeds: Tensor) -> HeadOutput:
+        """Predict from queries [..., Q, D] whose windows are around `seeds` [..., Q, 3]."""
         queries = self.norm(queries)
         embedding = self.embedding(queries)
         if self.windows is not None:
             embedding = torch.cat([embedding, self.windows(queries, seeds)], -1)
-        return self.classes(queries), embedding
+        iou_logits = None if self.iou is None else self.iou(queries)[..., 0]
+        return HeadOutput(self.classes(queries), embedding, iou_logits)
 
 
 def attention_mask(mask_features: Tensor, embedding: Tensor) -> Tensor:

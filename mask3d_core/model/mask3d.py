@@ -42,12 +42,15 @@ class Prediction:
         In the order of the scan's voxels; a voxel is in the mask if its logit is positive.
     objectness : [V] or None
         Probability that a voxel belongs to an object, from the votes; None for a model without.
+    mask_iou : [Q] or None
+        Predicted intersection over union of the mask and an object; None for a model without.
 
     """
 
     class_logits: Tensor
     mask_logits: Tensor
     objectness: Tensor | None = None
+    mask_iou: Tensor | None = None
 
 
 class StepPrediction(NamedTuple):
@@ -66,6 +69,8 @@ class StepPrediction(NamedTuple):
         Of the scan; the same tensor in all steps.
     votes : Votes or None
         Of the scan, the same in all steps; None for a model without votes.
+    iou_logits : [Q] or None
+        Of `Prediction.mask_iou`.
 
     """
 
@@ -73,6 +78,7 @@ class StepPrediction(NamedTuple):
     embeddings: Tensor
     mask_features: Tensor
     votes: Votes | None = None
+    iou_logits: Tensor | None = None
 
     @property
     def mask_logits(self) -> Tensor:
@@ -83,7 +89,8 @@ class StepPrediction(NamedTuple):
     def prediction(self) -> Prediction:
         """What post-processing needs."""
         return Prediction(self.class_logits, self.mask_logits,
-                          None if self.votes is None else self.votes.objectness)
+                          None if self.votes is None else self.votes.objectness,
+                          None if self.iou_logits is None else self.iou_logits.sigmoid())
 
 
 @dataclass(frozen=True)
@@ -315,10 +322,11 @@ class Mask3D(nn.Module):
     def _predict(self, queries: Tensor, seed_centers: Tensor, inputs: list[DecoderInput],
                  ) -> list[StepPrediction]:
         """Apply the mask head to the queries [B, Q, D] that started at `seed_centers`."""
-        classes, embeddings = self.head(queries, seed_centers)
-        return [StepPrediction(logits, embedding, scan.mask_features, scan.votes)
-                for logits, embedding, scan
-                in zip(classes, self._fold_projection(embeddings), inputs)]
+        heads = self.head(queries, seed_centers)
+        ious = [None] * len(inputs) if heads.iou_logits is None else heads.iou_logits
+        return [StepPrediction(logits, embedding, scan.mask_features, scan.votes, iou)
+                for logits, embedding, iou, scan
+                in zip(heads.class_logits, self._fold_projection(heads.embeddings), ious, inputs)]
 
 
 def _segments(scan: Voxels) -> Tensor:

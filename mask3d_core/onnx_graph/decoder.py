@@ -50,9 +50,11 @@ class DecoderGraph:
             centers = self.graph.add('Add', self.positions, self._linear(hidden, head.shift))
             return centers, self._linear(hidden, head.classes)
 
-    def predict(self, levels: list[str], vote_centers: str | None) -> tuple[str, str]:
+    def predict(self, levels: list[str], vote_centers: str | None) -> list[str]:
         """
-        Return class logits [Q, K + 1] and mask logits [V, Q], or [S, Q] on segments.
+        Return class logits [Q, K + 1], mask logits [V, Q], or [S, Q] on segments, and mask IoUs.
+
+        The latter, [Q], only if the model predicts them.
 
         Parameters
         ----------
@@ -75,12 +77,17 @@ class DecoderGraph:
                             in enumerate(zip(layers, keys))]
             for place, layer in enumerate(layers):
                 with graph.scope(f'round.{number}.{place}'):
-                    _, embedding = self._head(queries, centers)
+                    _, embedding = self._head(self._normed(queries), centers)
                     masked = self._masked(embedding, keys[place][2])
                     queries = self._layer(layer, queries, positions, prepared[place], masked)
-        classes, embedding = self._head(queries, centers)
+        normed = self._normed(queries)
+        classes, embedding = self._head(normed, centers)
         masks = graph.add('MatMul', factor, graph.add('Transpose', embedding, perm=(1, 0)))
-        return classes, masks
+        if self.model.head.iou is None:
+            return [classes, masks]
+        with graph.scope('head.iou'):
+            ious = graph.add('Sigmoid', self._sequence(normed, self.model.head.iou))
+        return [classes, masks, graph.add('Reshape', ious, graph.shape(-1))]
 
     def _mask_features(self, finest: str, vote_centers: str | None) -> tuple[str, str]:
         """As `Mask3D._mask_features`: [V, E] for pooling; of the masks, [V, E] or [S, E]."""
@@ -194,11 +201,14 @@ class DecoderGraph:
             return (self._heads(keys, attention, (1, 2, 0)),
                     self._heads(self._linear(squeezed, attention.value), attention, (1, 0, 2)))
 
-    def _head(self, queries: str, seed_centers: str | None) -> tuple[str, str]:
+    def _normed(self, queries: str) -> str:
+        with self.graph.scope('head'):
+            return self._norm(queries, self.model.head.norm)
+
+    def _head(self, normed: str, seed_centers: str | None) -> tuple[str, str]:
         """As `MaskHead`, and `Mask3D._fold_projection`: class logits, embeddings [Q, E]."""
         graph, head = self.graph, self.model.head
         with graph.scope('head'):
-            normed = self._norm(queries, head.norm)
             embedding = self._sequence(normed, head.embedding)
             projection = self.model.mask_projection
             folding = torch.cat([projection.weight, projection.bias[:, None]], 1)

@@ -18,7 +18,6 @@ from mask3d_core.weights.onnx_file import FACTS
 import numpy as np
 import onnx
 
-PREDICTION: Final = ('class_logits', 'mask_logits')
 VOTES: Final = ('vote_centers', 'vote_logits')
 
 
@@ -56,10 +55,16 @@ def export(weights: Weights, dtype: type[np.floating] = np.float32) -> onnx.Mode
         graph.output(VOTES[1], votes[1], np.float32, ['V0', config.num_classes + 1])
     queries: int | str = config.num_queries if config.queries == 'learned' else 'Q'
     rows = 'S' if config.on_segments else 'V0'
-    for name, value, shape in zip(PREDICTION, decoder.predict(levels, centers),
-                                  ([queries, config.num_classes + 1], [rows, queries])):
+    shapes = [queries, config.num_classes + 1], [rows, queries], [queries]
+    for name, value, shape in zip(decoder_outputs(config), decoder.predict(levels, centers),
+                                  shapes):
         graph.output(name, value, np.float32, shape)
     return graph.model('mask3d', {FACTS: json.dumps(weights.facts())})
+
+
+def decoder_outputs(config: ModelConfig) -> list[str]:
+    """Return the outputs of the decoder, which are attributes of `Prediction`."""
+    return ['class_logits', 'mask_logits'] + ['mask_iou'] * config.mask_iou
 
 
 def unet_outputs(config: ModelConfig) -> list[str]:

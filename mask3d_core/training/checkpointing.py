@@ -10,7 +10,7 @@ from typing import Any
 
 from mask3d_core.training.config import TrainConfig
 from mask3d_core.training.data_loader import DistributedBatchSampler, Sample
-from mask3d_core.training.learner import Learner
+from mask3d_core.training.learner import Learner, LOSS_TERMS
 from mask3d_core.training.progress import Progress
 from mask3d_core.training.run_folder import BEST, LAST, RunLogger, STATE, TrainingState
 from mask3d_core.training.setup import TrainingData
@@ -84,9 +84,8 @@ class RunRecorder:
             Steps done, including this one.
         samples : sequence of Sample
             Those of this process.
-        terms : 5 floats
-            Over all processes: total loss; class, mask and dice loss of the final prediction;
-            vote loss.
+        terms : floats
+            `LOSS_TERMS`, over the scans of all processes.
         norm : float
             Gradient norm.
         waiting : float
@@ -102,7 +101,7 @@ class RunRecorder:
         if done % self.run.config.log_every == 0:
             self.logger.log(done, {
                 'epoch': done / self.run.sampler.steps_per_epoch, 'loss': loss,
-                **dict(zip(('class', 'mask', 'dice', 'votes'), parts)), 'gradient_norm': norm,
+                **dict(zip(LOSS_TERMS[1:], parts)), 'gradient_norm': norm,
                 'learning_rate': rate, 'voxels': sum(len(sample.voxels) for sample in samples),
                 'seconds': self.progress.seconds, 'waiting': waiting,
                 'gigabytes': _peak_memory(self.fabric.device)})

@@ -12,6 +12,7 @@ from mask3d_core.model.votes import Votes
 from mask3d_core.training.config import TrainConfig
 from mask3d_core.training.data_loader import Batch
 from mask3d_core.training.distributed import gather_texts
+from mask3d_core.training.iou_loss import iou_loss
 from mask3d_core.training.logit_adjustment import adjust_logits
 from mask3d_core.training.losses import compute_loss, PAPER_WEIGHTS, sample_voxels
 from mask3d_core.training.matcher import LossWeights
@@ -25,6 +26,8 @@ from torch.optim.lr_scheduler import OneCycleLR
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+LOSS_TERMS = ('total', 'class', 'mask', 'dice', 'votes', 'mask_iou')
+"""Total loss; class, mask and dice loss of the final prediction; vote loss; IoU loss."""
 T = TypeVar('T', StepPrediction, Votes)
 
 
@@ -67,9 +70,8 @@ class ModelWithLoss(nn.Module):
         Returns
         -------
         total : []
-        terms : [5]
-            Total loss, class, mask and dice loss of the final prediction, and vote loss, without
-            gradients.
+        terms : [6]
+            `LOSS_TERMS`, without gradients.
 
         """
         steps = self.model(batch.voxels, batch.pyramid, every_step=True, generator=generator)
@@ -82,14 +84,15 @@ class ModelWithLoss(nn.Module):
             steps, targets = sample_voxels(steps, targets, self.loss_voxels, generator)
         loss = compute_loss(steps, targets, self.weights, class_loss_share)
         vote = vote_loss(votes, batch.targets)
-        total = loss.total + self.weights.votes * vote
+        iou = iou_loss(steps[-1], targets)
+        total = loss.total + self.weights.votes * vote + self.weights.mask_iou * iou
         if not any(len(targets) for targets in batch.targets):
             # no mask loss, but DDP waits for a gradient of every weight
             total = total + 0 * sum(step.mask_logits[:1].sum() for scans in steps
                                     for step in scans)
         terms = loss.terms
         return total, torch.stack([total.detach(), terms['class'], terms['mask'], terms['dice'],
-                                   vote.detach()])
+                                   vote.detach(), iou.detach()])
 
 
 def _adjusted(prediction: T, bias: Tensor) -> T:

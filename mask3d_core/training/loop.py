@@ -15,7 +15,7 @@ from mask3d_core.training.checkpointing import Run, RunRecorder
 from mask3d_core.training.config import TrainConfig
 from mask3d_core.training.data_loader import Batch, load_samples
 from mask3d_core.training.distributed import gather_texts, make_fabric
-from mask3d_core.training.learner import Learner
+from mask3d_core.training.learner import Learner, LOSS_TERMS
 from mask3d_core.training.micro_batches import split_step, StepSplit
 from mask3d_core.training.run_folder import LAST, open_run, TrainingState
 from mask3d_core.training.setup import initial_weights, random_weights, TrainingData
@@ -106,9 +106,8 @@ def accumulate_gradients(learner: Learner, split: StepSplit, seed: int, step: in
 
     Returns
     -------
-    5 floats
-        Over the scans of all processes: total loss; class, mask and dice loss of the final
-        prediction; vote loss.
+    floats
+        `LOSS_TERMS`, over the scans of all processes.
 
     Raises
     ------
@@ -117,7 +116,8 @@ def accumulate_gradients(learner: Learner, split: StepSplit, seed: int, step: in
 
     """
     fabric = learner.fabric
-    terms = torch.zeros(len(split.micro_batches), 5, device=fabric.device)
+    terms = torch.zeros(len(split.micro_batches), len(LOSS_TERMS),
+                        device=fabric.device)
     for number, (samples, class_loss_share) in enumerate(zip(split.micro_batches,
                                                              split.class_loss_shares)):
         batch = Batch(samples, fabric.device, learner.model.config.kernels)

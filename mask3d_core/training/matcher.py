@@ -40,6 +40,9 @@ class LossWeights:
     votes : float
         Of the vote loss (`training/vote_losses.py`), for models with votes. It is added once,
         the other terms at every refinement step; the matching does not use it.
+    mask_iou : float
+        Of the loss of predicted IoUs (`training/iou_loss.py`), for models with `mask_iou`, at
+        the last step.
 
     """
 
@@ -47,6 +50,7 @@ class LossWeights:
     masks: float = 5.
     dice: float = 2.
     votes: float = 10.
+    mask_iou: float = 1.
 
     def __post_init__(self) -> None:
         for name, weight in vars(self).items():

@@ -110,7 +110,7 @@ def initial_weights(config: TrainConfig, training_data: TrainingData, command: s
     Of start weights with another class table everything but the class heads is used. The number
     of rounds may differ if rounds share their weights, and the number of queries if queries are
     not learned. Where the model has a cross kernel and the start weights a cube, the cross is cut
-    out of the cube.
+    out of the cube. A head for mask IoUs that the start weights lack is random.
 
     Raises
     ------
@@ -124,8 +124,9 @@ def initial_weights(config: TrainConfig, training_data: TrainingData, command: s
     start = load_weights(shipped_weights() if config.start_weights == SHIPPED
                          else config.start_weights)
     _check_model(start, fresh)
-    state = {name: _cross_of_cube(tensor, fresh.state[name])
-             for name, tensor in start.state.items()}
+    state = dict(fresh.state)
+    for name, tensor in start.state.items():
+        state[name] = _cross_of_cube(tensor, fresh.state[name])
     if (start.classes.ids, start.classes.names) != (fresh.classes.ids, fresh.classes.names):
         state |= {name: tensor for name, tensor in fresh.state.items()
                   if name.startswith(CLASS_HEAD_PREFIXES)}
@@ -159,6 +160,8 @@ def _check_model(start: Weights, fresh: Weights) -> None:
     free = {'num_classes'}
     if start.model.shared_rounds:
         free.add('num_rounds')
+    if fresh.model.mask_iou:
+        free.add('mask_iou')
     if start.model.queries != 'learned':
         free.add('num_queries')
     old, new = (BACKBONES[model.backbone] for model in (start.model, fresh.model))

@@ -33,7 +33,8 @@ HELD_OUT_SEED, HELD_OUT_ROOMS = 501, (1, 2, 3)
 OFFICE = Path(__file__).parents[3] / 'demo' / 'office.ply'
 CLASSES = load_classes('scannet20').without(['wall', 'floor'])
 KINDS = {'paper': {}, 'segments': {'on_segments': True}, 'learned': {'queries': 'learned'},
-         'ours': {'backbone': 'Res16UNet14X', 'queries': 'fps_feature', 'votes': True},
+         'ours': {'backbone': 'Res16UNet14X', 'queries': 'fps_feature', 'votes': True,
+                  'mask_iou': True},
          'colourless': {'in_channels': 1}, 'own_rounds': {'shared_rounds': False},
          'finest': {'levels': (1, 4)}}
 
@@ -87,6 +88,7 @@ def assert_same(one: Prediction, other: Prediction) -> None:
     torch.testing.assert_close(one.class_logits, other.class_logits, atol=LOGITS, rtol=1e-4)
     torch.testing.assert_close(one.mask_logits, other.mask_logits, atol=MASKS, rtol=1e-4)
     torch.testing.assert_close(one.objectness, other.objectness, atol=LOGITS, rtol=1e-4)
+    torch.testing.assert_close(one.mask_iou, other.mask_iou, atol=LOGITS, rtol=1e-4)
 
 
 @pytest.mark.parametrize('case_name', CASES)

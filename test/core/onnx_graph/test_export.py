@@ -22,7 +22,7 @@ import torch
 
 onnx = pytest.importorskip('onnx', reason='needs the extra onnx')
 pytest.importorskip('onnxruntime', reason='needs the extra onnx')
-from mask3d_core.onnx_graph.export import export, PREDICTION, save_onnx, unet_outputs  # noqa: E402
+from mask3d_core.onnx_graph.export import decoder_outputs, export, save_onnx, unet_outputs  # noqa: E402
 from mask3d_core.onnx_graph.graph import OPSET, subgraph  # noqa: E402
 from mask3d_core.onnx_graph.inputs import graph_inputs  # noqa: E402
 
@@ -83,8 +83,10 @@ def test_the_file_is_valid_and_of_standard_operators(exported: tuple[Path, Path]
     assert [(entry.domain, entry.version) for entry in model.opset_import] == [('', OPSET)]
     assert not any('Scatter' in node.op_type or node.op_type in ('Loop', 'If')
                    for node in model.graph.node)
-    between = unet_outputs(load_weights(exported[0]).model)
-    for part in (subgraph(model, [], between), subgraph(model, between, PREDICTION)):
+    config = load_weights(exported[0]).model
+    between = unet_outputs(config)
+    for part in (subgraph(model, [], between),
+                 subgraph(model, between, decoder_outputs(config))):
         onnx.checker.check_model(part, full_check=True)
         assert len(part.graph.node) < len(model.graph.node)
 

@@ -75,6 +75,21 @@ def test_fine_tuning_may_change_the_number_of_rounds(start_file: Path, rooms: Pa
         initial_weights(replace(config, model=replace(config.model, queries='learned')), data, '')
 
 
+def test_fine_tuning_may_add_a_head_for_mask_ious(start_file: Path, rooms: Path,
+                                                  tmp_path: Path) -> None:
+    config = configure(rooms, tmp_path, '--start_weights', str(start_file),
+                       '--model.mask_iou', 'true')
+    data = TrainingData.open(config)
+    start, initial = load_weights(start_file), initial_weights(config, data, '')
+    assert_equal_states(start, initial)
+    assert set(initial.state) - set(start.state) == {
+        f'head.iou.{layer}.{part}' for layer in (0, 2) for part in ('weight', 'bias')}
+    save_weights(tmp_path / 'with_head.weights', initial)
+    without = configure(rooms, tmp_path, '--start_weights', str(tmp_path / 'with_head.weights'))
+    with pytest.raises(InputError, match='mask_iou True, this configuration False'):
+        initial_weights(without, data, '')
+
+
 def test_fine_tuning_may_have_voxels_of_nearly_that_size(start_file: Path, rooms: Path,
                                                          tmp_path: Path) -> None:
     config = configure(rooms, tmp_path, '--start_weights', str(start_file))
