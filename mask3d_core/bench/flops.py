@@ -34,7 +34,7 @@ def count_unet_gflop(config: ModelConfig, pyramid: Pyramid) -> float:
     stem_pairs = count_pairs(Grid.sort(pyramid.levels[0].coords)[0], 2)
     total = stem_pairs * config.in_channels * STEM_CHANNELS
     skips, channels = [], STEM_CHANNELS
-    for stage, (width, count) in enumerate(zip(backbone.planes, backbone.repeats)):
+    for stage, (width, count) in enumerate(zip(backbone.channels, backbone.repeats)):
         down = stage < 4
         finer, level = (stage, stage + 1) if down else (7 - stage, 7 - stage)
         if down:
@@ -58,7 +58,7 @@ def count_decoder_gflop(config: ModelConfig, pyramid: Pyramid, num_queries: int)
 
     Masked attention is not counted: it depends on the masks of the queries (`model/decoder.py`).
     """
-    widths = BACKBONES[config.backbone].planes[3:]
+    widths = BACKBONES[config.backbone].channels[3:]
     width, finest = config.hidden_dim, widths[-1]
     total = len(pyramid.levels[0]) * finest * num_queries             # final masks
     rounds = 1 if config.shared_rounds else config.num_rounds

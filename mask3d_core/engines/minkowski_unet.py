@@ -45,10 +45,10 @@ class MinkowskiUNet(nn.Module):
         self.conv0p1s1 = _convolution(config.in_channels, STEM_CHANNELS, 5)
         channels = STEM_CHANNELS
         for stage, name in enumerate(DOWN_CONVS + UP_CONVS):
-            width, up = backbone.planes[stage], stage >= NUM_DOWN
+            width, up = backbone.channels[stage], stage >= NUM_DOWN
             self.add_module(name, _strided(channels, width if up else channels, up))
             volume = backbone.decoder_kernel(7 - stage) if up else CUBE
-            widths = [block_inputs(backbone.planes)[stage]] + backbone.repeats[stage] * [width]
+            widths = [block_inputs(backbone.channels)[stage]] + backbone.repeats[stage] * [width]
             self.add_module(f'block{stage + 1}', nn.Sequential(
                 *(_Block(*pair, volume) for pair in zip(widths, widths[1:]))))
             channels = width

@@ -57,18 +57,18 @@ class UNet(nn.Module):
         super().__init__()
         self.recompute = False
         backbone = BACKBONES[config.backbone]
-        planes, repeats, _ = backbone
+        widths, repeats, _ = backbone
         self.stem = StemConv(config.in_channels, STEM_CHANNELS)
         self.down, self.down_blocks = nn.ModuleList(), nn.ModuleList()
         self.up, self.up_blocks = nn.ModuleList(), nn.ModuleList()
         skips, channels = [], STEM_CHANNELS
-        for width, count in zip(planes[:4], repeats[:4]):
+        for width, count in zip(widths[:4], repeats[:4]):
             skips.append(channels)
             self.down.append(DownConv(channels, channels))
             self.down_blocks.append(_stage(channels, width, count))
             channels = width
         self.widths = [channels]
-        for level, width, count in zip((3, 2, 1, 0), planes[4:], repeats[4:]):
+        for level, width, count in zip((3, 2, 1, 0), widths[4:], repeats[4:]):
             conv = NEIGHBOR_CONVS[backbone.decoder_kernel(level)]
             self.up.append(UpConv(channels, width))
             self.up_blocks.append(_stage(width + skips.pop(), width, count, conv))

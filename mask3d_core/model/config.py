@@ -15,7 +15,7 @@ class Backbone(NamedTuple):
 
     Attributes
     ----------
-    planes, repeats : tuple of 8 int
+    channels, repeats : tuple of 8 int
         Channels and residual blocks of each stage: four in the encoder, four in the decoder.
     crosses : int
         Number of the last, finest stages whose kernels are crosses: the voxel and its six face
@@ -23,7 +23,7 @@ class Backbone(NamedTuple):
 
     """
 
-    planes: tuple[int, ...]
+    channels: tuple[int, ...]
     repeats: tuple[int, ...]
     crosses: int = 0
 
@@ -113,7 +113,7 @@ class ModelConfig:
         if self.hidden_dim % self.num_heads:
             raise InputError(f'{self.num_heads} attention heads do not divide the '
                              f'{self.hidden_dim} channels: give another num_heads')
-        finest = len(BACKBONES[self.backbone].planes) // 2
+        finest = len(BACKBONES[self.backbone].channels) // 2
         if not self.levels or not all(0 <= level <= finest for level in self.levels):
             raise InputError(f'expected levels of 0, the coarsest, to {finest}, got '
                              f'{list(self.levels)}')

@@ -83,15 +83,15 @@ def _leaves(original: str, ours: str, leaves: tuple[str, ...] = _LINEAR) -> Iter
 
 
 def _backbone(config: ModelConfig) -> Iterator[Rename]:
-    planes, counts, _ = BACKBONES[config.backbone]
+    channels, counts, _ = BACKBONES[config.backbone]
     yield from _convolution('conv0p1s1', 'bn0', 'unet.stem')
-    inputs = block_inputs(planes)
+    inputs = block_inputs(channels)
     for stage, kernel in enumerate(DOWN_CONVS + UP_CONVS):
         side, depth = ('down', stage) if stage < 4 else ('up', stage - 4)
         norm = f'bn{stage + 1}' if stage < 4 else f'bntr{stage}'
         yield from _convolution(kernel, norm, f'unet.{side}.{depth}')
         for i in range(counts[stage]):
-            shortcut = i == 0 and inputs[stage] != planes[stage]
+            shortcut = i == 0 and inputs[stage] != channels[stage]
             yield from _residual(f'backbone.block{stage + 1}.{i}',
                                  f'unet.{side}_blocks.{depth}.{i}', shortcut)
 
@@ -101,11 +101,11 @@ def _convolution(kernel: str, norm: str, ours: str) -> Iterator[Rename]:
     yield from _leaves(f'backbone.{norm}.bn', f'{ours}.norm', _NORM)
 
 
-def block_inputs(planes: tuple[int, ...]) -> list[int]:
+def block_inputs(channels: tuple[int, ...]) -> list[int]:
     """Return the input channels of the 8 stages of residual blocks (res16unet.py)."""
-    down = [32, *planes[:3]]
-    skips = [planes[2], planes[1], planes[0], 32]
-    return down + [planes[4 + i] + skip for i, skip in enumerate(skips)]
+    down = [32, *channels[:3]]
+    skips = [channels[2], channels[1], channels[0], 32]
+    return down + [channels[4 + i] + skip for i, skip in enumerate(skips)]
 
 
 def _residual(original: str, ours: str, shortcut: bool) -> Iterator[Rename]:
@@ -219,9 +219,10 @@ def _count(shapes: Mapping[str, tuple[int, ...]], pattern: str) -> int:
 def _backbone_name(shapes: Mapping[str, tuple[int, ...]]) -> str:
     counts = tuple(_count(shapes, rf'backbone\.block{n}\.(\d+)\.conv2\.kernel')
                    for n in range(1, 9))
-    planes = tuple(_shape(shapes, f'backbone.block{n}.0.conv2.kernel', 3)[2] for n in range(1, 9))
+    channels = tuple(_shape(shapes, f'backbone.block{n}.0.conv2.kernel', 3)[2]
+                     for n in range(1, 9))
     known = {shape: name for name, shape in BACKBONES.items() if not shape.crosses}
-    if (found := Backbone(planes, counts)) in known:
+    if (found := Backbone(channels, counts)) in known:
         return known[found]
-    raise InputError(f'the checkpoint has a backbone with channels {planes} and blocks {counts}; '
-                     'supported are ' + ', '.join(known.values()))
+    raise InputError(f'the checkpoint has a backbone with channels {channels} and blocks '
+                     f'{counts}; supported are ' + ', '.join(known.values()))

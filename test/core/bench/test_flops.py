@@ -38,7 +38,7 @@ def test_of_one_voxel_every_convolution_multiplies_one_matrix(backbone: str) -> 
 
 def test_the_decoder_of_one_voxel() -> None:
     config = ModelConfig()  # 3 rounds of one set of layers, at the four coarser levels
-    widths = BACKBONES['Res16UNet34C'].planes[3:7]
+    widths = BACKBONES['Res16UNet34C'].channels[3:7]
     keys = sum(128 * (width + 2 * 128) for width in widths)
     masks = (3 * 4 + 1) * 96 * 50
     expected = 2 * (keys + masks) / 1e9

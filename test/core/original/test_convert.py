@@ -231,10 +231,10 @@ def test_rounds_with_their_own_weights(original: State) -> None:
 @pytest.mark.parametrize('name', [name for name, shape in BACKBONES.items()
                                   if name != 'small' and not shape.crosses])
 def test_backbones_are_inferred_from_shapes(original: State, name: str) -> None:
-    planes, counts, _ = BACKBONES[name]
+    channels, counts, _ = BACKBONES[name]
     shapes = {key: tuple(t.shape) for key, t in original.items() if '.block' not in key}
-    for block, (plane, count) in enumerate(zip(planes, counts, strict=True), 1):
-        shapes |= {f'backbone.block{block}.{i}.conv2.kernel': (27, plane, plane)
+    for block, (width, count) in enumerate(zip(channels, counts, strict=True), 1):
+        shapes |= {f'backbone.block{block}.{i}.conv2.kernel': (27, width, width)
                    for i in range(count)}
 
     assert infer_config(shapes).backbone == name
