@@ -212,6 +212,11 @@ class Client:
         return self._services[name]
 
 
+def stamps(messages: list) -> list[int]:
+    """Return the whole seconds of the stamps of messages."""
+    return [message.header.stamp.sec for message in messages]
+
+
 def _cpu_seconds(process: NodeSubprocess) -> float:
     """Return the CPU time of a process, all its threads together."""
     stat = Path(f'/proc/{process.pid}/stat').read_text().rpartition(')')[2].split()
