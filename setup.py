@@ -29,8 +29,8 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(include=['mask3d_core', 'mask3d_core.*', 'mask3d_ros', 'mask3d_ros.*']),
     package_data={'mask3d_core': [
-        'class_tables/*.tsv', 'class_tables/*.txt', 'viewer/page/*', 'weights/*.weights',
-        'py.typed']},
+        'class_tables/*.tsv', 'class_tables/*.txt', 'rooms/models/*.tsv', 'viewer/page/*',
+        'weights/*.weights', 'py.typed']},
     entry_points={'console_scripts': ['mask3d = mask3d_core.cli:main']},
     install_requires=['numpy', 'pillow>=10.1', 'scipy', 'torch>=2.4'],
     extras_require={

@@ -18,7 +18,7 @@ from mask3d_core.commands.arguments import (
     warn_of_doubts,
 )
 from mask3d_core.errors import InputError
-from mask3d_core.progress import log, report
+from mask3d_core.progress import log, report, warn
 
 if TYPE_CHECKING:
     from mask3d_core.data.dataset import Dataset
@@ -154,6 +154,9 @@ def _add_rooms(parser: argparse.ArgumentParser) -> None:
                         help='make rooms as hard as real scans, to evaluate on: sparse, with '
                              'gaps, strong textures and many objects (defaults: no rooms for '
                              'training, 40 for validation)')
+    parser.add_argument('--models', type=Path, metavar='CATALOGUE', nargs='+', default=[],
+                        help='.sh3f catalogues of 3D models, or folders with them: furnish the '
+                             'rooms with these models, too; see docs/training_data.md')
     parser.add_argument('--seed', type=count_or_zero, metavar='N', default=0,
                         help='random seed of the rooms (default: 0); one per folder')
 
@@ -235,6 +238,9 @@ def _run_rooms(options: argparse.Namespace) -> None:
     floor = options.floor
     if options.stress and floor is not None:
         raise InputError('expected either --stress or --floor: the stress set has single rooms')
+    if options.models and floor is not None:
+        raise InputError('expected either --models or --floor: floors have our own pieces only')
+    models = _catalogues(options.models)
     usual = (0, 40) if options.stress else (1000, 50) if floor is None else (0, 1)
     count, held_out = (default if given is None else given for given, default in zip(
         (options.count, options.held_out), usual))
@@ -242,13 +248,27 @@ def _run_rooms(options: argparse.Namespace) -> None:
         raise InputError('expected at least one scan: --count and --held-out are both 0')
     name = f'rooms {options.seed}' + (', stress' if options.stress else
                                       '' if floor is None else f', floors of {floor} rooms')
+    name += ', with models' if models else ''
     # Some rooms are left in the frame of their camera, as some robots' clouds are.
     data = Dataset(options.out, name, load_classes(ROOMS.table), BACKGROUND_CLASSES,
                    upright=options.stress or floor is not None)
-    sources = (stress_sources(count, held_out, options.seed) if options.stress else
-               room_sources(count, held_out, options.seed) if floor is None else
+    sources = (stress_sources(count, held_out, options.seed, models) if options.stress else
+               room_sources(count, held_out, options.seed, models) if floor is None else
                floor_sources(count, held_out, options.seed, floor))
     _print_dataset(prepare(data, sources, options.workers, _log))
+
+
+def _catalogues(paths: list[Path]) -> tuple[Path, ...]:
+    """Return the catalogues of models, after a look into each; name damaged entries."""
+    if not paths:
+        return ()
+    from mask3d_core.rooms.models.catalogue import list_catalogues, read_catalogue
+
+    files = list_catalogues(paths)
+    for file in files:
+        for sentence in read_catalogue(file)[1]:
+            warn(sentence)
+    return files
 
 
 def _run_bag(options: argparse.Namespace) -> None:

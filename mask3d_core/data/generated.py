@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mask3d_core.classes import load_classes
@@ -17,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from mask3d_core.rooms.room import FurnisherMaker
     from mask3d_core.rooms.storey import StoreyPart
 
 GENERATOR_VERSION = 5
@@ -25,6 +28,8 @@ ROOMS = Benchmark('rooms', 'rooms', 'rooms', replace(CUSTOM, num_queries=200),
                   tiles=TileSettings())
 """Their classes are ScanNet's 20 and hand-size objects; their data sets are 'rooms SEED'."""
 BENCHMARKS = (ROOMS,)
+MODELS_VERSION = 1
+"""As `GENERATOR_VERSION`, of rooms with models of catalogues."""
 NUM_POINTS = (25_000, 250_000)
 """Range of the number of points of a scan, drawn log-uniformly."""
 MIN_VISIBLE_POINTS = 30
@@ -96,7 +101,8 @@ class FloorReader:
                          for name, part in zip(names, parts))]
 
 
-def room_sources(count: int, held_out: int, seed: int) -> list[RawSource]:
+def room_sources(count: int, held_out: int, seed: int, models: Sequence[Path] = (),
+                 ) -> list[RawSource]:
     """
     List the rooms of a data set, still to be generated.
 
@@ -107,10 +113,13 @@ def room_sources(count: int, held_out: int, seed: int) -> list[RawSource]:
         leaves the other rooms unchanged.
     seed : int
         0 or more.
+    models : sequence of Path
+        Catalogues of 3D models to furnish the rooms with, beside our own pieces.
 
     """
-    return [RawSource(name, split, (), RoomReader(name, generate_room, seed, number),
-                      version=f'{GENERATOR_VERSION}, seed {seed}')
+    generate = partial(generate_room, models=tuple(models)) if models else generate_room
+    version = f'{GENERATOR_VERSION}, seed {seed}{models_version(models)}'
+    return [RawSource(name, split, (), RoomReader(name, generate, seed, number), version=version)
             for split, number, name in numbered(count, held_out, 'room', 'held_out')]
 
 
@@ -149,9 +158,30 @@ def numbered(count: int, held_out: int, kind: str, held_out_kind: str,
               for number in range(held_out))]
 
 
-def generate_room(seed: int, number: int) -> dict[str, NDArray]:
+def models_version(models: Sequence[Path]) -> str:
+    """Return what generated rooms depend on in catalogues of models: empty for none."""
+    from mask3d_core.rooms.models.catalogue import fingerprint
+
+    files = ', '.join(map(fingerprint, models))
+    return f', models {MODELS_VERSION} of {files}' if models else ''
+
+
+def furnisher_with(models: tuple[Path, ...]) -> FurnisherMaker:
+    """Return what furnishes rooms, with the models of some catalogues if there are any."""
+    from mask3d_core.rooms.interiors import Furnisher
+
+    if not models:
+        return Furnisher
+    from mask3d_core.rooms.models.model_furnisher import ModelFurnisher
+    from mask3d_core.rooms.models.model_library import load_library
+
+    return partial(ModelFurnisher, load_library(models))
+
+
+def generate_room(seed: int, number: int, models: tuple[Path, ...] = (),
+                  ) -> dict[str, NDArray]:
     """
-    Generate one room and scan it.
+    Generate one room and scan it; `models` as of `room_sources`.
 
     Returns
     -------
@@ -170,7 +200,8 @@ def generate_room(seed: int, number: int) -> dict[str, NDArray]:
     for _ in range(MAX_ATTEMPTS):
         style = random_style(rng, int(np.exp(rng.uniform(*np.log(NUM_POINTS)))))
         try:
-            columns = scan_scene(make_room(rng, classes, style.path == 'close'), rng, style)
+            room = make_room(rng, classes, style.path == 'close', furnisher_with(models))
+            columns = scan_scene(room, rng, style)
         except InputError:  # no camera position sees enough
             continue
         columns = drop_fragments(columns)

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
 from mask3d_core.classes import load_classes
-from mask3d_core.data.generated import numbered, RoomReader, ROOMS, scan_until_seen
+from mask3d_core.data.generated import (
+    furnisher_with,
+    models_version,
+    numbered,
+    RoomReader,
+    ROOMS,
+    scan_until_seen,
+)
 from mask3d_core.data.readers.raw_scan import RawSource
 import numpy as np
 from numpy.typing import NDArray
@@ -14,20 +25,24 @@ STRESS_ROOMS = 3
 """Third number of the seeds, after those in `mask3d_core.data.generated`."""
 
 
-def stress_sources(count: int, held_out: int, seed: int) -> list[RawSource]:
+def stress_sources(count: int, held_out: int, seed: int, models: Sequence[Path] = (),
+                   ) -> list[RawSource]:
     """
     List the rooms of a stress set, still to be generated; arguments as of `room_sources`.
 
     Both splits are numbered separately: a larger count leaves the other rooms unchanged.
     """
-    return [RawSource(name, split, (), RoomReader(name, generate_stress_room, seed, number),
-                      version=f'stress {STRESS_VERSION}, seed {seed}')
+    generate = (partial(generate_stress_room, models=tuple(models)) if models else
+                generate_stress_room)
+    version = f'stress {STRESS_VERSION}, seed {seed}{models_version(models)}'
+    return [RawSource(name, split, (), RoomReader(name, generate, seed, number), version=version)
             for split, number, name in numbered(count, held_out, 'stress', 'held_out_stress')]
 
 
-def generate_stress_room(seed: int, number: int) -> dict[str, NDArray]:
+def generate_stress_room(seed: int, number: int, models: tuple[Path, ...] = (),
+                         ) -> dict[str, NDArray]:
     """
-    Generate one room of the stress set and scan it.
+    Generate one room of the stress set and scan it; `models` as of `stress_sources`.
 
     Returns
     -------
@@ -40,5 +55,7 @@ def generate_stress_room(seed: int, number: int) -> dict[str, NDArray]:
 
     rng = np.random.default_rng([seed, number & 0xFFFFFFFF, STRESS_ROOMS])
     classes = load_classes(ROOMS.table)
-    return scan_until_seen(lambda: scan_stress_room(make_stress_room(rng, classes), rng),
-                           f'stress room {number} of seed {seed}')
+    furnisher = furnisher_with(models)
+    return scan_until_seen(
+        lambda: scan_stress_room(make_stress_room(rng, classes, furnisher), rng),
+        f'stress room {number} of seed {seed}')

@@ -36,8 +36,8 @@ def las_columns(path: FilePath) -> FileColumns:
 
     """
     with file_errors(path):
-        laspy = _library('laspy', 'laspy[lazrs]', path)
-        with _library_errors('LAS'):
+        laspy = library('laspy', 'laspy[lazrs]', path)
+        with library_errors('LAS'):
             cloud = laspy.read(os.fspath(path))
             columns = {axis: np.asarray(getattr(cloud, axis)) for axis in 'xyz'}
             for name in cloud.point_format.dimension_names:
@@ -59,8 +59,8 @@ def e57_columns(path: FilePath) -> FileColumns:
     with file_errors(path):
         if not os.path.isfile(path):
             raise InputError('no such file')
-        pye57 = _library('pye57', 'pye57', path)
-        with _library_errors('E57'):
+        pye57 = library('pye57', 'pye57', path)
+        with library_errors('E57'):
             file = pye57.E57(os.fspath(path))
             scans = [_e57_scan(file, number) for number in range(file.scan_count)]
         if not scans:
@@ -95,8 +95,8 @@ def mesh_columns(path: FilePath) -> FileColumns:
     with file_errors(path):
         if not os.path.isfile(path):
             raise InputError('no such file')
-        trimesh = _library('trimesh', 'trimesh', path)
-        with _library_errors('mesh'):
+        trimesh = library('trimesh', 'trimesh', path)
+        with library_errors('mesh'):
             scene = trimesh.load_scene(os.fspath(path), process=False)
             points, colors = _points_of_scene(scene)
         if not len(points):
@@ -133,7 +133,7 @@ def _points_of_mesh(mesh: Any) -> tuple[NDArray[np.float64], NDArray[np.uint8] |
             np.asarray(found[2])[:, :3].astype(np.uint8) if colored else None)
 
 
-def _library(name: str, package: str, path: FilePath) -> Any:
+def library(name: str, package: str, path: FilePath) -> Any:
     try:
         return import_module(name)
     except ImportError as error:
@@ -143,7 +143,7 @@ def _library(name: str, package: str, path: FilePath) -> Any:
 
 
 @contextmanager
-def _library_errors(what: str) -> Iterator[None]:
+def library_errors(what: str) -> Iterator[None]:
     """Turn every exception of a library into an InputError; they have no common base class."""
     try:
         yield

@@ -61,7 +61,14 @@ class Furnisher:
 
     def make(self, makers: Sequence[Maker]) -> Piece:
         """Make a piece with one of several makers, chosen at random."""
-        return makers[int(self.rng.integers(len(makers)))](self.rng)
+        return self.make_with(makers[int(self.rng.integers(len(makers)))], self.rng)
+
+    def make_with(self, maker: Maker, rng: np.random.Generator) -> Piece:
+        """Make a piece; a subclass may take another piece of the same kind."""
+        return maker(rng)
+
+    def add_pieces(self) -> None:
+        """Add more to a furnished room: nothing, unless a subclass does."""
 
     def place_along_walls(self, makers: Sequence[Maker], count: int = 1,
                           gap: float | None = None) -> list[PlacedPiece]:
@@ -108,7 +115,7 @@ class Furnisher:
                   for x in (np.arange(seats_of_side) - (seats_of_side - 1) / 2) * 0.65]
         places += [(side * width, 0.0, side * -np.pi / 2) for side in (-1, 1)]
         for x, y, angle in self.rng.permutation(np.array(places))[:most]:
-            chair = maker(np.random.default_rng(state))
+            chair = self.make_with(maker, np.random.default_rng(state))
             pulled = self.rng.uniform(0.0, 0.45) + (0.2 if self.chance(0.2) else 0)
             if table.piece.parts:  # cabinets below leave no space for knees
                 pulled += chair.size[1] / 2
@@ -127,8 +134,8 @@ class Furnisher:
 
     def place_workplace(self) -> None:
         """Place a desk at a wall, with a chair and a monitor."""
-        place = self.room.place_against_wall(desk(self.rng))
-        if place is None:
+        place = self.room.place_against_wall(self.make_with(desk, self.rng))
+        if place is None or not place.piece.tops:
             return
         top = place.piece.tops[0]
         chair = self.make((office_chair, office_chair, dining_chair))
@@ -142,7 +149,7 @@ class Furnisher:
     def _screen(self, host: PlacedPiece, top: Top) -> None:
         """Place one or two monitors at the back of a desk."""
         for side in ((-0.3, 0.3) if top.size[0] > 1.3 and self.chance(0.3) else (0.0,)):
-            piece = devices.monitor(self.rng)
+            piece = self.make_with(devices.monitor, self.rng)
             x = top.center[0] + side + self.rng.normal(0, 0.03)
             y = top.center[1] + top.size[1] / 2 - piece.size[1] / 2 - 0.03
             place = host.point_in_room((x, y, top.center[2])).tolist()
@@ -171,7 +178,7 @@ class Furnisher:
         """Place a sofa with a coffee table, armchairs, and a television."""
         place = self.room.place_against_wall(self.make((sofa, sofa, sofa, corner_sofa)))
         if place is not None:
-            low = tables.coffee_table(self.rng)
+            low = self.make_with(tables.coffee_table, self.rng)
             depth = place.piece.size[1] / 2 + low.size[1] / 2
             table = self.room.place_beside(place, low, self.rng.normal(0, 0.2),
                                      -depth - self.rng.uniform(0.25, 0.5))
@@ -185,7 +192,7 @@ class Furnisher:
 
     def _screen_on(self, stand: PlacedPiece, top: Top) -> None:
         place = stand.point_in_room(top.center).tolist()
-        self.room.place(devices.tv(self.rng), place, stand.angle, 0.0, stand)
+        self.room.place(self.make_with(devices.tv, self.rng), place, stand.angle, 0.0, stand)
 
     def hang_on_walls(self, makers: Sequence[Maker], count: int, low: float, high: float) -> None:
         """Hang pieces on walls, with their lower ends at a height of low..high metres."""

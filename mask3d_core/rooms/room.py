@@ -32,9 +32,11 @@ SECOND_ROOM_PROBABILITY = 0.15
 """That a second room is connected by a passage."""
 
 Furnish = Callable[[Furnisher], None]
+FurnisherMaker = Callable[[Arrangement, bool], Furnisher]
 
 
-def make_room(rng: np.random.Generator, classes: ClassTable, crowded: bool = False) -> Scene:
+def make_room(rng: np.random.Generator, classes: ClassTable, crowded: bool = False,
+              furnisher: FurnisherMaker = Furnisher) -> Scene:
     """
     Generate a furnished room.
 
@@ -46,6 +48,8 @@ def make_room(rng: np.random.Generator, classes: ClassTable, crowded: bool = Fal
         'rooms', or a table with the same class names.
     crowded : bool
         Whether tables are full of objects, for close-up scans.
+    furnisher : callable
+        Makes the Furnisher of an Arrangement, given also whether it is crowded.
 
     """
     kind = random_kind(rng)
@@ -58,7 +62,7 @@ def make_room(rng: np.random.Generator, classes: ClassTable, crowded: bool = Fal
         rooms.append(_connect(rooms[0], rng))
     shell: list[Surface] = []
     for number, room in enumerate(rooms):
-        shell += furnish_room(room, kind if number == 0 else None, crowded)
+        shell += furnish_room(furnisher(room, crowded), kind if number == 0 else None)
         if number == 0:  # the passage is shared with the second room
             shell += passages(room)
     return make_scene(rooms, shell, classes)
@@ -72,9 +76,9 @@ def random_kind(rng: np.random.Generator) -> Furnish:
     return kind
 
 
-def furnish_room(room: Arrangement, kind: Furnish | None, crowded: bool = False) -> list[Surface]:
+def furnish_room(f: Furnisher, kind: Furnish | None) -> list[Surface]:
     """
-    Furnish one room, of a random kind if none is given.
+    Furnish the room of a Furnisher, of a random kind if none is given.
 
     Returns
     -------
@@ -82,17 +86,17 @@ def furnish_room(room: Arrangement, kind: Furnish | None, crowded: bool = False)
         Its floor, ceiling and walls, see `room_shell`.
 
     """
-    f = Furnisher(room, crowded)
     _doors(f)
-    (kind or random_kind(room.rng))(f)
+    (kind or random_kind(f.rng))(f)
     _windows(f)
     f.place_along_walls(devices.WALL_DEVICES, f.scaled_count(0, 1), gap=0.02)
     f.hang_on_walls((shelves.wall_shelf,), f.chance(0.2), 0.9, 1.5)
     f.hang_on_walls(decoration.WALL_DECORATION + devices.HANGING_DEVICES,
                     f.scaled_count(0, 4), 1.1, 1.7)
     f.hang_from_ceiling(decoration.CEILING_DECORATION, f.scaled_count(0, 1))
+    f.add_pieces()
     _rugs(f)
-    return room_shell(room)
+    return room_shell(f.room)
 
 
 def _connect(room: Arrangement, rng: np.random.Generator) -> Arrangement:

@@ -190,7 +190,7 @@ def _make_corridor(rng: np.random.Generator, slots: Sequence[_Slot], width: floa
 def _room_part(slot: _Slot, corridor_width: float, storey: NDArray, style: ScanStyle,
                classes: ClassTable) -> StoreyPart:
     """Furnish a room; the inner surfaces of its doorway belong to it."""
-    shell = [*furnish_room(slot.room, slot.kind), *passages(slot.room)]
+    shell = [*furnish_room(Furnisher(slot.room), slot.kind), *passages(slot.room)]
     pose = (_upright_pose(0, slot.x, corridor_width + WALL_THICKNESS) if slot.above else
             _upright_pose(np.pi, slot.x + slot.width, -WALL_THICKNESS))
     return StoreyPart(make_scene([slot.room], shell, classes), storey @ pose,

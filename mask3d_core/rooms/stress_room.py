@@ -19,7 +19,7 @@ from mask3d_core.rooms.interiors import (
     SHELVES,
 )
 from mask3d_core.rooms.materials import Material
-from mask3d_core.rooms.room import furnish_room
+from mask3d_core.rooms.room import furnish_room, FurnisherMaker
 from mask3d_core.rooms.scene import Scene
 from mask3d_core.rooms.scene_assembly import BACKGROUND_CLASSES, make_scene
 import numpy as np
@@ -36,7 +36,8 @@ FURNITURE = (*SHELVES, *LOW_STORAGE, storage.dresser, tables.console, tables.sid
 LOOSE_FURNITURE = (armchair, seats.stool, tables.coffee_table, tables.side_table)
 
 
-def make_stress_room(rng: np.random.Generator, classes: ClassTable) -> Scene:
+def make_stress_room(rng: np.random.Generator, classes: ClassTable,
+                     furnisher: FurnisherMaker = Furnisher) -> Scene:
     """
     Generate a room that is full of objects, with things on its walls that are none.
 
@@ -46,6 +47,8 @@ def make_stress_room(rng: np.random.Generator, classes: ClassTable) -> Scene:
         The same state gives the same room.
     classes : ClassTable
         'rooms', or a table with the same class names.
+    furnisher : callable
+        As of `make_room`.
 
     Returns
     -------
@@ -56,10 +59,10 @@ def make_stress_room(rng: np.random.Generator, classes: ClassTable) -> Scene:
     """
     kinds = [kind for kind in ROOM_KINDS if kind is not bath]
     room = Arrangement(random_plan(rng, *rng.uniform(*WALL_LENGTHS, 2)), rng)
-    f = Furnisher(room)
+    f = furnisher(room, False)
     for _ in range(int(rng.integers(0, 4))):
         room.place_against_wall(f.make(STANDING_FEATURES), gap=0.0)
-    shell = furnish_room(room, kinds[int(rng.integers(len(kinds)))])
+    shell = furnish_room(f, kinds[int(rng.integers(len(kinds)))])
     f.hang_on_walls(FLAT_FEATURES, int(rng.integers(8, 25)), 0.1, 1.9)
     _fill(f, int(rng.integers(*OBJECT_COUNTS)))
     scene = make_scene([room], [(name or 'wall', mesh) for name, mesh in shell], classes)

@@ -1,0 +1,1 @@
+"""Furniture from 3D models that people made, as an addition to our own pieces."""

@@ -1,0 +1,90 @@
+"""Read the mesh of a model, in its real size, with few triangles and plain materials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from io import BytesIO
+import os
+from typing import Any
+import warnings
+import zipfile
+
+from mask3d_core.errors import InputError
+from mask3d_core.files.other_formats import library, library_errors
+from mask3d_core.files.source import file_errors
+from mask3d_core.rooms.materials import Material
+from mask3d_core.rooms.mesh import join, Mesh
+from mask3d_core.rooms.models.catalogue import CatalogueModel
+from mask3d_core.rooms.models.simplification import simplify
+from mask3d_core.rooms.models.texture import paint_from_texture
+import numpy as np
+
+GREY = (160, 160, 160, 255)
+"""Of triangles without a material."""
+Y_UP_TO_Z_UP = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float64)
+"""Turns y up, front towards +z into z up, front towards -y."""
+
+
+def read_model_mesh(model: CatalogueModel) -> Mesh:
+    """
+    Read the mesh of a model.
+
+    Returns
+    -------
+    Mesh
+        Of the size its catalogue gives, standing on z = 0, centered, with its back towards +y.
+
+    Raises
+    ------
+    InputError
+        With the file name: for a damaged model, or if trimesh is not installed.
+
+    """
+    with file_errors(model.file):
+        trimesh = library('trimesh', 'trimesh', model.file)
+        with library_errors(f'model ({model.member})'), warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # of textures that Pillow has doubts about
+            scene = _load_scene(trimesh, model)
+            parts = [part for geometry in scene.geometry.values() for part in _parts(geometry)]
+        if not parts:
+            raise InputError(f'{model.member}: expected triangles, got none')
+        return simplify(_fitted(join(parts), model))
+
+
+def _load_scene(trimesh: Any, model: CatalogueModel) -> Any:
+    folder = os.path.dirname(model.member)
+    with zipfile.ZipFile(model.file) as archive:
+        beside = {os.path.relpath(name, folder): archive.read(name)
+                  for name in archive.namelist()
+                  if os.path.dirname(name) == folder and not name.endswith('/')}
+    content = BytesIO(beside[os.path.basename(model.member)])
+    return trimesh.load_scene(content, file_type='obj', process=False,
+                              resolver=trimesh.resolvers.ZipResolver(beside))
+
+
+def _parts(geometry: Any) -> Iterator[Mesh]:
+    """Yield the triangles of one material of a file; several meshes if it has a texture."""
+    faces = np.asarray(geometry.faces, np.int64)
+    if not len(faces):
+        return
+    vertices = np.asarray(geometry.vertices, np.float64)
+    look = getattr(geometry.visual, 'material', None)
+    image, place = getattr(look, 'image', None), getattr(geometry.visual, 'uv', None)
+    if image is not None and place is not None and len(place) == len(vertices):
+        yield paint_from_texture(vertices, faces, image, place)
+    else:
+        diffuse = np.asarray(getattr(look, 'diffuse', GREY), np.float64)[:3] / 255
+        yield Mesh.of(vertices, faces, Material(tuple(diffuse.tolist())))
+
+
+def _fitted(mesh: Mesh, model: CatalogueModel) -> Mesh:
+    """Turn a mesh upright, with its back towards +y, and scale it to the size of its model."""
+    upright = np.array(model.rotation, np.float64).reshape(3, 3)
+    used = np.unique(mesh.faces)
+    vertices = mesh.vertices @ (Y_UP_TO_Z_UP @ upright).T
+    extent = np.ptp(vertices[used], axis=0)
+    factor = np.asarray(model.size) / np.where(extent > 0, extent, 1)
+    if not np.isfinite(factor).all():
+        raise InputError(f'{model.member}: expected finite coordinates, got others')
+    return replace(mesh, vertices=vertices * factor)
