@@ -262,12 +262,12 @@ def _catalogues(paths: list[Path]) -> tuple[Path, ...]:
     """Return the catalogues of models, after a look into each; name damaged entries."""
     if not paths:
         return ()
-    from mask3d_core.rooms.models.catalogue import list_catalogues, read_catalogue
+    from mask3d_core.rooms.models.catalogue import list_catalogues
+    from mask3d_core.rooms.models.model_library import load_library
 
     files = list_catalogues(paths)
-    for file in files:
-        for sentence in read_catalogue(file)[1]:
-            warn(sentence)
+    for sentence in load_library(files).damaged:
+        warn(sentence)
     return files
 
 

@@ -9,17 +9,20 @@ from pathlib import Path
 
 from mask3d_core.errors import InputError
 from mask3d_core.progress import warn
+from mask3d_core.rooms.mesh import Mesh
 from mask3d_core.rooms.models.catalogue import CatalogueModel, read_catalogue
 from mask3d_core.rooms.models.color_variation import vary_colors
 from mask3d_core.rooms.models.kinds import Kind, kind_of
-from mask3d_core.rooms.models.model_mesh import read_model_mesh
-from mask3d_core.rooms.models.tops import find_top
-from mask3d_core.rooms.piece import Piece
+from mask3d_core.rooms.models.model_mesh import read_model_mesh, require_trimesh
+from mask3d_core.rooms.models.tops import find_boards, find_top, THICKEST_BOARD
+from mask3d_core.rooms.piece import Piece, Top
 import numpy as np
 
 SCALES, SIDE_SCALES = (0.9, 1.1), (0.96, 1.04)
 """Minimum and maximum factors on the size of a model, and on each of its sides."""
 PLACES_WITH_TOPS = ('wall', 'floor', '')
+CLASSES_WITH_BOARDS = ('bookshelf', 'desk', 'table')
+"""Their models have further tops; those of cabinets are behind doors."""
 MAX_PIECES = 600
 """Pieces in memory; one has 0.15 MB on average."""
 KnownModel = tuple[CatalogueModel, Kind]
@@ -33,10 +36,13 @@ class ModelLibrary:
     ----------
     models : list of (CatalogueModel, Kind)
         All that are used, in the order of the catalogues.
+    damaged : tuple of str
+        What is wrong with each entry that was left out.
 
     """
 
-    def __init__(self, models: Iterable[CatalogueModel]) -> None:
+    def __init__(self, models: Iterable[CatalogueModel], damaged: Sequence[str] = ()) -> None:
+        self.damaged = tuple(damaged)
         self.models: list[KnownModel] = [
             (model, kind) for model in models if (kind := kind_of(model)) is not None]
         self._of_place = _grouped((kind.place, (model, kind)) for model, kind in self.models)
@@ -62,7 +68,8 @@ class ModelLibrary:
         return replace(
             piece, mesh=vary_colors(piece.mesh.scaled(*scale), np.random.default_rng(state)),
             tops=tuple(replace(top, center=tuple((scale * top.center).tolist()),
-                               size=tuple((scale[:2] * top.size).tolist()))
+                               size=tuple((scale[:2] * top.size).tolist()),
+                               room=float(scale[2] * top.room))
                        for top in piece.tops))
 
 
@@ -81,10 +88,18 @@ def load_library(files: tuple[Path, ...]) -> ModelLibrary:
     Raises
     ------
     InputError
-        For a file that is no catalogue.
+        For a file that is no catalogue, if none of the models is of use, or if trimesh is not
+        installed.
 
     """
-    return ModelLibrary(model for file in files for model in read_catalogue(file)[0])
+    require_trimesh(files[0])
+    catalogues = [read_catalogue(file) for file in files]
+    library = ModelLibrary([model for models, _ in catalogues for model in models],
+                           [sentence for _, damaged in catalogues for sentence in damaged])
+    if not library.models:
+        raise InputError(f'{", ".join(map(str, files))}: expected models of furniture or objects, '
+                         'got none that belongs into a room: give other catalogues')
+    return library
 
 
 @lru_cache(maxsize=MAX_PIECES)
@@ -95,5 +110,13 @@ def _read_piece(model: CatalogueModel, kind: Kind) -> Piece | None:
     except InputError as error:
         warn(f'{model.name} ({model.key}) is left out: {error}')
         return None
+    return Piece(kind.name, mesh, tuple(_tops(mesh, kind)))
+
+
+def _tops(mesh: Mesh, kind: Kind) -> list[Top]:
+    """Return the main top first, then the boards above and below it."""
     top = find_top(mesh) if kind.place in PLACES_WITH_TOPS else None
-    return Piece(kind.name, mesh, () if top is None else (top,))
+    main = [] if top is None else [top]
+    boards = find_boards(mesh) if kind.name in CLASSES_WITH_BOARDS else []
+    return main + [board for board in boards if not main
+                   or abs(board.center[2] - main[0].center[2]) > THICKEST_BOARD]

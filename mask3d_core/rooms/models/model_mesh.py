@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 import os
+from pathlib import Path
 from typing import Any
 import warnings
 import zipfile
@@ -26,6 +27,11 @@ Y_UP_TO_Z_UP = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float64)
 """Turns y up, front towards +z into z up, front towards -y."""
 
 
+def require_trimesh(file: Path) -> Any:
+    """Return the library that reads the models; InputError if it is not installed."""
+    return library('trimesh', 'trimesh', file)
+
+
 def read_model_mesh(model: CatalogueModel) -> Mesh:
     """
     Read the mesh of a model.
@@ -42,7 +48,7 @@ def read_model_mesh(model: CatalogueModel) -> Mesh:
 
     """
     with file_errors(model.file):
-        trimesh = library('trimesh', 'trimesh', model.file)
+        trimesh = require_trimesh(model.file)
         with library_errors(f'model ({model.member})'), warnings.catch_warnings():
             warnings.simplefilter('ignore')  # of textures that Pillow has doubts about
             scene = _load_scene(trimesh, model)
