@@ -50,6 +50,9 @@ or --held-out add rooms and leave the others unchanged. The classes are ScanNet'
 'object', for what a hand can carry; wall and floor are background. A room takes one to
 one and a half seconds of one core and has about 60,000 points; see docs/training_data.md.
 
+With --models the rooms also have furniture of 3D models that people made, such as those of
+Debian's package sweethome3d-furniture; it needs the package trimesh.
+
 With --floor N each scan is a whole floor of N rooms: rooms on both sides of a corridor,
 joined by open doorways, in one frame and with one numbering of instances. Held-out floors
 are also stored room by room, to compare the scores of both:

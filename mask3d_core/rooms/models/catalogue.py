@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 import hashlib
+import math
 from pathlib import Path
 import re
 import zipfile
@@ -161,9 +162,12 @@ def _numbers(entry: dict[str, str], *keys: str) -> Iterator[float]:
 
 def _number(key: str, text: str) -> float:
     try:
-        return float(text)
-    except ValueError as error:
-        raise InputError(f'expected a number for {key}, got {text!r}') from error
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f'expected a number for {key}, got {text!r}')
+    return number
 
 
 def _unescaped(text: str) -> str:

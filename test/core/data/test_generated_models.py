@@ -1,0 +1,63 @@
+"""Generated rooms with models of catalogues: determined by their content; the command."""
+
+from pathlib import Path
+
+from mask3d_core.cli import main
+from mask3d_core.data.check import check_dataset
+from mask3d_core.data.dataset import Dataset
+from mask3d_core.data.generated import generate_room, room_sources
+from mask3d_core.data.stress import generate_stress_room, stress_sources
+import numpy as np
+import pytest
+from tiny_catalogue import furniture_catalogue, TinyModel, write_catalogue
+
+pytest.importorskip('trimesh')
+
+
+@pytest.mark.parametrize('generate', [generate_room, generate_stress_room])
+def test_a_room_follows_from_seed_number_and_catalogues(tmp_path: Path, generate: object) -> None:
+    assert callable(generate)
+    files = (furniture_catalogue(tmp_path / 'tiny.sh3f'),)
+    one, same, ours = generate(0, 3, files), generate(0, 3, files), generate(0, 3)
+    assert all(np.array_equal(one[name], same[name]) for name in one)
+    assert one['xyz'].shape != ours['xyz'].shape or (one['xyz'] != ours['xyz']).any()
+
+
+@pytest.mark.parametrize('sources', [room_sources, stress_sources])
+def test_the_version_names_the_catalogues(tmp_path: Path, sources: object) -> None:
+    assert callable(sources)
+    file = furniture_catalogue(tmp_path / 'tiny.sh3f')
+    with_models, again = (sources(1, 1, 0, (file,))[0].version for _ in range(2))
+    plain = sources(1, 1, 0)[0].version
+    write_catalogue(file, [TinyModel('Sofa')])
+    changed = sources(1, 1, 0, (file,))[0].version
+    assert with_models == again and len({with_models, plain, changed}) == 3
+    assert 'tiny.sh3f' in with_models and 'models' not in plain
+
+
+@pytest.mark.parametrize('more', [[], ['--stress']])
+def test_the_command(tmp_path: Path, more: list[str]) -> None:
+    furniture_catalogue(tmp_path / 'tiny.sh3f')
+    command = ['prepare', 'rooms', str(tmp_path / 'out'), '--models', str(tmp_path), *more,
+               '--count', '1', '--held-out', '1', '--workers']
+    assert main([*command, '1']) == 0
+    data = Dataset.open(tmp_path / 'out')
+    assert data.name.endswith(', with models')
+    assert not [finding for finding in check_dataset(data) if finding.is_error]
+    rooms = {name: data.read(name).scan.xyz for name in data.scans}
+    command[2] = str(tmp_path / 'again')
+    assert main([*command, '2']) == 0
+    again = Dataset.open(tmp_path / 'again')
+    assert all(np.array_equal(again.read(name).scan.xyz, rooms[name]) for name in rooms)
+
+
+def test_what_the_command_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write_catalogue(tmp_path / 'tiny.sh3f', [TinyModel('Bed'),
+                                                    TinyModel('Sofa', more={'width': 'wide'})])
+    command = ['prepare', 'rooms', str(tmp_path / 'out'), '--count', '1', '--held-out', '0']
+    assert main([*command, '--models', str(file), '--floor', '2']) == 1
+    assert 'either --models or --floor' in capsys.readouterr().err
+    assert main([*command, '--models', str(tmp_path / 'none.sh3f')]) == 1
+    assert 'none.sh3f: no such file' in capsys.readouterr().err
+    assert main([*command, '--models', str(file), '--workers', '1']) == 0
+    assert capsys.readouterr().err.count('warning: model 2 of') == 1
