@@ -35,20 +35,26 @@ def test_the_version_names_the_catalogues(tmp_path: Path, sources: object) -> No
     assert 'tiny.sh3f' in with_models and 'models' not in plain
 
 
-@pytest.mark.parametrize('more', [[], ['--stress']])
-def test_the_command(tmp_path: Path, more: list[str]) -> None:
+def test_the_command_in_any_number_of_processes(tmp_path: Path) -> None:
     furniture_catalogue(tmp_path / 'tiny.sh3f')
-    command = ['prepare', 'rooms', str(tmp_path / 'out'), '--models', str(tmp_path), *more,
-               '--count', '1', '--held-out', '1', '--workers']
-    assert main([*command, '1']) == 0
+    xyz = []
+    for workers in ('1', '2'):
+        folder = tmp_path / workers
+        assert main(['prepare', 'rooms', str(folder), '--models', str(tmp_path), '--count', '1',
+                     '--held-out', '1', '--workers', workers]) == 0
+        data = Dataset.open(folder)
+        assert data.name == 'rooms 0, with models' and len(data.scans) == 2
+        xyz.append(np.concatenate([data.read(name).scan.xyz for name in data.scans]))
+    assert np.array_equal(*xyz)
+
+
+def test_the_command_for_a_stress_set(tmp_path: Path) -> None:
+    file = furniture_catalogue(tmp_path / 'tiny.sh3f')
+    assert main(['prepare', 'rooms', str(tmp_path / 'out'), '--models', str(file), '--stress',
+                 '--held-out', '1', '--workers', '1']) == 0
     data = Dataset.open(tmp_path / 'out')
-    assert data.name.endswith(', with models')
+    assert data.name == 'rooms 0, stress, with models'
     assert not [finding for finding in check_dataset(data) if finding.is_error]
-    rooms = {name: data.read(name).scan.xyz for name in data.scans}
-    command[2] = str(tmp_path / 'again')
-    assert main([*command, '2']) == 0
-    again = Dataset.open(tmp_path / 'again')
-    assert all(np.array_equal(again.read(name).scan.xyz, rooms[name]) for name in rooms)
 
 
 def test_what_the_command_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
