@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+import math
 
 from mask3d_core.errors import InputError
 import numpy as np
@@ -45,6 +46,17 @@ class Conventions:
         for place, (axis, sign) in enumerate(ROTATED_AXES[self.up or 'z']):
             moved[:, place] = sign * self.unit * xyz[:, axis]
         return moved
+
+    def axis_of_file(self, direction: str) -> str:
+        """Return the direction in the file, such as '-y', of one in metres with z up."""
+        axis, sign = ROTATED_AXES[self.up or 'z']['xyz'.index(direction[-1])]
+        return ('-' if (sign < 0) != direction.startswith('-') else '') + 'xyz'[axis]
+
+    def unit_of_file(self, factor: float) -> str:
+        """Return the unit of the file, as for `parse_unit`, if lengths are to be multiplied."""
+        metres = factor * self.unit
+        return next((symbol for symbol, unit in UNITS.items()
+                     if unit <= 1 and math.isclose(unit, metres)), f'{metres:.6g}')
 
 
 AS_IS = Conventions()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from mask3d_core.conventions import AS_IS, Conventions
 from mask3d_core.errors import InputError
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,7 +24,7 @@ SAMPLE_POINTS = 10_001
 """Points from which the middle of a cloud, and its most frequent colour, are taken."""
 MIN_SAME_COLOR = 0.99
 """Colours of a cloud are no information if this share of its points has the same one."""
-MAX_COLOR_ROUNDING = 1 / 255
+MAX_COLOR_ROUNDING = 0.01
 """Colours in floating point may be outside of 0..1 by so much."""
 
 
@@ -57,6 +58,12 @@ class Scan:
         Names of fields of the input that look like colour, but are not understood.
     frame : str
         Name of the frame, if the source of the cloud gives one.
+    conventions : Conventions
+        Of the source: its axis that points up, and its unit.
+    declared_unit : float
+        Metres of the unit that the file names; 1 if it names none.
+    num_passed_over : int
+        Clouds of a bag that are later, but have no points.
 
     """
 
@@ -70,6 +77,9 @@ class Scan:
     num_colorless: int = 0
     unknown_colors: tuple[str, ...] = ()
     frame: str = ''
+    conventions: Conventions = AS_IS
+    declared_unit: float = 1.0
+    num_passed_over: int = 0
 
     def __len__(self) -> int:
         return len(self.xyz)
@@ -205,7 +215,8 @@ def _near_middle(points: NDArray[np.floating]) -> NDArray[np.bool_] | None:
     position = ', '.join(f'{value:.7g}' for value in middle)
     if np.abs(middle).max() > MAX_COORDINATE:
         raise InputError(f'the cloud is at ({position}) m, beyond {MAX_COORDINATE:g} m: expected '
-                         'metres; scale the cloud, or subtract an offset')
+                         'metres; give its unit (--unit mm, in the node input_unit), or subtract '
+                         'an offset')
     if (middle - low).max() <= MAX_DISTANCE and (high - middle).max() <= MAX_DISTANCE:
         return None
     near = np.logical_and.reduce([
@@ -215,7 +226,8 @@ def _near_middle(points: NDArray[np.floating]) -> NDArray[np.bool_] | None:
     if 2 * count < len(points) or count < MIN_POINTS:
         raise InputError(f'{len(points) - count} of {len(points)} points are beyond '
                          f'{MAX_DISTANCE:g} m of the middle of the cloud, ({position}) m: '
-                         'expected metres in a map frame; scale the cloud, or check the sensor')
+                         'expected metres in a map frame; give its unit (--unit mm, in the node '
+                         'input_unit), or check the sensor')
     return near
 
 

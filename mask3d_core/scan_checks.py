@@ -8,7 +8,7 @@ import re
 
 from mask3d_core.geometry.surfaces import extent, sample_rows, sample_surfaces, Surfaces
 from mask3d_core.geometry.upright import AxesDoubt, doubt_surfaces, UPRIGHT
-from mask3d_core.scan import MAX_DISTANCE, Scan
+from mask3d_core.scan import MAX_DISTANCE, MIN_POINTS, Scan
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,15 +41,19 @@ MIN_FURNITURE_HEIGHT = 1.15
 """Metres: median height of tables and seats above the floor, at least, in such a room."""
 MIN_FURNITURE_SAMPLES = 6
 FOOTPRINT_CELLS = 24
-UNITS = {'millimetres': 1000.0, 'centimetres': 100.0, 'inches': 39.37, 'decimetres': 10.0,
-         'feet': 3.28}
+UNITS = {'millimetres': 1000.0, 'centimetres': 100.0, 'inches': 1 / 0.0254, 'decimetres': 10.0,
+         'feet': 1 / 0.3048}
 """Of a metre; which one is guessed from the height of a cloud."""
-SYMBOLS = {'millimetres': 'mm', 'centimetres': 'cm', 'inches': 'in', 'decimetres': 'dm',
-           'feet': 'ft'}
+MAX_UNIT_POWER = 3
+"""Of ten metres: kilometres are the largest unit that is named."""
+MAX_LINE_WIDTH = 0.01
+"""Of its height: width and length of a cloud whose x and y are degrees; a building has more."""
 USUAL_HEIGHT = 2.2
 """Metres: height of a scan of a room."""
 MAX_BLACK_SHARE, MAX_COLOR_SAMPLES = 0.3, 10_000
-"""Of points whose colour is exactly (0, 0, 0), in a sample of so many points."""
+"""Of points without a colour, in a sample of so many points."""
+MAX_BLACK = 1.5 / 255
+"""Channels of a colour that is none: 0, or 0..1 which were rounded to bytes."""
 MAX_ROUNDING = 0.25
 """Of coordinates in float32, in voxels."""
 
@@ -62,14 +66,14 @@ class Doubt:
     Attributes
     ----------
     kinds : tuple of str
-        Of 'axes', 'units', 'colour', 'fields', 'outliers', 'precision'; what to do about it
-        depends on them.
+        Of 'axes', 'units', 'degrees', 'colour', 'fields', 'clouds', 'outliers', 'precision';
+        what to do about it depends on them.
     finding : str
         What was found, and what is expected; continues a sentence whose subject is the cloud.
     up : str
-        The axis that probably points up, as '-y'; '' if not known.
+        The axis of the file that probably points up, as '-y'; '' if not known.
     unit : str
-        What is probably the unit, as 'mm' or '10', in metres; '' if not known.
+        What is probably the unit of the file, as 'mm' or '10', in metres; '' if not known.
 
     """
 
@@ -90,8 +94,11 @@ class Doubt:
 REMEDIES = {
     'axes': 'give the axis that points up: --up x, y, z, or --up=-y',
     'units': 'give its unit: --unit mm, cm, dm, ft, in, or the metres of a unit',
+    'degrees': 'project it to metres, as those of UTM, before',
     'colour': 'export the scan with the colour of every point',
-    'fields': 'rename them to red, green, blue, or to rgb if they are packed',
+    'fields': 'rename them to red, green, blue, or to rgb if they are packed; where columns have '
+              'no names, add a first line such as x y z red green blue',
+    'clouds': '--cloud chooses another one',
     'outliers': 'check the scan if these are more than stray points',
     'precision': 'store the scan in double precision, or subtract an offset before',
 }
@@ -122,17 +129,31 @@ def find_doubts(scan: Scan, voxel_size: float) -> list[Doubt]:
 
 
 def _axes_and_units(scan: Scan, voxel_size: float) -> Iterator[Doubt]:
+    if scan.declared_unit != 1 and scan.conventions.unit == 1:
+        yield Doubt(('units',), f'is in units of {scan.declared_unit:.7g} m, as its file says: '
+                                'expected metres', unit=f'{scan.declared_unit:.7g}')
+        return
+    if _is_vertical_line(scan.xyz):
+        yield Doubt(('degrees',), 'is a line along z, as where x and y are degrees of longitude '
+                                  'and latitude: expected metres')
+        return
     surfaces = sample_surfaces(scan.xyz)
     axes = _doubt_axes(scan, surfaces)
     upright = not axes.finding
     units, unit = _doubt_units(scan.xyz, surfaces, voxel_size, upright=upright)
     expected = {'axes': 'z up', 'units': 'metres'}
-    doubts = {'axes': axes.finding, 'units': units}
+    up = scan.conventions.axis_of_file(axes.up) if axes.up else ''
+    doubts = {'axes': axes.finding.replace(f'({axes.up} ', f'({up} '), 'units': units}
     kinds = [kind for kind, doubt in doubts.items() if doubt]
     if kinds:
         yield Doubt(tuple(kinds), ' and '.join(doubts[kind] for kind in kinds)
                     + ': expected ' + ' and '.join(expected[kind] for kind in kinds),
-                    axes.up, unit)
+                    up, scan.conventions.unit_of_file(unit) if unit else '')
+
+
+def _is_vertical_line(xyz: NDArray[np.floating]) -> bool:
+    low, high = extent(sample_rows(xyz))
+    return bool((high - low)[:2].max() < MAX_LINE_WIDTH * (high - low)[2])
 
 
 def _doubt_axes(scan: Scan, surfaces: Surfaces | None) -> AxesDoubt:
@@ -149,8 +170,8 @@ def _doubt_axes(scan: Scan, surfaces: Surfaces | None) -> AxesDoubt:
 
 
 def _doubt_units(xyz: NDArray[np.floating], surfaces: Surfaces | None, voxel_size: float, *,
-                 upright: bool) -> tuple[str, str]:
-    """Return why a cloud is probably not in metres, '' if it may be, and the likely unit."""
+                 upright: bool) -> tuple[str, float]:
+    """Return why a cloud is probably not in metres, '' if it may be, and its likely unit or 0."""
     low, high = extent(sample_rows(xyz)) if surfaces is None else (surfaces.low, surfaces.high)
     size = high - low
     height = float(size[2] if upright else size.min())
@@ -160,13 +181,13 @@ def _doubt_units(xyz: NDArray[np.floating], surfaces: Surfaces | None, voxel_siz
     sparse = surfaces is not None and surfaces.spacing > MAX_SPARSE_VOXELS * voxel_size
     if height > scale * (MAX_SPARSE_HEIGHT if sparse else MAX_HEIGHT):
         unit = _likely_unit(height)
-        return f'is {described}, as no building is (a room in {unit}?)', SYMBOLS[unit]
+        return f'is {described}, as no building is (a room in {unit}?)', 1 / UNITS[unit]
     if size.max() < scale * MIN_LENGTH:
         why = (' (a room in larger units?)' if scale == 1 else
                f', which is little for weights with voxels of {voxel_size:g} m')
-        return f'is only {described}{why}', _larger_unit(height) if scale == 1 else ''
+        return f'is only {described}{why}', _larger_unit(height) if scale == 1 else 0.0
     if surfaces is None or not upright or voxel_size > FINE_VOXELS:
-        return '', ''
+        return '', 0.0
     level, vertical = (float(share[:, 2].mean())
                        for share in (surfaces.parallel, surfaces.perpendicular))
     if (height < MAX_FLAT_HEIGHT and level < MAX_LEVEL_SHARE
@@ -175,8 +196,8 @@ def _doubt_units(xyz: NDArray[np.floating], surfaces: Surfaces | None, voxel_siz
     if (SMALL_UNIT_HEIGHT[0] < height < SMALL_UNIT_HEIGHT[1] and vertical > MIN_WALL_SHARE
             and size.max() < MAX_HALL_RATIO * height and _has_high_furniture(surfaces)):
         unit = _likely_unit(height)
-        return (f'is {described} with furniture as high as in a room in {unit}', SYMBOLS[unit])
-    return '', ''
+        return f'is {described} with furniture as high as in a room in {unit}', 1 / UNITS[unit]
+    return '', 0.0
 
 
 def _likely_unit(height: float) -> str:
@@ -184,9 +205,10 @@ def _likely_unit(height: float) -> str:
     return min(UNITS, key=lambda name: abs(np.log(height / UNITS[name] / USUAL_HEIGHT)))
 
 
-def _larger_unit(height: float) -> str:
-    """Return the power of ten, in metres, that is the unit of a room that is so low."""
-    return f'{10 ** max(1, round(np.log10(USUAL_HEIGHT / max(height, 1e-6))))}'
+def _larger_unit(height: float) -> float:
+    """Return the power of ten, in metres, that is the unit of a room that is so low; 0 if none."""
+    power = max(1, round(np.log10(USUAL_HEIGHT / max(height, 1e-6))))
+    return 10.0 ** power if power <= MAX_UNIT_POWER else 0.0
 
 
 def _has_high_furniture(surfaces: Surfaces) -> bool:
@@ -209,6 +231,9 @@ def _has_high_furniture(surfaces: Surfaces) -> bool:
 
 def _dropped(scan: Scan) -> Iterator[Doubt]:
     """Yield what was dropped of the cloud."""
+    if scan.num_passed_over:
+        yield Doubt(('clouds',), 'is the last one of its topic with points: those after it, '
+                                 f'{scan.num_passed_over}, have fewer than {MIN_POINTS}')
     if scan.unknown_colors:
         yield Doubt(('fields',), 'has fields that look like colour and are not understood, so it '
                                  'is without colour: ' + ', '.join(scan.unknown_colors))
@@ -224,7 +249,7 @@ def _dropped(scan: Scan) -> Iterator[Doubt]:
                                  'without colour')
     if scan.color is not None and not scan.num_colorless:
         sample = scan.color[::-(-len(scan) // MAX_COLOR_SAMPLES) | 1]
-        share = float((sample.max(axis=1) == 0).mean())
+        share = float((sample.max(axis=1) <= MAX_BLACK).mean())
         if share > MAX_BLACK_SHARE:
             yield Doubt(('colour',), f'is black at {share:.0%} of its points, as where the colour '
                                      'is unknown: expected the colour of every point')

@@ -253,7 +253,7 @@ class Segmenter:
             voxels = on_one_thread(partial(voxelize, scan, voxelization))
         if not self.weights.model.on_segments:
             voxels = replace(voxels, segment=None)
-        check_memory(self.device, len(voxels), self._useful_queries(num_queries, voxels))
+        check_memory(self.device, len(voxels), self.useful_queries(voxels, num_queries))
         if self.weights.model.on_segments and scan.segment is None:
             with _memory_for(voxels), watch.stage('superpoints'):
                 scan = self.with_superpoints(scan, self.voxelization.size)
@@ -270,8 +270,7 @@ class Segmenter:
     def predict(self, voxels: Voxels, watch: Stopwatch | None = None,
                 num_queries: int | None = None) -> Prediction:
         """Run the network on one scan; the prediction stays on the device."""
-        num_queries = self._useful_queries(
-            self._checked_queries(num_queries, self.num_queries), voxels)
+        num_queries = self.useful_queries(voxels, num_queries)
         watch = watch or Stopwatch(self.device)
         voxels = voxels.to(self.device)
         return self.engine.predict(voxels, self.pyramid(voxels, watch), num_queries, watch)
@@ -297,9 +296,10 @@ class Segmenter:
         self.weights.model.check_queries(num_queries)
         return num_queries
 
-    def _useful_queries(self, num_queries: int, voxels: Voxels) -> int:
+    def useful_queries(self, voxels: Voxels, num_queries: int | None = None) -> int:
         """Return the number of queries, at most that in training or one for each voxel."""
-        return min(num_queries, max(len(voxels), self.weights.model.num_queries))
+        return min(self._checked_queries(num_queries, self.num_queries),
+                   max(len(voxels), self.weights.model.num_queries))
 
     def _bounded(self, default: Voxelization, max_voxels: int | None) -> Voxelization:
         """Return a voxelization with another bound, if one is given; raise InputError below 0."""

@@ -24,6 +24,7 @@ REMEDIES = {
     'axes': 'publish the cloud in a frame with z up, or set target_frame to one, such as map, '
             'odom or base_link',
     'units': 'publish the cloud in metres',
+    'degrees': 'publish the cloud in metres',
     'colour': 'publish the colour of every point, or use weights without colour',
     'fields': 'name them r, g and b, or rgb if they are packed',
     'outliers': 'check the sensor, or filter the cloud',

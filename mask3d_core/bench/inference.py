@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 import resource
@@ -10,6 +11,7 @@ import statistics
 import time
 from typing import Any
 
+from mask3d_core.bench.attempt import Attempt
 from mask3d_core.bench.busy import busy_processes
 from mask3d_core.bench.flops import count_decoder_gflop, count_unet_gflop
 from mask3d_core.extraction.postprocess import ExtractSettings
@@ -102,7 +104,7 @@ class Measurement:
 
 
 def run_bench(files: Sequence[Path], segmenters: Sequence[Segmenter], repeats: int = 5,
-              num_busy: int = 0) -> list[Measurement]:
+              num_busy: int = 0, attempt: Attempt = nullcontext) -> list[Measurement]:
     """
     Measure scans and print a row of the table after each.
 
@@ -111,6 +113,9 @@ def run_bench(files: Sequence[Path], segmenters: Sequence[Segmenter], repeats: i
 
     With `num_busy`, each scan is measured a second time while so many processes keep the cores
     busy, and a third row has the ratios of the two.
+
+    `attempt` makes the context in which each file is read and measured: it may take exceptions, so
+    that the others are measured all the same.
 
     With random weights masks cover much of a scan: with trained ones the decoder and the
     extraction are faster.
@@ -126,22 +131,23 @@ def run_bench(files: Sequence[Path], segmenters: Sequence[Segmenter], repeats: i
           + f'{"GFLOP/s":>8} {"peak MB":>8}')
     measurements = []
     for file in files:
-        log(f'measuring {file} …')
-        scan = read_scan(file)
-        rows = measure_all(segmenters, scan, file.stem, repeats)
-        measurements += rows
-        for row in rows:
-            print(_row(row), flush=True)
-            if row.tile_seconds:
-                print(_tile_row(row), flush=True)
-            if row is not rows[0]:
-                print(_ratios(f'{row.engine} / {rows[0].engine}', row, rows[0]), flush=True)
-        if num_busy:
-            with busy_processes(num_busy):
-                busy = measure(first, scan, file.stem, repeats)
-            measurements.append(replace(busy, num_busy=num_busy))
-            print(_row(measurements[-1]))
-            print(_ratios('busy / idle', measurements[-1], rows[0]), flush=True)
+        with attempt(file):
+            log(f'measuring {file} …')
+            scan = read_scan(file)
+            rows = measure_all(segmenters, scan, file.stem, repeats)
+            measurements += rows
+            for row in rows:
+                print(_row(row), flush=True)
+                if row.tile_seconds:
+                    print(_tile_row(row), flush=True)
+                if row is not rows[0]:
+                    print(_ratios(f'{row.engine} / {rows[0].engine}', row, rows[0]), flush=True)
+            if num_busy:
+                with busy_processes(num_busy):
+                    busy = measure(first, scan, file.stem, repeats)
+                measurements.append(replace(busy, num_busy=num_busy))
+                print(_row(measurements[-1]))
+                print(_ratios('busy / idle', measurements[-1], rows[0]), flush=True)
     return measurements
 
 

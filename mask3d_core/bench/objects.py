@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 import tempfile
 import time
 from typing import Any
 
+from mask3d_core.bench.attempt import Attempt
 from mask3d_core.drawing.object_maps import draw_object_maps, ObjectsOfMap
 from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.files import read_scan
@@ -66,7 +68,7 @@ class Kept:
 
 
 def run_object_bench(files: Sequence[Path], segmenter: Segmenter, chart: Path | None = None,
-                     ) -> list[Kept]:
+                     attempt: Attempt = nullcontext) -> list[Kept]:
     """
     Segment each scan again and again, with new noise and moved; print how many ids are kept.
 
@@ -78,23 +80,26 @@ def run_object_bench(files: Sequence[Path], segmenter: Segmenter, chart: Path | 
     segmenter : Segmenter
     chart : Path, optional
         Picture of the noisy maps of the last file: matching alone, and with an object map.
+    attempt : callable
+        As for `run_bench`.
 
     """
     print(f'{"scan":20} {"trial":38} {"ids kept":>9} {"objects":>8} {"tracking":>9}')
     rows: list[Kept] = []
     for file in files:
-        log(f'{file}, {NUM_MAPS + len(MOTIONS)} maps …')
-        scan, random = read_scan(file), np.random.default_rng(0)
-        noisy = [_segmented(segmenter, _noisy(scan, random)) for _ in range(NUM_MAPS)]
-        trials = [_over_noise(noisy, chart), _restarted(noisy, segmenter)]
-        for name, motion in MOTIONS.items():
-            moved = _segmented(segmenter, replace(scan, xyz=motion.apply(
-                _noisy(scan, random).xyz.astype(np.float64)).astype(scan.xyz.dtype)))
-            trials.append([_moved(name, noisy[0], moved)])
-        for row in (replace(row, file=file.stem) for group in trials for row in group):
-            print(f'{row.file:20} {row.trial:38} {row.kept:4}/{row.ids:4} {row.objects:8.1f} '
-                  f'{row.milliseconds:6.0f} ms', flush=True)
-            rows.append(row)
+        with attempt(file):
+            log(f'{file}, {NUM_MAPS + len(MOTIONS)} maps …')
+            scan, random = read_scan(file), np.random.default_rng(0)
+            noisy = [_segmented(segmenter, _noisy(scan, random)) for _ in range(NUM_MAPS)]
+            trials = [_over_noise(noisy, chart), _restarted(noisy, segmenter)]
+            for name, motion in MOTIONS.items():
+                moved = _segmented(segmenter, replace(scan, xyz=motion.apply(
+                    _noisy(scan, random).xyz.astype(np.float64)).astype(scan.xyz.dtype)))
+                trials.append([_moved(name, noisy[0], moved)])
+            for row in (replace(row, file=file.stem) for group in trials for row in group):
+                print(f'{row.file:20} {row.trial:38} {row.kept:4}/{row.ids:4} {row.objects:8.1f} '
+                      f'{row.milliseconds:6.0f} ms', flush=True)
+                rows.append(row)
     return rows
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 import statistics
 from typing import Any
 
+from mask3d_core.bench.attempt import Attempt
 from mask3d_core.bench.flops import count_unet_gflop
 from mask3d_core.bench.inference import peak_bytes, product_rate, reset_peak
 from mask3d_core.device import find_device, find_precision, guard_memory
@@ -102,9 +104,11 @@ class StepSettings:
 
 def run_training_bench(files: Sequence[Path], settings: StepSettings, device: str = 'auto',
                        weights: Path | None = None, repeats: int = 5,
-                       ) -> list[TrainingMeasurement]:
+                       attempt: Attempt = nullcontext) -> list[TrainingMeasurement]:
     """
     Measure a training step on each scan; print a table row by row.
+
+    `attempt` is as for `run_bench`.
 
     Without weights the full network (Res16UNet34C, 100 queries) is measured with random ones: the
     time of a step does not depend on them.
@@ -125,11 +129,12 @@ def run_training_bench(files: Sequence[Path], settings: StepSettings, device: st
           + f' {"total":>8} {"floor":>7} {"ratio":>6} {"GFLOP/s":>8} {"peak MB":>8}')
     measurements = []
     for file in files:
-        log(f'measuring {file} …')
-        with guard_memory('for this scan: set --recompute, or give a smaller one'):
-            voxels = _voxels(facts, read_scan(file)).to(place)
-            measurements.append(measure_training(model, voxels, file.stem, settings, repeats))
-        print(_row(measurements[-1]), flush=True)
+        with attempt(file):
+            log(f'measuring {file} …')
+            with guard_memory('for this scan: set --recompute, or give a smaller one'):
+                voxels = _voxels(facts, read_scan(file)).to(place)
+                measurements.append(measure_training(model, voxels, file.stem, settings, repeats))
+            print(_row(measurements[-1]), flush=True)
     return measurements
 
 

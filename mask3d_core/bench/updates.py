@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 import statistics
 import time
 from typing import Any
 
+from mask3d_core.bench.attempt import Attempt
 from mask3d_core.files import read_scan
 from mask3d_core.progress import log
 from mask3d_core.scan import MIN_POINTS, Scan
@@ -66,21 +68,23 @@ class Update:
 
 
 def run_update_bench(files: Sequence[Path], segmenter: Segmenter, repeats: int = 5,
-                     ) -> list[Update]:
-    """Measure the updates of maps, each printed as a row of a table."""
+                     attempt: Attempt = nullcontext) -> list[Update]:
+    """Measure the updates of maps, each a row of a table; `attempt` as for `run_bench`."""
     print(f'median of {repeats} updates, seconds (reading the file, tracking and messages are not '
           'included)')
     print(f'{"scan":20} {"update":16} {"points":>9} {"tiles":>5} {"segmented":>9} {"seconds":>8} '
           f'{"alone":>8} {"outside/10^6":>12} {"tiling/10^6":>12}')
     updates = []
     for file in files:
-        log(f'measuring {file} …')
-        for update in measure_updates(segmenter, read_scan(file), file.stem, repeats):
-            updates.append(update)
-            print(f'{update.name[:20]:20} {update.update:16} {update.points:9} {update.tiles:5} '
-                  f'{update.segmented:9} {update.seconds:8.3f} {update.alone:8.3f} '
-                  f'{1e6 * update.outside / update.points:12.3f} '
-                  f'{1e6 * update.tiling / update.points:12.3f}', flush=True)
+        with attempt(file):
+            log(f'measuring {file} …')
+            for update in measure_updates(segmenter, read_scan(file), file.stem, repeats):
+                updates.append(update)
+                print(f'{update.name[:20]:20} {update.update:16} {update.points:9} '
+                      f'{update.tiles:5} {update.segmented:9} {update.seconds:8.3f} '
+                      f'{update.alone:8.3f} '
+                      f'{1e6 * update.outside / update.points:12.3f} '
+                      f'{1e6 * update.tiling / update.points:12.3f}', flush=True)
     return updates
 
 

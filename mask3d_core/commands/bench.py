@@ -12,7 +12,7 @@ from pathlib import Path
 import statistics
 import sys
 import time
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from mask3d_core.commands.arguments import (
     add_model_arguments,
@@ -20,6 +20,7 @@ from mask3d_core.commands.arguments import (
     count,
     name_list,
 )
+from mask3d_core.commands.failures import FileFailures
 from mask3d_core.commands.json_output import (
     add_json_argument,
     prints_document,
@@ -29,6 +30,9 @@ from mask3d_core.errors import InputError
 from mask3d_core.progress import log
 from mask3d_core.weights.weights_path import check_weights_path
 
+if TYPE_CHECKING:
+    from mask3d_core.bench.attempt import Attempt
+
 SUMMARY = 'measure the time and memory of each stage'
 DESCRIPTION = """\
 Measure the median seconds of each stage on some scans: voxels, superpoints (if the weights
@@ -36,6 +40,7 @@ need them), pyramid, U-Net, decoder, clustering and instances; the latency of th
 computes superpoints concurrently with the network; the peak memory, the arithmetic, and the
 floor: that arithmetic at the rate of torch's own matrix product, measured in the same run.
 Several engines, separated by commas, are measured in turns.
+A file that fails does not stop the others; the exit status is then 1.
 Of a map that is cut into tiles, the stages are sums over its tiles. A second line has the
 time of its tiles alone, and the ratio of the whole to their sum.
 """
@@ -96,23 +101,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Measure and print a table; where stdout is for the JSON document, to stderr."""
     engines = _check_usage(options)
-    for file in options.files:
-        if not file.exists():
-            raise InputError(f'{file}: no such file')
+    if not any(file.exists() for file in options.files):
+        raise InputError(f'{options.files[0]}: no such file')
     check_weights_path(options.weights)
     if options.clustering and find_spec('sklearn') is None:
         raise InputError('comparing with scikit-learn needs it: pip install scikit-learn')
+    failures = FileFailures(options.files)
     with _tables(options):
         import torch
 
         content: dict[str, Any] = {'torch': torch.__version__,
-                                   'measurements': _measure(options, engines)}
+                                   'measurements': _measure(options, engines, failures.attempt)}
+        measured = [file for file in options.files if file not in failures.sentences]
+        if not measured:
+            failures.check()
         if options.clustering:
-            content['clustering'] = [_compare_clustering(file) for file in options.files]
+            content['clustering'] = [_compare_clustering(file) for file in measured]
         if options.superpoints:
             content['superpoints'] = [_measure_superpoints(file, options.repeats)
-                                      for file in options.files]
+                                      for file in measured]
+    if failures.sentences:
+        content['failed'] = [failures.document(file) for file in failures.sentences]
     write_document(options, content)
+    failures.check()
 
 
 def _tables(options: argparse.Namespace) -> AbstractContextManager[object]:
@@ -146,8 +157,9 @@ def _check_usage(options: argparse.Namespace) -> tuple[str, ...]:
     return engines
 
 
-def _measure(options: argparse.Namespace, engines: Sequence[str]) -> list[dict[str, Any]]:
-    """Measure what the options ask for."""
+def _measure(options: argparse.Namespace, engines: Sequence[str], attempt: Attempt,
+             ) -> list[dict[str, Any]]:
+    """Measure what the options ask for, each file in a context of `attempt`."""
     from mask3d_core.bench.growing import run_growing_bench
     from mask3d_core.bench.inference import run_bench
     from mask3d_core.bench.objects import run_object_bench
@@ -157,7 +169,7 @@ def _measure(options: argparse.Namespace, engines: Sequence[str]) -> list[dict[s
     if options.train:
         settings = StepSettings(options.precision, options.num_queries, options.recompute)
         return [m.to_dict() for m in run_training_bench(
-            options.files, settings, options.device, options.weights, options.repeats)]
+            options.files, settings, options.device, options.weights, options.repeats, attempt)]
     from mask3d_core.segmenter import load_segmenter
     from mask3d_core.weights.checkpoint import load_weights, untrained_full_weights
 
@@ -170,15 +182,18 @@ def _measure(options: argparse.Namespace, engines: Sequence[str]) -> list[dict[s
     segmenter = segmenters[0]
     if options.updates:
         return [update.to_dict() for update in run_update_bench(
-            options.files, segmenter, options.repeats)]
+            options.files, segmenter, options.repeats, attempt)]
     if options.growing:
-        return [step.to_dict() for folder in options.files
-                for step in run_growing_bench(folder, segmenter, options.chart)]
+        steps = []
+        for folder in options.files:
+            with attempt(folder):
+                steps += run_growing_bench(folder, segmenter, options.chart)
+        return [step.to_dict() for step in steps]
     if options.objects:
         return [kept.to_dict() for kept in run_object_bench(
-            options.files, segmenter, options.chart)]
+            options.files, segmenter, options.chart, attempt)]
     return [m.to_dict() for m in run_bench(options.files, segmenters, options.repeats,
-                                           options.busy or 0)]
+                                           options.busy or 0, attempt)]
 
 
 def _compare_clustering(file: Path) -> dict[str, Any]:

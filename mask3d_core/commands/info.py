@@ -168,7 +168,8 @@ def _bag_facts(path: Path, options: argparse.Namespace) -> list[Fact]:
     facts += [Fact('topic', f'{name} ({count} clouds)', {}) for name, count in clouds.items()]
     facts += [Fact('topic', f'{topic.name} ({topic.count} messages of {topic.type})', {})
               for topic in topics if topic.type != POINT_CLOUD]
-    only = next(iter(clouds)) if len(clouds) == 1 and any(clouds.values()) else None
+    filled = [name for name, count in clouds.items() if count]
+    only = filled[0] if len(filled) == 1 else None
     if options.topic is not None or only is not None:
         topic, cloud = options.topic or only, options.cloud or 'last'
         facts.append(Fact(f'{cloud} cloud', f'of {topic}', {'topic': topic, 'cloud': cloud}))

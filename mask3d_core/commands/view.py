@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 import os
 from pathlib import Path
 import sys
@@ -22,6 +23,7 @@ from mask3d_core.progress import log
 
 if TYPE_CHECKING:
     from mask3d_core.data.dataset import Dataset
+    from mask3d_core.scan import Scan
     from mask3d_core.viewer.sources import Predictor, Source
 
 SUMMARY = 'look at scans and instances in the browser, and correct them'
@@ -116,24 +118,26 @@ def _serve(options: argparse.Namespace, sources: list[Source]) -> None:
 def _sources(options: argparse.Namespace) -> list[Source]:
     """Find out what the path is, and return its scenes."""
     from mask3d_core.errors import InputError
-    from mask3d_core.files.bag import is_bag_file
+    from mask3d_core.files.bag import has_bag_files, is_bag_file
     from mask3d_core.viewer import results
 
     path: Path = options.path
     if not path.exists():
         raise InputError(f'{path}: no such file or folder')
     is_data = (path / 'dataset.json').is_file()
-    is_result = results.is_result_folder(path)
-    is_bag = (path.is_dir() and not (is_data or is_result)) or is_bag_file(path)
+    found = results.result_folders(path)
+    is_bag = (path.is_dir() and not (is_data or found)) or is_bag_file(path)
     _check_usage(options, is_data, is_bag)
     if is_data:
         return _dataset_sources(options)
-    if is_result:
-        return _result_sources(results.result_file(path))
+    if found:
+        return _result_sources([results.result_file(folder) for folder in found])
+    if path.is_dir() and not has_bag_files(path):
+        raise InputError(f'{path}: expected a folder of `mask3d segment -o`, a data set, or a bag')
     if is_bag and options.cloud is None:
         return _bag_sources(options)
     if not is_bag and options.weights is None and results.is_labelled(path):
-        return _result_sources(path)
+        return _result_sources([path])
     return _scan_sources(options)
 
 
@@ -149,11 +153,11 @@ def _check_usage(options: argparse.Namespace, is_data: bool, is_bag: bool) -> No
         options.wrong_usage('expected either --weights or --predictions')
 
 
-def _result_sources(path: Path) -> list[Source]:
+def _result_sources(paths: list[Path]) -> list[Source]:
     from mask3d_core.viewer.results import read_result
     from mask3d_core.viewer.sources import Source
 
-    return [Source(path.stem, lambda: read_result(path))]
+    return [Source(path.stem, partial(read_result, path)) for path in paths]
 
 
 def _scan_sources(options: argparse.Namespace) -> list[Source]:
@@ -175,8 +179,13 @@ def _bag_sources(options: argparse.Namespace) -> list[Source]:
 
     predictor = None if options.no_segment else _predictor(options)
     recording = Recording(options.path, options.topic, conventions(options))
-    return bag_sources(recording, options.clouds, predictor,
-                       lambda number, total: log(f'cloud {number}/{total}'))
+
+    def on_cloud(number: int, total: int, scan: Scan) -> None:
+        log(f'cloud {number}/{total}')
+        if number == 1 and predictor is not None:
+            warn_of_doubts(scan, predictor.segmenter.weights.voxel_size)
+
+    return bag_sources(recording, options.clouds, predictor, on_cloud)
 
 
 def _dataset_sources(options: argparse.Namespace) -> list[Source]:

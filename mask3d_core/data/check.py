@@ -111,7 +111,7 @@ def _check_scan(data: Dataset, labelled: LabelledScan) -> Iterator[Problem]:
     bad_scale = list(_check_scale(labelled.scan.xyz, data.voxel_size))
     yield from bad_scale
     for doubt in find_doubts(labelled.scan, data.voxel_size):
-        kinds = set(doubt.kinds) & {'axes', 'units', 'precision'}
+        kinds = set(doubt.kinds) & {'axes', 'units', 'degrees', 'precision'}
         if kinds - (set() if data.upright else {'axes'}) - ({'units'} if bad_scale else set()):
             yield False, f'{doubt.finding}; prepare it anew: {doubt.remedy()}'
     yield from _check_color(labelled, data)

@@ -120,14 +120,17 @@ def _read_labelled(file: Path, conventions: Conventions) -> tuple[LabelledScan, 
     """
     Read a file that is labelled point by point.
 
-    In a .npz without negative ids, instance 0 is none, as in the other formats; in one with them,
-    as `mask3d prepare` writes it, -1 is.
+    In a .npz without negative instances, 0 is none, as in the other formats, unless labels are
+    negative and points of instance 0 have a class; in one with them, as `mask3d prepare` writes
+    it, -1 is.
     """
     if file.suffix.lower() != '.npz':
         return read_zero_is_none(file, conventions), []
     columns = npz_columns(file)
-    ids = [columns.values[name] for name in ('label', 'instance') if name in columns.values]
-    if len(ids) == 2 and all(of_points.size and not (of_points < 0).any() for of_points in ids):
+    label, instance = (columns.values.get(name, np.zeros(0)) for name in ('label', 'instance'))
+    if instance.size and not (instance < 0).any() and (
+            label.shape != instance.shape or not (label < 0).any()
+            or not (label[instance == 0] > 0).any()):
         return read_zero_is_none(file, conventions), ['instance 0 is read as none']
     labelled = read_labelled(file)
     if conventions == AS_IS:

@@ -90,7 +90,7 @@ def _ids(values: NDArray | None, key: str, scan: Scan) -> NDArray[np.int32]:
         raise InputError(f'expected {key} as {scan.input_size} integers, got {values.dtype.name} '
                          f'of shape {list(values.shape)}')
     if values.size and (values.min() < NO_ID or values.max() > INT32.max):
-        raise InputError(f'expected {key} from -1 to {INT32.max}, got {values.min()} to '
+        raise InputError(f'expected {key} from -1 (none) to {INT32.max}, got {values.min()} to '
                          f'{values.max()}')
     return values.astype(np.int32, copy=False)[scan.kept]
 
@@ -156,14 +156,17 @@ def _from_vertices(columns: FileColumns, name: str, conventions: Conventions) ->
     vertices = columns.values
     missing = [key for key in ('label', 'instance') if key not in vertices]
     if missing:
-        raise InputError(f'expected the vertex property {missing[0]!r}, got: '
-                         + ', '.join(columns.names))
-    label, instance = (whole_numbers(vertices[key], key) for key in ('label', 'instance'))
-    label[(label < 0) | ((label == 0) & (instance <= 0))] = NO_ID
+        raise InputError(f'expected the field {missing[0]!r}, got: ' + ', '.join(columns.names)
+                         + '; in text the first line names the columns, such as '
+                         'x y z red green blue label instance')
     scan = columns.scan(conventions)
+    label, instance = (whole_numbers(vertices[key].reshape(-1), key)
+                       for key in ('label', 'instance'))
     for key, ids in (('label', label), ('instance', instance)):
-        if ids.shape != (scan.input_size,):
-            raise InputError(f'expected {key} as {scan.input_size} integers, got {ids.shape}')
+        if len(ids) != scan.input_size:
+            raise InputError(f'expected {key} with {scan.input_size} values, one for each point, '
+                             f'got {len(ids)}')
+    label[(label < 0) | ((label == 0) & (instance <= 0))] = NO_ID
     return LabelledScan(scan, label[scan.kept].astype(np.int32),
                         (np.maximum(instance, 0) - 1)[scan.kept].astype(np.int32), name)
 

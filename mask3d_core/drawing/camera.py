@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import math
 
 from mask3d_core.drawing.cutaway import without_ceiling, without_near_walls
+from mask3d_core.geometry.surfaces import near_others
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter
@@ -104,10 +105,11 @@ def find_view(xyz: NDArray, width: int, height: int) -> tuple[Camera, NDArray[np
     camera : Camera
         Above the scan.
     shown : [N] bool
-        False for the ceiling and for walls between the camera and the room.
+        False for the ceiling, for walls between the camera and the room, and for stray points.
 
     """
-    shown = without_ceiling(xyz)
+    shown = near_others(xyz)
+    shown[shown] = without_ceiling(xyz[shown])
     sample = xyz[shown][::max(1, len(xyz) // MAX_PROBE_POINTS)]
     probe_width = PROBE_HEIGHT * width // height
     best, best_score = (float(AZIMUTHS_DEG[0]), float(ELEVATIONS_DEG[0])), -np.inf

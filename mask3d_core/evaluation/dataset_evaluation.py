@@ -138,4 +138,8 @@ def check_classes(known: ClassTable, wanted: ClassTable) -> None:
                              f'{names[class_id]!r} in the weights: evaluate weights trained on '
                              'these classes')
     if not set(known.ids) & set(wanted.ids):
-        raise InputError('weights and data set have no class in common')
+        same = next((name for name in wanted.names if name in known.names), None)
+        raise InputError('weights and data set have no class in common: evaluate weights trained '
+                         'on these classes' + ('' if same is None else
+                         f', or prepare the data set with the ids of the weights, such as '
+                         f'{dict(zip(known.names, known.ids))[same]} for {same!r}'))

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from mask3d_core.data.dataset import Dataset
 from mask3d_core.data.protocol import Protocol
 from mask3d_core.device import guard_memory
-from mask3d_core.engines import torch_engine
 from mask3d_core.errors import InputError
 from mask3d_core.evaluation.dataset_evaluation import block_truth, check_classes
 from mask3d_core.evaluation.evaluation import Evaluation
@@ -20,67 +19,14 @@ from mask3d_core.evaluation.ground_truth import Truth
 from mask3d_core.evaluation.scores import Scores
 from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.files.source import file_errors
-from mask3d_core.model import Prediction, StepPrediction
-from mask3d_core.scan import Scan
+from mask3d_core.inspection import EncodedScan
+from mask3d_core.model import Prediction
 from mask3d_core.segmenter import Segmenter
-from mask3d_core.stopwatch import Stopwatch
 import numpy as np
-import torch
 
 QUERY_COUNTS = (10, 25, 50, 100, 150, 200)
 EPS_VALUES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 0.0)
 """Metres; 0: no clustering."""
-
-
-class EncodedScan:
-    """
-    A scan with its U-Net features.
-
-    Attributes
-    ----------
-    scan : Scan
-    voxels : Voxels
-        On the device.
-    seconds : dict of str to float
-        Of each stage so far.
-
-    """
-
-    def __init__(self, segmenter: Segmenter, scan: Scan) -> None:
-        watch = Stopwatch(segmenter.device)
-        self.segmenter = segmenter
-        self.scan, voxels = segmenter.prepare(scan, watch)
-        self.voxels = voxels.to(segmenter.device)
-        self._engine = torch_engine(
-            segmenter.engine, 'studies look into the network: they')
-        self._pyramid = segmenter.pyramid(self.voxels, watch)
-        with watch.stage('unet'):
-            self._levels = self._engine.encode(self.voxels, self._pyramid)
-        self.seconds = watch.seconds
-
-    def with_superpoints(self) -> Scan:
-        """Return the scan with superpoints; they are computed at the first call."""
-        if self.scan.segment is None:
-            watch = Stopwatch(self.segmenter.device)
-            with watch.stage('superpoints'):
-                self.scan = self.segmenter.with_superpoints(self.scan, self.voxels.size)
-            self.seconds |= watch.seconds
-        return self.scan
-
-    @torch.inference_mode()
-    def decode(self, num_queries: int) -> tuple[Prediction, Mapping[str, float]]:
-        """Return the final prediction with this number of queries, and the decoder's seconds."""
-        watch = Stopwatch(self.segmenter.device)
-        with watch.stage('decoder'):
-            steps = self._engine.model.decode(self._levels, [self.voxels], self._pyramid,
-                                              num_queries)
-        return steps[-1][0], watch.seconds
-
-    @torch.inference_mode()
-    def refine(self, num_queries: int) -> list[StepPrediction]:
-        """Return the predictions before the first refinement step and after each one."""
-        steps = self._engine.model.refine(self._levels, [self.voxels], self._pyramid, num_queries)
-        return [step[0] for step in steps]
 
 
 SettingPrediction = tuple[Prediction, ExtractSettings, Mapping[str, float]]

@@ -14,22 +14,21 @@ from mask3d_core.files.bag_files import (
     bag_errors,
     bag_files,
     BAG_SUFFIXES,
+    has_bag_files,
     is_bag_file,
     open_bag_file,
     unzipped,
 )
-from mask3d_core.files.pointcloud2 import decode_pointcloud2
+from mask3d_core.files.pointcloud2 import decode_pointcloud2, num_positions
 from mask3d_core.files.source import file_errors, FilePath
-from mask3d_core.scan import Scan
+from mask3d_core.scan import MIN_POINTS, Scan
 
 if TYPE_CHECKING:
     from rosbags.rosbag2 import Reader
 
-__all__ = ['BAG_SUFFIXES', 'Topic', 'bag_topics', 'cloud_topics', 'is_bag_file', 'read_bag',
-           'read_clouds']
+__all__ = ['BAG_SUFFIXES', 'Topic', 'bag_topics', 'cloud_topics', 'has_bag_files', 'is_bag_file',
+           'read_bag', 'read_clouds']
 POINT_CLOUD = 'sensor_msgs/msg/PointCloud2'
-MAX_EMPTY_BYTES = 4096
-"""Of a serialized cloud that may have no points: header and fields only."""
 MIN_STAMP = 1e8
 """Seconds: larger times are stamps, smaller ones count from the first cloud."""
 
@@ -56,7 +55,8 @@ def read_bag(path: FilePath, topic: str | None = None, cloud: str | None = None,
     topic : str, optional
         Needed if the bag has several `PointCloud2` topics.
     cloud : str, optional
-        'last': that has points; 'largest': of those with most points the last; a whole number:
+        'last': that has at least `MIN_POINTS` points with a position; 'largest': of those with
+        most of them the last; a whole number:
         its index from 0, or from the end below 0; a number with a point or an s at its end, like
         '12.5' or '12s': the last one at that time, seconds from the first one, or a stamp.
     conventions : Conventions
@@ -71,7 +71,7 @@ def read_bag(path: FilePath, topic: str | None = None, cloud: str | None = None,
 
     """
     with file_errors(path):
-        chosen, number = _choose_cloud(_raw_clouds(path, topic), cloud or 'last')
+        chosen, number, passed_over = _choose_cloud(_raw_clouds(path, topic), cloud or 'last')
         if chosen is None:
             raise InputError('the topic has no messages' if not number else
                              f'none of the {number} clouds of the topic has points: wait for '
@@ -83,37 +83,42 @@ def read_bag(path: FilePath, topic: str | None = None, cloud: str | None = None,
             if number < 2:
                 raise
             raise InputError(f'{error}; --cloud chooses another cloud of the topic') from error
-        return replace(scan, frame=message.header.frame_id)
+        return replace(scan, frame=message.header.frame_id, num_passed_over=passed_over)
 
 
-def _choose_cloud(clouds: Iterator[bytes], which: str) -> tuple[bytes | None, int]:
-    """Return the serialized cloud that `read_bag` describes, and how many clouds there are."""
-    number = 0
+def _choose_cloud(clouds: Iterator[bytes], which: str) -> tuple[bytes | None, int, int]:
+    """
+    Return the serialized cloud that `read_bag` describes.
+
+    Also how many clouds there are, and how many without points are after the last one with some.
+    """
+    number = passed_over = 0
     chosen: bytes | None = None
     if which in ('last', 'largest'):
-        most = 1
+        most = MIN_POINTS
         for raw in clouds:
             number += 1
-            if which == 'last':
-                chosen = raw if _may_have_points(raw) else chosen
-            elif (points := _num_points(_deserialize(raw))) >= most:
-                chosen, most = raw, points
-        return chosen, number
+            passed_over += 1
+            points = _num_points(_deserialize(raw))
+            if points >= most:
+                chosen, passed_over = raw, 0
+                most = points if which == 'largest' else most
+        return chosen, number, passed_over if which == 'last' else 0
     try:
         index = int(which)
     except ValueError:
-        return _cloud_at(clouds, which)
+        return *_cloud_at(clouds, which), 0
     kept = list(clouds) if index < 0 else []
     if index >= 0:
         for number, raw in enumerate(clouds, 1):
             if number == index + 1:
-                return raw, number
+                return raw, number, 0
     number = number or len(kept)
     if number and -number <= index < 0:
-        return kept[index], number
+        return kept[index], number, 0
     if number:
         raise InputError(f'no cloud {index}: the topic has {number}, 0 to {number - 1}')
-    return None, 0
+    return None, 0, 0
 
 
 def _cloud_at(clouds: Iterator[bytes], which: str) -> tuple[bytes | None, int]:
@@ -136,12 +141,12 @@ def _cloud_at(clouds: Iterator[bytes], which: str) -> tuple[bytes | None, int]:
     return chosen, number
 
 
-def _may_have_points(raw: bytes) -> bool:
-    return len(raw) > MAX_EMPTY_BYTES or _num_points(_deserialize(raw)) > 0
-
-
 def _num_points(message: Any) -> int:
-    return int(message.width * message.height)
+    """Return the number of points with a position; of a cloud with a mistake, that of all."""
+    try:
+        return num_positions(message)
+    except InputError:  # is reported if the cloud is chosen
+        return int(message.width * message.height)
 
 
 def read_clouds(path: FilePath, topic: str | None = None) -> Iterator[tuple[float, str, Any]]:
@@ -213,8 +218,9 @@ def _choose(topics: list[Topic], name: str | None) -> str:
         raise InputError('expected a PointCloud2 topic, the bag has none'
                          + (f', but: {others}' if others else ''))
     if name is None:
+        clouds = [topic for topic in clouds if topic.count] or clouds
         if len(clouds) > 1:
-            raise InputError(f'several PointCloud2 topics, choose one: {listed}')
+            raise InputError(f'several PointCloud2 topics, choose one with --topic: {listed}')
         return clouds[0].name
     if name not in [topic.name for topic in clouds]:
         raise InputError(f'no PointCloud2 topic {name!r}, the bag has: {listed}')

@@ -34,6 +34,13 @@ ADVICE = {
     'KeyError': 'some topic has messages of another format (JSON, Protobuf): keep the others with '
                 '`mcap filter IN.mcap -o OUT.mcap --include-topic-regex TOPIC`'}
 """What to do, by a part of the error of rosbags."""
+ADVICE_ROS1 = '; convert a ROS 1 bag with `rosbags-convert --src IN.bag --dst OUT`'
+OTHER_FOLDERS = {
+    'dataset.json': '; this is a data set, for `mask3d view`, `prepare check`, `train` and '
+                    '`evaluate`',
+    'instances.npz': '; this is a result of `mask3d segment`: give the .ply in it, or '
+                     '`mask3d view` the folder'}
+"""What a folder is that is no bag, by a file in it."""
 DAMAGED = ('if the recording was interrupted, repair it with `mcap recover IN.mcap -o OUT.mcap`, '
            'or a .db3 with `sqlite3 IN.db3 .recover | sqlite3 OUT.db3`')
 
@@ -43,6 +50,12 @@ def is_bag_file(path: Path) -> bool:
     name = path.name.lower()
     return name.endswith(BAG_SUFFIXES + tuple(
         suffix + packed for suffix in BAG_SUFFIXES for packed in ZSTD_SUFFIXES))
+
+
+def has_bag_files(folder: Path) -> bool:
+    """Return whether a folder has files of a bag, also of ROS 1."""
+    return any(is_bag_file(file) or file.suffix.lower() == '.bag' or file.name == 'metadata.yaml'
+               for file in folder.iterdir())
 
 
 def bag_files(path: Path, stack: ExitStack) -> list[Path]:
@@ -70,9 +83,9 @@ def bag_files(path: Path, stack: ExitStack) -> list[Path]:
         missing = [name for name in names if path / name not in there]
         if not files:
             ros1 = any(file.suffix.lower() == '.bag' for file in path.iterdir())
-            raise InputError('expected a rosbag2 folder with .mcap or .db3 files, got none'
-                             + ('; convert a ROS 1 bag with `rosbags-convert --src IN.bag '
-                                '--dst OUT`' if ros1 else ''))
+            hint = next((hint for name, hint in OTHER_FOLDERS.items() if (path / name).exists()),
+                        ADVICE_ROS1 if ros1 else '')
+            raise InputError('expected a rosbag2 folder with .mcap or .db3 files, got none' + hint)
         if missing and len(names) > len(missing):
             raise InputError(f'{missing[0]}, a file of the bag, is missing: copy it here, or '
                              'open the others one by one')

@@ -36,9 +36,13 @@ def read_class_table(source: str) -> ClassTable:
                                        delimiter='\t'))
         except UnicodeDecodeError as error:
             raise InputError(f'expected text in UTF-8: {error}') from error
-        table = [_class_row(number, row) for number, row in enumerate(rows, 2)]
-        if not table:
+        if not rows:
             raise InputError("expected a line 'id<tab>name' and one line for each class")
+        if not {'id', 'name'} <= set(rows[0]):
+            raise InputError('line 1: expected the columns id and name, separated by tabs, and '
+                             'optionally red, green, blue, got: '
+                             + ', '.join(repr(name) for name in rows[0] if name))
+        table = [_class_row(number, row) for number, row in enumerate(rows, 2)]
         ids, names, colors = zip(*table, strict=True)
         for kind, values in (('id', ids), ('name', names)):
             repeated = [value for value in values if values.count(value) > 1]
@@ -55,8 +59,9 @@ def _class_row(number: int, row: dict[str, str]) -> tuple[int, str, tuple[int, i
         else:
             red, green, blue = instance_color(class_id)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f'line {number}: expected the columns id and name, separated by tabs, '
-                         'and optionally red, green, blue') from error
+        raise InputError(f'line {number}: expected a whole number as id and a name, separated by '
+                         'tabs, and optionally whole numbers as red, green, blue, got '
+                         + ', '.join(repr(value) for value in row.values())) from error
     if not (1 <= class_id <= MAX_ID and name
             and all(0 <= value <= 255 for value in (red, green, blue))):
         raise InputError(f'line {number}: expected an id of 1 or more, up to {MAX_ID}, a name '

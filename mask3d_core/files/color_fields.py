@@ -30,7 +30,7 @@ HARMONICS = ('f_dc_0', 'f_dc_1', 'f_dc_2')
 HARMONIC = 0.28209479177387814
 """Value of that harmonic: a colour is 0.5 + HARMONIC * f_dc."""
 COLOR_WORD = re.compile(
-    r'(?<![a-z])(a?rgba?|a?bgra?|hsv|colou?rs?|red|green|blue|albedo|f_dc|sh0)(?![a-z])')
+    r'(?<![a-z])(a?rgba?s?|a?bgra?|hsv|colou?rs?|red|green|blue|albedo|f_dc|sh0)(?![a-z])')
 """In names of fields that seem to hold colours."""
 MAX_INTEGERS = (1023, 4095, 65535)
 """Largest values of channels in 10, 12 and 16 bits."""
@@ -38,6 +38,7 @@ MIN_FLOAT_255 = 16.0
 """Largest value from which on a colour channel in floating point is one of 0..255, not 0..1."""
 NAN_BITS = 0x7fc00000
 """Of a packed colour that is a plain NaN: unknown."""
+REMEDY = 'scale the colours, or leave them out'
 CHECKED_POINTS = 1000
 """Points of which it is seen first whether a packed colour was written as a number."""
 Column = TypeVar('Column')
@@ -140,7 +141,8 @@ def read_color(columns: Mapping[str, NDArray], fields: ColorFields) -> NDArray:
     if len(kinds) > 1 or not kinds <= {'i', 'f'}:
         raise InputError(f'expected {", ".join(fields.names)} as integers 0..255 or 0..65535, or '
                          'as float 0..1, got '
-                         + ', '.join(sorted({channel.dtype.name for channel in channels})))
+                         + ', '.join(sorted({channel.dtype.name for channel in channels}))
+                         + f'; {REMEDY}')
     return color_rows(channels, ', '.join(fields.names))
 
 
@@ -160,7 +162,7 @@ def color_rows(channels: list[NDArray], name: str) -> NDArray:
 def _bytes_or_units(rows: NDArray, name: str) -> NDArray:
     low, high = int(rows.min()), int(rows.max())
     if low < 0 or high > 65535:
-        raise InputError(f'expected {name} of 0..255 or 0..65535, got {low} to {high}')
+        raise InputError(f'expected {name} of 0..255 or 0..65535, got {low} to {high}; {REMEDY}')
     if high <= 256:  # some programs scale by it
         return np.minimum(rows, 255).astype(np.uint8)
     most = next(limit for limit in MAX_INTEGERS if high <= limit)
@@ -175,17 +177,24 @@ def _units(rows: NDArray, name: str) -> NDArray[np.float32]:
         if high <= 1 + MAX_COLOR_ROUNDING:
             return np.clip(rows, 0, 1)
         whole = bool((known == np.rint(known)).all())
-        if high <= 255 and (whole or high >= MIN_FLOAT_255):
+        if high <= 255 * (1 + MAX_COLOR_ROUNDING) and (whole or high >= MIN_FLOAT_255):
             return np.clip(rows / np.float32(255), 0, 1)
         if high <= MAX_INTEGERS[-1] and whole:
             most = next(limit for limit in MAX_INTEGERS if high <= limit)
             return np.clip(rows / np.float32(most), 0, 1)
-    raise InputError(f'expected {name} of 0..1, 0..255 or 0..65535, got {low:g} to {high:g}')
+    raise InputError(f'expected {name} of 0..1, 0..255 or 0..65535, got {low:g} to {high:g}; '
+                     + REMEDY)
 
 
 def _unpack(name: str, packed: NDArray) -> NDArray:
-    """Unpack 0xAARRGGBB into red, green, blue: [N] -> [N, 3]."""
+    """
+    Unpack 0xAARRGGBB into red, green, blue: [N] -> [N, 3].
+
+    0xRRGGBBAA is recognized, if all points are opaque.
+    """
     bits = _packed_bits(name, packed.reshape(-1))
+    if 'a' in name and (bits & 255 == 255).all() and len(np.unique(bits >> 24)) > 1:
+        bits = bits >> np.uint32(8)
     channels = bits.astype('<u4').view(np.uint8).reshape(-1, 4)[:, :3]   # bytes b g r a
     color = channels if PACKED_COLORS[name] else channels[:, ::-1]
     unknown = bits == NAN_BITS if packed.dtype.kind == 'f' else np.zeros(0, np.bool_)
@@ -207,6 +216,11 @@ def _packed_bits(name: str, packed: NDArray) -> NDArray[np.uint32]:
     if packed.dtype.kind in 'iu' and packed.dtype.itemsize == 8 and (
             not packed.size or 0 <= packed.min() and packed.max() < 2 ** 32):
         return packed.astype(np.uint32)
+    if packed.dtype == np.float64:  # bits of float32, as numpy makes of a mixed table
+        with np.errstate(over='ignore', under='ignore', invalid='ignore'):
+            narrow = packed.astype(np.float32)
+        if ((narrow == packed) | np.isnan(packed)).all():
+            packed = narrow
     if packed.dtype.itemsize != 4:
         raise InputError(f'expected field {name!r} packed in 4 bytes (FLOAT32 or UINT32), '
                          f'got {packed.dtype.name}')

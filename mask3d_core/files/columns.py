@@ -20,6 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 AXES = ('x', 'y', 'z')
+POSITIONS = ('xyz', 'points', 'centers', 'coords', 'coord', 'positions', 'position', 'pos',
+             'vertices', 'point_cloud', 'pointcloud', 'arr_0')
+"""Accepted names of the array of positions, as plain names; the first one present is used."""
 RESULT_COLUMNS = ('label', 'instance', 'score')
 """Columns that a result file, a .ply of `mask3d segment`, has."""
 INT32 = np.iinfo(np.int32)
@@ -36,11 +39,14 @@ class FileColumns:
         Those that were read.
     names : strings
         Of all fields of the file, plain.
+    unit : float
+        Metres of the unit of length that the file names; 1 if it names none.
 
     """
 
     values: dict[str, NDArray]
     names: tuple[str, ...]
+    unit: float = 1.0
 
     @classmethod
     def of(cls, values: dict[str, NDArray]) -> FileColumns:
@@ -48,8 +54,12 @@ class FileColumns:
         return cls(values, tuple(values))
 
     def scan(self, conventions: Conventions = AS_IS) -> Scan:
-        """Create a scan, as `scan_from_columns`."""
-        return scan_from_columns(self.values, self.names, conventions)
+        """Create a scan, as `scan_from_columns`, also of whole numbers as positions."""
+        whole = {axis: self.values[axis].astype(np.float64) for axis in AXES
+                 if axis in self.values and self.values[axis].dtype.kind in 'iu'
+                 and self.values[axis].dtype.itemsize > 1}
+        scan = scan_from_columns(self.values | whole, self.names, conventions)
+        return scan if self.unit == 1 else replace(scan, declared_unit=self.unit)
 
 
 def used_names(names: Iterable[str]) -> set[str]:
@@ -60,7 +70,13 @@ def used_names(names: Iterable[str]) -> set[str]:
 
 
 def expand_field(name: str, columns: list[NDArray]) -> dict[str, NDArray]:
-    """Return the columns of a field of several values: the channels of a colour, or the first."""
+    """
+    Return the columns of a field of several values.
+
+    Those of a position are x, y, z, of a colour its channels; of others it is the first value.
+    """
+    if len(columns) == 3 and plain_name(name) in POSITIONS:
+        return dict(zip(AXES, columns))
     if len(columns) in (3, 4) and plain_name(name) in COLOR_ARRAYS:
         order = 'bgr' if plain_name(name).startswith('bgr') else 'rgb'
         return dict(zip(order, columns))
@@ -102,12 +118,17 @@ def scan_from_columns(columns: Mapping[str, NDArray], names: Iterable[str] | Non
         if columns[axis].dtype.kind != 'f':
             raise InputError(f'expected field {axis!r} as float32 or float64, '
                              f'got {columns[axis].dtype.name}')
+    count = columns['x'].size
+    for name in sorted(used_names(columns)):
+        if columns[name].size != count:
+            raise InputError(f'expected {name} with {count} values, one for each point, got '
+                             f'{columns[name].size}')
     segment = columns.get('segment')
     xyz = conventions.to_metres(_side_by_side([columns[axis] for axis in AXES]))
     scan = Scan.from_points(xyz, _color(columns),
                             None if segment is None else _segment_ids(segment.reshape(-1)))
-    unknown = unknown_colors(columns if names is None else names)
-    return replace(scan, unknown_colors=unknown) if unknown else scan
+    return replace(scan, unknown_colors=unknown_colors(columns if names is None else names),
+                   conventions=conventions)
 
 
 def _segment_ids(segment: NDArray) -> NDArray:

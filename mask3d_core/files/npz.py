@@ -10,16 +10,13 @@ import zlib
 from mask3d_core.conventions import AS_IS, Conventions
 from mask3d_core.errors import InputError
 from mask3d_core.files.color_fields import COLOR_ARRAYS, PACKED_COLORS, plain_names
-from mask3d_core.files.columns import AXES, expand_field, FileColumns, used_names
+from mask3d_core.files.columns import AXES, expand_field, FileColumns, POSITIONS, used_names
 from mask3d_core.files.number_columns import table_columns
 from mask3d_core.files.source import file_errors, FilePath
 from mask3d_core.scan import Scan
 import numpy as np
 from numpy.typing import NDArray
 
-POSITIONS = ('xyz', 'points', 'centers', 'coords', 'coord', 'positions', 'position', 'pos',
-             'vertices', 'point_cloud', 'pointcloud', 'arr_0')
-"""Accepted names of the array of positions, as plain names; the first one present is used."""
 LABELS = ('label', 'instance')
 
 
@@ -57,7 +54,7 @@ def npz_columns(path: FilePath) -> FileColumns:
         columns = _positions(archive, names)
         for name in COLOR_ARRAYS:
             if name in names:
-                columns |= _color_columns(name, archive[names[name]])
+                columns |= _color_columns(name, archive[names[name]], len(columns['x']))
                 break
         else:
             for name in used_names(names) - {*AXES, 'segment'}:
@@ -84,11 +81,12 @@ def _positions(archive: Mapping[str, NDArray], names: Mapping[str, str]) -> dict
                      + ', '.join(names))
 
 
-def _color_columns(name: str, color: NDArray) -> dict[str, NDArray]:
+def _color_columns(name: str, color: NDArray, count: int) -> dict[str, NDArray]:
     if color.ndim == 1 and name in PACKED_COLORS:
         return {name: color}
-    if color.ndim != 2 or color.shape[1] not in (3, 4):
-        raise InputError(f'expected the array {name!r} of shape [N, 3], got {list(color.shape)}')
+    if color.ndim != 2 or color.shape[1] not in (3, 4) or len(color) != count:
+        raise InputError(f'expected the array {name!r} of shape [{count}, 3], got '
+                         f'{list(color.shape)}')
     return expand_field(name, list(color.T))
 
 
@@ -112,4 +110,12 @@ def open_npz(path: FilePath) -> Iterator[Mapping[str, NDArray]]:
     except InputError:
         raise
     except (BadZipFile, EOFError, NotImplementedError, ValueError, zlib.error) as error:
-        raise InputError(f'not a readable .npz archive: {error}') from error
+        raise InputError(f'not a readable .npz archive: {describe_load_error(error)}') from error
+
+
+def describe_load_error(error: Exception) -> str:
+    """Return what numpy could not read, and what to do about Python objects in it."""
+    if 'Object arrays' in str(error):
+        return ('it holds Python objects, which are not loaded (allow_pickle=False): save '
+                'numbers, with .astype(float)')
+    return str(error)

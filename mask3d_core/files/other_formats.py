@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 import os
+import re
 from typing import Any
 
 from mask3d_core.errors import InputError
 from mask3d_core.files.color_fields import plain_name
 from mask3d_core.files.columns import FileColumns
 from mask3d_core.files.source import file_errors, FilePath
+from mask3d_core.scan import MAX_COLOR_ROUNDING
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +24,14 @@ SAMPLE_SPACING = 0.02
 """Of points on the surface of a coarser mesh, in its unit."""
 MIN_SAMPLES, MAX_SAMPLES = 20_000, 500_000
 """Points on a surface; meshes in millimetres have large ones."""
+FOOT_IN_WKT = re.compile(r'UNIT\["[^"]*(?:foot|feet|ft)[^"]*",\s*([0-9.]+)', re.IGNORECASE)
+"""A unit of length in the text of a coordinate system, with its metres."""
+LENGTH_KEY = 3076
+"""GeoTIFF's ProjLinearUnitsGeoKey."""
+FEET = {9002: 0.3048, 9003: 1200 / 3937}
+"""Metres of the international foot and of the US survey foot, by their EPSG codes."""
+OBJ_HEAD_BYTES = 1 << 20
+"""Of an .obj, in which its colours are looked at."""
 CHANNELS = ('red', 'green', 'blue')
 
 
@@ -38,12 +48,30 @@ def las_columns(path: FilePath) -> FileColumns:
     with file_errors(path):
         laspy = library('laspy', 'laspy[lazrs]', path)
         with library_errors('LAS'):
-            cloud = laspy.read(os.fspath(path))
+            with laspy.open(os.fspath(path)) as reader:
+                count = reader.header.point_count
+                cloud = reader.read()
+            if len(cloud) != count:
+                raise InputError(f'expected {count} points, got {len(cloud)}: the file is '
+                                 'truncated')
             columns = {axis: np.asarray(getattr(cloud, axis)) for axis in 'xyz'}
             for name in cloud.point_format.dimension_names:
                 if plain_name(name) not in columns and name not in 'XYZ':
                     columns[plain_name(name)] = np.asarray(cloud[name])
-        return FileColumns.of(columns)
+            unit = _unit_of_las(cloud.header)
+        return FileColumns(columns, tuple(columns), unit)
+
+
+def _unit_of_las(header: Any) -> float:
+    """Return the metres of the foot that a coordinate system names, in WKT or GeoTIFF; else 1."""
+    for vlr in header.vlrs:
+        foot = FOOT_IN_WKT.search(str(getattr(vlr, 'string', '')))
+        if foot:
+            return float(foot[1])
+        for key in getattr(vlr, 'geo_keys', ()):
+            if key.id == LENGTH_KEY and key.value_offset in FEET:
+                return FEET[key.value_offset]
+    return 1.0
 
 
 def e57_columns(path: FilePath) -> FileColumns:
@@ -65,10 +93,10 @@ def e57_columns(path: FilePath) -> FileColumns:
             scans = [_e57_scan(file, number) for number in range(file.scan_count)]
         if not scans:
             raise InputError('expected scans, got none')
-        color = all(CHANNELS[0] in scan for scan in scans)
-        names = ('x', 'y', 'z', *(CHANNELS if color else ()))
-        return FileColumns.of({name: np.concatenate([scan[name] for scan in scans])
-                               for name in names})
+        names = dict.fromkeys(name for scan in scans for name in scan)
+        return FileColumns.of({name: np.concatenate([
+            scan.get(name, np.full(len(scan['x']), np.nan, np.float32)) for scan in scans])
+            for name in names})
 
 
 def _e57_scan(file: Any, number: int) -> dict[str, NDArray]:
@@ -97,6 +125,8 @@ def mesh_columns(path: FilePath) -> FileColumns:
             raise InputError('no such file')
         trimesh = library('trimesh', 'trimesh', path)
         with library_errors('mesh'):
+            if os.fspath(path).lower().endswith('.obj'):
+                _check_obj_colors(path)
             scene = trimesh.load_scene(os.fspath(path), process=False)
             points, colors = _points_of_scene(scene)
         if not len(points):
@@ -108,11 +138,25 @@ def mesh_columns(path: FilePath) -> FileColumns:
         return FileColumns.of(columns)
 
 
-def _points_of_scene(scene: Any) -> tuple[NDArray[np.float64], NDArray[np.uint8] | None]:
+def _check_obj_colors(path: FilePath) -> None:
+    """Raise InputError for colours of 0..255, `v x y z r g b`: trimesh would make all white."""
+    with open(path, 'rb') as file:
+        words = [line.split() for line in file.read(OBJ_HEAD_BYTES).split(b'\n')[:-1]]
+    channels = [float(word) for line in words if line[:1] == [b'v'] and len(line) == 7
+                for word in line[4:]]
+    if channels and max(channels) > 1 + MAX_COLOR_ROUNDING:
+        raise InputError(f'expected colours of vertices of 0..1, got up to {max(channels):g}: '
+                         'divide them by 255')
+
+
+def _points_of_scene(scene: Any) -> tuple[NDArray[np.float64], NDArray | None]:
+    """Return the points of all meshes, and their colours, NaN where a mesh has none."""
     parts = [_points_of_mesh(part) for part in scene.dump()]
     points = np.concatenate([points for points, _ in parts] or [np.zeros((0, 3))])
-    colors = [color for _, color in parts if color is not None]
-    return points, np.concatenate(colors) if colors and len(colors) == len(parts) else None
+    if all(color is None for _, color in parts):
+        return points, None
+    return points, np.concatenate([np.full((len(points), 3), np.nan, np.float32)
+                                   if color is None else color for points, color in parts])
 
 
 def _points_of_mesh(mesh: Any) -> tuple[NDArray[np.float64], NDArray[np.uint8] | None]:
@@ -123,6 +167,11 @@ def _points_of_mesh(mesh: Any) -> tuple[NDArray[np.float64], NDArray[np.uint8] |
         color = getattr(mesh, 'colors', None)
         return points, None if color is None or not len(color) else np.asarray(color)[:, :3]
     colored = mesh.visual.kind in ('vertex', 'face', 'texture')
+    if mesh.visual.kind == 'texture' and hasattr(mesh.visual.material, 'to_simple'):
+        mesh.visual.material = mesh.visual.material.to_simple()  # of glTF; only these have images
+    if mesh.visual.kind == 'texture' and (mesh.visual.uv is None
+                                          or mesh.visual.material.image is None):
+        mesh.visual = mesh.visual.to_color()
     if np.sqrt(mesh.area / max(len(points), 1)) <= MAX_SPACING:
         textured = mesh.visual.kind == 'texture'
         visual = mesh.visual.to_color() if textured else mesh.visual
@@ -147,8 +196,10 @@ def library_errors(what: str) -> Iterator[None]:
     """Turn every exception of a library into an InputError; they have no common base class."""
     try:
         yield
-    except (InputError, OSError, MemoryError):
+    except (InputError, MemoryError):
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
         raise InputError(f'not a readable {what} file ({type(error).__name__}: {error})'
                          ) from error

@@ -153,6 +153,9 @@ def _binary(body: bytes, fields: list[Field], count: int) -> dict[str, NDArray]:
     if len(body) < step * count:
         raise InputError(f'expected {count} points of {step} bytes, {step * count} bytes, '
                          f'got {len(body)}: the file is truncated')
+    if len(body) >= step * (count + 1):
+        raise InputError(f'expected {count} points of {step} bytes, {step * count} bytes, '
+                         f'got {len(body)}: correct FIELDS or POINTS in the header')
     rows = np.frombuffer(body, np.uint8, step * count).reshape(count, step)
     columns: dict[str, NDArray] = {}
     offset = 0

@@ -6,8 +6,8 @@ import re
 
 from mask3d_core.conventions import AS_IS, Conventions
 from mask3d_core.errors import InputError
-from mask3d_core.files.color_fields import plain_names
-from mask3d_core.files.columns import FileColumns, require_axes
+from mask3d_core.files.color_fields import plain_name, plain_names
+from mask3d_core.files.columns import expand_field, FileColumns, require_axes
 from mask3d_core.files.ply_rows import binary_rows, Element, Property, text_rows
 from mask3d_core.files.source import file_content, file_errors, FilePath
 from mask3d_core.files.target import atomic_write
@@ -49,8 +49,15 @@ def read_ply(path: FilePath, conventions: Conventions = AS_IS) -> Scan:
 
 
 def ply_columns(path: FilePath) -> FileColumns:
-    """Read all scalar properties of the vertices, as `read_vertices`."""
-    return FileColumns.of(read_vertices(path))
+    """Read all scalar properties of the vertices, as `read_vertices`, and lists of colours."""
+    with file_content(path) as content:
+        elements, tables = _tables(content, ('vertex',))
+        columns: dict[str, NDArray] = {}
+        for name, values in tables['vertex'].items():
+            columns |= ({name: values} if values.ndim == 1 or not values.shape[1] else
+                        expand_field(plain_name(name), list(values.T)))
+        names = plain_names({p.name: p for p in elements['vertex'].properties})
+        return FileColumns(plain_names(columns), (*names, *columns))
 
 
 def read_vertices(path: FilePath) -> dict[str, NDArray]:
@@ -118,7 +125,17 @@ def _tables(content: bytes, wanted: tuple[str, ...],
         if set(wanted) & set(by_name) <= set(tables):
             break
         tables[element.name], start = read(content, start, element)
+    if elements[-1].name in tables and elements[-1].count:
+        _check_rest(content[start:], elements[-1], encoding)
     return by_name, tables
+
+
+def _check_rest(rest: bytes, last: Element, encoding: str) -> None:
+    """Raise InputError if there are more rows than the header says."""
+    row = sum(p.dtype.itemsize for p in last.properties)
+    if len(rest.split(None, 1)) if encoding == 'ascii' else row <= len(rest):
+        raise InputError(f'element {last.name}: expected {last.count} rows as its header says, '
+                         f'got more, {len(rest)} bytes: correct the header')
 
 
 def _text_lines(text: bytes) -> bytes:

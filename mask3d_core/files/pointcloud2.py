@@ -8,7 +8,13 @@ from typing import Any, Protocol
 from mask3d_core.conventions import AS_IS, Conventions
 from mask3d_core.errors import InputError
 from mask3d_core.files.color_fields import COLOR_ARRAYS, plain_name
-from mask3d_core.files.columns import expand_field, require_axes, scan_from_columns, used_names
+from mask3d_core.files.columns import (
+    AXES,
+    expand_field,
+    require_axes,
+    scan_from_columns,
+    used_names,
+)
 from mask3d_core.scan import Scan
 import numpy as np
 from numpy.typing import NDArray
@@ -110,6 +116,26 @@ def decode_pointcloud2(message: PointCloud2, conventions: Conventions = AS_IS) -
                 np.ndarray(shape, dtype, data, field.offset + part * dtype.itemsize, strides)
                 for part in range(parts)]))
     return scan_from_columns(columns, [*fields, *columns], conventions)
+
+
+def num_positions(message: PointCloud2) -> int:
+    """
+    Return how many points of a cloud have a finite position.
+
+    Raises
+    ------
+    InputError
+        If the message is inconsistent, or lacks x, y or z.
+
+    """
+    if message.width * message.height == 0:
+        return 0
+    data, shape, strides = _layout(message)
+    fields = {plain_name(field.name): field for field in message.fields}
+    require_axes(fields)
+    positions = (np.ndarray(shape, _datatype(message, fields[axis], 1), data,
+                            fields[axis].offset, strides) for axis in AXES)
+    return int(np.logical_and.reduce([np.isfinite(column) for column in positions]).sum())
 
 
 def _layout(message: PointCloud2) -> tuple[NDArray[np.uint8], tuple[int, ...], tuple[int, ...]]:

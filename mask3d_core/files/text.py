@@ -13,8 +13,10 @@ from mask3d_core.files.color_fields import (
     plain_names,
 )
 from mask3d_core.files.columns import AXES, expand_field, FileColumns
+from mask3d_core.files.npz import describe_load_error
 from mask3d_core.files.number_columns import MIN_WIDTH, table_columns
 from mask3d_core.files.source import file_content, FilePath
+from mask3d_core.files.tokens import plain_nan
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,17 +28,21 @@ OTHER_NAMES = {'easting': 'x', 'northing': 'y', 'height': 'z', 'elevation': 'z',
                'points_1': 'y', 'points_2': 'z'}
 """Names of columns as other programs write them, if the file has no column of our name."""
 MAX_HEADER_LINES = 50
-SEPARATORS = re.compile(rb'[\s,;]+')
 BLANKED = bytes(32 if byte in b'\t\r,;' else byte for byte in range(256))
 DECIMAL_COMMA = re.compile(rb'\d,\d')
+NUMBER_WITH_COMMA = re.compile(rb'[-+]?\d+(,\d+)?([eE][-+]?\d+)?')
+COMMENT = (b'#', b'//', b'%', b'!')
+UTF16 = (b'\xff\xfe', b'\xfe\xff')
+"""Byte order marks, as of the redirection of PowerShell."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """The lines before the numbers: where these start, and the names of the columns, if any."""
+    """The lines before the numbers: where these start, names of the columns, announced points."""
 
     start: int
     names: tuple[str, ...]
+    count: int
 
 
 def text_columns(path: FilePath) -> FileColumns:
@@ -50,13 +56,19 @@ def text_columns(path: FilePath) -> FileColumns:
     ------
     InputError
         With the file name: for lines of different lengths, words that are no numbers, less than
-        three columns, and names without x, y and z.
+        three columns, names without x, y and z, and fewer points than announced.
 
     """
     with file_content(path) as content:
+        if content.startswith(UTF16):
+            content = content.decode('utf-16', 'replace').encode()
         text = content.removeprefix(b'\xef\xbb\xbf').replace(b'\r\n', b'\n').replace(b'\r', b'\n')
+        text = plain_nan(text)
         header = _header(text)
-        rows = _number_rows(text[header.start:], text[:header.start].count(b'\n'))
+        rows, count = _number_rows(text[header.start:], text[:header.start].count(b'\n'))
+        if len(rows) < header.count + count:
+            raise InputError(f'{header.count + count} points are announced, there are '
+                             f'{len(rows)}: the file is truncated')
         if not header.names:
             return table_columns(rows)
         return _named(rows, header.names)
@@ -64,30 +76,56 @@ def text_columns(path: FilePath) -> FileColumns:
 
 def _header(text: bytes) -> Header:
     names: tuple[str, ...] = ()
-    start = 0
-    for _ in range(MAX_HEADER_LINES):
+    start = count = 0
+    first = b''
+    for number in range(MAX_HEADER_LINES):
         end = text.find(b'\n', start)
-        line = text[start:end if end >= 0 else len(text)].strip()
+        line = text[start:end if end >= 0 else len(text)]
         words = _words(line)
         if len(words) >= MIN_WIDTH and all(map(_is_number, words)):
-            return Header(start, names)
-        found = tuple(word.decode('latin-1').strip('"\'').lstrip('/#%!') for word in words)
-        found = tuple(word for word in found if word)
+            return Header(start, names, count)
+        found = _names(line, words)
         if {'x', 'y', 'z'} <= set(_plain(found)):
             names = found
+        elif words and not words[0].startswith(COMMENT):
+            first = first or line.strip()
+            count += int(words[0]) if len(words) == 1 and words[0].isdigit() else 0
+            if len(words) >= MIN_WIDTH and _is_number(words[0]):
+                raise InputError(f'line {number + 1}: expected numbers, got {_quoted(line)}')
         if end < 0:
             break
         start = end + 1
-    raise InputError('expected rows of three numbers or more, x y z')
+    raise InputError('expected rows of three numbers or more, x y z'
+                     + (f', got {_quoted(first)}' if first else ''))
+
+
+def _names(line: bytes, words: list[bytes]) -> tuple[str, ...]:
+    """Return the names in a line; the first one may be missing, as that of an index of pandas."""
+    found = [word.decode('utf-8', 'replace').strip('"\'').lstrip('/#%!') for word in words]
+    unnamed = ['unnamed'] if line.startswith((b',', b';', b'\t')) else []
+    return tuple(unnamed + [word for word in found if word])
 
 
 def _words(line: bytes) -> list[bytes]:
-    if b';' in line or b'\t' in line:
-        words = re.split(rb'[;\t]', line)
-        return [word.strip().replace(b',', b'.') for word in words if word.strip()]
-    if b',' in line:
-        return [word.strip() for word in line.split(b',') if word.strip()]
+    if _has_decimal_commas(line):
+        line = line.replace(b',', b'.')
+    for separators in (b'[;\t]', b','):
+        if re.search(separators, line):
+            return [word.strip() for word in re.split(separators, line) if word.strip()]
     return line.split()
+
+
+def _has_decimal_commas(line: bytes) -> bool:
+    """Tell whether the commas in a line are decimal ones: something else separates numbers."""
+    if not DECIMAL_COMMA.search(line):
+        return False
+    words = line.split()
+    return (b';' in line or b'\t' in line
+            or len(words) >= MIN_WIDTH and all(map(NUMBER_WITH_COMMA.fullmatch, words)))
+
+
+def _quoted(line: bytes) -> str:
+    return repr(line[:60].decode('utf-8', 'replace').strip())
 
 
 def _is_number(word: bytes) -> bool:
@@ -118,29 +156,30 @@ def _named(rows: NDArray[np.float64], names: tuple[str, ...]) -> FileColumns:
     return FileColumns.of(values)
 
 
-def _number_rows(text: bytes, skipped: int) -> NDArray[np.float64]:
-    """Parse lines of numbers, all of one length; single numbers, as .pts has them, are counts."""
+def _number_rows(text: bytes, skipped: int) -> tuple[NDArray[np.float64], int]:
+    """Parse lines of numbers, all of one length; return the sum of single ones, counts in .pts."""
     first = text[:text.find(b'\n') + 1 or len(text)]
-    if (b';' in first or b'\t' in first) and DECIMAL_COMMA.search(first):
+    if _has_decimal_commas(first):
         text, first = text.replace(b',', b'.'), first.replace(b',', b'.')
     width = len(first.translate(BLANKED).split())
     blanked = text.translate(BLANKED)
     rows = _parse(blanked, width)
     if rows is not None:
-        return rows
-    lines = blanked.split(b'\n')
+        return rows, 0
     kept = []
-    for number, line in enumerate(lines):
+    count = 0
+    for number, line in enumerate(blanked.split(b'\n')):
         words = line.split()
         if len(words) == width and all(map(_is_number, words)):
             kept.append(line)
-        elif words and not (len(words) == 1 and words[0].isdigit()
-                            or words[0].startswith((b'#', b'//'))):
+        elif len(words) == 1 and words[0].isdigit():
+            count += int(words[0])
+        elif words and not words[0].startswith(COMMENT):
             raise InputError(f'line {skipped + number + 1}: expected {width} numbers, got '
-                             f'{line[:60].decode("latin-1").strip()!r}')
+                             + _quoted(line))
     rows = _parse(b'\n'.join(kept), width)
     assert rows is not None, 'all words of the kept lines are numbers'
-    return rows
+    return rows, count
 
 
 def _parse(text: bytes, width: int) -> NDArray[np.float64] | None:
@@ -173,7 +212,8 @@ def npy_columns(path: FilePath) -> FileColumns:
         try:
             array = np.load(path, allow_pickle=False)
         except (EOFError, ValueError) as error:
-            raise InputError(f'not a readable .npy array: {error}') from error
+            raise InputError(f'not a readable .npy array: {describe_load_error(error)}'
+                             ) from error
         if not isinstance(array, np.ndarray):
             raise InputError('expected an .npy array, got an .npz archive: rename the file')
         if array.dtype.names:

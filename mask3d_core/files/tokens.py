@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 from mask3d_core.errors import InputError
 import numpy as np
 from numpy.typing import NDArray
+
+NAN_WORDS = re.compile(rb'(?<![^\s,;])[-+]?(?:nan\([^)\s]*\)|1\.#(?:QNAN|SNAN|IND)\d*)(?![^\s,;])',
+                       re.IGNORECASE)
+"""As programs on Windows write NaN: `-nan(ind)`, `1.#QNAN`."""
+
+
+def plain_nan(text: bytes) -> bytes:
+    """Return text in which every NaN is written as `nan`."""
+    return NAN_WORDS.sub(b'nan', text) if b'(' in text or b'.#' in text else text
 
 
 def number_rows(text: bytes, count: int, width: int) -> NDArray[np.float64]:
@@ -17,6 +28,7 @@ def number_rows(text: bytes, count: int, width: int) -> NDArray[np.float64]:
         If there are fewer or more numbers, or a word is not a number.
 
     """
+    text = plain_nan(text)
     expected = count * width
     words = text.split(None, min(expected, len(text)))  # any rest becomes one more word
     if len(words) < expected:

@@ -22,6 +22,8 @@ NUM_NEIGHBORS = 12
 """Nearest points that a normal is fitted to."""
 EXTENT_PERCENTILES = (0.5, 99.5)
 """Of the positions along an axis: where the cloud ends, stray points aside."""
+STRAY_SIZES = 10.0
+"""Longest sides of a cloud beyond which a point is a stray one."""
 ANGLE_TOLERANCE = np.radians(15)
 """Radians between directions that count as parallel."""
 
@@ -85,6 +87,20 @@ def sample_surfaces(xyz: NDArray[np.floating]) -> Surfaces | None:
     chosen = thinned[::-(-len(thinned) // MAX_SAMPLES)]
     normals = neighbor_normals(thinned, cKDTree(thinned).query(chosen, NUM_NEIGHBORS)[1])
     return Surfaces(chosen, normals, low, high, cell * float(np.sqrt(len(thinned) / len(xyz))))
+
+
+def near_others(xyz: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """
+    Return which points are no stray ones, which would make a picture of the others small: [N].
+
+    Those are further from where the cloud ends than `STRAY_SIZES` times its longest side.
+    """
+    low, high = extent(sample_rows(xyz))
+    reach = STRAY_SIZES * float((high - low).max())
+    near: NDArray[np.bool_] = np.logical_and.reduce([
+        (xyz[:, axis] >= low[axis] - reach) & (xyz[:, axis] <= high[axis] + reach)
+        for axis in range(3)])
+    return near
 
 
 def sample_rows(xyz: NDArray[np.floating]) -> NDArray[np.float64]:

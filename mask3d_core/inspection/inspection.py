@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from mask3d_core.engines import torch_engine, TorchEngine
 from mask3d_core.extraction.postprocess import ExtractSettings
+from mask3d_core.inspection.encoded_scan import EncodedScan
 from mask3d_core.instances import Instances
 from mask3d_core.model import Prediction
 from mask3d_core.scan import Scan
 from mask3d_core.segmenter import Segmenter
-from mask3d_core.sparse import select_rows
-from mask3d_core.stopwatch import Stopwatch
 from mask3d_core.voxels import Voxels
 import numpy as np
 from numpy.typing import NDArray
@@ -76,22 +74,20 @@ def inspect_scan(segmenter: Segmenter, scan: Scan, settings: ExtractSettings | N
         When the scan does not suit the weights, or another engine runs them.
 
     """
-    engine = torch_engine(segmenter.engine, 'features and heatmaps')
-    watch, settings = Stopwatch(segmenter.device), settings or ExtractSettings()
     near, offset = scan.near_origin()
-    near, voxels = segmenter.prepare(near, watch)
-    prediction = segmenter.predict(voxels, watch)
-    if near.segment is None:
-        near = segmenter.with_superpoints(near, voxels.size)
-    instances = segmenter.extract(prediction, voxels, near, settings)
+    encoded = EncodedScan(segmenter, near, 'features and heatmaps')
+    voxels = encoded.voxels
+    prediction, seconds = encoded.decode(segmenter.useful_queries(voxels))
+    near = encoded.with_superpoints()
+    instances = segmenter.extract(prediction, voxels, near, settings or ExtractSettings())
     chosen = np.arange(min(len(instances), MAX_HEATMAPS))
     inverse = voxels.inverse.cpu().numpy()
     heat = query_heat(prediction, voxels, [_voxels_of(instances.rows[index], near, inverse)
                                            for index in chosen.tolist()])
-    inspection = Inspection(inverse, chosen, heat, _feature_colors(
-        engine, segmenter, voxels))
+    inspection = Inspection(inverse, chosen, heat, component_colors(encoded.features))
     whole = replace(scan, color=near.color, segment=near.segment)
-    return whole, replace(instances.moved(offset), seconds=watch.seconds), inspection
+    seconds = {**encoded.seconds, **seconds, **instances.seconds}
+    return whole, replace(instances.moved(offset), seconds=seconds), inspection
 
 
 def query_heat(prediction: Prediction, voxels: Voxels, masks: list[NDArray[np.int64]],
@@ -129,15 +125,6 @@ def _voxels_of(rows: NDArray[np.integer], scan: Scan, inverse: NDArray[np.int64]
     """Return the voxels of some rows of the input cloud."""
     place = np.searchsorted(scan.kept, rows)
     return np.unique(inverse[place])
-
-
-def _feature_colors(engine: TorchEngine, segmenter: Segmenter, voxels: Voxels,
-                    ) -> NDArray[np.uint8]:
-    """Return the principal components of the U-Net's finest features as colours: [V, 3]."""
-    moved = voxels.to(segmenter.device)
-    pyramid = segmenter.pyramid(moved, Stopwatch(segmenter.device))
-    finest = select_rows(engine.encode(moved, pyramid)[-1], pyramid.rank)
-    return component_colors(finest)
 
 
 def component_colors(features: Tensor) -> NDArray[np.uint8]:

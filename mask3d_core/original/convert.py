@@ -246,7 +246,7 @@ def _find_trained_on(num_classes: int, settings: OriginalSettings, options: Conv
     """
     found = settings.read('data.train_dataset.dataset_name')
     named = found if isinstance(found, str) else ''
-    benchmark = find_benchmark(options.classes or named)
+    benchmark = find_benchmark(options.classes or named.lower())
     origin = 'given' if options.classes else 'from the checkpoint'
     if benchmark is None or benchmark.original is None:
         if options.classes is not None:

@@ -18,6 +18,7 @@ from mask3d_core.colors import instance_of_points
 from mask3d_core.data.labels import byte_color
 from mask3d_core.drawing.camera import find_view
 from mask3d_core.drawing.cutaway import without_ceiling
+from mask3d_core.geometry.surfaces import near_others
 from mask3d_core.geometry.thinning import first_in_voxels
 from mask3d_core.viewer.scene import Layer, Scene
 import numpy as np
@@ -52,17 +53,21 @@ def pack_scene(scene: Scene, max_points: int | None = None,
 
     """
     scan = scene.scan
-    low = scan.xyz.min(axis=0).astype(np.float64)
-    span = np.maximum(scan.xyz.max(axis=0).astype(np.float64) - low, 1e-3)
-    steps = np.rint((scan.xyz - low) * (STEPS / span)).astype(np.uint16)
+    near = near_others(scan.xyz)
+    shown = scan.xyz[near]
+    low = shown.min(axis=0).astype(np.float64)
+    span = np.maximum(shown.max(axis=0).astype(np.float64) - low, 1e-3)
+    steps = np.rint(np.clip((scan.xyz - low) * (STEPS / span), 0, STEPS)).astype(np.uint16)
     rows = _morton_order(steps)
+    rows = rows[near[rows]]
     if max_points is not None and len(rows) > max_points:
         rows = rows[np.linspace(0, len(rows) - 1, max_points).astype(np.int64)]
     arrays = {'xyz': _word_planes(_differences(steps[rows])), **_attributes(scene, rows)}
     header = {
-        'name': scene.name, 'count': len(rows), 'total': len(scan), 'origin': low.tolist(),
+        'name': scene.name, 'count': len(rows), 'total': int(near.sum()), 'origin': low.tolist(),
         'scale': (span / STEPS).tolist(), 'double': scan.xyz.dtype == np.float64,
-        'spacing': _spacing(scan.xyz[rows]), 'notes': list(scene.notes), 'stamp': scene.stamp,
+        'spacing': _spacing(scan.xyz[rows]), 'notes': [*scene.notes, *_notes(near)],
+        'stamp': scene.stamp,
         'view': dict(view or first_view(scene)),
         'classes': [{'id': class_id, 'name': name, 'color': list(color)}
                     for class_id, (name, color) in sorted(scene.classes.items())],
@@ -71,9 +76,16 @@ def pack_scene(scene: Scene, max_points: int | None = None,
     return _join(header, arrays)
 
 
+def _notes(near: NDArray[np.bool_]) -> list[str]:
+    strays = len(near) - int(near.sum())
+    points = '1 stray point is' if strays == 1 else f'{strays} stray points are'
+    return [f'{points} far from the others, and not shown.'] if strays else []
+
+
 def first_view(scene: Scene) -> dict[str, float]:
     """Return the direction of the first view, degrees, and the height of the ceiling, metres."""
     xyz = scene.scan.xyz[::1 + len(scene.scan) // MAX_VIEW_POINTS]
+    xyz = xyz[near_others(xyz)]
     camera, _ = find_view(xyz, 320, 240)
     back = camera.axes[2]
     azimuth = float(np.degrees(np.arctan2(back[1], back[0])))

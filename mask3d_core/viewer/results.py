@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def is_result_folder(folder: Path) -> bool:
-    """Return whether `mask3d segment` wrote a folder."""
-    return (folder / 'instances.npz').is_file()
+def result_folders(folder: Path) -> list[Path]:
+    """Return what `mask3d segment -o` wrote: the folder, or those of several scans in it."""
+    return sorted(path.parent for pattern in ('', '*/')
+                  for path in folder.glob(f'{pattern}instances.npz'))
 
 
 def result_file(folder: Path) -> Path:

@@ -17,10 +17,10 @@ from mask3d_core.evaluation.mistakes import find_mistakes, Mistakes
 from mask3d_core.evaluation.predictions import PredictionsLike, read_predictions
 from mask3d_core.extraction.postprocess import ExtractSettings, measure_masks
 from mask3d_core.files.bag import cloud_topics, read_clouds
-from mask3d_core.files.pointcloud2 import decode_pointcloud2
+from mask3d_core.files.pointcloud2 import decode_pointcloud2, num_positions
 from mask3d_core.inspection import inspect_scan
 from mask3d_core.instances import Instances
-from mask3d_core.scan import Scan
+from mask3d_core.scan import MIN_POINTS, Scan
 from mask3d_core.segmenter import Segmenter
 from mask3d_core.tiling.tiles import fits_one_tile
 from mask3d_core.tracking.tracker import Tracker
@@ -208,12 +208,13 @@ class Recording:
     def clouds(self, chosen: set[int]) -> Iterator[tuple[float, str, Scan]]:
         """Yield stamp, frame and points of the chosen clouds that have points."""
         for place, (stamp, frame, message) in enumerate(read_clouds(self.path, self.topic)):
-            if place in chosen and message.width * message.height:
-                yield stamp, frame, decode_pointcloud2(message, self.conventions)
+            if place in chosen and num_positions(message) >= MIN_POINTS:
+                scan = decode_pointcloud2(message, self.conventions)
+                yield stamp, frame, replace(scan, frame=frame)
 
 
 def bag_sources(recording: Recording, count: int, predictor: Predictor | None,
-                on_cloud: Callable[[int, int], None]) -> list[Source]:
+                on_cloud: Callable[[int, int, Scan], None]) -> list[Source]:
     """
     Return clouds of a bag as a time line, the last one included.
 
@@ -225,15 +226,15 @@ def bag_sources(recording: Recording, count: int, predictor: Predictor | None,
     count : int
         Number of clouds, evenly chosen; fewer if the topic has fewer.
     predictor : Predictor or None
-    on_cloud : function of two integers
-        Called with the number of each cloud, from 1, and their count.
+    on_cloud : function of two integers and a Scan
+        Called with the number of each cloud, from 1, their count, and the cloud.
 
     """
     path, chosen = recording.path, recording.choose(count)
     sources: list[Source] = []
     tracker, start = Tracker(), None
     for number, (stamp, frame, scan) in enumerate(recording.clouds(chosen), start=1):
-        on_cloud(number, len(chosen))
+        on_cloud(number, len(chosen), scan)
         start = stamp if start is None else start
         name = f'{path.resolve().name}, cloud {number}'
         scene = Scene(name, scan) if predictor is None else predictor.scene(name, scan)

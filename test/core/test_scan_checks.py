@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from mask3d_core.conventions import Conventions, parse_unit, ROTATED_AXES
 from mask3d_core.data.generated import generate_room
 from mask3d_core.files import read_scan
+from mask3d_core.files.columns import scan_from_columns
 from mask3d_core.scan import Scan
 from mask3d_core.scan_checks import Doubt, find_doubts
 import numpy as np
@@ -69,6 +71,7 @@ def test_nothing_is_said_of_a_room(room: NDArray[np.float64], change: Change) ->
     (lambda xyz: xyz / 10, 'units', '(a room in larger units?)'),
     (lambda xyz: xyz / 0.3048, 'units', 'in feet'),
     (lambda xyz: xyz * 10, 'units', 'in decimetres'),
+    (lambda xyz: xyz / [70_000, 111_000, 1] + [8, 50, 300], 'degrees', 'degrees of longitude'),
     (lambda xyz: turned('x', 'z', '-y')(xyz) * 1000, 'axes units',
      '(a room in millimetres?): expected z up and metres'),
 ])
@@ -140,3 +143,23 @@ def test_real_clouds() -> None:
             ('axes',)]
     lidar = read_scan(find_shared('data/bags/lidar_xyzirt_1msg_db3'))
     assert find_doubts(lidar, VOXEL) == []
+
+
+@pytest.mark.parametrize(('up', 'unit'), [('y', 0.001), ('-y', 1.0), ('x', 1.0), ('-x', 0.1),
+                                          ('-z', 0.01)])
+@pytest.mark.parametrize('given', [Conventions('y'), Conventions('x', 0.01), Conventions('-z')])
+def test_the_remedy_holds_for_the_file_whatever_was_given(
+        room: NDArray[np.float64], up: str, unit: float, given: Conventions) -> None:
+    """Read a file in wrong conventions, do what the warnings say, and be left in peace."""
+    file = np.empty_like(room)
+    for place, (axis, sign) in enumerate(ROTATED_AXES[up]):
+        file[:, axis] = sign * room[:, place] / unit
+    columns = {axis: file[:, place] for place, axis in enumerate('xyz')}
+    for _ in range(3):
+        found = find_doubts(scan_from_columns(columns, conventions=given), VOXEL)
+        if not found:
+            break
+        [doubt] = found
+        given = Conventions(doubt.up or given.up,
+                            parse_unit(doubt.unit) if doubt.unit else given.unit)
+    np.testing.assert_allclose(given.to_metres(file), room, atol=1e-9)

@@ -31,6 +31,26 @@ def test_bench_measures_and_compares(weights_file: Path, scan_file: Path, tmp_pa
     assert measured[0]['together'] > 0
 
 
+@pytest.mark.parametrize('options', [(), ('--train',), ('--updates',)])
+def test_a_file_that_fails_does_not_stop_the_others(
+        weights_file: Path, scan_file: Path, tmp_path: Path, options: tuple[str, ...],
+        capsys: pytest.CaptureFixture[str]) -> None:
+    bad = tmp_path / 'bad.ply'
+    bad.write_text('ply')
+    command = ['bench', str(bad), str(scan_file), '--weights', str(weights_file), '--repeats', '1',
+               *options, '--json']
+    assert main(command) == 1
+    said = capsys.readouterr()
+    document = json.loads(said.out)
+    assert document['measurements'] and {row['name'] for row in document['measurements']} == {
+        scan_file.stem}
+    [failed] = document['failed']
+    assert failed['file'] == str(bad) and 'no end_header' in failed['error']
+    assert f'1 of 2 files failed, see above: {bad}' in said.err
+    assert main([*command[:1], *command[1:2], *command[3:]]) == 1
+    assert set(json.loads(capsys.readouterr().out)) == {'error'}
+
+
 @pytest.mark.parametrize('options', [(), ('--train',)])
 def test_bench_takes_scans_without_colour_as_segment_does(tmp_path: Path, options: tuple[str, ...],
                                                           ) -> None:

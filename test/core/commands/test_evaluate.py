@@ -320,6 +320,8 @@ def test_weights_of_other_classes_are_refused() -> None:
         check_classes(load_classes('scannet200'), SCANNET.without(['wall']))
     with pytest.raises(InputError, match='no class in common'):
         check_classes(ClassTable((99,), ('lamp',), ((0, 0, 0),)), SCANNET)
+    with pytest.raises(InputError, match="the ids of the weights, such as 99 for 'wall'"):
+        check_classes(ClassTable((99,), ('wall',), ((0, 0, 0),)), SCANNET)
 
 
 def test_the_settings_of_the_original() -> None:

@@ -186,6 +186,7 @@ def test_the_fingerprint_is_of_the_points_in_any_order() -> None:
     (lambda xyz: xyz[:, [0, 2, 1]] * np.array([1, 1, -1]), 'y seems to point up'),
     (lambda xyz: xyz / 0.3048, 'as high as in a room in feet: expected metres; prepare it anew: '
                                'if so, give --unit ft'),
+    (lambda xyz: xyz / [70_000, 111_000, 1], 'degrees of longitude'),
     (lambda xyz: xyz * 10, 'give --unit dm'), (lambda xyz: xyz, '')])
 def test_axes_and_units_are_doubted(tmp_path: Path, turned: Callable[[NDArray], NDArray],
                                     expected: str) -> None:

@@ -70,6 +70,34 @@ def test_instance_0_is_none_in_every_format(plys: Path, suffix: str,
     assert ('instance 0 is read as none' in capsys.readouterr().err) == (suffix == '.npz')
 
 
+@pytest.mark.parametrize(('label', 'instance', 'classes'), [
+    (np.repeat([-1, 1, 4], 20), np.repeat([0, 7, 3], 20), [-1, 1, 4]),   # -1 for no class only
+    (np.repeat([0, 1, 4], 20)[:, None], np.repeat([0, 7, 3], 20)[:, None], [-1, 1, 4]),
+    (np.repeat([-1, 1, 4], 20), np.repeat([-1, 1, 0], 20), [-1, 1, 4])])
+def test_what_is_no_object_in_an_npz(plys: Path, label: NDArray, instance: NDArray,
+                                     classes: list[int]) -> None:
+    shutil.rmtree(plys)
+    plys.mkdir()
+    for number in range(2):
+        np.savez(plys / f'hall_{number}.npz', **arrays(number) | {
+            'label': label, 'instance': instance})
+    assert run(plys) == 0
+    found = Dataset.open(plys.parent / 'out').read('hall_0')
+    np.testing.assert_array_equal(found.label, np.repeat(classes, 20))
+    assert (found.instance[:20] == -1).all() and (found.instance[20:] >= 0).all()
+    assert len(set(found.instance)) == 3
+
+
+def test_labels_of_another_length_are_named(plys: Path, capsys: pytest.CaptureFixture[str],
+                                            ) -> None:
+    np.savez(plys / 'hall_9.npz', **arrays(0) | {'label': np.ones(57, int)})
+    (plys / 'hall_8.txt').write_text('1 2 3 4 5 6 7 8\n' * 20)
+    assert run(plys) == 1
+    said = capsys.readouterr().err
+    assert 'hall_9.npz: expected label with 60 values, one for each point, got 57' in said
+    assert "hall_8.txt: expected the field 'label'" in said and 'first line names' in said
+
+
 def test_a_prepared_npz_keeps_its_ids(plys: Path) -> None:
     shutil.rmtree(plys)
     plys.mkdir()

@@ -135,7 +135,7 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
     for name, message in {
             'unlabelled.npz': "the array 'label', got: xyz", 'short.npz': 'label as 10 integers',
             'float.npz': 'label as 10 integers', 'negative.npz': 'label from -1',
-            'text.npz': 'not a readable .npz', 'unlabelled.ply': "vertex property 'label'",
+            'text.npz': 'not a readable .npz', 'unlabelled.ply': "the field 'label'",
             'fraction.ply': 'whole numbers, got -0.5', 'huge.ply': 'instance as numbers up to',
             'tiny.ply': 'label as numbers from -2147483648, got -', 'single.npz': 'single .npy',
             'none.ply': 'no such file', 'scan.gif': 'as .npz, .ply'}.items():

@@ -10,13 +10,13 @@ from mask3d_core.errors import InputError
 from mask3d_core.evaluation import Evaluation
 from mask3d_core.evaluation.dataset_evaluation import dataset_protocol, segment_split
 from mask3d_core.evaluation.studies import (
-    EncodedScan,
     run_studies,
     vary_eps,
     vary_queries,
     vary_steps,
 )
 from mask3d_core.evaluation.study_report import bold_best, format_table
+from mask3d_core.inspection import EncodedScan
 from mask3d_core.model.config import ModelConfig
 from mask3d_core.segmenter import load_segmenter, Segmenter
 from mask3d_core.weights.checkpoint import save_weights, untrained_weights

@@ -14,6 +14,7 @@ from mask3d_core.cli import main
 from mask3d_core.errors import InputError
 from mask3d_core.files import decode_pointcloud2
 from mask3d_core.files.bag import bag_topics, cloud_topics, read_bag, read_clouds, Topic
+from mask3d_core.scan_checks import find_doubts
 import numpy as np
 import pytest
 from shared import find_shared
@@ -31,7 +32,7 @@ def bag(path: Path, storage: str, topics: dict[str, int], bare: bool = False,
     """
     Record that many clouds on each topic, cloud i shifted by i metres and stamped i.5 s.
 
-    They have 8 points each, or as many as `sizes` says.
+    They have 8 points each, or as many as `sizes` says; from `empty_from` on these are NaN.
     """
     store = typesys.get_typestore(typesys.Stores.ROS2_HUMBLE)
     types = store.types
@@ -48,6 +49,8 @@ def bag(path: Path, storage: str, topics: dict[str, int], bare: bool = False,
             connection = writer.add_connection(topic, name, typestore=store)
             for index in range(count):
                 xyz = (np.resize(XYZ, (sizes[index], 3)) if sizes else XYZ) + np.float32(index)
+                if index >= options.get('empty_from', count):
+                    xyz[:] = np.nan
                 stamp = types['builtin_interfaces/msg/Time'](sec=index, nanosec=500_000_000)
                 cloud = types[name](
                     header=types['std_msgs/msg/Header'](stamp=stamp, frame_id=topic.strip('/')),
@@ -283,6 +286,22 @@ def test_a_cloud_that_is_not_there_is_named(tmp_path: Path, cloud: str, words: s
         return
     with pytest.raises(InputError, match=words):
         read_bag(path, cloud=cloud)
+
+
+@pytest.mark.parametrize('cloud', [None, 'largest'])
+def test_clouds_without_positions_are_passed_over(tmp_path: Path, cloud: str | None) -> None:
+    """As a depth camera publishes them that sees nothing: all points are there, and NaN."""
+    path = bag(tmp_path / 'bag', 'MCAP', {'/map': 4}, sizes=[8, 16, 20, 3],
+               empty_from=2)
+    scan = read_bag(path, cloud=cloud)
+    assert len(scan) == 16
+    assert [doubt.kinds for doubt in find_doubts(scan, 0.02)].count(('clouds',)) == (cloud is None)
+    assert scan.num_passed_over == (2 if cloud is None else 0)
+
+
+def test_a_topic_without_messages_needs_no_choice(tmp_path: Path) -> None:
+    path = bag(tmp_path / 'bag', 'MCAP', {'/map': 2, '/other': 0})
+    np.testing.assert_array_equal(read_bag(path).xyz, XYZ + 1)
 
 
 def test_only_empty_clouds(tmp_path: Path) -> None:

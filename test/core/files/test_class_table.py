@@ -18,7 +18,9 @@ def test_class_tables(tmp_path: Path) -> None:
     assert read_class_table(str(path)).names == ('bin',)
     for content, message in {
             '': 'one line for each class', 'id\tname\n': 'one line for each class',
-            'id name\n1 box\n': 'line 2: expected the columns id and name',
+            'id name\n1 box\n': "line 1: expected the columns id and name, .* got: 'id name'",
+            '1\tbox\n2\tcar\n': "line 1: expected the columns .* got: '1', 'box'",
+            'id\tname\n1.0\tbox\n': "line 2: expected a whole number as id .* got '1.0', 'box'",
             'id\tname\n1\ta\n1\tb\n': 'the id 1 appears more than once',
             'id\tname\n1\ta\n2\ta\n': "the name 'a' appears more than once",
             'id\tname\n0\ta\n': 'line 2: expected an id of 1 or more',

@@ -98,6 +98,9 @@ def channels(names: str, colors: NDArray = RGB) -> Fields:
     channels('red green blue', RGB.astype(np.float32)),
     channels('red green blue', RGB / np.float64(255)),
     channels('red green blue', RGB / np.float32(255) * np.float32(1.0005)),
+    channels('red green blue', np.where(RGB == 255, np.float32(1.004),
+                                          RGB / np.float32(255))),
+    channels('red green blue', np.where(RGB == 255, 255.4, RGB).astype(np.float32)),
     channels('f_dc_0 f_dc_1 f_dc_2', ((RGB / 255 - 0.5) / 0.28209479).astype(np.float32)),
     {'rgb': PACKED}, {'RGB': PACKED}, {'RGBA': PACKED | 255 << 24}, {'rgba': PACKED},
     {'bgr': RGB[:, ::-1].astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)},
@@ -176,6 +179,34 @@ def test_a_field_of_three_values_is_a_colour() -> None:
         height=1, width=COUNT, fields=fields, is_bigendian=False, row_step=0, point_step=15,
         data=rows.tobytes()))
     np.testing.assert_allclose(scan.color, RGB / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize('write', [write_as_pcd, write_as_message, write_as_ply])
+def test_packed_colours_with_alpha_at_the_end(
+        tmp_path: Path, write: Callable[[Path, Fields], Scan]) -> None:
+    scan = write(tmp_path, {'rgba': PACKED << 8 | np.uint32(255)})
+    np.testing.assert_allclose(scan.color, RGB / 255, atol=1e-6)
+
+
+def test_bits_of_a_packed_float_in_double_precision(tmp_path: Path) -> None:
+    scan = write_as_npz(tmp_path, {'rgb': PACKED.view(np.float32).astype(np.float64)})
+    np.testing.assert_allclose(scan.color, RGB / 255, atol=1e-6)
+
+
+def test_a_list_of_three_values_is_a_colour(tmp_path: Path) -> None:
+    rows = np.zeros(COUNT, [('xyz', '<f4', 3), ('count', 'u1'), ('rgb', 'u1', 3)])
+    rows['xyz'], rows['count'], rows['rgb'] = XYZ, 3, RGB
+    header = ('ply\nformat binary_little_endian 1.0\n' f'element vertex {COUNT}\n'
+              + ''.join(f'property float {axis}\n' for axis in 'xyz')
+              + 'property list uchar uchar Color\nend_header\n')
+    (tmp_path / 'a.ply').write_bytes(header.encode() + rows.tobytes())
+    np.testing.assert_allclose(read_scan(tmp_path / 'a.ply').color, RGB / 255, atol=1e-6)
+
+
+def test_colours_that_were_rounded_to_0_or_1_are_black(tmp_path: Path) -> None:
+    scan = write_as_ply(tmp_path, channels('red green blue', (RGB > 127).astype(np.uint8)))
+    [doubt] = find_doubts(scan, 0.02)
+    assert 'is black at 100% of its points' in doubt.finding
 
 
 def test_packed_numbers_that_float32_has_rounded_are_refused(tmp_path: Path) -> None:

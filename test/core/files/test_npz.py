@@ -53,6 +53,19 @@ def test_invalid_files_are_named_in_the_error(tmp_path: Path) -> None:
         assert f'{name}.npz: ' in str(raised.value) and words in str(raised.value)
 
 
+@pytest.mark.parametrize(('arrays', 'words'), [
+    ({'x': XYZ[:, 0], 'y': XYZ[:, 1], 'z': XYZ[:7, 2]}, 'expected z with 8 values'),
+    ({'xyz': XYZ, 'color': RGB[:7]}, r"array 'color' of shape \[8, 3\], got \[7, 3\]"),
+    ({'xyz': XYZ, 'red': RGB[:, 0], 'green': RGB[:, 1], 'blue': RGB[:7, 2]},
+     'expected blue with 8 values'),
+    ({'xyz': XYZ, 'segment': np.arange(9)}, 'expected segment with 8 values'),
+    ({'xyz': np.zeros((3, 90))}, r'a row for each point, got .* \[3, 90\]: transpose')])
+def test_arrays_of_other_lengths(tmp_path: Path, arrays: dict[str, NDArray], words: str) -> None:
+    np.savez(tmp_path / 'a.npz', **arrays)  # type: ignore[arg-type,unused-ignore]
+    with pytest.raises(InputError, match=f'a.npz: .*{words}'):
+        read_npz(tmp_path / 'a.npz')
+
+
 @pytest.mark.parametrize('name', ['XYZ', 'Points', 'coords', 'positions', 'vertices'])
 def test_other_names_of_positions(tmp_path: Path, name: str) -> None:
     np.savez(tmp_path / 'a.npz', **{name: XYZ})

@@ -6,9 +6,11 @@ from pathlib import Path
 import sys
 from typing import Any
 
+from mask3d_core.conventions import Conventions
 from mask3d_core.data.labels import read_labelled
 from mask3d_core.errors import InputError
 from mask3d_core.files import read_scan
+from mask3d_core.scan_checks import find_doubts
 import numpy as np
 import pytest
 
@@ -39,6 +41,27 @@ def test_las(tmp_path: Path, name: str, scale: int) -> None:
     np.testing.assert_allclose(scan.xyz, XYZ, atol=1e-6)
     np.testing.assert_allclose(scan.color, RGB / 255, atol=1e-5)
     assert scan.xyz.dtype == np.float64
+
+
+@pytest.mark.parametrize('wkt', [True, False])
+def test_feet_of_a_coordinate_system_are_named(tmp_path: Path, wkt: bool) -> None:
+    laspy = pytest.importorskip('laspy', reason='needs the extra formats')
+    known = pytest.importorskip('laspy.vlrs.known')
+    cloud = laspy.read(las(tmp_path / 'a.las'))
+    if wkt:
+        vlr = known.WktCoordinateSystemVlr(
+            'PROJCS["NAD83",GEOGCS["NAD83",UNIT["degree",0.0174532925199433]],'
+            'UNIT["US survey foot",0.304800609601219]]')
+    else:
+        vlr = known.GeoKeyDirectoryVlr()
+        vlr.parse_record_data(np.array([1, 1, 0, 1, 3076, 0, 1, 9003], '<u2').tobytes())
+    cloud.header.vlrs.append(vlr)
+    cloud.write(str(tmp_path / 'feet.las'))
+    [doubt] = find_doubts(read_scan(tmp_path / 'feet.las'), 0.02)
+    assert 'is in units of 0.3048006 m, as its file says' in doubt.finding
+    assert '--unit 0.3048006' in doubt.remedy()
+    given = read_scan(tmp_path / 'feet.las', conventions=Conventions(unit=0.3048006))
+    assert not [doubt for doubt in find_doubts(given, 0.02) if 'file says' in doubt.finding]
 
 
 def test_labels_of_las(tmp_path: Path) -> None:
@@ -88,6 +111,74 @@ def test_vertices_of_a_fine_mesh_keep_their_colours(tmp_path: Path) -> None:
     scan = read_scan(tmp_path / 'a.glb')
     assert scan.color is not None and len(scan) == len(color)
     np.testing.assert_allclose(scan.color.mean(0), color.mean(0) / 255, atol=1e-3)
+
+
+@pytest.mark.parametrize('suffix', ['.obj', '.glb'])
+@pytest.mark.parametrize('spacing', [5.0, 0.02])
+def test_textures(tmp_path: Path, suffix: str, spacing: float) -> None:
+    trimesh = pytest.importorskip('trimesh', reason='needs the extra formats')
+    image = pytest.importorskip('PIL.Image').new('RGB', (16, 16), (200, 100, 50))
+    image.paste((20, 40, 60), (0, 0, 8, 16))
+    mesh = trimesh.Trimesh([[0, 0, 0], [2, 0, 0], [2, 2, 0], [0, 2, 0]],
+                           [[0, 1, 2], [0, 2, 3]]).subdivide_to_size(spacing)
+    mesh.visual = trimesh.visual.TextureVisuals(uv=mesh.vertices[:, :2] / 2, image=image)
+    mesh.export(tmp_path / f'a{suffix}')
+    scan = read_scan(tmp_path / f'a{suffix}')
+    assert scan.color is not None and (len(scan) == len(mesh.vertices) or spacing > 1)
+    left, right = scan.color[scan.xyz[:, 0] < 0.7], scan.color[scan.xyz[:, 0] > 1.3]
+    np.testing.assert_allclose(np.median(left, axis=0) * 255, (20, 40, 60), atol=2)
+    np.testing.assert_allclose(np.median(right, axis=0) * 255, (200, 100, 50), atol=2)
+
+
+def test_a_mesh_without_colour_beside_one_with(tmp_path: Path) -> None:
+    trimesh = pytest.importorskip('trimesh', reason='needs the extra formats')
+    colored = trimesh.creation.box((1, 1, 1))
+    colored.visual.vertex_colors = np.random.default_rng(0).integers(0, 256, (8, 3))
+    scene = trimesh.Scene([colored, trimesh.creation.box((1, 1, 1))])
+    scene.export(tmp_path / 'a.glb')
+    scan = read_scan(tmp_path / 'a.glb')
+    assert scan.color is not None and 2 * scan.num_colorless == len(scan)
+
+
+def test_a_scan_of_e57_without_colour_beside_one_with(tmp_path: Path) -> None:
+    pye57 = pytest.importorskip('pye57', reason='needs the extra formats')
+    file = pye57.E57(str(tmp_path / 'a.e57'), mode='w')
+    columns = {f'cartesian{axis}': XYZ[:, place] for place, axis in enumerate('XYZ')}
+    colors = {f'color{name}': RGB[:, place] for place, name in enumerate(('Red', 'Green', 'Blue'))}
+    file.write_scan_raw(columns)
+    file.write_scan_raw(columns | colors)
+    file.close()
+    scan = read_scan(tmp_path / 'a.e57')
+    assert scan.color is not None and scan.num_colorless == COUNT
+    np.testing.assert_allclose(scan.color[COUNT:], RGB / 255, atol=1e-6)
+
+
+def test_a_truncated_las_is_named(tmp_path: Path) -> None:
+    path = las(tmp_path / 'a.las')
+    path.write_bytes(path.read_bytes()[:-34 * 50])
+    with pytest.raises(InputError, match='a.las: expected 200 points, got 150: .* truncated'):
+        read_scan(path)
+
+
+@pytest.mark.parametrize('scale', [1, 255])
+def test_colours_of_the_vertices_of_an_obj(tmp_path: Path, scale: int) -> None:
+    pytest.importorskip('trimesh', reason='needs the extra formats')
+    (tmp_path / 'a.obj').write_text(''.join(
+        f'v {x} {y} {z} {red:g} {green:g} {blue:g}\n' for (x, y, z), (red, green, blue) in
+        zip(XYZ - XYZ[0], RGB * (scale / 255))))
+    if scale == 1:
+        np.testing.assert_allclose(read_scan(tmp_path / 'a.obj').color, RGB / 255, atol=5e-3)
+        return
+    with pytest.raises(InputError, match=r'of 0\.\.1, got up to 25\d: divide them by 255'):
+        read_scan(tmp_path / 'a.obj')
+
+
+def test_a_file_that_a_mesh_needs_is_named(tmp_path: Path) -> None:
+    pytest.importorskip('trimesh', reason='needs the extra formats')
+    (tmp_path / 'a.gltf').write_text(
+        '{"asset": {"version": "2.0"}, "buffers": [{"uri": "gone.bin", "byteLength": 36}]}')
+    with pytest.raises(InputError, match='a.gltf: not a readable mesh .*gone.bin'):
+        read_scan(tmp_path / 'a.gltf')
 
 
 @pytest.mark.parametrize(('name', 'package', 'library'), [

@@ -218,3 +218,15 @@ def test_real_clouds(name: str) -> None:
     assert scan.color is not None and 0.3 < scan.color.mean() < 0.85
     assert np.abs(scan.xyz).max() < 10 and np.ptp(scan.xyz, axis=0).min() > 0.5
     assert seconds < 5
+
+
+def test_more_points_than_the_header_says_are_no_loss_without_a_word(tmp_path: Path) -> None:
+    points = np.arange(60, dtype='<f4').reshape(20, 3)
+    for count in (20, 19):
+        header = f'FIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nPOINTS {count}\nDATA binary\n'
+        (tmp_path / 'a.pcd').write_bytes(header.encode() + points.tobytes())
+        if count == 20:
+            assert len(read_pcd(tmp_path / 'a.pcd')) == 20
+            continue
+        with pytest.raises(InputError, match='expected 19 points .* got 240: correct FIELDS'):
+            read_pcd(tmp_path / 'a.pcd')

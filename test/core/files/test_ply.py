@@ -7,6 +7,7 @@ import struct
 import time
 
 from hypothesis import given, strategies
+from mask3d_core.conventions import Conventions
 from mask3d_core.errors import InputError
 from mask3d_core.files.ply import read_faces, read_ply, write_ply
 import numpy as np
@@ -295,3 +296,39 @@ def test_vertices_with_lists_are_read_fast(tmp_path: Path, encoding: str) -> Non
     scan = read_ply(path)
     assert time.process_time() - start < 0.8  # 0.1 s on an idle machine
     np.testing.assert_allclose(scan.xyz, xyz, atol=1e-5)
+
+
+def test_nan_as_programs_on_windows_write_it(tmp_path: Path) -> None:
+    rows = [f'{x} 0 0' for x in range(9)] + ['-nan(ind) 0 0', '1.#QNAN 0 0', '0 -1.#IND 0']
+    (tmp_path / 'a.ply').write_text(
+        'ply\nformat ascii 1.0\nelement vertex 12\n'
+        + ''.join(f'property float {axis}\n' for axis in 'xyz')
+        + 'end_header\n' + '\n'.join(rows))
+    scan = read_ply(tmp_path / 'a.ply')
+    assert len(scan) == 9 and scan.input_size == 12
+
+
+@pytest.mark.parametrize('encoding', ['ascii', 'binary_little_endian'])
+def test_more_rows_than_the_header_says_are_no_loss_without_a_word(tmp_path: Path,
+                                                                   encoding: str) -> None:
+    xyz = np.arange(60, dtype='<f4').reshape(20, 3)
+    body = ('\n'.join(' '.join(map(str, row)) for row in xyz).encode() if encoding == 'ascii'
+            else xyz.tobytes())
+    for count in (20, 19):
+        header = (f'ply\nformat {encoding} 1.0\nelement vertex {count}\n'
+                  + ''.join(f'property float {axis}\n' for axis in 'xyz') + 'end_header\n')
+        (tmp_path / 'a.ply').write_bytes(header.encode() + body + b'\n')
+        if count == 20:
+            assert len(read_ply(tmp_path / 'a.ply')) == 20
+            continue
+        with pytest.raises(InputError, match='expected 19 rows as its header says, got more'):
+            read_ply(tmp_path / 'a.ply')
+
+
+def test_whole_numbers_as_positions(tmp_path: Path) -> None:
+    xyz = np.arange(60, dtype='<i4').reshape(20, 3) * 1000
+    header = ('ply\nformat binary_little_endian 1.0\nelement vertex 20\n'
+              + ''.join(f'property int {axis}\n' for axis in 'xyz') + 'end_header\n')
+    (tmp_path / 'a.ply').write_bytes(header.encode() + xyz.tobytes())
+    np.testing.assert_array_equal(read_ply(tmp_path / 'a.ply', Conventions(unit=0.001)).xyz,
+                                  xyz * 0.001)

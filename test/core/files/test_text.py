@@ -71,7 +71,10 @@ def test_suffixes(tmp_path: Path, suffix: str) -> None:
     ('1 2\n3 4\n', 'rows of three numbers'), (lines(XYZ) + '1 2\n', r"line 41: .* got '1 2'"),
     (lines(XYZ) + '1 2 x\n', "line 41: expected 3 numbers, got '1 2 x'"),
     (lines(XYZ, RGB, head='x y z red\n'), 'names 4 columns .* the rows have 6'),
-    (lines(XYZ) + 'a b\n' + lines(XYZ), 'line 41')])
+    (lines(XYZ) + 'a b\n' + lines(XYZ), 'line 41'),
+    ('1 2 x\n' + lines(XYZ), "line 1: expected numbers, got '1 2 x'"),
+    ('x y z class\n1 2 3 chair\n', "line 2: expected numbers, got '1 2 3 chair'"),
+    ('hello\n', "rows of three numbers or more, x y z, got 'hello'")])
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / 'a.xyz').write_text(text)
     with pytest.raises(InputError, match=f'a.xyz: .*{words}'):
@@ -87,6 +90,65 @@ def test_invalid_points_are_dropped(tmp_path: Path) -> None:
 def test_columns_that_may_be_colour_are_named(tmp_path: Path) -> None:
     (tmp_path / 'a.xyz').write_text(lines(XYZ, RGB * 10.5))
     assert read_scan(tmp_path / 'a.xyz').unknown_colors == ('colour_in_columns_4_to_6',)
+
+
+SMOOTH = np.linspace(20, 250, 400)
+HUES = np.rint(np.column_stack([SMOOTH, SMOOTH[::-1] * 0.3 + SMOOTH * 0.9, SMOOTH * 0.8]))
+PLACES = np.random.default_rng(2).uniform(-3, 3, (400, 3))
+NOISE = np.random.default_rng(3).integers(0, 256, 400)
+UNIT = np.tile([0.6, -0.8, 0.0], (400, 1))
+
+
+@pytest.mark.parametrize('columns', [
+    (HUES, np.arange(400) // 40), (HUES, np.arange(400) // 40, np.arange(400) // 20),
+    (HUES, NOISE), (NOISE, HUES), (NOISE, HUES, np.arange(400) // 40), (NOISE, HUES, UNIT),
+    (HUES, UNIT), (UNIT, HUES), (HUES * 0.999,), (HUES / 255, np.arange(400) // 40)])
+@pytest.mark.parametrize('indexed', [False, True])
+def test_colours_among_other_columns(tmp_path: Path, columns: tuple[NDArray, ...],
+                                     indexed: bool) -> None:
+    index = [np.arange(400)] if indexed else []
+    np.save(tmp_path / 'a.npy', np.column_stack([*index, PLACES, *columns]))
+    scan = read_scan(tmp_path / 'a.npy')
+    np.testing.assert_array_equal(scan.xyz, PLACES)
+    np.testing.assert_allclose(scan.color, HUES / 255, atol=2e-3)
+
+
+def test_a_column_with_packed_colours(tmp_path: Path) -> None:
+    packed = HUES.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    for dtype in (np.float32, np.float64):
+        np.save(tmp_path / 'a.npy', np.column_stack([PLACES, packed.view(np.float32)]
+                                                    ).astype(dtype))
+        np.testing.assert_allclose(read_scan(tmp_path / 'a.npy').color, HUES / 255, atol=1e-6)
+    np.save(tmp_path / 'a.npy', np.column_stack([PLACES, packed]))
+    assert read_scan(tmp_path / 'a.npy').unknown_colors == ('colour_in_column_4',)
+
+
+def test_half_precision(tmp_path: Path) -> None:
+    np.save(tmp_path / 'a.npy', np.column_stack([PLACES, HUES / 255]).astype(np.float16))
+    np.testing.assert_allclose(read_scan(tmp_path / 'a.npy').color, HUES / 255, atol=1e-3)
+
+
+@pytest.mark.parametrize('count', [COUNT + 3, 2 * COUNT])
+def test_fewer_points_than_announced(tmp_path: Path, count: int) -> None:
+    (tmp_path / 'a.pts').write_text(lines(XYZ, RGB, head=f'{count}\n'))
+    with pytest.raises(InputError, match=f'{count} points are announced, there are 40'):
+        read_scan(tmp_path / 'a.pts')
+
+
+def test_text_of_other_programs(tmp_path: Path) -> None:
+    path = tmp_path / 'a.csv'
+    pandas = ''.join(f'{row},{line}\n' for row, line in
+                     enumerate(lines(XYZ, RGB, separator=',').splitlines()))
+    windows = '-nan(ind) 1.#QNAN nan 0 0 0\n'
+    for content in (f',x,y,z,r,g,b\n{pandas}'.encode(), pandas.encode(),
+                    lines(XYZ, RGB).encode('utf-16'),
+                    lines(XYZ, RGB).replace('.', ',').encode(),
+                    (windows + lines(XYZ, RGB) + windows).encode()):
+        path.write_bytes(content)
+        scan = read_scan(path)
+        np.testing.assert_array_equal(scan.xyz, XYZ)
+        np.testing.assert_allclose(scan.color, RGB / 255, atol=1e-6)
+        assert scan.input_size == COUNT + 2 * content.startswith(b'-')
 
 
 def test_text_is_read_fast(tmp_path: Path) -> None:
@@ -114,12 +176,19 @@ def test_structured_arrays(tmp_path: Path) -> None:
     scan = read_scan(tmp_path / 'a.npy')
     np.testing.assert_array_equal(scan.xyz, XYZ)
     np.testing.assert_allclose(scan.color, RGB / 255, atol=1e-6)
+    pairs = np.zeros(COUNT, [('position', 'f8', 3), ('Color', 'f4', 3)])
+    pairs['position'], pairs['Color'] = XYZ, RGB / 255
+    np.save(tmp_path / 'a.npy', pairs)
+    scan = read_scan(tmp_path / 'a.npy')
+    np.testing.assert_array_equal(scan.xyz, XYZ)
+    np.testing.assert_allclose(scan.color, RGB / 255, atol=1e-6)
 
 
 @pytest.mark.parametrize(('array', 'words'), [
     (XYZ[:, :2], r'rows of x y z, got an array of shape \[40, 2\]'),
     (XYZ.ravel(), r'shape \[120\]'), (XYZ.astype(str), 'expected numbers'),
-    (np.array([None] * 9), 'not a readable .npy')])
+    (np.array([None] * 9), 'not a readable .npy.* save numbers'),
+    (np.zeros((6, 90)), r'a row for each point, got .* \[6, 90\]: transpose it')])
 def test_other_arrays_are_refused(tmp_path: Path, array: NDArray, words: str) -> None:
     np.save(tmp_path / 'a.npy', array)
     with pytest.raises(InputError, match=f'a.npy: .*{words}'):

@@ -1,5 +1,6 @@
 """Scenes as bytes: what the page decodes is what was packed."""
 
+from dataclasses import replace
 import json
 import struct
 import zlib
@@ -43,6 +44,23 @@ def test_positions_are_within_a_step() -> None:
     rows = nearest(found, scene.scan)
     assert header['count'] == header['total'] == len(scene.scan) == len(found)
     assert (np.abs(found - scene.scan.xyz[rows]) <= 0.51 * np.array(header['scale'])).all()
+
+
+def test_stray_points_do_not_coarsen_the_others() -> None:
+    """A point at 90 km would make the steps of 16 bits larger than the room."""
+    scene = small_scene()
+    xyz = scene.scan.xyz.copy()
+    xyz[[5, 77]] = [[9e4, 0, 0], [0, -9e4, 10]]
+    stray = replace(scene, scan=replace(scene.scan, xyz=xyz))
+    header, arrays = unpack(pack_scene(stray))
+    found = positions(header, arrays['xyz'])
+    assert header['count'] == len(found) == len(xyz) - 2 and max(header['scale']) < 0.001
+    assert '2 stray points are far from the others, and not shown.' in header['notes']
+    rows = nearest(found, stray.scan)
+    assert (np.abs(found - xyz[rows]) <= 0.51 * np.array(header['scale'])).all()
+    kept = np.delete(np.arange(len(xyz)), [5, 77])
+    same = Scene('room', Scan.from_points(xyz[kept]))
+    assert first_view(stray) == first_view(same)
 
 
 def test_attributes_belong_to_their_points() -> None:

@@ -1,11 +1,13 @@
 """Results of `mask3d segment` are read as they were written."""
 
+import json
 from pathlib import Path
 
+from mask3d_core.cli import main
 from mask3d_core.data.labels import LabelledScan, write_labelled
 from mask3d_core.errors import InputError
 from mask3d_core.files.results import write_instances_npz, write_labelled_ply
-from mask3d_core.viewer.results import is_result_folder, read_result, result_file
+from mask3d_core.viewer.results import read_result, result_file, result_folders
 import numpy as np
 import pytest
 from small_scene import small_scene
@@ -23,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_result_has_its_instances_classes_and_colours(folder: Path) -> None:
-    assert is_result_folder(folder) and result_file(folder).name == 'room.ply'
+    assert result_folders(folder) == [folder] and result_file(folder).name == 'room.ply'
     scene, before = read_result(folder / 'room.ply'), small_scene().prediction
     assert scene.truth is None and scene.prediction is not None and before is not None
     found = scene.prediction.instances
@@ -32,6 +34,26 @@ def test_a_result_has_its_instances_classes_and_colours(folder: Path) -> None:
     assert scene.prediction.ids is not None and scene.prediction.ids.tolist() == [1, 2, 3]
     assert all(np.array_equal(a, b) for a, b in zip(found.rows, before.instances.rows))
     assert scene.scan.color is not None
+
+
+def test_results_of_several_scans_are_shown_together(folder: Path) -> None:
+    """As `mask3d segment hall.ply kitchen.ply -o found` writes them: a folder for each scan."""
+    found = folder / 'found'
+    for name in ('kitchen', 'hall'):
+        (found / name).mkdir(parents=True)
+        (found / name / f'{name}.ply').write_bytes((folder / 'room.ply').read_bytes())
+        (found / name / 'instances.npz').write_bytes((folder / 'instances.npz').read_bytes())
+    assert result_folders(found) == [found / 'hall', found / 'kitchen']
+    page = folder / 'page.html'
+    assert main(['view', str(found), '--html', str(page)]) == 0
+    about = page.read_text().split('id="scenes.json">')[1].split('</script>')[0]
+    assert [scene['label'] for scene in json.loads(about)['scenes']] == ['hall', 'kitchen']
+
+
+def test_a_folder_with_nothing_to_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['view', str(tmp_path)]) == 1
+    assert ('expected a folder of `mask3d segment -o`, a data set, or a bag'
+            in capsys.readouterr().err)
 
 
 def test_labels_without_scores_are_truth(tmp_path: Path) -> None:
