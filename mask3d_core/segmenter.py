@@ -7,9 +7,16 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from mask3d_core.device import check_memory, find_device, find_precision, guard_memory
+from mask3d_core.device import (
+    check_memory,
+    find_device,
+    find_precision,
+    give_back_memory,
+    guard_memory,
+)
 from mask3d_core.engines import AUTO, Engine, make_engine
-from mask3d_core.extraction.postprocess import EPS_VOXELS, extract, ExtractSettings
+from mask3d_core.extraction.postprocess import EPS_VOXELS, extract, ExtractSettings, group_scan
+from mask3d_core.geometry.point_groups import PointGroups
 from mask3d_core.instances import Instances
 from mask3d_core.model import Prediction
 from mask3d_core.scan import Scan
@@ -26,7 +33,7 @@ from mask3d_core.tiling.map_segmentation import MapSegmentation, Workers, Worklo
 from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.tiling.tile_cache import TileCache
 from mask3d_core.tiling.tiles import fits_one_tile
-from mask3d_core.voxels import batch_coords, Voxelization, voxelize, Voxels
+from mask3d_core.voxels import batch_coords, VoxelGrid, Voxelization, voxelize, Voxels
 from mask3d_core.weights.checkpoint import load_weights, Weights
 from mask3d_core.weights.shipped import shipped_weights
 import torch
@@ -35,6 +42,11 @@ SUPERPOINT_VOXEL_RATIO = 0.8
 """
 Voxel size of superpoints over that of the model: finer voxels keep small objects. For dense maps
 with larger voxels the ratio is 1, which is as good there (docs/log/superpoints.md).
+"""
+MANY_POINTS = 1 << 20
+"""
+From so many points on all threads put them into voxels, and freed memory is returned to the
+system, which takes some tens of milliseconds.
 """
 
 
@@ -151,11 +163,15 @@ class Segmenter:
         """
         alone = workers is None or workers.size == 1
         if alone and fits_one_tile(scan, tiles or self.weights.tiling):
-            return self.segment_at_once(scan, settings, num_queries=num_queries,
-                                        max_voxels=max_voxels)
-        opened = self.open_map(scan, settings, tiles=tiles, workload=Workload(workers=workers),
-                               num_queries=num_queries, max_voxels=max_voxels)
-        return opened.finish().instances
+            instances = self.segment_at_once(scan, settings, num_queries=num_queries,
+                                             max_voxels=max_voxels)
+        else:
+            opened = self.open_map(scan, settings, tiles=tiles, workload=Workload(workers=workers),
+                                   num_queries=num_queries, max_voxels=max_voxels)
+            instances = opened.finish().instances
+        if len(scan) >= MANY_POINTS:
+            give_back_memory()
+        return instances
 
     def open_map(self, scan: Scan, settings: ExtractSettings | None = None, *,
                  cache: TileCache | None = None, frame: str = '',
@@ -228,14 +244,14 @@ class Segmenter:
         scan, voxels = self.prepare(scan, watch, num_queries, max_voxels)
         wanted = settings.superpoints and scan.segment is None
         # the network leaves cores idle now and then, all of them on a GPU
-        work = partial(self.with_superpoints, scan, voxels.size)
+        work = partial(self._grouped, scan, voxels)
         background = in_background(work) if wanted else nullcontext()
         with _memory_for(voxels), background as grouped:
-            prediction = self.predict(voxels, watch, num_queries)
+            prediction, groups = self.predict(voxels, watch, num_queries), None
             if grouped is not None:
                 with watch.stage('superpoints'):
-                    scan = grouped.result()
-            instances = self.extract(prediction, voxels, scan, settings)
+                    scan, groups = grouped.result()
+            instances = self.extract(prediction, voxels, scan, settings, groups)
         return replace(instances.moved(offset), seconds=watch.seconds | dict(instances.seconds))
 
     def prepare(self, scan: Scan, watch: Stopwatch, num_queries: int | None = None,
@@ -250,21 +266,32 @@ class Segmenter:
         voxelization = self._bounded(self.voxelization, max_voxels)
         scan = self.weights.colored(scan)
         with watch.stage('voxels'):
-            voxels = on_one_thread(partial(voxelize, scan, voxelization))
+            work = partial(voxelize, scan, voxelization)
+            voxels = work() if len(scan) >= MANY_POINTS else on_one_thread(work)
         if not self.weights.model.on_segments:
             voxels = replace(voxels, segment=None)
         check_memory(self.device, len(voxels), self.useful_queries(voxels, num_queries))
         if self.weights.model.on_segments and scan.segment is None:
             with _memory_for(voxels), watch.stage('superpoints'):
-                scan = self.with_superpoints(scan, self.voxelization.size)
+                scan = self.with_superpoints(scan, self.voxelization.size, voxels.grid)
                 voxels = voxelize(scan, voxelization)
         return scan, voxels
 
-    def with_superpoints(self, scan: Scan, voxel_size: float) -> Scan:
-        """Return the scan with superpoints as its segments, for a network voxel size, metres."""
+    def with_superpoints(self, scan: Scan, voxel_size: float, grid: VoxelGrid | None = None,
+                         ) -> Scan:
+        """
+        Return the scan with superpoints as its segments, for a network voxel size, metres.
+
+        A grid that the scan has been put on already is used if it has the voxels wanted.
+        """
         same = self.weights.model.on_segments or voxel_size > self.voxelization.size
         factor = 1 if same else SUPERPOINT_VOXEL_RATIO
-        return replace(scan, segment=find_superpoints(scan, factor * voxel_size))
+        return replace(scan, segment=find_superpoints(scan, factor * voxel_size, None, grid))
+
+    def _grouped(self, scan: Scan, voxels: Voxels) -> tuple[Scan, PointGroups]:
+        """Return the scan with superpoints, and its points grouped by them and by voxels."""
+        scan = self.with_superpoints(scan, voxels.size, voxels.grid)
+        return scan, group_scan(voxels, scan.segment)
 
     @torch.inference_mode()
     def predict(self, voxels: Voxels, watch: Stopwatch | None = None,
@@ -276,11 +303,11 @@ class Segmenter:
         return self.engine.predict(voxels, self.pyramid(voxels, watch), num_queries, watch)
 
     def extract(self, prediction: Prediction, voxels: Voxels, scan: Scan,
-                settings: ExtractSettings) -> Instances:
+                settings: ExtractSettings, groups: PointGroups | None = None) -> Instances:
         """Post-process a prediction; an eps of None becomes `EPS_VOXELS` of the weights."""
         if settings.dbscan_eps is None:
             settings = replace(settings, dbscan_eps=EPS_VOXELS * self.voxelization.size)
-        return extract(prediction, voxels, scan, self.weights.classes, settings)
+        return extract(prediction, voxels, scan, self.weights.classes, settings, groups)
 
     @torch.inference_mode()
     def pyramid(self, voxels: Voxels, watch: Stopwatch) -> Pyramid:

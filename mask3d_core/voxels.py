@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 import math
 
 from mask3d_core.errors import InputError, SingleVoxelError
+from mask3d_core.geometry.point_groups import group_points
 from mask3d_core.scan import Scan
 from mask3d_core.sparse.grid import occupied_cells
+from mask3d_core.sparse.threads import BLOCK_ROWS, map_blocks
+from mask3d_core.voxel_box import VoxelBox
 import numpy as np
 from numpy.typing import NDArray
 import torch
@@ -20,6 +23,11 @@ GROWTH_STEPS = 20
 """Growth factors are multiples of 1 / GROWTH_STEPS."""
 FIXED_POINT_SCALE = 2.0 ** 30
 """Fixed-point steps per voxel edge or unit of colour: in float64 their sums are exact."""
+POINTS_PER_VOXEL = 4
+"""
+Mean number of points in a voxel above which a cloud is overlaid: points of a voxel and superpoint
+are then treated as one with a weight. Fewer are not worth it.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +51,8 @@ class Voxels:
         Superpoint of each voxel, numbered 0..S-1.
     size : float
         Edge of a voxel, metres.
+    grid : VoxelGrid or None
+        The mean points of the voxels, on the CPU; None if those are not what the voxels have.
 
     """
 
@@ -53,9 +63,15 @@ class Voxels:
     inverse: Tensor
     segment: Tensor | None
     size: float
+    grid: VoxelGrid | None = None
 
     def __len__(self) -> int:
         return len(self.coords)
+
+    @property
+    def are_overlaid(self) -> bool:
+        """Whether they hold many points each, as of maps of points laid over each other."""
+        return len(self.inverse) > POINTS_PER_VOXEL * len(self)
 
     def to(self, device: torch.device) -> Voxels:
         """Move to a device."""
@@ -146,7 +162,7 @@ def voxel_grid(scan: Scan, size: float) -> VoxelGrid:
         one voxel.
 
     """
-    return _fill_voxels(scan, size, *_occupied_voxels(scan, size))
+    return _fill_voxels(scan, size, *_fill(scan, size).occupied())
 
 
 def voxelize(scan: Scan, voxelization: Voxelization) -> Voxels:
@@ -167,19 +183,37 @@ def voxelize(scan: Scan, voxelization: Voxelization) -> Voxels:
         raise InputError(f'the cloud has {fault}, but these weights need it: publish a cloud '
                          'with an rgb field, or use weights trained without colour')
     size = voxelization.size
-    coords, inverse = _occupied_voxels(scan, size)
-    if 0 < voxelization.max_voxels < len(coords):
-        size *= _growth(len(coords), voxelization.max_voxels)
-        coords, inverse = _occupied_voxels(scan, size)
+    filled = _fill(scan, size)
+    if 0 < voxelization.max_voxels < len(filled):
+        size *= _growth(len(filled), voxelization.max_voxels)
+        filled = _fill(scan, size)
+    coords, inverse = filled.occupied()
     first = first_points(inverse.numpy(), len(coords)) if voxelization.color == 'first' else None
     grid = _fill_voxels(scan, size, coords, inverse, first)
     return Voxels(grid.coords, _features(grid.color, len(grid), voxelization), grid.centers,
-                  grid.origin, grid.inverse, _voxel_segments(scan, grid, first), size)
+                  grid.origin, grid.inverse, _voxel_segments(scan, grid, first), size,
+                  grid if first is None else None)
 
 
-def _occupied_voxels(scan: Scan, size: float) -> tuple[Tensor, Tensor]:
-    """Return the occupied voxels [V, 3] and the row [N] of each point's voxel in them."""
-    return occupied_cells(torch.from_numpy(np.floor(scan.xyz / scan.xyz.dtype.type(size))).long())
+@dataclass(frozen=True, eq=False)
+class _SortedCells:
+    """The cells of points that are too far apart for a `VoxelBox`."""
+
+    coords: Tensor
+    inverse: Tensor
+
+    def __len__(self) -> int:
+        return len(self.coords)
+
+    def occupied(self) -> tuple[Tensor, Tensor]:
+        return self.coords, self.inverse
+
+
+def _fill(scan: Scan, size: float) -> VoxelBox | _SortedCells:
+    """Put the points of a scan into voxels of a size."""
+    box = VoxelBox.around(scan.xyz, size)
+    return box if box is not None else _SortedCells(*occupied_cells(
+        torch.from_numpy(np.floor(scan.xyz / scan.xyz.dtype.type(size))).long()))
 
 
 def _growth(count: int, max_voxels: int) -> float:
@@ -217,26 +251,40 @@ def _fill_voxels(scan: Scan, size: float, coords: Tensor, inverse: Tensor,
     if first is not None:
         xyz, color = scan.xyz[first], None if scan.color is None else scan.color[first]
     else:
-        xyz = _mean_positions(scan, size, coords.numpy(), inverse.numpy())
-        color = None if scan.color is None else _means(scan.color, inverse.numpy())
+        count = np.bincount(inverse.numpy())
+        xyz = _mean_positions(scan.xyz, size, coords.numpy(), inverse.numpy(), count)
+        color = None if scan.color is None else _means(scan.color, inverse.numpy(), count)
     origin = np.floor(xyz.min(0).astype(np.float64))
     return VoxelGrid(coords, torch.from_numpy((xyz - origin).astype(np.float32)), color, origin,
                      inverse, size)
 
 
-def _mean_positions(scan: Scan, size: float, coords: NDArray[np.int64],
-                    inverse: NDArray[np.int64]) -> NDArray[np.float64]:
+def _mean_positions(xyz: NDArray[np.floating], size: float, coords: NDArray[np.int64],
+                    inverse: NDArray[np.int64], count: NDArray[np.int64]) -> NDArray[np.float64]:
     """Average within each voxel, where the numbers are small: far from the origin none is lost."""
-    within = _means(scan.xyz / size - coords.take(inverse, axis=0), inverse)
-    return (coords + within) * size
+    def within(positions: NDArray[np.floating]) -> NDArray[np.float64]:
+        local = positions / xyz.dtype.type(size)
+        return local.astype(np.float64) - np.floor(local)
+
+    return (coords + _means(xyz, inverse, count, within)) * size
 
 
-def _means(values: NDArray[np.floating], inverse: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Average the rows of each voxel, to the bit independent of their order."""
-    count = np.bincount(inverse)
-    fixed_point = np.rint(values.astype(np.float64) * FIXED_POINT_SCALE)
-    return np.stack([np.bincount(inverse, column) / count for column in fixed_point.T],
-                    1) / FIXED_POINT_SCALE
+def _means(values: NDArray[np.floating], inverse: NDArray[np.int64], count: NDArray[np.int64],
+           prepare: Callable[[NDArray[np.floating]], NDArray[np.float64]] | None = None,
+           ) -> NDArray[np.float64]:
+    """Average the rows [N, 3] of each voxel, once prepared, to the bit whatever their order."""
+    def add_up(rows: slice) -> NDArray[np.float64]:
+        sums = np.empty((3, len(count)))
+        for total, column in zip(sums, values[rows].T):
+            fixed = column.astype(np.float64) if prepare is None else prepare(column)
+            fixed *= FIXED_POINT_SCALE
+            np.rint(fixed, out=fixed)
+            total[:] = np.bincount(inverse[rows], fixed, minlength=len(count))
+        return sums
+
+    # exact sums: that of a cloud with few points in each voxel is computed at once
+    sums = sum(map_blocks(add_up, len(values), max(BLOCK_ROWS, POINTS_PER_VOXEL * len(count))))
+    return np.ascontiguousarray((sums / count).T) / FIXED_POINT_SCALE
 
 
 def _voxel_segments(scan: Scan, grid: VoxelGrid, first: NDArray[np.int64] | None) -> Tensor | None:
@@ -250,11 +298,10 @@ def _voxel_segments(scan: Scan, grid: VoxelGrid, first: NDArray[np.int64] | None
 
 def _majority(segment: NDArray[np.int64], inverse: NDArray[np.int64]) -> NDArray[np.int64]:
     """Give each voxel the segment most of its points have, the smallest id of equals."""
-    dense = _renumber(segment)
-    pairs, votes = np.unique(inverse * (dense.max() + 1) + dense, return_counts=True)
-    voxel, choice = np.divmod(pairs, dense.max() + 1)
-    best = np.lexsort((choice, -votes, voxel))
-    return choice[best[np.unique(voxel[best], return_index=True)[1]]]
+    groups = group_points(inverse, segment)
+    assert groups.segment is not None
+    best = np.lexsort((groups.segment, -groups.weight, groups.voxel))
+    return groups.segment[best[np.unique(groups.voxel[best], return_index=True)[1]]]
 
 
 def _renumber(segment: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -23,10 +23,13 @@ from mask3d_core.sparse import build_pyramid
 from mask3d_core.stopwatch import Stopwatch
 from mask3d_core.tiling.tiles import cut_map, fits_one_tile
 from mask3d_core.voxels import batch_coords
+import numpy as np
 import torch
 
 STAGES = ('voxels', 'superpoints', 'pyramid', 'unet', 'decoder', 'clustering', 'instances')
 NETWORK_STAGES = ('voxels', 'pyramid', 'unet', 'decoder')
+NOISE = 0.005
+"""Metres: standard deviation of each coordinate where a scan is laid over itself."""
 REFERENCE_PRODUCT_SHAPE = (8192, 2048, 96)
 """Rows, inner size and columns of the product whose rate sets the floor."""
 
@@ -58,6 +61,10 @@ class Measurement:
         Number of busy processes that ran concurrently.
     tile_seconds : tuple of float
         Of a scan that is cut: median time of each tile, segmented alone with the node's defaults.
+    outside : float
+        Median of what pyramid, U-Net and decoder leave of `together`.
+    kept_bytes : int
+        Memory of the process after the last run, its instances included, less that before it.
 
     """
 
@@ -75,6 +82,13 @@ class Measurement:
     product_rate: float
     num_busy: int = 0
     tile_seconds: tuple[float, ...] = ()
+    outside: float = 0.0
+    kept_bytes: int = 0
+
+    @property
+    def outside_per_million(self) -> float:
+        """Seconds outside pyramid, U-Net and decoder for each million of points."""
+        return 1e6 * self.outside / self.points
 
     @property
     def network_seconds(self) -> float:
@@ -99,12 +113,24 @@ class Measurement:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, with the figures derived from them."""
         values = asdict(self) | {'network_seconds': self.network_seconds,
-                                 'floor_seconds': self.floor_seconds, 'ratio': self.ratio}
+                                 'floor_seconds': self.floor_seconds, 'ratio': self.ratio,
+                                 'outside_per_million': self.outside_per_million}
         return values | ({'tile_ratio': self.tile_ratio} if self.tile_seconds else {})
 
 
+def overlaid(scan: Scan, times: int) -> Scan:
+    """Return a scan laid over itself so many times, with noise of `NOISE`; once: as it is."""
+    if times == 1:
+        return scan
+    random = np.random.default_rng(0)
+    xyz = np.concatenate([scan.xyz + random.normal(0, NOISE, scan.xyz.shape)
+                          for _ in range(times)]).astype(scan.xyz.dtype)
+    return Scan.from_points(xyz, None if scan.color is None else np.tile(scan.color, (times, 1)))
+
+
 def run_bench(files: Sequence[Path], segmenters: Sequence[Segmenter], repeats: int = 5,
-              num_busy: int = 0, attempt: Attempt = nullcontext) -> list[Measurement]:
+              num_busy: int = 0, overlap: int = 1, attempt: Attempt = nullcontext,
+              ) -> list[Measurement]:
     """
     Measure scans and print a row of the table after each.
 
@@ -113,6 +139,9 @@ def run_bench(files: Sequence[Path], segmenters: Sequence[Segmenter], repeats: i
 
     With `num_busy`, each scan is measured a second time while so many processes keep the cores
     busy, and a third row has the ratios of the two.
+
+    With an `overlap` each scan is laid over itself so many times, and a further row has the
+    seconds outside the network and the memory that is not given back.
 
     `attempt` makes the context in which each file is read and measured: it may take exceptions, so
     that the others are measured all the same.
@@ -133,13 +162,15 @@ def run_bench(files: Sequence[Path], segmenters: Sequence[Segmenter], repeats: i
     for file in files:
         with attempt(file):
             log(f'measuring {file} …')
-            scan = read_scan(file)
+            scan = overlaid(read_scan(file), overlap)
             rows = measure_all(segmenters, scan, file.stem, repeats)
             measurements += rows
             for row in rows:
                 print(_row(row), flush=True)
                 if row.tile_seconds:
                     print(_tile_row(row), flush=True)
+                if overlap > 1:
+                    print(_overlap_row(row), flush=True)
                 if row is not rows[0]:
                     print(_ratios(f'{row.engine} / {rows[0].engine}', row, rows[0]), flush=True)
             if num_busy:
@@ -177,6 +208,8 @@ class _Trials:
         self.settings = ExtractSettings(superpoints=False)
         self.runs: list[Mapping[str, float]] = []
         self.whole: list[float] = []
+        self.outside: list[float] = []
+        self.kept = 0
         self.alone: list[list[float]] = []
         self.rates: list[float] = []
         self.peak = 0
@@ -188,9 +221,12 @@ class _Trials:
         segmenter = self.segmenter
         reset_peak(segmenter.device)
         self.runs.append(segmenter.segment(self.scan, self.settings).seconds)
-        began = time.perf_counter()
-        segmenter.segment(self.scan)
+        before, began = resident_bytes(), time.perf_counter()
+        found = segmenter.segment(self.scan)
         self.whole.append(time.perf_counter() - began)
+        self.kept = resident_bytes() - before
+        self.outside.append(self.whole[-1] - sum(found.seconds.get(stage, 0.)
+                                                 for stage in ('pyramid', 'unet', 'decoder')))
         self.alone.append([_seconds_alone(segmenter, part) for part in self.parts
                            if len(self.parts) > 1])
         self.peak = max(self.peak, peak_bytes(segmenter.device))
@@ -205,7 +241,8 @@ class _Trials:
             name, self.segmenter.engine.name, self.scan.input_size, sum(voxels),
             self.segmenter.num_queries, max(voxel_size), seconds, statistics.median(self.whole),
             self.peak, sum(unet), sum(decoder), statistics.median(self.rates),
-            tile_seconds=tuple(map(statistics.median, zip(*self.alone))))
+            tile_seconds=tuple(map(statistics.median, zip(*self.alone))),
+            outside=statistics.median(self.outside), kept_bytes=self.kept)
 
 
 def _parts(segmenter: Segmenter, scan: Scan) -> list[Scan]:
@@ -265,6 +302,18 @@ def peak_bytes(device: torch.device) -> int:
             if line.startswith('VmHWM:'):
                 return int(line.split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def resident_bytes() -> int:
+    """Return the memory of this process, 0 where the system does not tell."""
+    pages = Path('/proc/self/statm')
+    return int(pages.read_text().split()[1]) * resource.getpagesize() if pages.exists() else 0
+
+
+def _overlap_row(m: Measurement) -> str:
+    return (f'{"  overlaid":20} {m.points} points: {m.outside:.3f} s outside the network, '
+            f'{1e3 * m.outside_per_million:.0f} ms per million points; '
+            f'{m.kept_bytes / 1e6:.0f} MB more after it than before')
 
 
 def _row(m: Measurement) -> str:

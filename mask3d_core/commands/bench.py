@@ -41,6 +41,7 @@ computes superpoints concurrently with the network; the peak memory, the arithme
 floor: that arithmetic at the rate of torch's own matrix product, measured in the same run.
 Several engines, separated by commas, are measured in turns.
 A file that fails does not stop the others; the exit status is then 1.
+With --overlap a second line has the seconds outside the network, for each million of points.
 Of a map that is cut into tiles, the stages are sums over its tiles. A second line has the
 time of its tiles alone, and the ratio of the whole to their sum.
 """
@@ -52,6 +53,7 @@ example:
   mask3d bench room.ply --clustering
   mask3d bench room.ply --superpoints
   mask3d bench room.ply --busy 2
+  mask3d bench room.ply --overlap 30
   mask3d bench room.ply --train
   mask3d bench floor.ply --updates --tile-size 8
   mask3d bench data/floors --growing --chart growing.png
@@ -70,6 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json_argument(parser)
     parser.add_argument('--busy', type=count, metavar='N',
                         help='also measure each scan while N processes keep the cores busy')
+    parser.add_argument('--overlap', type=count, default=1, metavar='N',
+                        help='lay each scan over itself N times, with noise of 5 mm, as maps of '
+                             'a LiDAR odometry are that keep all points')
     parser.add_argument('--clustering', action='store_true',
                         help='also compare the clustering with scikit-learn, on 100 masks as a '
                              'room gives them; takes minutes on large scans')
@@ -141,8 +146,9 @@ def _check_usage(options: argparse.Namespace) -> tuple[str, ...]:
         if options.train and getattr(options, name) is not None:
             raise InputError('--train measures a step on the whole cloud: leave '
                              f'--{name.replace("_", "-")} out')
-    extra = next((name for name in ('clustering', 'superpoints', 'busy')
-                  if getattr(options, name)), None)
+    given = {name: getattr(options, name) for name in ('clustering', 'superpoints', 'busy')}
+    given['overlap'] = options.overlap > 1
+    extra = next((name for name, value in given.items() if value), None)
     alone = [name for name in ('train', 'updates', 'growing', 'objects') if getattr(options, name)]
     others = [*alone[1:], *([extra] if extra else [])]
     if alone and others:
@@ -193,7 +199,7 @@ def _measure(options: argparse.Namespace, engines: Sequence[str], attempt: Attem
         return [kept.to_dict() for kept in run_object_bench(
             options.files, segmenter, options.chart, attempt)]
     return [m.to_dict() for m in run_bench(options.files, segmenters, options.repeats,
-                                           options.busy or 0, attempt)]
+                                           options.busy or 0, options.overlap, attempt)]
 
 
 def _compare_clustering(file: Path) -> dict[str, Any]:

@@ -6,4 +6,5 @@ measures     centroid and boxes of masks
 regions      the binary masks of a prediction and their clusters
 clustering/  exact DBSCAN of many masks
 point_masks  from masks of voxels to masks of points and superpoints; their intersections
+group_masks  the points and measures of masks of overlaid clouds
 """

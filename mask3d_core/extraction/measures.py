@@ -33,24 +33,44 @@ def measure_masks(masks: Sequence[NDArray[np.int64]], scan: Scan, classes: Class
 
     """
     columns = np.ascontiguousarray(scan.xyz.T)
-    shapes = np.array([_shape(columns, mask) for mask in until_stopped(masks)]).reshape(-1, 16)
+    shapes = []
+    for mask in until_stopped(masks):
+        points = [column[mask] for column in columns]
+        shapes.append(shape_of(points, [float(p.mean(dtype=np.float64)) if len(mask) else np.nan
+                                        for p in points]))
+    return measured(masks, shapes, scan, classes)
+
+
+def measured(masks: Sequence[NDArray[np.integer]], shapes: Sequence[Sequence[float]], scan: Scan,
+             classes: ClassTable) -> Instances:
+    """Return masks with their shapes, from `shape_of`, as `measure_masks` does."""
+    table = np.array(shapes, np.float64).reshape(-1, 16)
+    whole = len(scan) == scan.input_size
     return Instances(
-        rows=tuple(scan.kept[mask].astype(np.int32) for mask in masks),
+        rows=tuple((mask if whole else scan.kept[mask]).astype(np.int32, copy=not whole)
+                   for mask in masks),
         num_points=scan.input_size,
         class_id=np.zeros(len(masks), np.int32), score=np.zeros(len(masks), np.float32),
         class_names=dict(zip(classes.ids, classes.names, strict=True)),
         class_colors=dict(zip(classes.ids, classes.colors, strict=True)),
-        centroid=shapes[:, 0:3], box_center=shapes[:, 3:6], box_size=shapes[:, 6:9],
-        upright_center=shapes[:, 9:12], upright_size=shapes[:, 12:15],
-        upright_yaw=shapes[:, 15])
+        centroid=table[:, 0:3], box_center=table[:, 3:6], box_size=table[:, 6:9],
+        upright_center=table[:, 9:12], upright_size=table[:, 12:15],
+        upright_yaw=table[:, 15])
 
 
-def _shape(columns: NDArray[np.floating], rows: NDArray[np.int64]) -> list[float]:
-    """Return centroid, box centre and size, upright centre, size and yaw of some points."""
-    if not len(rows):
+def shape_of(points: Sequence[NDArray[np.floating]], centroid: Sequence[float]) -> list[float]:
+    """
+    Return centroid, box centre and size, upright centre, size and yaw of a mask.
+
+    Parameters
+    ----------
+    points : three [n] float
+        x, y, z, metres, of the points of the mask, or of those at its edge and the first one.
+    centroid : 3 float
+
+    """
+    if not len(points[0]):
         return [float('nan')] * 16
-    points = [column[rows] for column in columns]
-    centroid = [float(p.mean(dtype=np.float64)) for p in points]
     low = [float(p.min()) for p in points]
     high = [float(p.max()) for p in points]
     center = [(a + b) / 2 for a, b in zip(low, high, strict=True)]

@@ -1,16 +1,17 @@
-"""Masks over the points of a scan, stored as rows because most hold few points."""
+"""Masks over groups of points, stored as rows because most hold few."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mask3d_core.geometry.point_groups import PointGroups
 from mask3d_core.stop import until_stopped
 import numpy as np
 from numpy.typing import NDArray
 import torch
 
-POINTS_PER_PRODUCT = 1 << 14
-"""Points whose masks are multiplied at once: they stay in the processor's cache."""
+GROUPS_PER_PRODUCT = 1 << 14
+"""Groups whose masks are multiplied at once: they stay in the processor's cache."""
 MAX_GATHER_SHARE = 0.05
 """Share of the rows up to which gathering them is faster than a pass over all rows."""
 
@@ -51,10 +52,10 @@ class Groups:
         return np.sort(self.rows[np.repeat(skipped, size) + np.arange(total)])
 
 
-def region_points(regions: Sequence[NDArray[np.int64]], inverse: NDArray[np.int64],
-                  segment: NDArray[np.int64] | None, min_share: float) -> list[NDArray[np.int64]]:
+def region_masks(regions: Sequence[NDArray[np.int64]], groups: PointGroups, min_share: float,
+                 ) -> list[NDArray[np.int64]]:
     """
-    Return the points of regions that are given by their voxels.
+    Return the masks of regions that are given by their voxels.
 
     With segments, a mask consists of the segments with more than half of their points in the
     region. A mask that would have less than `min_share` of the region's points stays as it is.
@@ -63,55 +64,67 @@ def region_points(regions: Sequence[NDArray[np.int64]], inverse: NDArray[np.int6
     ----------
     regions : R arrays
         Voxels of each.
-    inverse : [N] int64
-        The voxel of each point.
-    segment : [N] int64 or None
+    groups : PointGroups
+        The points, with or without segments.
     min_share : float
 
     Returns
     -------
     R arrays
-        Rows of points, ascending.
+        Groups of points, ascending.
 
     """
     if not regions:
         return []
-    voxels = Groups(inverse, int(inverse.max()) + 1)
+    voxels = Groups(groups.voxel, int(groups.voxel.max()) + 1)
     masks = [voxels.members(region) for region in until_stopped(regions)]
-    if segment is None:
+    if groups.segment is None:
         return masks
-    number = np.unique(segment, return_inverse=True)[1]
+    number = np.unique(groups.segment, return_inverse=True)[1]
     segments = Groups(number, int(number.max()) + 1)
+    size = np.bincount(number, groups.weight)
     for index, mask in enumerate(until_stopped(masks)):
-        votes = np.bincount(number[mask], minlength=len(segments.size))
-        chosen = np.flatnonzero(2 * votes > segments.size)
-        if segments.size[chosen].sum() >= min_share * len(mask):
+        votes = np.bincount(number[mask], groups.weight[mask], len(size))
+        chosen = np.flatnonzero(2 * votes > size)
+        if size[chosen].sum() >= min_share * votes.sum():
             masks[index] = segments.members(chosen)
     return masks
 
 
-def intersections(masks: Sequence[NDArray[np.int64]], num_points: int) -> NDArray[np.float64]:
+def intersections(masks: Sequence[NDArray[np.int64]], weight: NDArray[np.int64],
+                  ) -> NDArray[np.float64]:
     """
     Return the number of points that each two of R masks have in common: [R, R].
 
-    Most points are in one mask at most; only the others are multiplied.
+    Most groups are in one mask at most; only the others are multiplied.
+
+    Parameters
+    ----------
+    masks : R arrays
+        Groups of points, ascending.
+    weight : [G] int64
+        Number of points of each group.
+
     """
-    common = np.diag(np.array([len(mask) for mask in masks], np.float64))
-    count = np.zeros(num_points, np.int64)
+    common = np.diag(np.array([weight[mask].sum() for mask in masks], np.float64))
+    count = np.zeros(len(weight), np.int64)
     for mask in masks:
         count[mask] += 1
     in_several = count > 1
     column = np.cumsum(in_several) - 1
     masks = [column[mask[in_several[mask]]] for mask in masks]
-    columns = int(in_several.sum())
-    for first in until_stopped(range(0, columns, POINTS_PER_PRODUCT)):
-        last = min(first + POINTS_PER_PRODUCT, columns)
+    weight = weight[in_several]
+    for first in until_stopped(range(0, len(weight), GROUPS_PER_PRODUCT)):
+        last = min(first + GROUPS_PER_PRODUCT, len(weight))
         bits = np.zeros((len(masks), last - first), np.float32)
         for row, mask in zip(bits, masks):
             inside = slice(*np.searchsorted(mask, (first, last)))
             row[mask[inside] - first] = 1
         part = torch.from_numpy(bits)
-        both = (part @ part.t()).numpy()  # counts up to POINTS_PER_PRODUCT are exact in float32
-        np.fill_diagonal(both, 0)
-        common += both
+        if (weight[first:last] == 1).all():
+            both = part @ part.t()  # counts up to GROUPS_PER_PRODUCT are exact in float32
+        else:
+            part = part.double()
+            both = part * torch.from_numpy(weight[first:last]) @ part.t()
+        common += both.fill_diagonal_(0).numpy()
     return common

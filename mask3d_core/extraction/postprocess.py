@@ -9,9 +9,11 @@ from typing import Final
 from mask3d_core.classes import ClassTable
 from mask3d_core.errors import InputError
 from mask3d_core.extraction.clustering.dbscan import cluster_rows
+from mask3d_core.extraction.group_masks import measure_groups
 from mask3d_core.extraction.measures import measure_masks
-from mask3d_core.extraction.point_masks import intersections, region_points
+from mask3d_core.extraction.point_masks import intersections, region_masks
 from mask3d_core.extraction.regions import find_regions, Regions, split_regions
+from mask3d_core.geometry.point_groups import group_points, PointGroups, single_points
 from mask3d_core.instances import Instances
 from mask3d_core.model.mask3d import Prediction
 from mask3d_core.scan import Scan
@@ -130,7 +132,8 @@ class _Candidates:
 
 @torch.no_grad()
 def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTable,
-            settings: ExtractSettings | None = None) -> Instances:
+            settings: ExtractSettings | None = None, groups: PointGroups | None = None,
+            ) -> Instances:
     """
     Post-process a prediction into instances (paper, Sec. III, eq. 7; the original's trainer).
 
@@ -148,6 +151,8 @@ def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTa
     classes : ClassTable
         The K classes of the prediction.
     settings : ExtractSettings, optional
+    groups : PointGroups, optional
+        From `group_scan`, with the segments of the scan, if they are known already.
 
     Returns
     -------
@@ -186,18 +191,38 @@ def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTa
     probability = torch.softmax(prediction.class_logits.float(), dim=1)[:, :-1].cpu().numpy()
     candidates = _rank(regions, probability, objectness, settings)
     candidates = candidates[candidates.score >= settings.score_threshold]
-    superpoint = scan.segment if segment is not None or settings.superpoints else None
+    if groups is None:
+        groups = group_scan(
+            voxels, scan.segment if segment is not None or settings.superpoints else None)
     needed, region = np.unique(candidates.region, return_inverse=True)
-    masks = region_points([regions.voxels[r] for r in needed], inverse, superpoint,
-                          min_share=0.5 * (segment is None))
-    candidates = _filter(replace(candidates, region=region), masks, len(scan), settings)
+    masks = region_masks([regions.voxels[r] for r in needed], groups,
+                         min_share=0.5 * (segment is None))
+    candidates = _filter(replace(candidates, region=region), masks, groups.weight, settings)
     if wanted:
         candidates = candidates[np.isin(candidates.row, wanted)]
     check_stop()
-    instances = _measure(candidates, masks, scan, classes)
+    instances = _measure(candidates, masks, groups, voxels, scan, classes)
     rest = time.perf_counter() - start - clustering
     return replace(instances, seconds={'clustering': clustering, 'instances': rest},
                    voxel_size=voxels.size, num_voxels=len(voxels))
+
+
+def group_scan(voxels: Voxels, segment: NDArray[np.int64] | None) -> PointGroups:
+    """
+    Group the points of a scan that are in the same masks.
+
+    With few points in each voxel it is not worth it: each point is a group of its own then.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Of the scan.
+    segment : [N] int64 or None
+        The superpoint of each point.
+
+    """
+    group = group_points if voxels.are_overlaid else single_points
+    return group(voxels.inverse.cpu().numpy(), segment)
 
 
 def _objectness(prediction: Prediction, settings: ExtractSettings) -> NDArray[np.float32] | None:
@@ -281,16 +306,16 @@ def _largest(values: NDArray[np.floating], count: int) -> NDArray[np.int64]:
     return largest[np.argsort(-values[largest], kind='stable')][:count]
 
 
-def _filter(candidates: _Candidates, masks: list[NDArray[np.int64]], num_points: int,
-            settings: ExtractSettings) -> _Candidates:
-    """Drop small masks, and masks that overlap with better ones."""
-    size = np.array([len(mask) for mask in masks], np.int64)
+def _filter(candidates: _Candidates, masks: list[NDArray[np.int64]],
+            weight: NDArray[np.int64], settings: ExtractSettings) -> _Candidates:
+    """Drop small masks, and masks that overlap with better ones; `weight` is of their rows."""
+    size = np.array([weight[mask].sum() for mask in masks], np.int64)
     candidates = candidates[size[candidates.region] >= settings.min_points]
     if settings.overlap_threshold is None and settings.cover_threshold is None:
         return candidates
     candidates = candidates[size[candidates.region] > 0]
     regions, row = np.unique(candidates.region, return_inverse=True)
-    common = intersections([masks[region] for region in regions], num_points)
+    common = intersections([masks[region] for region in regions], weight)
     if settings.cover_threshold is not None:
         covered = (common / common.diagonal())[np.ix_(row, row)] > settings.cover_threshold
         kept = np.flatnonzero(~np.tril(covered, -1).any(axis=1))
@@ -328,11 +353,15 @@ def _non_maximum_suppression(iou: NDArray[np.float64], row: NDArray[np.int64],
     return np.array(chosen, np.int64)
 
 
-def _measure(candidates: _Candidates, masks: list[NDArray[np.int64]], scan: Scan,
-             classes: ClassTable) -> Instances:
+def _measure(candidates: _Candidates, masks: list[NDArray[np.int64]], groups: PointGroups,
+             voxels: Voxels, scan: Scan, classes: ClassTable) -> Instances:
     """Make an instance of each candidate; candidates of one region share its measures."""
     regions, instance = np.unique(candidates.region, return_inverse=True)
-    measured = measure_masks([masks[region] for region in regions], scan, classes)
+    masks = [masks[region] for region in regions]
+    if groups.of_point is None:
+        found = measure_masks(masks, scan, classes)
+    else:
+        found = measure_groups(masks, groups, voxels.coords.cpu().numpy(), scan, classes)
     ids = np.asarray(classes.ids, np.int32)
-    return replace(measured.take(instance), class_id=ids[candidates.row],
+    return replace(found.take(instance), class_id=ids[candidates.row],
                    score=candidates.score.astype(np.float32))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+MAX_OUTER_POINTS = 2000
+"""Polygons of extreme points get more corners while they leave more points than this."""
 AREA_TOLERANCE = 1e-9
 """Relative difference of areas that count as equal; the rectangle rotated least is taken."""
 
@@ -46,7 +48,7 @@ def smallest_rectangle(x: NDArray[np.floating], y: NDArray[np.floating]) -> Rect
 
     """
     anchor = np.array([x[0], y[0]], np.float64)
-    hull = _convex_hull(np.stack([x - anchor[0], y - anchor[1]]))           # [2, H]
+    hull = convex_hull(np.stack([x - anchor[0], y - anchor[1]]))           # [2, H]
     along = np.roll(hull, -1, axis=1) - hull
     yaw = _quarter_turn(np.arctan2(along[1], along[0]))
     axes = np.stack([np.cos(yaw), np.sin(yaw)], axis=1)                     # [H, 2]
@@ -77,8 +79,8 @@ def _half_turn(angle: float) -> float:
     return angle - np.pi if angle >= np.pi / 2 else angle
 
 
-def _convex_hull(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the corners of the convex hull of [2, n] points, counter-clockwise: [2, h]."""
+def convex_hull(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the corners of the convex hull of [2, n >= 1] points, counter-clockwise: [2, h]."""
     points = _outer(points)
     points = points[:, np.lexsort(points[::-1])]
     new = (points[:, 1:] != points[:, :-1]).any(axis=0)
@@ -90,19 +92,53 @@ def _convex_hull(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _outer(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Drop most points that are not on the hull: those inside the octagon of extreme points."""
+    """
+    Drop most points that are not on the hull: those inside the octagon of extreme points.
+
+    Where it leaves many, the points furthest from its sides become corners, too (Quickhull).
+    """
     if points.shape[1] < 32:
         return points
     x, y = points
     along = (x, x + y, y, y - x)
     corners = [int(v.argmax()) for v in along] + [int(v.argmin()) for v in along]
+    points, corners = _outside(points, corners)
+    while len(corners) < points.shape[1] > MAX_OUTER_POINTS:
+        before = points.shape[1]
+        points, corners = _outside(points, corners)
+        if points.shape[1] > before / 2:
+            break
+    return points
+
+
+def _outside(points: NDArray[np.float64], corners: list[int],
+             ) -> tuple[NDArray[np.float64], list[int]]:
+    """
+    Drop the points inside a convex polygon of some of them.
+
+    Returns
+    -------
+    points : [2, n]
+    corners : list of int
+        Those of the polygon, and the point furthest from each side.
+
+    """
+    x, y = points
     outer = np.zeros(len(x), bool)
     outer[corners] = True
+    extended = []
     for a, b in zip(corners, corners[1:] + corners[:1], strict=True):
+        extended.append(a)
         if a != b:
             out_x, out_y = y[b] - y[a], x[a] - x[b]
-            outer |= out_x * x + out_y * y > out_x * x[a] + out_y * y[a]
-    return points[:, outer]
+            distance = out_x * x + out_y * y
+            beyond = distance > out_x * x[a] + out_y * y[a]
+            outer |= beyond
+            furthest = int(distance.argmax())
+            if beyond[furthest]:
+                extended.append(furthest)
+    kept = np.flatnonzero(outer)
+    return points[:, kept], np.searchsorted(kept, extended).tolist()
 
 
 def _lower_hull(points: NDArray[np.float64]) -> NDArray[np.float64]:

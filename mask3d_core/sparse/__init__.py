@@ -30,6 +30,7 @@ from mask3d_core.sparse.rows import bucket, mean_by_group, place_rows, select_ro
 from mask3d_core.sparse.strided_conv import strided_conv, transposed_conv
 from mask3d_core.sparse.threads import (
     in_background,
+    map_blocks,
     on_one_thread,
     parallel_for,
     parallel_map,
@@ -37,6 +38,6 @@ from mask3d_core.sparse.threads import (
 )
 
 __all__ = ['bucket', 'build_pyramid', 'concat_channels', 'fused_kernels', 'in_background', 'Level',
-           'mean_by_group', 'on_one_thread', 'parallel_for', 'parallel_map', 'place_rows',
-           'planes_pay_off', 'product', 'product_over_rows', 'Pyramid', 'select_rows',
-           'single_threaded', 'sparse_conv', 'strided_conv', 'transposed_conv']
+           'map_blocks', 'mean_by_group', 'on_one_thread', 'parallel_for', 'parallel_map',
+           'place_rows', 'planes_pay_off', 'product', 'product_over_rows', 'Pyramid',
+           'select_rows', 'single_threaded', 'sparse_conv', 'strided_conv', 'transposed_conv']

@@ -15,6 +15,8 @@ from mask3d_core.stop import until_stopped
 import torch
 
 T = TypeVar('T')
+BLOCK_ROWS = 1 << 18
+"""Rows, as of points, that a worker processes at once."""
 _background: list[Future[Any]] = []
 """The work that runs `in_background` now, or is queued for it."""
 
@@ -48,6 +50,13 @@ def parallel_map(work: Callable[[int], T], count: int) -> list[T]:
 
     parallel_for(fill, count)
     return results
+
+
+def map_blocks(work: Callable[[slice], T], count: int, size: int = BLOCK_ROWS) -> list[T]:
+    """Return the results of `work` for blocks of `count` rows in order, as `parallel_map`."""
+    starts = range(0, count, size)
+    return parallel_map(lambda number: work(
+        slice(starts[number], min(starts[number] + size, count))), len(starts))
 
 
 def single_threaded(work: Callable[[], T]) -> T:

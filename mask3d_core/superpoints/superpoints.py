@@ -66,7 +66,8 @@ class SuperpointSettings:
 
 
 def find_superpoints(scan: Scan, voxel_size: float = 0.02,
-                     settings: SuperpointSettings | None = None) -> NDArray[np.int64]:
+                     settings: SuperpointSettings | None = None, grid: VoxelGrid | None = None,
+                     ) -> NDArray[np.int64]:
     """
     Segment a cloud into superpoints.
 
@@ -85,6 +86,8 @@ def find_superpoints(scan: Scan, voxel_size: float = 0.02,
         Metres; that of the model that will use the superpoints. Voxels without neighbors become
         superpoints of their own.
     settings : SuperpointSettings, optional
+    grid : VoxelGrid, optional
+        The cloud on a grid, which is used if it has this voxel size.
 
     Returns
     -------
@@ -98,7 +101,9 @@ def find_superpoints(scan: Scan, voxel_size: float = 0.02,
 
     """
     settings = settings or SuperpointSettings()
-    voxels = _touching_voxels(scan, voxel_size)
+    if grid is None or grid.size != voxel_size:
+        grid = voxel_grid(scan, voxel_size)
+    voxels = _touching_voxels(scan, grid)
     check_stop()
     cells, _ = Grid.sort(functional.pad(voxels.coords, (1, 0)))  # one scan, already in this order
     neighbors = cells.neighbors()
@@ -205,14 +210,13 @@ def _mesh_weights(vertices: NDArray[np.float32], normals: NDArray[np.float32],
     return np.where(_dot(normals[b], along) > 0, weight * weight, weight)
 
 
-def _touching_voxels(scan: Scan, voxel_size: float) -> VoxelGrid:
-    """Put a cloud on a grid of this voxel size, or of the first larger one that has no gaps."""
-    voxels = voxel_grid(scan, voxel_size)
+def _touching_voxels(scan: Scan, voxels: VoxelGrid) -> VoxelGrid:
+    """Return a cloud on this grid, or on one of the first larger voxel size that has no gaps."""
     # the criterion of `_size_without_gaps`, from voxels that exist already
     if len(occupied_cells(voxels.coords >> 1)[0]) < MAX_PARENT_RATIO * len(voxels):
         return voxels
     size = _size_without_gaps(voxels.centers.double() + torch.from_numpy(voxels.origin),
-                              voxel_size)
+                              voxels.size)
     return voxels if size is None else voxel_grid(scan, size)
 
 

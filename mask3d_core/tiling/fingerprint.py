@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import product
 
 from mask3d_core.scan import Scan
+from mask3d_core.sparse import map_blocks
+from mask3d_core.sparse.threads import BLOCK_ROWS
 from mask3d_core.tiling.tile_plan import count_levels, LEVELS, PARTS, TilePlan
 import numpy as np
 from numpy.typing import NDArray
@@ -118,16 +120,19 @@ def fingerprint(plan: TilePlan, number: int, window: tuple[slice, slice], points
 def _mean_color(plan: TilePlan, window: tuple[slice, slice], xyz: NDArray[np.floating],
                 color: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the mean colour of points in each cell of a window."""
-    row, column = (part // PARTS - np.int32(cells.start)
-                   for part, cells in zip(plan.part_of(xyz), window))
     shape = [cells.stop - cells.start for cells in window]
-    inside = np.flatnonzero((row >= 0) & (row < shape[0]) & (column >= 0) & (column < shape[1]))
-    cell = (row * np.int32(shape[1]) + column).take(inside)
-    count = np.bincount(cell, minlength=shape[0] * shape[1])
-    shown = color.take(inside, axis=0)
-    total = np.stack([np.bincount(cell, shown[:, channel], minlength=len(count))
-                      for channel in range(3)], 1)
-    mean = total / np.where(count < MIN_COLOR_POINTS, np.nan, count)[:, None]
+    size = shape[0] * shape[1]
+
+    def add_up(rows: slice) -> NDArray[np.float64]:
+        row, column = (part // PARTS - np.int32(cells.start)
+                       for part, cells in zip(plan.part_of(xyz[rows]), window))
+        outside = (row < 0) | (row >= shape[0]) | (column < 0) | (column >= shape[1])
+        cell = np.where(outside, size, row * np.int32(shape[1]) + column)
+        return np.stack([np.bincount(cell, weight, minlength=size + 1)[:size]
+                         for weight in (None, *color[rows].T)])
+
+    count, *total = np.sum(map_blocks(add_up, len(xyz), max(BLOCK_ROWS, size)), axis=0)
+    mean = np.stack(total, 1) / np.where(count < MIN_COLOR_POINTS, np.nan, count)[:, None]
     return mean.astype(np.float32).reshape(*shape, 3)
 
 

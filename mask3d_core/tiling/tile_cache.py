@@ -91,7 +91,7 @@ class TileCache:
         """Cut a map into tiles, or return what was cut if it is the last map once more."""
         key = digest_of(scan), settings
         if self._cut is None or self._cut[0] != key:
-            self._cut = key, cut_map(scan, settings)
+            self._cut = key, cut_map(scan, settings, key[0])
         return self._cut[1]
 
     def forget_far(self, tiled: TiledMap, settings: TileSettings) -> None:

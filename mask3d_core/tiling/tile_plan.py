@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from mask3d_core.geometry.cells import distinct
-from mask3d_core.sparse import parallel_map
+from mask3d_core.sparse import map_blocks
+from mask3d_core.sparse.threads import BLOCK_ROWS
 from mask3d_core.tiling.settings import MAX_STRETCH, TileSettings
+from mask3d_core.voxel_box import bounds
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-T = TypeVar('T')
 CELL = 0.1
 """Edge of a cell where tiles end at walls, metres."""
 CELLS_PER_TILE = 80
@@ -24,8 +23,6 @@ MAX_CELLS = 1 << 21
 """Of a plan. Of a larger one empty strips are left out; if that does not do, cells grow."""
 STRIP_CELLS = 20
 """Width that is left of an empty strip."""
-CHUNK_POINTS = 1 << 18
-"""Points processed at once; bounds the memory."""
 
 LEVELS, LEVELS_PER_CELL = 64, 2
 """Levels of height that a cell tells apart, which repeat above; so many are as high as a cell."""
@@ -122,23 +119,6 @@ def plan_tiles(xyz: NDArray[np.floating], settings: TileSettings) -> TilePlan:
                     float((high - low)[:2].max()))
 
 
-def bounds(xyz: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the lowest and highest position along each axis of points [N, 3], each [3]."""
-    def ends(rows: slice) -> list[NDArray[np.float64]]:
-        return [np.array([end(xyz[rows, axis]) for axis in range(3)], np.float64)
-                for end in (np.min, np.max)]
-
-    low, high = zip(*map_chunks(ends, len(xyz)))
-    return np.min(low, axis=0), np.max(high, axis=0)
-
-
-def map_chunks(work: Callable[[slice], T], num_points: int) -> list[T]:
-    """Return the results of `work` for each `CHUNK_POINTS` rows, computed in parallel."""
-    starts = range(0, num_points, CHUNK_POINTS)
-    return parallel_map(lambda number: work(
-        slice(starts[number], min(starts[number] + CHUNK_POINTS, num_points))), len(starts))
-
-
 def _lattice(xyz: NDArray[np.floating], lowest: NDArray[np.float64],
              highest: NDArray[np.float64], cell: float,
              ) -> tuple[float, NDArray[np.int64], NDArray[np.int64]]:
@@ -156,8 +136,8 @@ def _lattice(xyz: NDArray[np.floating], lowest: NDArray[np.float64],
 def _without_strips(positions: NDArray[np.floating], cell: float) -> NDArray[np.int64]:
     """Return the occupied coordinates of an axis, and those next to them."""
     places = distinct(np.concatenate([
-        distinct(np.floor(positions[start:start + CHUNK_POINTS] / cell).astype(np.int64))
-        for start in range(0, len(positions), CHUNK_POINTS)]))
+        distinct(np.floor(positions[start:start + BLOCK_ROWS] / cell).astype(np.int64))
+        for start in range(0, len(positions), BLOCK_ROWS)]))
     beside = np.arange(-STRIP_CELLS // 2, STRIP_CELLS // 2 + 1)
     return distinct((places[:, None] + beside).reshape(-1))
 
@@ -176,7 +156,7 @@ def _fill(xyz: NDArray[np.floating], cell: float, x: NDArray[np.int64], y: NDArr
         place = row // PARTS * np.int32(len(y)) + column // PARTS
         filled[place * np.int32(LEVELS) + (height & (LEVELS - 1))] = True
 
-    map_chunks(fill, len(xyz))
+    map_blocks(fill, len(xyz))
     bits = np.packbits(filled, bitorder='little')
     return occupied.reshape(PARTS * len(x), -1), bits.view('<u8').reshape(len(x), len(y))
 

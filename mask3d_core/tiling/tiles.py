@@ -10,17 +10,12 @@ import zlib
 
 from mask3d_core.extraction.point_masks import Groups
 from mask3d_core.scan import Scan
-from mask3d_core.sparse import parallel_map
+from mask3d_core.sparse import map_blocks, parallel_map
+from mask3d_core.sparse.threads import BLOCK_ROWS
 from mask3d_core.tiling.fingerprint import Fingerprint, fingerprint
 from mask3d_core.tiling.settings import MAX_STRETCH, TileSettings
-from mask3d_core.tiling.tile_plan import (
-    bounds,
-    CHUNK_POINTS,
-    map_chunks,
-    PARTS,
-    plan_tiles,
-    TilePlan,
-)
+from mask3d_core.tiling.tile_plan import PARTS, plan_tiles, TilePlan
+from mask3d_core.voxel_box import bounds
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -59,6 +54,8 @@ class Tile:
         The map.
     plan : TilePlan
         Of the map.
+    map_digest : Digest or None
+        Of the map, if it is known.
 
     """
 
@@ -68,6 +65,7 @@ class Tile:
     window: tuple[slice, slice]
     scan: Scan
     plan: TilePlan
+    map_digest: Digest | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -75,16 +73,25 @@ class Tile:
     @property
     def xyz(self) -> NDArray[np.floating]:
         """Positions of the points: [n, 3], metres."""
-        return self.scan.xyz.take(self.rows, axis=0)
+        return self.scan.xyz if self.is_map else self.scan.xyz.take(self.rows, axis=0)
+
+    @property
+    def is_map(self) -> bool:
+        """Whether it has all points of the map."""
+        return len(self.rows) == len(self.scan)
 
     def cut(self) -> Scan:
         """Return the points of this tile as a scan, whose input are the rows of the tile."""
+        if self.is_map:
+            return Scan(self.scan.xyz, self.scan.color, self.scan.segment,
+                        np.arange(len(self.scan)), len(self.scan),
+                        only_color=self.scan.only_color)
         return self.scan.take(self.rows)
 
     @cached_property
     def digest(self) -> Digest:
         """What only the same points in the same order have."""
-        return digest_of(self.cut())
+        return self.map_digest if self.is_map and self.map_digest else digest_of(self.cut())
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
@@ -113,7 +120,7 @@ class TiledMap:
     tiles: list[Tile]
 
 
-def cut_map(scan: Scan, settings: TileSettings) -> TiledMap:
+def cut_map(scan: Scan, settings: TileSettings, digest: Digest | None = None) -> TiledMap:
     """
     Cut a map into tiles.
 
@@ -124,12 +131,14 @@ def cut_map(scan: Scan, settings: TileSettings) -> TiledMap:
     ----------
     scan : Scan
     settings : TileSettings
+    digest : Digest, optional
+        Of the scan.
 
     """
     plan = plan_tiles(scan.xyz, settings)
     windows = ndimage.find_objects(plan.tile + 1)
     if plan.extent <= _longest(settings) or len(windows) == 1:
-        return _one_tile(scan, plan)
+        return _one_tile(scan, plan, digest)
     steps = round(settings.margin / plan.cell * PARTS)
     free = ~plan.wall.repeat(PARTS, 0).repeat(PARTS, 1)
     margins = parallel_map(lambda tile: _margin(plan, free, tile, windows[tile], steps),
@@ -172,25 +181,25 @@ def _locate(scan: Scan, plan: TilePlan, margins: list[NDArray[np.int64]],
         shared = np.flatnonzero(near.take(place)).astype(np.int32)
         return shared + np.int32(rows.start), place[shared]
 
-    shared, place = zip(*map_chunks(locate, len(scan)))
+    shared, place = zip(*map_blocks(locate, len(scan)))
     return core, np.concatenate(shared), np.concatenate(place)
 
 
 def _by_tile(tile: NDArray[np.unsignedinteger], count: int) -> list[NDArray[np.int32]]:
     """Return the points of each tile, ascending, given the tile of each point."""
-    sizes = np.array(map_chunks(lambda rows: np.bincount(tile[rows], minlength=count), len(tile)),
+    sizes = np.array(map_blocks(lambda rows: np.bincount(tile[rows], minlength=count), len(tile)),
                      np.int64).reshape(-1, count)               # of each chunk
     first = np.cumsum(sizes.T).reshape(count, -1).T - sizes     # place of the points of each chunk
     order = np.empty(len(tile), np.int32)
 
     def sort(rows: slice) -> None:
-        chunk = rows.start // CHUNK_POINTS
+        chunk = rows.start // BLOCK_ROWS
         by_tile = np.argsort(tile[rows], kind='stable').astype(np.int32)  # a radix sort
         by_tile += np.int32(rows.start)
         for start, points in zip(first[chunk], np.split(by_tile, np.cumsum(sizes[chunk])[:-1])):
             order[start:start + len(points)] = points
 
-    map_chunks(sort, len(tile))
+    map_blocks(sort, len(tile))
     return np.split(order, np.cumsum(sizes.sum(0))[:-1])
 
 
@@ -211,10 +220,10 @@ def _longest(settings: TileSettings) -> float:
     return MAX_STRETCH * settings.size if settings.size else math.inf
 
 
-def _one_tile(scan: Scan, plan: TilePlan) -> TiledMap:
+def _one_tile(scan: Scan, plan: TilePlan, digest: Digest | None) -> TiledMap:
     plan = replace(plan, tile=np.minimum(plan.tile, 0))
     tile = Tile(0, np.arange(len(scan), dtype=np.int32), np.zeros(0, np.int32),
-                (slice(0, len(plan.x)), slice(0, len(plan.y))), scan, plan)
+                (slice(0, len(plan.x)), slice(0, len(plan.y))), scan, plan, digest)
     return TiledMap(scan, plan, np.zeros(len(scan), np.uint8), [tile])
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mask3d_core.geometry.cells import distinct_counts, numbered
+from mask3d_core.geometry.mask_labels import MaskLabels
+from mask3d_core.sparse import map_blocks
+from mask3d_core.voxel_box import bounds
 import numpy as np
 from numpy.typing import NDArray
 
 MAX_VOXELS = 1 << 26
 """Of the box around a tile: 256 MB for the time in which masks are carried over."""
+
+CHUNK_POINTS = 1 << 15
+"""Points that are put into voxels at once: they stay in the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,18 +53,25 @@ class VoxelMasks:
         Voxels are twice as large, and so on, in a box of more than `MAX_VOXELS`.
         """
         while True:
-            voxel = _voxels(xyz, size)
-            low = voxel.min(1)
-            shape = voxel.max(1) - low + 1
+            low, high = (np.floor(end.astype(xyz.dtype) / xyz.dtype.type(size)).astype(np.int32)
+                         for end in bounds(xyz))
+            shape = high - low + 1
             if np.prod(shape + 2, dtype=np.float64) <= MAX_VOXELS:
                 break
             size *= 2
-        voxels, row = numbered(_flat(voxel - low[:, None], shape))
+        place = np.empty(len(xyz), np.int32)
+        filled = np.zeros(int(shape.prod()), np.bool_)
+
+        def fill(rows: slice) -> None:
+            place[rows] = _places(xyz[rows], size, low, shape)
+            filled[place[rows]] = True
+
+        map_blocks(fill, len(xyz), CHUNK_POINTS)
+        voxels = np.flatnonzero(filled).astype(np.int32)
+        row = np.cumsum(filled, dtype=np.int32)[place] - np.int32(1)
         total = np.bincount(row)
-        members = []
-        for mask in masks:
-            filled, count = distinct_counts(row[mask])
-            members.append(filled[2 * count > total[filled]])
+        members = [np.flatnonzero(2 * np.bincount(row[mask], minlength=len(total)) > total)
+                   for mask in masks]
         return cls(size, low, shape, voxels, members)
 
     def over(self, xyz: NDArray[np.floating]) -> list[NDArray[np.int32]]:
@@ -72,24 +84,31 @@ class VoxelMasks:
         number = np.zeros(int(shape.prod()), np.int32)          # 0: a voxel without points
         known = np.stack(np.unravel_index(self.voxels, self.shape)).astype(np.int32)
         number[_flat(known + 1, shape)] = np.arange(1, len(self.voxels) + 1, dtype=np.int32)
-        place = _flat((_voxels(xyz, self.size) - self.low[:, None] + 1).clip(
-            0, shape[:, None] - 1), shape)
-        voxel = number[place]
-        unknown = np.flatnonzero(voxel == 0)
-        for step in (1, -1, shape[2], -shape[2], shape[1] * shape[2], -shape[1] * shape[2]):
-            voxel[unknown] = number[(place[unknown] + step).clip(0, len(number) - 1)]
-            unknown = unknown[voxel[unknown] == 0]
-        masks = []
-        for member in self.members:
-            inside = np.zeros(len(self.voxels) + 1, np.bool_)
-            inside[member + 1] = True
-            masks.append(np.flatnonzero(inside.take(voxel)).astype(np.int32))
-        return masks
+        labels = MaskLabels(self.members, len(self.voxels))
+        label = np.append(labels.of_place.dtype.type(0), labels.of_place)
+
+        def look_up(rows: slice) -> list[NDArray[np.int32]]:
+            place = _places(xyz[rows], self.size, self.low - 1, shape)
+            voxel = number.take(place)
+            unknown = np.flatnonzero(voxel == 0)
+            for step in (1, -1, shape[2], -shape[2], shape[1] * shape[2], -shape[1] * shape[2]):
+                voxel[unknown] = number.take(place[unknown] + step, mode='clip')
+                unknown = unknown[voxel[unknown] == 0]
+            return list(labels.rows(label.take(voxel), rows.start))
+
+        parts = map_blocks(look_up, len(xyz))
+        return [np.concatenate([part[index] for part in parts])
+                for index in range(len(self.members))]
 
 
-def _voxels(xyz: NDArray[np.floating], size: float) -> NDArray[np.int32]:
-    """Return the voxel of each point: [3, N]."""
-    return np.stack([np.floor(xyz[:, axis] / size).astype(np.int32) for axis in range(3)])
+def _places(xyz: NDArray[np.floating], size: float, low: NDArray[np.int32],
+            shape: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return the places of points [n, 3] in a flattened box of voxels; at its border if beyond."""
+    voxel = np.floor(xyz / xyz.dtype.type(size)).astype(np.int32)
+    voxel -= low
+    np.clip(voxel, 0, shape - 1, out=voxel)
+    place: NDArray[np.int32] = (voxel[:, 0] * shape[1] + voxel[:, 1]) * shape[2] + voxel[:, 2]
+    return place
 
 
 def _flat(voxel: NDArray[np.int32], shape: NDArray[np.int32]) -> NDArray[np.int32]:

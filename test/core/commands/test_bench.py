@@ -51,6 +51,18 @@ def test_a_file_that_fails_does_not_stop_the_others(
     assert set(json.loads(capsys.readouterr().out)) == {'error'}
 
 
+def test_bench_lays_scans_over_themselves(weights_file: Path, scan_file: Path, tmp_path: Path,
+                                          capsys: pytest.CaptureFixture[str]) -> None:
+    report = tmp_path / 'bench.json'
+    assert main(['bench', str(scan_file), '--weights', str(weights_file), '--repeats', '1',
+                 '--overlap', '3', '--json', str(report)]) == 0
+    row, = json.loads(report.read_text())['measurements']
+    assert row['points'] == 15000 and 0 < row['outside'] < row['together']
+    assert row['outside_per_million'] == pytest.approx(row['outside'] / 0.015)
+    assert re.search(r'overlaid +15000 points: \d.* s outside the network, \d+ ms per million '
+                     r'points; -?\d+ MB more', capsys.readouterr().out)
+
+
 @pytest.mark.parametrize('options', [(), ('--train',)])
 def test_bench_takes_scans_without_colour_as_segment_does(tmp_path: Path, options: tuple[str, ...],
                                                           ) -> None:
@@ -94,6 +106,7 @@ def test_bench_trains_on_segments_and_knows_learned_queries(
     (['--train', '--updates'], 'run --updates without it'),
     (['--train', '--tile-size', '2'], 'leave --tile-size out'),
     (['--updates', '--busy', '2'], '--updates measures nothing else: run --busy without it'),
+    (['--updates', '--overlap', '2'], '--updates measures nothing else: run --overlap without it'),
     (['--growing', '--train'], 'run --growing without it'),
     (['--chart', 'growing.png'], '--chart draws growing maps or objects'),
     (['--growing'], 'dataset')])

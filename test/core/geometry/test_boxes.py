@@ -1,5 +1,6 @@
 """The rectangle of smallest area around points."""
 
+from mask3d_core.geometry import boxes
 from mask3d_core.geometry.boxes import smallest_rectangle
 import numpy as np
 from numpy.typing import NDArray
@@ -92,3 +93,21 @@ def test_the_order_of_the_points_does_not_matter() -> None:
     again = smallest_rectangle(*random.permutation(points).T)
     np.testing.assert_allclose([*again.center, *again.size, again.yaw],
                                [*box.center, *box.size, box.yaw], atol=1e-12)
+
+
+@pytest.mark.parametrize('shape', ['disc', 'ring', 'rotated square'])
+def test_many_points_near_the_hull(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    angle, radius = random.uniform(0, 2 * np.pi, 20_000), random.uniform(0, 1, 20_000) ** 0.5
+    if shape == 'ring':
+        radius = 1 + random.normal(0, 1e-3, 20_000)
+    points = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    if shape == 'rotated square':
+        points = rotated(random.uniform(-1, 1, (20_000, 2)), np.radians(22.5))
+    box = smallest_rectangle(*points.T)
+    corners = points[np.sort(ConvexHull(points).vertices)]
+    monkeypatch.setattr(boxes, 'MAX_OUTER_POINTS', len(points))  # the octagon alone
+    for other in (smallest_rectangle(*points.T), smallest_rectangle(*corners.T)):
+        np.testing.assert_allclose(box.center, other.center, atol=1e-12)
+        np.testing.assert_allclose(box.size, other.size, rtol=1e-12)
+        assert box.yaw == pytest.approx(other.yaw, abs=1e-12)
