@@ -74,8 +74,9 @@ class ExtractSettings:
         How instances are scored. 'class': class probability times mean mask probability (eq. 7);
         also used by models without votes, and with `all_classes`. 'objectness': the square of mean
         mask probability times mean objectness of the voxels in the mask, times the square root of
-        the class probability. It ranks better outside of the training data, and a threshold keeps
-        instances of the same precision as with eq. 7.
+        the class probability, and times the predicted IoU of models with `mask_iou`. It ranks
+        better outside of the training data, and a threshold keeps instances of the same precision
+        as with eq. 7.
 
     """
 
@@ -189,7 +190,8 @@ def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTa
     inverse = voxels.inverse.cpu().numpy()
     regions = _drop_small(regions, inverse, settings.min_points)
     probability = torch.softmax(prediction.class_logits.float(), dim=1)[:, :-1].cpu().numpy()
-    candidates = _rank(regions, probability, objectness, settings)
+    mask_iou = _mask_iou(prediction, regions)
+    candidates = _rank(regions, probability, objectness, mask_iou, settings)
     candidates = candidates[candidates.score >= settings.score_threshold]
     if groups is None:
         groups = group_scan(
@@ -233,6 +235,14 @@ def _objectness(prediction: Prediction, settings: ExtractSettings) -> NDArray[np
     return objectness
 
 
+def _mask_iou(prediction: Prediction, regions: Regions) -> NDArray[np.float64]:
+    """Return the predicted IoU of the query of each region, 1 if the model has none: [R]."""
+    if prediction.mask_iou is None:
+        return np.ones(len(regions.query))
+    mask_iou: NDArray[np.float64] = prediction.mask_iou.double().cpu().numpy()[regions.query]
+    return mask_iou
+
+
 def _drop_unlikely(prediction: Prediction, settings: ExtractSettings, by_objectness: bool,
                    ) -> Prediction:
     """Drop queries whose scores cannot reach the threshold: the other factors are at most 1."""
@@ -258,7 +268,8 @@ def _drop_small(regions: Regions, inverse: NDArray[np.int64], min_points: int) -
 
 
 def _rank(regions: Regions, probability: NDArray[np.float32],
-          objectness: NDArray[np.float32] | None, settings: ExtractSettings) -> _Candidates:
+          objectness: NDArray[np.float32] | None, mask_iou: NDArray[np.float64],
+          settings: ExtractSettings) -> _Candidates:
     """
     Take the top k pairs of region and class, and sort them by score.
 
@@ -280,7 +291,7 @@ def _rank(regions: Regions, probability: NDArray[np.float32],
         region, row = region[top], row[top]
         score = probability[region, row] * regions.confidence[region]
     else:
-        score = _objectness_scores(regions, probability, objectness)
+        score = mask_iou * _objectness_scores(regions, probability, objectness)
         top = _largest(score, count)
         region, row, score = region[top], row[top], score[top]
     return _Candidates(region, row, score)[np.argsort(-score, kind='stable')]

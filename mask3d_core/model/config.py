@@ -77,7 +77,8 @@ class ModelConfig:
         not in the paper.
     mask_iou : bool
         Whether a query predicts the intersection over union of its mask and an object, by which
-        instances are ranked (Huang et al., Mask Scoring R-CNN, CVPR 2019); not in the paper.
+        instances are ranked (Huang et al., Mask Scoring R-CNN, CVPR 2019); needs votes; not in
+        the paper.
 
     """
 
@@ -120,6 +121,9 @@ class ModelConfig:
         if self.votes and (self.queries == 'learned' or self.on_segments):
             raise InputError('with votes, queries start at voxels and masks are on voxels: choose '
                              'fps queries and no segments, or no votes')
+
+        if self.mask_iou and not self.votes:
+            raise InputError('mask_iou ranks instances together with votes: set votes, too')
 
     @property
     def kernels(self) -> tuple[tuple[int, ...], ...]:

@@ -15,13 +15,13 @@ import torch
 
 
 def ranked(objectness: list[float] | None, class_logits: ArrayLike = ((5, 0, 0), (0, 4, 0)),
-           **settings: Any) -> list[tuple[int, float]]:
+           mask_iou: list[float] | None = None, **settings: Any) -> list[tuple[int, float]]:
     """Extract two masks of two voxels each from four voxels; return their classes and scores."""
     scan = Scan.from_points(np.arange(24.).reshape(8, 3))
     prediction = Prediction(
         torch.tensor(np.array(class_logits), dtype=torch.float32),
         torch.tensor([[4., -4], [4, -4], [-4, 4], [-4, 4]]),
-        None if objectness is None else torch.tensor(objectness))
+        *(None if one is None else torch.tensor(one) for one in (objectness, mask_iou)))
     found = extract(prediction, voxels_of(scan.xyz[::2], np.arange(8) // 2), scan, CLASSES,
                     replace(PLAIN, **settings))
     return list(zip(found.class_id.tolist(), found.score.tolist()))
@@ -34,6 +34,15 @@ def test_the_score_has_the_objectness_in_the_mask() -> None:
     assert [class_id for class_id, _ in found] == [20, 10]
     expected = [(.8 * mask) ** 2 * best[1] ** .5, (.2 * mask) ** 2 * best[0] ** .5]
     np.testing.assert_allclose([score for _, score in found], expected, rtol=1e-5)
+
+
+def test_the_score_has_the_predicted_iou_of_the_query() -> None:
+    objectness = [.5, .5, .6, .6]
+    before, after = (dict(ranked(objectness, mask_iou=one)) for one in (None, [.9, .25]))
+    assert after == pytest.approx({10: .9 * before[10], 20: .25 * before[20]})
+    assert ranked(objectness, mask_iou=[.9, .25], ranking='class') == ranked(None)
+    assert ranked(objectness, mask_iou=[.9, .25], score_threshold=.2) == [
+        pair for pair in ranked(objectness, mask_iou=[.9, .25]) if pair[1] >= .2]
 
 
 def test_eq_7_without_votes_and_where_it_is_wanted() -> None:
@@ -53,7 +62,8 @@ def test_a_threshold_drops_the_lowest_scores_of_any_ranking(threshold: float) ->
     random = np.random.default_rng(3)
     scan = Scan.from_points(random.normal(size=(300, 3)))
     prediction = Prediction(*(torch.from_numpy(random.normal(size=size)) for size in (
-        (20, 3), (300, 20))), torch.from_numpy(random.random(300)))
+        (20, 3), (300, 20))), torch.from_numpy(random.random(300)),
+        torch.from_numpy(random.random(20)))
     for ranking in ('objectness', 'class'):
         settings = replace(PLAIN, ranking=ranking)
         found = extract(prediction, voxels_of(scan.xyz, np.arange(300)), scan, CLASSES, settings)

@@ -33,7 +33,8 @@ def assert_same(one: Prediction, two: Prediction) -> None:
     ({'num_queries': 0}, 'expected num_queries of 1 or more, got 0'),
     ({'num_rounds': 0}, 'expected num_rounds of 1 or more, got 0'),
     ({'levels': (0, 5)}, r'expected levels of 0, the coarsest, to 4, got \[0, 5\]'),
-    ({'levels': ()}, r'expected levels .* got \[\]')])
+    ({'levels': ()}, r'expected levels .* got \[\]'),
+    ({'mask_iou': True}, 'mask_iou ranks instances together with votes: set votes')])
 def test_invalid_model_settings_are_errors(values: dict, words: str) -> None:
     with pytest.raises(InputError, match=words):
         ModelConfig(**values)

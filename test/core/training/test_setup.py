@@ -78,14 +78,20 @@ def test_fine_tuning_may_change_the_number_of_rounds(start_file: Path, rooms: Pa
 def test_fine_tuning_may_add_a_head_for_mask_ious(start_file: Path, rooms: Path,
                                                   tmp_path: Path) -> None:
     config = configure(rooms, tmp_path, '--start_weights', str(start_file),
-                       '--model.mask_iou', 'true')
+                       '--model.votes', 'true')
     data = TrainingData.open(config)
-    start, initial = load_weights(start_file), initial_weights(config, data, '')
+    save_weights(tmp_path / 'start.weights', initial_weights(replace(
+        config, start_weights=''), data, ''))
+    config = configure(rooms, tmp_path, '--start_weights', str(tmp_path / 'start.weights'),
+                       '--model.votes', 'true', '--model.mask_iou', 'true')
+    start = load_weights(tmp_path / 'start.weights')
+    initial = initial_weights(config, data, '')
     assert_equal_states(start, initial)
     assert set(initial.state) - set(start.state) == {
         f'head.iou.{layer}.{part}' for layer in (0, 2) for part in ('weight', 'bias')}
     save_weights(tmp_path / 'with_head.weights', initial)
-    without = configure(rooms, tmp_path, '--start_weights', str(tmp_path / 'with_head.weights'))
+    without = configure(rooms, tmp_path, '--start_weights', str(tmp_path / 'with_head.weights'),
+                        '--model.votes', 'true')
     with pytest.raises(InputError, match='mask_iou True, this configuration False'):
         initial_weights(without, data, '')
 
