@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
@@ -71,7 +72,8 @@ def read_bag(path: FilePath, topic: str | None = None, cloud: str | None = None,
 
     """
     with file_errors(path):
-        chosen, number, passed_over = _choose_cloud(_raw_clouds(path, topic), cloud or 'last')
+        chosen, number, passed_over = _choose_cloud(partial(_raw_clouds, path, topic),
+                                                    cloud or 'last')
         if chosen is None:
             raise InputError('the topic has no messages' if not number else
                              f'none of the {number} clouds of the topic has points: wait for '
@@ -86,31 +88,25 @@ def read_bag(path: FilePath, topic: str | None = None, cloud: str | None = None,
         return replace(scan, frame=message.header.frame_id, num_passed_over=passed_over)
 
 
-def _choose_cloud(clouds: Iterator[bytes], which: str) -> tuple[bytes | None, int, int]:
+def _choose_cloud(clouds: Callable[[], Iterator[bytes]], which: str,
+                  ) -> tuple[bytes | None, int, int]:
     """
     Return the serialized cloud that `read_bag` describes.
 
     Also how many clouds there are, and how many without points are after the last one with some.
     """
-    number = passed_over = 0
-    chosen: bytes | None = None
-    if which in ('last', 'largest'):
-        most = MIN_POINTS
-        for raw in clouds:
-            number += 1
-            passed_over += 1
-            points = _num_points(_deserialize(raw))
-            if points >= most:
-                chosen, passed_over = raw, 0
-                most = points if which == 'largest' else most
-        return chosen, number, passed_over if which == 'last' else 0
+    if which == 'last':
+        return _last_cloud(clouds)
+    if which == 'largest':
+        return *_largest_cloud(clouds()), 0
     try:
         index = int(which)
     except ValueError:
-        return *_cloud_at(clouds, which), 0
-    kept = list(clouds) if index < 0 else []
+        return *_cloud_at(clouds(), which), 0
+    number = 0
+    kept = list(clouds()) if index < 0 else []
     if index >= 0:
-        for number, raw in enumerate(clouds, 1):
+        for number, raw in enumerate(clouds(), 1):
             if number == index + 1:
                 return raw, number, 0
     number = number or len(kept)
@@ -119,6 +115,32 @@ def _choose_cloud(clouds: Iterator[bytes], which: str) -> tuple[bytes | None, in
     if number:
         raise InputError(f'no cloud {index}: the topic has {number}, 0 to {number - 1}')
     return None, 0, 0
+
+
+def _last_cloud(clouds: Callable[[], Iterator[bytes]]) -> tuple[bytes | None, int, int]:
+    """Return what `_choose_cloud` does for the last cloud that has points."""
+    number, newest = 0, b''
+    for number, newest in enumerate(clouds(), 1):
+        pass
+    if not number or _has_points(newest):
+        return newest or None, number, 0
+    chosen, passed_over = None, 0  # rare, so only then all of them are looked into
+    for raw in clouds():
+        chosen, passed_over = (raw, 0) if _has_points(raw) else (chosen, passed_over + 1)
+    return chosen, number, passed_over
+
+
+def _largest_cloud(clouds: Iterator[bytes]) -> tuple[bytes | None, int]:
+    number, chosen, most = 0, None, MIN_POINTS
+    for number, raw in enumerate(clouds, 1):
+        points = _num_points(_deserialize(raw))
+        if points >= most:
+            chosen, most = raw, points
+    return chosen, number
+
+
+def _has_points(raw: bytes) -> bool:
+    return _num_points(_deserialize(raw)) >= MIN_POINTS
 
 
 def _cloud_at(clouds: Iterator[bytes], which: str) -> tuple[bytes | None, int]:
