@@ -120,8 +120,8 @@ def _choose_cloud(clouds: Callable[[], Iterator[bytes]], which: str,
 def _last_cloud(clouds: Callable[[], Iterator[bytes]]) -> tuple[bytes | None, int, int]:
     """Return what `_choose_cloud` does for the last cloud that has points."""
     number, newest = 0, b''
-    for number, newest in enumerate(clouds(), 1):
-        pass
+    for newest in clouds():
+        number += 1
     if not number or _has_points(newest):
         return newest or None, number, 0
     chosen, passed_over = None, 0  # rare, so only then all of them are looked into
@@ -131,8 +131,10 @@ def _last_cloud(clouds: Callable[[], Iterator[bytes]]) -> tuple[bytes | None, in
 
 
 def _largest_cloud(clouds: Iterator[bytes]) -> tuple[bytes | None, int]:
+    """Return the last of the clouds with most points, and how many clouds there are."""
     number, chosen, most = 0, None, MIN_POINTS
-    for number, raw in enumerate(clouds, 1):
+    for raw in clouds:
+        number += 1
         points = _num_points(_deserialize(raw))
         if points >= most:
             chosen, most = raw, points

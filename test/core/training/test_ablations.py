@@ -79,7 +79,8 @@ def test_runs_are_measured_by_the_command(tmp_path: Path,
         '| queries', '| ---', '| FPS, zeros', '| learned']
     runs = json.loads((tmp_path / 'out' / 'studies.json').read_text())['runs']
     assert [run['queries'] for run in runs] == ['learned', 'fps_zero']
-    assert runs[0]['loss'] == {'classes': 2, 'masks': 5, 'dice': 2, 'votes': 10}
+    assert runs[0]['loss'] == {'classes': 2, 'masks': 5, 'dice': 2, 'votes': 10,
+                               'mask_iou': 1}
     assert main([*study, str(zeros), str(longer)]) == 1
     assert 'was trained with epochs 7 instead of 601' in capsys.readouterr().err
     milder = write_run(tmp_path / 'milder', dataset, '--loss.masks', '1', '--seed', '1')
