@@ -120,8 +120,8 @@ def _choose_cloud(clouds: Callable[[], Iterator[bytes]], which: str,
 def _last_cloud(clouds: Callable[[], Iterator[bytes]]) -> tuple[bytes | None, int, int]:
     """Return what `_choose_cloud` does for the last cloud that has points."""
     number, newest = 0, b''
-    for newest in clouds():
-        number += 1
+    for raw in clouds():
+        number, newest = number + 1, raw
     if not number or _has_points(newest):
         return newest or None, number, 0
     chosen, passed_over = None, 0  # rare, so only then all of them are looked into
