@@ -48,7 +48,7 @@ ROOMS_DESCRIPTION = """\
 Each room is determined by the seed and its number: later calls with a larger --count
 or --held-out add rooms and leave the others unchanged. The classes are ScanNet's 20 and
 'object', for what a hand can carry; wall and floor are background. A room takes one to
-one and a half seconds of one core and has about 60,000 points; see docs/training_data.md.
+one and a half seconds of one core and has about 60,000 points; see docs/rooms.md.
 
 With --models the rooms also have furniture of 3D models that people made, such as those of
 Debian's package sweethome3d-furniture; it needs the package trimesh.
@@ -159,7 +159,7 @@ def _add_rooms(parser: argparse.ArgumentParser) -> None:
                              'training, 40 for validation)')
     parser.add_argument('--models', type=Path, metavar='CATALOGUE', nargs='+', default=[],
                         help='.sh3f catalogues of 3D models, or folders with them: furnish the '
-                             'rooms with these models, too; see docs/training_data.md')
+                             'rooms with these models, too; see docs/rooms.md')
     parser.add_argument('--seed', type=count_or_zero, metavar='N', default=0,
                         help='random seed of the rooms (default: 0); one per folder')
 
