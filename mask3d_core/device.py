@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 import ctypes
+import mmap
 from pathlib import Path
 from typing import Any, Final
 
@@ -116,6 +117,12 @@ def to_host(*tensors: Tensor) -> list[NDArray[Any]]:
     for device in {tensor.device for tensor in tensors if tensor.device.type == 'cuda'}:
         torch.cuda.current_stream(device).synchronize()
     return [tensor.numpy() for tensor in pinned]
+
+
+def resident_bytes() -> int:
+    """Return the memory that this process has now, 0 where the system does not report it."""
+    pages = Path('/proc/self/statm')
+    return int(pages.read_text().split()[1]) * mmap.PAGESIZE if pages.exists() else 0
 
 
 def give_back_memory() -> bool:

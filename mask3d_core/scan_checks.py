@@ -94,7 +94,7 @@ class Doubt:
 REMEDIES = {
     'axes': 'give the axis that points up: --up x, y, z, or --up=-y',
     'units': 'give its unit: --unit mm, cm, dm, ft, in, or the metres of a unit',
-    'degrees': 'project it to metres, as those of UTM, before',
+    'degrees': 'project it to metres first, as to UTM',
     'colour': 'export the scan with the colour of every point',
     'fields': 'rename them to red, green, blue, or to rgb if they are packed; where columns have '
               'no names, add a first line such as x y z red green blue',
@@ -139,11 +139,11 @@ def _axes_and_units(scan: Scan, voxel_size: float) -> Iterator[Doubt]:
         return
     surfaces = sample_surfaces(scan.xyz)
     axes = _doubt_axes(scan, surfaces)
-    upright = not axes.finding
+    upright = not axes.reason
     units, unit = _doubt_units(scan.xyz, surfaces, voxel_size, upright=upright)
     expected = {'axes': 'z up', 'units': 'metres'}
     up = scan.conventions.axis_of_file(axes.up) if axes.up else ''
-    doubts = {'axes': axes.finding.replace(f'({axes.up} ', f'({up} '), 'units': units}
+    doubts = {'axes': axes.finding(up), 'units': units}
     kinds = [kind for kind, doubt in doubts.items() if doubt]
     if kinds:
         yield Doubt(tuple(kinds), ' and '.join(doubts[kind] for kind in kinds)
@@ -232,8 +232,8 @@ def _has_high_furniture(surfaces: Surfaces) -> bool:
 def _dropped(scan: Scan) -> Iterator[Doubt]:
     """Yield what was dropped of the cloud."""
     if scan.num_passed_over:
-        yield Doubt(('clouds',), 'is the last one of its topic with points: those after it, '
-                                 f'{scan.num_passed_over}, have fewer than {MIN_POINTS}')
+        yield Doubt(('clouds',), 'is the last one of its topic with points: '
+                                 f'{scan.num_passed_over} after it have fewer than {MIN_POINTS}')
     if scan.unknown_colors:
         yield Doubt(('fields',), 'has fields that look like colour and are not understood, so it '
                                  'is without colour: ' + ', '.join(scan.unknown_colors))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from pathlib import Path
 import socket
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from mask3d_core.device import resident_bytes
 from mask3d_ros.statistics import Snapshot
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -183,16 +183,9 @@ def facts(state: NodeState, now: float) -> dict[str, str]:
     for stage, latency in statistics.latencies.items():
         values |= {f'{stage} {name} (ms)': f'{1000 * seconds:.1f}'
                    for name, seconds in vars(latency).items()}
-    values |= {'host memory (MB)': host_megabytes(), 'last error': statistics.error}
+    values |= {'host memory (MB)': resident_bytes() // 1_000_000, 'last error': statistics.error}
     if state.device is not None and state.device.type == 'cuda':
         values |= {'device memory (MB)': torch.cuda.memory_allocated(state.device) // 1_000_000,
                    'device memory reserved (MB)':
                        torch.cuda.memory_reserved(state.device) // 1_000_000}
     return {key: str(value) for key, value in values.items()}
-
-
-def host_megabytes() -> int:
-    """Return the resident memory of this process."""
-    kilobytes = next(line.split()[1] for line in Path('/proc/self/status').read_text().splitlines()
-                     if line.startswith('VmRSS:'))
-    return int(kilobytes) * 1024 // 1_000_000

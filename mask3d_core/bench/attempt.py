@@ -8,6 +8,6 @@ from pathlib import Path
 
 Attempt = Callable[[Path], AbstractContextManager[object]]
 """
-Makes the context of a file, which may take exceptions, so that other files are measured all the
-same; `nullcontext` takes none.
+Makes the context of a file, which may catch exceptions, so that other files are measured all the
+same; `nullcontext` catches none.
 """

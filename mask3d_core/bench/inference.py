@@ -14,6 +14,8 @@ from typing import Any
 from mask3d_core.bench.attempt import Attempt
 from mask3d_core.bench.busy import busy_processes
 from mask3d_core.bench.flops import count_decoder_gflop, count_unet_gflop
+from mask3d_core.bench.noise import overlaid
+from mask3d_core.device import resident_bytes
 from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.files import read_scan
 from mask3d_core.progress import log
@@ -23,13 +25,11 @@ from mask3d_core.sparse import build_pyramid
 from mask3d_core.stopwatch import Stopwatch
 from mask3d_core.tiling.tiles import cut_map, fits_one_tile
 from mask3d_core.voxels import batch_coords
-import numpy as np
 import torch
 
 STAGES = ('voxels', 'superpoints', 'pyramid', 'unet', 'decoder', 'clustering', 'instances')
-NETWORK_STAGES = ('voxels', 'pyramid', 'unet', 'decoder')
-NOISE = 0.005
-"""Metres: standard deviation of each coordinate where a scan is laid over itself."""
+NETWORK_STAGES = ('pyramid', 'unet', 'decoder')
+"""Of `Instances.seconds`, those of the network."""
 REFERENCE_PRODUCT_SHAPE = (8192, 2048, 96)
 """Rows, inner size and columns of the product whose rate sets the floor."""
 
@@ -93,7 +93,7 @@ class Measurement:
     @property
     def network_seconds(self) -> float:
         """From points to prediction, geometry included."""
-        return sum(self.seconds[stage] for stage in NETWORK_STAGES)
+        return sum(self.seconds[stage] for stage in ('voxels', *NETWORK_STAGES))
 
     @property
     def floor_seconds(self) -> float:
@@ -118,16 +118,6 @@ class Measurement:
         return values | ({'tile_ratio': self.tile_ratio} if self.tile_seconds else {})
 
 
-def overlaid(scan: Scan, times: int) -> Scan:
-    """Return a scan laid over itself so many times, with noise of `NOISE`; once: as it is."""
-    if times == 1:
-        return scan
-    random = np.random.default_rng(0)
-    xyz = np.concatenate([scan.xyz + random.normal(0, NOISE, scan.xyz.shape)
-                          for _ in range(times)]).astype(scan.xyz.dtype)
-    return Scan.from_points(xyz, None if scan.color is None else np.tile(scan.color, (times, 1)))
-
-
 def run_bench(files: Sequence[Path], segmenters: Sequence[Segmenter], repeats: int = 5,
               num_busy: int = 0, overlap: int = 1, attempt: Attempt = nullcontext,
               ) -> list[Measurement]:
@@ -143,8 +133,8 @@ def run_bench(files: Sequence[Path], segmenters: Sequence[Segmenter], repeats: i
     With an `overlap` each scan is laid over itself so many times, and a further row has the
     seconds outside the network and the memory that is not given back.
 
-    `attempt` makes the context in which each file is read and measured: it may take exceptions, so
-    that the others are measured all the same.
+    `attempt` makes the context in which each file is read and measured. It may catch exceptions,
+    so that the others are measured all the same.
 
     With random weights masks cover much of a scan: with trained ones the decoder and the
     extraction are faster.
@@ -226,7 +216,7 @@ class _Trials:
         self.whole.append(time.perf_counter() - began)
         self.kept = resident_bytes() - before
         self.outside.append(self.whole[-1] - sum(found.seconds.get(stage, 0.)
-                                                 for stage in ('pyramid', 'unet', 'decoder')))
+                                                 for stage in NETWORK_STAGES))
         self.alone.append([_seconds_alone(segmenter, part) for part in self.parts
                            if len(self.parts) > 1])
         self.peak = max(self.peak, peak_bytes(segmenter.device))
@@ -302,12 +292,6 @@ def peak_bytes(device: torch.device) -> int:
             if line.startswith('VmHWM:'):
                 return int(line.split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def resident_bytes() -> int:
-    """Return the memory of this process, 0 where the system does not tell."""
-    pages = Path('/proc/self/statm')
-    return int(pages.read_text().split()[1]) * resource.getpagesize() if pages.exists() else 0
 
 
 def _overlap_row(m: Measurement) -> str:

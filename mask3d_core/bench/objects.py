@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 from mask3d_core.bench.attempt import Attempt
+from mask3d_core.bench.noise import noisy
 from mask3d_core.drawing.object_maps import draw_object_maps, ObjectsOfMap
 from mask3d_core.extraction.postprocess import ExtractSettings
 from mask3d_core.files import read_scan
@@ -28,8 +29,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 NUM_MAPS = 6
-NOISE = 0.005
-"""Metres: standard deviation of what is added to each coordinate, anew for each map."""
 MIN_IOU = 0.5
 """Of the masks of an object in two maps, over the same points."""
 MOTIONS = {
@@ -90,22 +89,17 @@ def run_object_bench(files: Sequence[Path], segmenter: Segmenter, chart: Path | 
         with attempt(file):
             log(f'{file}, {NUM_MAPS + len(MOTIONS)} maps …')
             scan, random = read_scan(file), np.random.default_rng(0)
-            noisy = [_segmented(segmenter, _noisy(scan, random)) for _ in range(NUM_MAPS)]
-            trials = [_over_noise(noisy, chart), _restarted(noisy, segmenter)]
+            maps = [_segmented(segmenter, noisy(scan, random)) for _ in range(NUM_MAPS)]
+            trials = [_over_noise(maps, chart), _restarted(maps, segmenter)]
             for name, motion in MOTIONS.items():
                 moved = _segmented(segmenter, replace(scan, xyz=motion.apply(
-                    _noisy(scan, random).xyz.astype(np.float64)).astype(scan.xyz.dtype)))
-                trials.append([_moved(name, noisy[0], moved)])
+                    noisy(scan, random).xyz.astype(np.float64)).astype(scan.xyz.dtype)))
+                trials.append([_moved(name, maps[0], moved)])
             for row in (replace(row, file=file.stem) for group in trials for row in group):
                 print(f'{row.file:20} {row.trial:38} {row.kept:4}/{row.ids:4} {row.objects:8.1f} '
                       f'{row.milliseconds:6.0f} ms', flush=True)
                 rows.append(row)
     return rows
-
-
-def _noisy(scan: Scan, random: np.random.Generator) -> Scan:
-    noise = random.normal(0, NOISE, scan.xyz.shape)
-    return replace(scan, xyz=(scan.xyz + noise).astype(scan.xyz.dtype))
 
 
 def _segmented(segmenter: Segmenter, scan: Scan) -> tuple[Scan, Instances]:

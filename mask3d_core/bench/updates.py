@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 from mask3d_core.bench.attempt import Attempt
+from mask3d_core.bench.inference import NETWORK_STAGES
 from mask3d_core.files import read_scan
 from mask3d_core.progress import log
 from mask3d_core.scan import MIN_POINTS, Scan
@@ -21,8 +22,6 @@ import numpy as np
 
 REMOVED_SHARE = 0.3
 """Share of the points of a tile's core that are removed, those nearest to its middle."""
-NETWORK_STAGES = ('pyramid', 'unet', 'decoder')
-"""Of `Instances.seconds`, those of the network."""
 TILING_STAGES = ('tiles', 'joining')
 """Of `Instances.seconds`, those that a scan of one tile does not have."""
 

@@ -73,8 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--busy', type=count, metavar='N',
                         help='also measure each scan while N processes keep the cores busy')
     parser.add_argument('--overlap', type=count, default=1, metavar='N',
-                        help='lay each scan over itself N times, with noise of 5 mm, as maps of '
-                             'a LiDAR odometry are that keep all points')
+                        help='lay each scan over itself N times, with noise of 5 mm, like the map '
+                             'of a LiDAR odometry that keeps every scan')
     parser.add_argument('--clustering', action='store_true',
                         help='also compare the clustering with scikit-learn, on 100 masks as a '
                              'room gives them; takes minutes on large scans')

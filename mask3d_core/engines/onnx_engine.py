@@ -138,8 +138,7 @@ class OnnxEngine(Engine):
         if self.in_buckets:
             sizes = [bucket(count) for count in counts]
             inputs = padded(inputs, sizes)
-        channels = BACKBONES[self.config.backbone].channels
-        widths = [channels[3], *channels[4:]]                       # coarse to fine
+        widths = BACKBONES[self.config.backbone].channels[3:]   # coarse to fine
         shapes = {f'level_{number}': (size, width) for number, (size, width)
                   in enumerate(zip(sizes[::-1], widths))}
         shapes |= {'vote_centers': (sizes[0], 3),

@@ -179,7 +179,8 @@ def run_studies(segmenter: Segmenter, dataset: Dataset, names: Sequence[str],
         truth = block_truth(dataset, labelled)
         with (file_errors(dataset.path(name)),
               guard_memory('for this scan: use fewer queries, or weights with larger voxels')):
-            encoded = EncodedScan(segmenter, labelled.scan)
+            encoded = EncodedScan(segmenter, labelled.scan,
+                                  'studies look into the network: they')
             for study, row in zip(studies, trials):
                 for trial, prediction in zip(row, study.predict(encoded)):
                     trial.add(encoded, truth, prediction)

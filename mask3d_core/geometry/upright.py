@@ -44,10 +44,27 @@ so much more than to z. In upright scans the best direction had at most 0.09 mor
 
 
 class AxesDoubt(NamedTuple):
-    """Why z probably does not point up, '' if it may; and which axis does, '' if not known."""
+    """
+    Why z probably does not point up.
 
-    finding: str = ''
+    Attributes
+    ----------
+    reason : str
+        '' if it may.
+    up : str
+        The axis that probably does, as '-y'; '' if not known.
+    is_guess : bool
+        Whether that axis follows from the surfaces, so that the finding names it.
+
+    """
+
+    reason: str = ''
     up: str = ''
+    is_guess: bool = False
+
+    def finding(self, up: str) -> str:
+        """Return the reason, with the axis by the name that the reader knows."""
+        return f'{self.reason} ({up} seems to point up)' if self.is_guess else self.reason
 
 
 UPRIGHT = AxesDoubt()
@@ -65,7 +82,9 @@ def doubt_upright(xyz: NDArray[np.floating]) -> str:
     """
     surfaces = sample_surfaces(xyz)
     doubt = UPRIGHT if surfaces is None else doubt_surfaces(surfaces, xyz)
-    return f'{doubt.finding}: expected z up, as in the frame map or odom' if doubt.finding else ''
+    if not doubt.reason:
+        return ''
+    return f'{doubt.finding(doubt.up)}: expected z up, as in the frame map or odom'
 
 
 def doubt_surfaces(surfaces: Surfaces, xyz: NDArray[np.floating]) -> AxesDoubt:
@@ -103,11 +122,10 @@ def doubt_surfaces(surfaces: Surfaces, xyz: NDArray[np.floating]) -> AxesDoubt:
         return UPRIGHT
     named = (probability[likeliest] > MIN_OTHER_PROBABILITY
              and along[likeliest // 2] >= best - MIN_SQUARE_GAIN)
-    finding = 'does not stand upright, by its surfaces'
+    reason = 'does not stand upright, by its surfaces'
     if not named or likeliest == UP:
-        return AxesDoubt(finding)
-    up = DIRECTIONS[likeliest]
-    return AxesDoubt(f'{finding} ({up} seems to point up)', up)
+        return AxesDoubt(reason)
+    return AxesDoubt(reason, DIRECTIONS[likeliest], is_guess=True)
 
 
 def upright(scan: Scan) -> Scan:

@@ -37,8 +37,7 @@ class EncodedScan:
 
     """
 
-    def __init__(self, segmenter: Segmenter, scan: Scan,
-                 purpose: str = 'studies look into the network: they') -> None:
+    def __init__(self, segmenter: Segmenter, scan: Scan, purpose: str) -> None:
         self._engine = torch_engine(segmenter.engine, purpose)
         watch = Stopwatch(segmenter.device)
         self.segmenter = segmenter

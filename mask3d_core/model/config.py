@@ -121,7 +121,6 @@ class ModelConfig:
         if self.votes and (self.queries == 'learned' or self.on_segments):
             raise InputError('with votes, queries start at voxels and masks are on voxels: choose '
                              'fps queries and no segments, or no votes')
-
         if self.mask_iou and not self.votes:
             raise InputError('mask_iou ranks instances together with votes: set votes, too')
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mask3d_core.data.labels import byte_color, LabelledScan
+from mask3d_core.geometry.cells import numbered
 import numpy as np
 from numpy.typing import NDArray
 
@@ -60,9 +61,7 @@ def random_blur(labelled: LabelledScan, rng: np.random.Generator) -> LabelledSca
         return labelled
     cells = np.floor((xyz - xyz.min(0)) / size).astype(np.int64)
     shape = cells.max(0) + 1
-    _, cell = np.unique((cells[:, 0] * shape[1] + cells[:, 1]) * shape[2] + cells[:, 2],
-                        return_inverse=True)
-    cell = cell.reshape(-1)
+    _, cell = numbered((cells[:, 0] * shape[1] + cells[:, 1]) * shape[2] + cells[:, 2])
     count = np.bincount(cell)
     mean = np.stack([np.bincount(cell, color[:, channel]) / count for channel in range(3)], axis=1)
     return _recolored(labelled, mean[cell])

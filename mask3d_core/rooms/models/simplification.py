@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mask3d_core.geometry.cells import numbered
 from mask3d_core.rooms.mesh import Mesh
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +31,7 @@ def _merge(mesh: Mesh, size: float) -> Mesh:
     cell = np.floor(mesh.vertices / size).astype(np.int64)
     cell -= cell.min(0)
     span = cell.max(0) + 1
-    _, row = np.unique((cell[:, 0] * span[1] + cell[:, 1]) * span[2] + cell[:, 2],
-                       return_inverse=True)
-    row = row.reshape(-1)
+    _, row = numbered((cell[:, 0] * span[1] + cell[:, 1]) * span[2] + cell[:, 2])
     faces = row[mesh.faces]
     keep = _whole_and_different(faces)
     used, place = np.unique(faces[keep], return_inverse=True)

@@ -44,7 +44,7 @@ def make_segmenter(dataset: Dataset, queries: str, seed: int = 0) -> Segmenter:
 def test_predictions_equal_those_of_the_segmenter(dataset: Dataset) -> None:
     segmenter = make_segmenter(dataset, 'fps_feature')
     settings = dataset_protocol(dataset).settings()
-    encoded = EncodedScan(segmenter, make_room(0).scan)
+    encoded = EncodedScan(segmenter, make_room(0).scan, 'tests')
     expected = segmenter.predict(encoded.voxels)
     fewer, trained, more = vary_queries(segmenter, settings, (20, 12, 5)).predict(encoded)
     assert [len(one[0].class_logits) for one in (fewer, trained, more)] == [5, 12, 20]
