@@ -248,12 +248,14 @@ def _drop_unlikely(prediction: Prediction, settings: ExtractSettings, by_objectn
     """Drop queries whose scores cannot reach the threshold: the other factors are at most 1."""
     if not settings.score_threshold or (settings.all_classes and settings.top_k == -1):
         return prediction  # in the second case the number of pairs kept is the number of masks
-    best = torch.softmax(prediction.class_logits.float(), dim=1)[:, :-1].amax(1)
+    best = torch.softmax(prediction.class_logits.float(), dim=1)[:, :-1].amax(1).double()
+    mask_iou = prediction.mask_iou
     if by_objectness:
         best = best ** CLASS_EXPONENT
+        if mask_iou is not None:
+            best = best * mask_iou.double()
     keep = ~(best < settings.score_threshold)  # keeps NaN, which is an error in `_rank`
     queries = keep.nonzero()[:, 0]
-    mask_iou = prediction.mask_iou
     return replace(prediction, class_logits=prediction.class_logits.index_select(0, queries),
                    mask_logits=prediction.mask_logits.index_select(1, queries),
                    mask_iou=None if mask_iou is None else mask_iou.index_select(0, queries))
