@@ -207,10 +207,7 @@ def distinct_counts(keys: NDArray[Integer]) -> tuple[NDArray[Integer], NDArray[n
     """Return the distinct keys, ascending, and how often each occurs; sorts the array in place."""
     keys.sort()
     first = np.flatnonzero(is_first(keys))
-    count = np.empty(len(first), np.int64)
-    np.subtract(first[1:], first[:-1], out=count[:-1])  # `numpy.diff` takes three times as long
-    count[-1:] = len(keys) - first[-1:]
-    return keys[first], count
+    return keys[first], run_lengths(first, len(keys))
 
 
 def numbered(keys: NDArray[Integer]) -> tuple[NDArray[Integer], NDArray[np.int64]]:
@@ -249,6 +246,14 @@ def is_first(keys: NDArray[np.integer]) -> NDArray[np.bool_]:
     first[:1] = True
     np.not_equal(keys[1:], keys[:-1], out=first[1:])
     return first
+
+
+def run_lengths(starts: NDArray[np.int64], total: int) -> NDArray[np.int64]:
+    """Return the lengths of the runs of `total` values that start at some of them: [c]."""
+    length = np.empty(len(starts), np.int64)
+    np.subtract(starts[1:], starts[:-1], out=length[:-1])  # `numpy.diff` takes three times as long
+    length[-1:] = total - starts[-1:]
+    return length
 
 
 def _by_column(keys: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:

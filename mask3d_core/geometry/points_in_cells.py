@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from mask3d_core.geometry.cells import (
     cell_keys,
@@ -14,6 +14,7 @@ from mask3d_core.geometry.cells import (
     find,
     is_first,
     PIECE_POINTS,
+    run_lengths,
     signed,
 )
 import numpy as np
@@ -36,25 +37,29 @@ def count_cells(xyz: NDArray[np.floating], rows: NDArray[np.integer] | None = No
         Rows of the points; None: all.
 
     """
-    keys, counts = np.empty(0, np.int64), np.empty(0, np.int64)
-    for start in range(0, len(xyz) if rows is None else len(rows), CHUNK_POINTS):
-        chunk = slice(start, start + CHUNK_POINTS)
-        points = xyz[chunk] if rows is None else _take(xyz, rows[chunk])
-        keys, counts = _merged(keys, counts, *distinct_counts(cell_keys(points)))
-    return CellSet(keys), counts
+    num_points = len(xyz) if rows is None else len(rows)
+    chunks = (slice(start, start + CHUNK_POINTS) for start in range(0, num_points, CHUNK_POINTS))
+    return _counted(cell_keys(xyz[chunk] if rows is None else take_points(xyz, rows[chunk]))
+                    for chunk in chunks)
 
 
-def count_cells_of(xyz: NDArray[np.floating], parts: Sequence[NDArray[np.integer]],
-                   ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def count_keys(keys: NDArray[np.int64]) -> tuple[CellSet, NDArray[np.int64]]:
+    """Return what `count_cells` does, for the keys of the cells of points, which get sorted."""
+    return _counted(keys[start:start + CHUNK_POINTS]
+                    for start in range(0, len(keys), CHUNK_POINTS))
+
+
+def count_keys_of(keys: NDArray[np.int64], points: NDArray[np.int64],
+                  ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """
     Return the cells that some groups of points occupy, as `count_cells` does for each.
 
     Parameters
     ----------
-    xyz : [N, 3] float
-        Positions, metres.
-    parts : P arrays of integers
-        Rows of the points of each group.
+    keys : [n] int64
+        Of the cells of the points, one group after another; they get sorted in each.
+    points : [P] int64
+        Where the points of each group end.
 
     Returns
     -------
@@ -64,21 +69,20 @@ def count_cells_of(xyz: NDArray[np.floating], parts: Sequence[NDArray[np.integer
         Where the cells of each group end.
 
     """
-    points = np.cumsum([0, *map(len, parts)])
-    keys = cell_keys(_take(xyz, np.concatenate([*parts, np.empty(0, np.int64)]).astype(np.int64)))
-    for start, end in zip(points[:-1].tolist(), points[1:].tolist()):
+    starts = np.concatenate([[0], points])[:-1]
+    for start, end in zip(starts.tolist(), points.tolist()):
         keys[start:end].sort()
-    starts = is_first(keys)
-    starts[points[:-1][points[:-1] < len(keys)]] = True
-    first = np.flatnonzero(starts)
-    return keys[first], np.diff(first, append=len(keys)), np.searchsorted(first, points[1:])
+    first = is_first(keys)
+    first[starts[starts < len(keys)]] = True
+    row = np.flatnonzero(first)
+    return keys[row], run_lengths(row, len(keys)), np.searchsorted(row, points)
 
 
 def rows_in_cells(xyz: NDArray[np.floating], sets: Sequence[CellSet]) -> list[NDArray[np.int64]]:
     """Return the rows of the points [N, 3] in each set of cells, ascending."""
     cells = distinct(np.concatenate([*(one.keys for one in sets), np.empty(0, np.int64)]))
     near = _rows_in_columns(xyz, frozenset().union(*(one.columns for one in sets)))
-    place, contained = find(cell_keys(_take(xyz, near)), cells)
+    place, contained = find(cell_keys(take_points(xyz, near)), cells)
     rows, place = near[contained], place[contained]
     rows = rows[np.argsort(place, kind='stable')]               # grouped by cell
     count = np.bincount(place, minlength=len(cells))
@@ -89,6 +93,14 @@ def rows_in_cells(xyz: NDArray[np.floating], sets: Sequence[CellSet]) -> list[ND
     rows = rows[first + np.arange(len(first))]
     ends = np.concatenate([[0], taken])[np.cumsum(list(map(len, sets)), dtype=np.int64)]
     return [np.sort(part) for part in np.split(rows, ends[:-1])] if sets else []
+
+
+def _counted(chunks: Iterable[NDArray[np.int64]]) -> tuple[CellSet, NDArray[np.int64]]:
+    """Return the distinct keys in some arrays, which get sorted, and how often each occurs."""
+    keys, counts = np.empty(0, np.int64), np.empty(0, np.int64)
+    for chunk in chunks:
+        keys, counts = _merged(keys, counts, *distinct_counts(chunk))
+    return CellSet(keys), counts
 
 
 def _merged(keys: NDArray[np.int64], counts: NDArray[np.int64], more: NDArray[np.int64],
@@ -132,6 +144,6 @@ def _place_among(values: NDArray[np.int32], places: NDArray[np.int64]) -> NDArra
     return row.take(index)
 
 
-def _take(xyz: NDArray[np.floating], rows: NDArray[np.integer]) -> NDArray[np.floating]:
+def take_points(xyz: NDArray[np.floating], rows: NDArray[np.integer]) -> NDArray[np.floating]:
     """Return some points; `take` is four times as fast, but copies an array with gaps whole."""
     return xyz.take(rows, axis=0) if xyz.flags.c_contiguous else xyz[rows]

@@ -14,7 +14,12 @@ from mask3d_core.geometry.cells import (
     CellSet,
     find,
 )
-from mask3d_core.geometry.points_in_cells import count_cells, count_cells_of
+from mask3d_core.geometry.points_in_cells import (
+    count_cells,
+    count_keys,
+    count_keys_of,
+    take_points,
+)
 from mask3d_core.instances import COLUMNS, Instances
 from mask3d_core.scan import Scan
 from mask3d_core.tracking.incidence import incidence_of_rows
@@ -97,9 +102,17 @@ def detect(scan: Scan, instances: Instances, chosen: Sequence[int],
 
     """
     rows_of = _scan_rows(scan, [instances.rows[index] for index in chosen])
-    with ThreadPoolExecutor(1) as other:  # both take about as long
-        counting = other.submit(count_cells, scan.xyz, changed)
-        keys, own, ends = count_cells_of(scan.xyz, rows_of)
+    rows = np.concatenate([*rows_of, np.empty(0, np.int32)])
+    points = np.cumsum(list(map(len, rows_of)), dtype=np.int64)
+    with ThreadPoolExecutor(1) as other:  # the cells of the scan and of the detections at once
+        if changed is None:
+            keys = cell_keys(scan.xyz)
+            of_detections = keys.take(rows)
+            counting = other.submit(count_keys, keys)
+        else:
+            counting = other.submit(count_cells, scan.xyz, changed)
+            of_detections = cell_keys(take_points(scan.xyz, rows))
+        keys, own, ends = count_keys_of(of_detections, points)
         shown, counts = counting.result()
     row, contained = find(keys, shown.keys)
     total = np.where(contained, counts[row], own) if len(counts) else own

@@ -91,5 +91,6 @@ def _shares(tracks: Sequence[Track], cells: NDArray[np.int64]) -> list[float]:
         found = find(shifted(keys[missing], mask, step), cells)[1]
         there[missing[found]] = True
         missing = missing[~found]
-    ends = np.cumsum(list(map(len, sampled)))
-    return [float(part.mean()) for part in np.split(there, ends[:-1])]
+    size = np.array(list(map(len, sampled)))
+    shown = np.add.reduceat(there, np.cumsum(size) - size, dtype=np.int64)
+    return np.asarray(shown / size).tolist()

@@ -4,7 +4,12 @@ from cell_clouds import boxes, cells_of
 from hypothesis import given, strategies
 from mask3d_core.geometry import cells, points_in_cells
 from mask3d_core.geometry.cells import cell_keys
-from mask3d_core.geometry.points_in_cells import count_cells, count_cells_of, rows_in_cells
+from mask3d_core.geometry.points_in_cells import (
+    count_cells,
+    count_keys,
+    count_keys_of,
+    rows_in_cells,
+)
 import numpy as np
 import pytest
 
@@ -28,9 +33,10 @@ def test_points_are_counted_in_chunks_as_at_once(seed: int, size: int) -> None:
     keys, counts = np.unique(cell_keys(xyz), return_counts=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(points_in_cells, 'CHUNK_POINTS', size)
-        found, found_counts = count_cells(xyz)
-    assert np.array_equal(found.keys, keys)
-    assert np.array_equal(found_counts, counts)
+        both = count_cells(xyz), count_keys(cell_keys(xyz))
+    for found, found_counts in both:
+        assert np.array_equal(found.keys, keys)
+        assert np.array_equal(found_counts, counts)
 
 
 @given(seed=strategies.integers(0, 10 ** 6), order=strategies.permutations(range(3)),
@@ -50,7 +56,8 @@ def test_rows_in_cells_are_those_of_the_points_there(seed: int, order: list[int]
 def test_groups_of_points_are_counted_each_for_itself(seed: int, ends: list[int]) -> None:
     xyz = boxes(seed)
     parts = np.split(np.arange(len(xyz)), sorted(ends))
-    keys, counts, stops = count_cells_of(xyz, parts)
+    points = np.cumsum(list(map(len, parts)))
+    keys, counts, stops = count_keys_of(cell_keys(xyz), points)
     for rows, own, number in zip(parts, np.split(keys, stops[:-1]), np.split(counts, stops[:-1])):
         expected, expected_counts = count_cells(xyz, rows)
         assert np.array_equal(own, expected.keys) and np.array_equal(number, expected_counts)
