@@ -40,6 +40,44 @@ def bounds(xyz: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.f
     return np.min(low, axis=0), np.max(high, axis=0)
 
 
+def voxel_bounds(xyz: NDArray[np.floating], size: float,
+                 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """
+    Return the box of voxels around points [N, 3]; a voxel is floor(position / size).
+
+    Returns
+    -------
+    low : [3] float64
+        The lowest voxel.
+    shape : [3] float64
+        Voxels along x, y, z; they may be more than an integer can count.
+
+    """
+    low, high = (np.floor(end.astype(xyz.dtype) / xyz.dtype.type(size)).astype(np.float64)
+                 for end in bounds(xyz))
+    return low, high - low + 1
+
+
+def voxel_places(xyz: NDArray[np.floating], size: float, low: NDArray[np.float64],
+                 shape: tuple[int, ...], kind: type[np.signedinteger] = np.int32,
+                 ) -> NDArray[np.signedinteger]:
+    """
+    Return the voxels of points [n, 3], as places in a flattened box: [n].
+
+    Points beyond the box are put at its border. An axis at a time, as numpy takes three times as
+    long for rows of three numbers.
+    """
+    place = np.zeros(len(xyz), kind)
+    for axis, lowest, count in zip(xyz.T, low.tolist(), shape):
+        voxel = axis / xyz.dtype.type(size)
+        np.floor(voxel, out=voxel)
+        voxel -= lowest
+        np.clip(voxel, 0, count - 1, out=voxel)
+        place *= count
+        place += voxel.astype(kind)
+    return place
+
+
 @dataclass(frozen=True, eq=False)
 class VoxelBox:
     """
@@ -72,24 +110,22 @@ class VoxelBox:
 
         Returns None if the box has so many voxels that counting them is not worth it.
         """
-        edge = xyz.dtype.type(size)
-        low, high = (np.floor(end.astype(xyz.dtype) / edge).astype(np.float64)
-                     for end in bounds(xyz))
-        span = high - low + 1
-        if (span.prod() > MAX_VOXELS_PER_POINT * len(xyz)
-                or (xyz.dtype == np.float32 and max(-low.min(), high.max()) > MAX_FLOAT32_VOXEL)):
+        low, shape = voxel_bounds(xyz, size)
+        if (shape.prod() > MAX_VOXELS_PER_POINT * len(xyz)
+                or (xyz.dtype == np.float32
+                    and max(-low.min(), (low + shape).max() - 1) > MAX_FLOAT32_VOXEL)):
             return None
-        _, *steps = shape = tuple(map(int, span))
-        place, filled = np.empty(len(xyz), np.int64), np.zeros(math.prod(shape), np.bool_)
+        box = tuple(map(int, shape))
+        place, filled = np.empty(len(xyz), np.int64), np.zeros(math.prod(box), np.bool_)
         kind = np.int32 if len(filled) < 2 ** 31 else np.int64
 
         def fill(block: slice) -> None:
             for rows in chunks(block):
-                place[rows] = _places(xyz[rows] / edge, low, steps, kind)
+                place[rows] = voxel_places(xyz[rows], size, low, box, kind)
                 filled[place[rows]] = True
 
         map_blocks(fill, len(xyz))
-        return cls(low.astype(np.int64), shape, place, filled)
+        return cls(low.astype(np.int64), box, place, filled)
 
     def occupied(self) -> tuple[Tensor, Tensor]:
         """
@@ -114,19 +150,6 @@ class VoxelBox:
         map_blocks(look_up, len(inverse))
         coords = np.stack(np.unravel_index(np.flatnonzero(self.filled), self.shape), axis=1)
         return torch.from_numpy(coords + self.low), torch.from_numpy(inverse)
-
-
-def _places(voxel: NDArray[np.floating], low: NDArray[np.float64], steps: list[int],
-            kind: type[np.signedinteger]) -> NDArray[np.integer]:
-    """Return the places in a flattened box of points [n, 3] in units of a voxel, overwritten."""
-    np.floor(voxel, out=voxel)
-    voxel -= low.astype(voxel.dtype)
-    number = voxel.astype(kind)
-    place: NDArray[np.integer] = number[:, 0] * steps[0]
-    place += number[:, 1]
-    place *= steps[1]
-    place += number[:, 2]
-    return place
 
 
 def chunks(block: slice, size: int = CHUNK_POINTS) -> Iterator[slice]:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+import math
 
 from mask3d_core.geometry.mask_labels import MaskLabels
 from mask3d_core.sparse import map_blocks
-from mask3d_core.voxel_box import bounds
+from mask3d_core.voxel_box import CHUNK_POINTS, voxel_bounds, voxel_places
 import numpy as np
 from numpy.typing import NDArray
 
 MAX_VOXELS = 1 << 26
 """Of the box around a tile: 256 MB for the time in which masks are carried over."""
-
-CHUNK_POINTS = 1 << 15
-"""Points that are put into voxels at once: they stay in the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +25,9 @@ class VoxelMasks:
     ----------
     size : float
         Edge of a voxel, metres.
-    low : [3] int32
-        Place of the lowest voxel of the box around the points: floor(position / size).
-    shape : [3] int32
+    low : [3] float64
+        The lowest voxel of a box: floor(position / size). Those at its border hold no points.
+    shape : 3 int
         Voxels along that box.
     voxels : [V] int32
         Places in the flattened box of the voxels that hold points, ascending.
@@ -39,8 +37,8 @@ class VoxelMasks:
     """
 
     size: float
-    low: NDArray[np.int32]
-    shape: NDArray[np.int32]
+    low: NDArray[np.float64]
+    shape: tuple[int, ...]
     voxels: NDArray[np.int32]
     members: list[NDArray[np.int64]]
 
@@ -53,17 +51,16 @@ class VoxelMasks:
         Voxels are twice as large, and so on, in a box of more than `MAX_VOXELS`.
         """
         while True:
-            low, high = (np.floor(end.astype(xyz.dtype) / xyz.dtype.type(size)).astype(np.int32)
-                         for end in bounds(xyz))
-            shape = high - low + 1
-            if np.prod(shape + 2, dtype=np.float64) <= MAX_VOXELS:
+            low, shape = voxel_bounds(xyz, size)
+            if np.prod(shape + 2) <= MAX_VOXELS:
                 break
             size *= 2
+        low, box = low - 1, tuple(map(int, shape + 2))
         place = np.empty(len(xyz), np.int32)
-        filled = np.zeros(int(shape.prod()), np.bool_)
+        filled = np.zeros(math.prod(box), np.bool_)
 
         def fill(rows: slice) -> None:
-            place[rows] = _places(xyz[rows], size, low, shape)
+            place[rows] = voxel_places(xyz[rows], size, low, box)
             filled[place[rows]] = True
 
         map_blocks(fill, len(xyz), CHUNK_POINTS)
@@ -72,7 +69,7 @@ class VoxelMasks:
         total = np.bincount(row)
         members = [np.flatnonzero(2 * np.bincount(row[mask], minlength=len(total)) > total)
                    for mask in masks]
-        return cls(size, low, shape, voxels, members)
+        return cls(size, low, box, voxels, members)
 
     def over(self, xyz: NDArray[np.floating]) -> list[NDArray[np.int32]]:
         """
@@ -80,18 +77,17 @@ class VoxelMasks:
 
         A point in a voxel that held no points belongs to the masks of a neighboring one.
         """
-        shape = self.shape + 2  # a border of one voxel, in which all points beyond are
-        number = np.zeros(int(shape.prod()), np.int32)          # 0: a voxel without points
-        known = np.stack(np.unravel_index(self.voxels, self.shape)).astype(np.int32)
-        number[_flat(known + 1, shape)] = np.arange(1, len(self.voxels) + 1, dtype=np.int32)
+        number = np.zeros(math.prod(self.shape), np.int32)      # 0: a voxel without points
+        number[self.voxels] = np.arange(1, len(self.voxels) + 1, dtype=np.int32)
         labels = MaskLabels(self.members, len(self.voxels))
+        layers, columns = math.prod(self.shape[1:]), self.shape[2]
         label = np.append(labels.of_place.dtype.type(0), labels.of_place)
 
         def look_up(rows: slice) -> list[NDArray[np.int32]]:
-            place = _places(xyz[rows], self.size, self.low - 1, shape)
+            place = voxel_places(xyz[rows], self.size, self.low, self.shape)
             voxel = number.take(place)
             unknown = np.flatnonzero(voxel == 0)
-            for step in (1, -1, shape[2], -shape[2], shape[1] * shape[2], -shape[1] * shape[2]):
+            for step in (1, -1, columns, -columns, layers, -layers):
                 voxel[unknown] = number.take(place[unknown] + step, mode='clip')
                 unknown = unknown[voxel[unknown] == 0]
             return list(labels.rows(label.take(voxel), rows.start))
@@ -99,18 +95,3 @@ class VoxelMasks:
         parts = map_blocks(look_up, len(xyz))
         return [np.concatenate([part[index] for part in parts])
                 for index in range(len(self.members))]
-
-
-def _places(xyz: NDArray[np.floating], size: float, low: NDArray[np.int32],
-            shape: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return the places of points [n, 3] in a flattened box of voxels; at its border if beyond."""
-    voxel = np.floor(xyz / xyz.dtype.type(size)).astype(np.int32)
-    voxel -= low
-    np.clip(voxel, 0, shape - 1, out=voxel)
-    place: NDArray[np.int32] = (voxel[:, 0] * shape[1] + voxel[:, 1]) * shape[2] + voxel[:, 2]
-    return place
-
-
-def _flat(voxel: NDArray[np.int32], shape: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return the places of voxels [3, N] in a flattened box."""
-    return (voxel[0] * shape[1] + voxel[1]) * shape[2] + voxel[2]

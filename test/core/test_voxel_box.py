@@ -1,7 +1,7 @@
 """Voxels of dense clouds, counted in their box."""
 
 from mask3d_core.sparse.grid import occupied_cells
-from mask3d_core.voxel_box import bounds, VoxelBox
+from mask3d_core.voxel_box import bounds, voxel_bounds, voxel_places, VoxelBox
 import numpy as np
 import pytest
 import torch
@@ -39,3 +39,15 @@ def test_a_box_of_too_many_voxels_is_not_counted() -> None:
     assert VoxelBox.around(np.concatenate([xyz, [[1e5, 0, 0]]]), 0.05) is None
     far = (xyz + 1e6).astype(np.float32)                         # voxels that float32 rounds
     assert VoxelBox.around(far, 0.05) is None
+
+
+@pytest.mark.parametrize('kind', [np.float32, np.float64])
+def test_points_beyond_a_box_are_put_at_its_border(kind: type) -> None:
+    inside = np.array([[-0.5, 0.0, 0.5], [-0.1, 0.35, 0.55], [-0.3, 0.1, 0.9]], kind)
+    low, shape = voxel_bounds(inside, 0.1)
+    assert low.tolist() == [-5, 0, 5] and shape.tolist() == [5, 4, 5]
+    box = (5, 4, 5)
+    beyond = np.array([[-9, 0, 0.5], [1e7, 0.35, 0.5], [-0.3, 0.1, 1e12]], kind)
+    places = voxel_places(np.concatenate([inside, beyond]), 0.1, low, box)
+    voxels = [[0, 0, 0], [4, 3, 0], [2, 1, 4], [0, 0, 0], [4, 3, 0], [2, 1, 4]]
+    assert places.tolist() == np.ravel_multi_index(np.transpose(voxels), box).tolist()
