@@ -10,7 +10,7 @@ from mask3d_core.conventions import parse_unit
 from mask3d_core.device import find_device
 from mask3d_core.engines import AUTO, ENGINES
 from mask3d_core.errors import InputError
-from mask3d_core.extraction.postprocess import EPS_VOXELS, ExtractSettings
+from mask3d_core.extraction.postprocess import EPS_VOXELS, ExtractSettings, RANKINGS
 from mask3d_core.scan import MAX_INPUT_SIZE
 from mask3d_core.tiling.settings import MAX_STRETCH, TileSettings
 from mask3d_core.tracking.tracker import MAX_MISSES
@@ -70,6 +70,10 @@ SEGMENT_NODE_PARAMETERS: tuple[ParameterSpec, ...] = (
         'score_threshold', SCORE_THRESHOLD, 'Instances with a score (docs/model.md) '
         'below this are discarded; with track, an object stays until its '
         'smoothed score is below half of it. 0: none is discarded.', (0.0, 1.0)),
+    ParameterSpec(
+        'ranking', EXTRACT_DEFAULTS.ranking, 'What scores depend on: the objectness in the mask, '
+        'or the class probability (eq. 7 of the paper), as always with weights without votes.',
+        choices=RANKINGS),
     ParameterSpec(
         'top_k', EXTRACT_DEFAULTS.top_k, 'Number of masks kept of each tile, those with the '
         'highest scores; -1: the number of queries.', (-1, 100_000)),
@@ -221,8 +225,9 @@ class Settings:
         overlap, rate = values['overlap_threshold'], values['max_rate']
         eps, max_voxels = values['dbscan_eps'], values['max_voxels']
         extract = ExtractSettings(
-            score_threshold=values['score_threshold'], top_k=values['top_k'],
-            min_points=values['min_points'], dbscan_eps=None if eps < 0 else eps,
+            score_threshold=values['score_threshold'], ranking=values['ranking'],
+            top_k=values['top_k'], min_points=values['min_points'],
+            dbscan_eps=None if eps < 0 else eps,
             dbscan_min_points=values['dbscan_min_points'],
             overlap_threshold=None if overlap >= 1 else overlap,
             superpoints=values['superpoints'],

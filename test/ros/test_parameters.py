@@ -68,9 +68,10 @@ def test_settings_of_every_live_parameter() -> None:
         overlap_threshold=0.7, superpoints=False, track=False, classes=['chair', ''],
         num_queries=30, max_rate=4.0, max_voxels=0, cloud_voxel=0.05, tile_size=6.0,
         tile_margin=0.5, partial_results=True, roi=[1.0, 2.0, 5.0], roi_frame='base_link',
-        max_points=1000, robot_frame='base_footprint'))
+        max_points=1000, robot_frame='base_footprint', ranking='class'))
     assert settings.extract == ExtractSettings(
-        0.5, -1, 20, 0.1, 4, 0.7, classes=('chair',), superpoints=False)
+        0.5, -1, 20, 0.1, 4, 0.7, classes=('chair',), superpoints=False,
+        ranking='class')
     assert settings.num_queries == 30 and settings.min_period == 0.25 and not settings.track
     assert settings.max_voxels == 0 and settings.cloud_voxel == 0.05
     assert (settings.tile_size, settings.tile_margin) == (6.0, 0.5) and settings.partial_results
@@ -90,7 +91,8 @@ def test_settings_that_select_the_same_instances() -> None:
                    {'robot_frame': 'base_link'}, {'color_by': 'class'}):
         assert Settings.of(values(**change)).same_result(one), change
     for change in ({'tile_size': 4.0}, {'roi': [0.0, 0.0, 1.0]}, {'track': False},
-                   {'score_threshold': 0.1}, {'max_points': 9}, {'num_queries': 2}):
+                   {'score_threshold': 0.1}, {'max_points': 9}, {'num_queries': 2},
+                   {'ranking': 'class'}):
         assert not Settings.of(values(**change)).same_result(one), change
 
 

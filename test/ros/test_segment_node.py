@@ -1,10 +1,14 @@
 """segment_node as a subprocess, over DDS: results, parameters, transitions."""
 
+from pathlib import Path
 import re
 import time
 from typing import Any
 
 from lifecycle_msgs.msg import Transition
+from mask3d_core.extraction.postprocess import ExtractSettings
+from mask3d_core.files import decode_pointcloud2
+from mask3d_core.segmenter import load_segmenter
 from mask3d_core.voxels import MAX_VOXEL_GROWTH
 from mask3d_ros.clouds import LABELLED_DTYPE
 from mask3d_ros.msg import InstanceArray
@@ -13,6 +17,7 @@ import numpy as np
 import pytest
 from ros_client import Client, hall, room, stamps, without_history
 from sensor_msgs.msg import PointCloud2
+from small_weights import save_small_weights
 from toy_map import toy_map
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -168,6 +173,7 @@ INVALID_CHANGES: list[tuple[dict[str, Any], str]] = [
     ({'autostart': False}, 'read-only'),
     ({'dbscan_eps': float('nan')}, 'dbscan_eps|out of range'),
     ({'top_k': 0}, 'top_k'),
+    ({'ranking': 'votes'}, 'ranking.*objectness, class'),
 ]
 
 
@@ -254,6 +260,24 @@ def test_only_the_chosen_classes_are_kept(node: NodeSubprocess, client: Client) 
     assert client.set_parameters(node, classes=[keep]).successful
     client.wait(lambda: len(got) > 1, node)
     assert {instance.class_name for instance in got[1].instances} == {keep}
+
+
+def test_scores_depend_on_the_ranking(
+        node: NodeSubprocess, client: Client, tmp_path: Path) -> None:
+    weights = tmp_path / 'votes.weights'
+    save_small_weights(weights, votes=True)
+    client.reset(node, weights)
+    assert client.set_parameters(node, track=False).successful
+    got, sent = client.receive('segment_node/instances', InstanceArray), room(stamp=1)
+    client.publisher().publish(sent)
+    client.wait(lambda: got, node)
+    assert client.set_parameters(node, ranking='class').successful
+    client.wait(lambda: len(got) > 1, node)
+    segmenter, scan = load_segmenter(weights), decode_pointcloud2(sent)
+    for result, ranking in zip(got, ('objectness', 'class')):
+        expected = segmenter.segment(scan, ExtractSettings(ranking=ranking))
+        assert [one.score for one in result.instances] == pytest.approx(expected.score.tolist())
+    assert got[0].instances[0].score != pytest.approx(got[1].instances[0].score)
 
 
 def test_a_dense_cloud_gets_larger_voxels(node: NodeSubprocess, client: Client) -> None:
