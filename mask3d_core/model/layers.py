@@ -165,11 +165,11 @@ def _stem_offsets() -> Tensor:
 
     By output child, offset between the parents, and input child.
     """
-    child = torch.tensor([[k & 1, k >> 1 & 1, k >> 2] for k in range(8)])  # place in its parent
-    parent = NEIGHBOR_OFFSETS.to(child.device)
-    offset = 2 * parent[None, :, None] + child[None, None] - child[:, None, None]
-    index = (offset + 2) @ torch.tensor([1, 5, 25])
-    return index.where((offset.abs() <= 2).all(-1), torch.tensor(125))
+    with torch.device('cpu'):  # `where` on the meta device imports the compiler of torch, 120 MB
+        child = torch.tensor([[k & 1, k >> 1 & 1, k >> 2] for k in range(8)])  # in its parent
+        offset = 2 * NEIGHBOR_OFFSETS[None, :, None] + child[None, None] - child[:, None, None]
+        index = (offset + 2) @ torch.tensor([1, 5, 25])
+        return index.where((offset.abs() <= 2).all(-1), torch.tensor(125))
 
 
 class FrozenRunningStats:

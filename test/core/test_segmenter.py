@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 import platform
+import subprocess
+import sys
 from typing import Any
 
 from mask3d_core import device as devices
@@ -19,7 +21,7 @@ from mask3d_core.voxels import voxelize
 from mask3d_core.weights.checkpoint import save_weights, untrained_weights, Weights
 import numpy as np
 import pytest
-from shared import find_shared
+from shared import find_shared, ROOT
 import torch
 
 CLASSES = load_classes('scannet20').without(['wall', 'floor'])
@@ -331,3 +333,20 @@ def test_freed_memory_goes_back_to_the_system() -> None:
     devices.give_back_memory()
     assert resident() < held - 20_000  # pages: 80 of 120 MB
     del last
+
+
+def test_the_compiler_of_torch_is_not_imported() -> None:
+    code = """if True:
+        import sys
+        from mask3d_core.scan import Scan
+        from mask3d_core.segmenter import load_segmenter
+        import numpy as np
+
+        xyz = np.random.default_rng(0).uniform(0, 2, (2000, 3)).astype(np.float32)
+        scan = Scan.from_points(xyz, np.full((2000, 3), 99, np.uint8))
+        load_segmenter(device='cpu').segment(scan)
+        assert 'torch' in sys.modules and 'torch._dynamo' not in sys.modules
+    """
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, check=False,
+                          stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stderr
