@@ -13,6 +13,7 @@ from builtin_interfaces.msg import Time
 from mask3d_core.errors import InputError
 from mask3d_core.files import read_scan
 from mask3d_core.files.bag import BAG_SUFFIXES, read_clouds
+from mask3d_core.files.source import user_path
 from mask3d_core.scan import Scan
 from mask3d_ros import parameters
 from mask3d_ros.clouds import as_bytes, scan_cloud
@@ -72,7 +73,7 @@ class MapPlayer(Node):
         if not self._values['file']:
             raise InputError('parameter file is empty: expected the path of a cloud or a bag, '
                              'as in -p file:=scan.ply')
-        self._file = Path(self._values['file']).expanduser()
+        self._file = user_path(self._values['file'])
         self._publisher = self.create_publisher(PointCloud2, 'cloud_map', latched_profile(),
                                                 qos_overriding_options=overriding_options())
         files = clouds_of_folder(self._file)

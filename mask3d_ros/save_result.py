@@ -7,14 +7,16 @@ from pathlib import Path
 from mask3d_core.drawing.side_by_side import draw_side_by_side
 from mask3d_core.errors import InputError
 from mask3d_core.files.results import write_instances_json, write_labelled_ply
+from mask3d_core.files.source import user_path
 from mask3d_core.files.target import check_folder
 from mask3d_ros.result import SegmentationResult
 
 
 def check_save_dir(folder: str) -> None:
-    """Raise InputError for an empty `save_dir`, which would be the working directory."""
+    """Raise InputError for an unknown home, or an empty `save_dir`: the working directory."""
     if not folder.strip():
         raise InputError('save_dir is empty, expected a folder, such as ~/.ros/mask3d')
+    user_path(folder)
 
 
 def save_result(folder: Path, result: SegmentationResult) -> list[Path]:

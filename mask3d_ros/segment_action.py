@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from mask3d_core.errors import InputError, NotEnoughMemoryError
 from mask3d_core.files import read_scan
+from mask3d_core.files.source import user_path
 from mask3d_core.scan import Scan
 from mask3d_core.segmenter import Segmenter
 from mask3d_core.stop import begin_stage, stoppable, Stopped, StopRequest
@@ -170,7 +170,7 @@ def read_goal(request: SegmentCloud.Goal, reader: CloudReader, target_frame: str
         return reader.read(request.cloud, target_frame)
     if not request.file:
         raise InputError('expected a cloud with fields, or the path of a file')
-    path = Path(request.file).expanduser()
+    path = user_path(request.file)
     if not path.exists():
         raise FileNotFoundError(f'{path} does not exist on the machine of the node')
     scan = read_scan(path, conventions=reader.conventions)

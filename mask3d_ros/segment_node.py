@@ -9,6 +9,7 @@ from typing import Any
 
 from mask3d_core.device import guard_memory
 from mask3d_core.errors import InputError
+from mask3d_core.files.source import user_path
 from mask3d_core.segmenter import load_segmenter, Segmenter
 from mask3d_core.weights.checkpoint import UNTRAINED
 from mask3d_core.weights.shipped import shipped_weights
@@ -174,7 +175,7 @@ class SegmentNode(LifecycleNode):
         self._reader = CloudReader(self._transforms.wait, self.get_logger().warning,
                                    segmenter.weights.voxel_size, unit=values['input_unit'])
         state = None if not values['state_file'] else ObjectState(
-            Path(values['state_file']).expanduser(), segmenter.weights.classes, self.get_logger())
+            user_path(values['state_file']), segmenter.weights.classes, self.get_logger())
         self._worker = SegmentationWorker(
             MapSegmenter(segmenter, self._transforms.find, self._reader, state), settings,
             self._outputs, self.get_logger(), self.context.ok)
@@ -256,7 +257,7 @@ class SegmentNode(LifecycleNode):
 
 def _weights_file(values: dict[str, Any]) -> Path:
     given = values['weights']
-    return Path(given).expanduser() if given else shipped_weights()
+    return user_path(given) if given else shipped_weights()
 
 
 def _model_summary(values: dict[str, Any], segmenter: Segmenter) -> str:

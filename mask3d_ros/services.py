@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 import threading
 from typing import Generic, TypeVar
 
 from mask3d_core.errors import InputError
+from mask3d_core.files.source import user_path
 from mask3d_ros.error_log import ErrorLog
 from mask3d_ros.object_messages import get_object
 from mask3d_ros.result import SegmentationResult
@@ -93,12 +93,13 @@ class Services:
         return await self._answered(response, ask, NOT_CONFIGURED if worker is None else NO_RESULT)
 
     def _save_in_thread(self, result: SegmentationResult, answer: Answer) -> None:
-        folder = Path(self._node.get_parameter('save_dir').value).expanduser().absolute()
+        folder = self._node.get_parameter('save_dir').value
         errors = ErrorLog(self._node.get_logger(), self._node.context.ok)
 
         def save() -> Outcome:
             try:
-                written = ' '.join(map(str, save_result(folder, result)))
+                paths = save_result(user_path(folder).absolute(), result)
+                written = ' '.join(map(str, paths))
                 self._node.get_logger().info(f'wrote {written}')
                 return True, written
             except InputError as error:

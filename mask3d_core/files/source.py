@@ -23,6 +23,14 @@ def file_errors(path: FilePath) -> Iterator[None]:
         raise InputError(f'{os.fspath(path)}: {error.strerror or error}') from error
 
 
+def user_path(text: str) -> Path:
+    """Return the path that a user wrote, `~` expanded; raise InputError without such a home."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise InputError(f'{text}: there is no such home folder; give the whole path') from error
+
+
 @contextmanager
 def file_content(path: FilePath) -> Iterator[bytes]:
     """Yield the content of a file, with `file_errors` for the block."""

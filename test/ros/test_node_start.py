@@ -56,6 +56,10 @@ def test_weights_that_cannot_be_used_leave_it_unconfigured(
         assert not client.change_state(node, 'configure')
         assert 'broken.weights' in node.text() and client.state(node) == 'unconfigured'
 
+        assert client.set_parameters(node, weights='~nobody_here/a.weights').successful
+        assert not client.change_state(node, 'configure')
+        assert '~nobody_here/a.weights: there is no such home folder' in node.text()
+
         assert client.set_parameters(node, weights=str(weights), classes=['unicorn']).successful
         assert not client.change_state(node, 'configure')
         assert "unknown class 'unicorn'" in node.text()

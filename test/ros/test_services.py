@@ -2,14 +2,18 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 from mask3d_core.files import read_scan
 from mask3d_core.files.ply import read_vertices
 from mask3d_ros.msg import InstanceArray
 from mask3d_ros.node_subprocess import NodeSubprocess
 from mask3d_ros.segmentation_worker import NO_CLOUD
+from mask3d_ros.services import Services
 import pytest
-from ros_client import Client, hall, room
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from ros_client import Client, hall, room, TIMEOUT_SECONDS
 from std_srvs.srv import SetBool, Trigger
 
 
@@ -134,6 +138,26 @@ def test_save_writes_the_result_with_its_ids(client: Client, node: NodeSubproces
     assert f'wrote {names[0]} ' in node.text()
     refused = client.set_parameters(node, save_dir='')
     assert not refused.successful and refused.reason.startswith('save_dir is empty, expected a')
+    refused = client.set_parameters(node, save_dir='~nobody_here/maps')
+    assert not refused.successful and 'no such home folder' in refused.reason
+
+
+def test_save_below_an_unknown_home_is_refused_in_one_sentence(client: Client) -> None:
+    """As where the home of `~` is not known: an exception would end the executor of the node."""
+    server = rclpy.create_node('saver')
+    server.declare_parameter('save_dir', '~nobody_here/maps')
+    Services(server, lambda: SimpleNamespace(result=object()))  # type: ignore[arg-type,return-value]
+    executor = SingleThreadedExecutor()
+    executor.add_node(server)
+    executor.add_node(client.node)
+    service = client.node.create_client(Trigger, '/saver/save')
+    assert service.wait_for_service(TIMEOUT_SECONDS)
+    answer = service.call_async(Trigger.Request())
+    executor.spin_until_future_complete(answer, TIMEOUT_SECONDS)
+    executor.remove_node(client.node)
+    server.destroy_node()
+    assert not answer.result().success
+    assert answer.result().message.startswith('~nobody_here/maps: there is no such home folder')
 
 
 @pytest.mark.parametrize('state', ['inactive', 'unconfigured'])
