@@ -321,5 +321,10 @@ class Tracker:
         kept.sort(key=lambda track: -track.last_match)  # among equal matches the latest is taken
         del kept[max(MAX_TRACKS, len(self._previous)):]
         remaining = set(kept)
+        for track in kept:  # they would keep deleted ones alive, and those the ones before
+            if track.part_of not in remaining:
+                track.part_of = None
+            if track.covered_by not in remaining:
+                track.covered_by = None
         self.deleted = [track for track in self.tracks if track not in remaining]
         self.tracks = kept

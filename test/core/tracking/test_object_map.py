@@ -1,10 +1,13 @@
 """Objects stay while detections come and go."""
 
 from dataclasses import replace
+import gc
+from weakref import WeakSet
 
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
 from mask3d_core.tracking import Header, ObjectMap, Selection, TrackedObjects, untracked
+from mask3d_core.tracking.track import Track
 from mask3d_core.tracking.tracker import MAX_MISSES
 import numpy as np
 from numpy.typing import NDArray
@@ -139,6 +142,24 @@ def test_changes_tell_what_was_split_and_merged() -> None:
     merged = [clouds.see(whole) for _ in range(14)]
     assert [kind for one in merged for kind in kinds(one)] == [('merged', 1, (2,))]
     assert merged[-1].ids.tolist() == [1]
+
+
+def test_objects_that_are_forgotten_are_not_kept_alive() -> None:
+    """One object after another begins as a part of the one before, which is then forgotten."""
+    clouds = Clouds(Selection(min_score=0.9))
+    tracker, seen = clouds.objects.tracker, WeakSet[Track]()
+    whole = sheet(0, width=1.0)
+    for _ in range(4):
+        for left, width in ((0.4, 0.2), (0.2, 0.5), (0.0, 1.0), (0.0, 1.0)):
+            part = sheet(left, width=width)
+            rest = whole[(whole[:, 0] < left - 0.01) | (whole[:, 0] > left + width - 0.01)]
+            clouds.see(part, undetected=rest, score=0.5)
+            seen.update(tracker.tracks)
+        for _ in range(5):
+            clouds.see(undetected=whole)
+    gc.collect()
+    assert tracker.next_id > 4 and len(tracker.tracks) == 1
+    assert len(seen) <= len(tracker.tracks) + len(tracker.deleted)
 
 
 def test_history_has_the_detections() -> None:
