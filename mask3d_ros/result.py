@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+import math
 
 from mask3d_core.colors import instance_colors
 from mask3d_core.instances import Instances
@@ -91,3 +92,15 @@ class SegmentationResult:
             return np.array([table[number] for number in self.instances.class_id.tolist()],
                             np.uint8).reshape(-1, 3)
         return instance_colors(self.ids.astype(np.int64) - 1)
+
+
+def log_line(result: SegmentationResult, seconds: float, dropped: int) -> str:
+    """Return what the log says of a result, and of clouds that were dropped before it."""
+    stages = ', '.join(f'{name} {1000 * time:.0f}' for name, time in result.seconds.items())
+    late = f'; {dropped} older clouds were dropped' if dropped else ''
+    instances, tiles = result.instances, result.tiles
+    voxels = ('' if math.isnan(instances.voxel_size)
+              else f' in voxels of {100 * instances.voxel_size:.3g} cm')
+    return (f'{instances.num_points} points{voxels}: {len(instances)} instances in '
+            f'{1000 * seconds:.0f} ms, {tiles.segmented} of {tiles.total} tiles segmented'
+            + (f', {tiles.pending} to go' if tiles.pending else '') + f' ({stages}){late}')

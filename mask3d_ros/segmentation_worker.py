@@ -17,7 +17,7 @@ from mask3d_ros.error_log import ErrorLog
 from mask3d_ros.map_segmenter import MapSegmenter, OpenMap, same_points
 from mask3d_ros.messages import nanoseconds
 from mask3d_ros.outputs import Output
-from mask3d_ros.result import SegmentationResult, TileCounts
+from mask3d_ros.result import log_line, SegmentationResult, TileCounts
 from mask3d_ros.segment_parameters import Settings
 from mask3d_ros.statistics import Statistics
 from mask3d_ros.worker import Answer, Job, LatestSlot, Questions, Worker
@@ -83,6 +83,7 @@ class SegmentationWorker:
         self._result_settings = settings
         self._unfinished: OpenMap | None = None  # of a cloud for which a newer one was taken up
         self._again = False  # the last cloud is to be segmented once more
+        self._in_work = False  # the cloud taken last has no result yet, or a partial one
         self._is_counted = True  # whether the cloud taken last was processed, failed or dropped
         self._tiles_without_result = 0
         self._max_tiles_without_result = 0
@@ -142,9 +143,8 @@ class SegmentationWorker:
                 return False
             self._enabled = enabled
             if not enabled and not self._asked:
+                self._again |= self._in_work and not self._request
                 self._request.make('segmentation is disabled')
-                self._again = self._again or self.result is None or (
-                    self.result.cloud is not self._cloud)
         self._worker.wake()
         return True
 
@@ -266,7 +266,7 @@ class SegmentationWorker:
             cloud = self._cloud if cloud is None else cloud
             if cloud is None or not self._active:
                 return
-            self._cloud, self._again = cloud, False
+            self._cloud, self._again, self._in_work = cloud, False, True
             self._request = request = StopRequest()
             self._asked.begin()
         try:
@@ -280,6 +280,8 @@ class SegmentationWorker:
         except Exception:
             self._asked.found(False, 'an unexpected error, which is in the log')
             raise
+        finally:
+            self._in_work = False
 
     def _segment(self, cloud: PointCloud2, settings: Settings, last: SegmentationResult | None,
                  start: float) -> None:
@@ -356,12 +358,13 @@ class SegmentationWorker:
     def _publish(self, result: SegmentationResult, settings: Settings, start: float) -> None:
         """Make a result the last one, whose messages are built next, and log it."""
         seconds = time.perf_counter() - start
-        line = _log_line(result, seconds, self.statistics.take_dropped())
+        line = log_line(result, seconds, self.statistics.take_dropped())
         with self._lock:
             if self._request:
                 return
             self.result, self._result_settings = result, settings
             if not result.tiles.pending:
+                self._in_work = False
                 self._asked.found(True, f'{_cloud_name(result.cloud)}: {line}',
                                   latest=not self._slot)
         self.statistics.finish(result, seconds,
@@ -384,14 +387,3 @@ def _cloud_name(cloud: PointCloud2) -> str:
     """Return how answers name a cloud, so that none is taken for another."""
     stamp = cloud.header.stamp
     return f'the cloud of {stamp.sec}.{stamp.nanosec:09d} in {cloud.header.frame_id!r}'
-
-
-def _log_line(result: SegmentationResult, seconds: float, dropped: int) -> str:
-    stages = ', '.join(f'{name} {1000 * time:.0f}' for name, time in result.seconds.items())
-    late = f'; {dropped} older clouds were dropped' if dropped else ''
-    instances, tiles = result.instances, result.tiles
-    voxels = ('' if math.isnan(instances.voxel_size)
-              else f' in voxels of {100 * instances.voxel_size:.3g} cm')
-    return (f'{instances.num_points} points{voxels}: {len(instances)} instances in '
-            f'{1000 * seconds:.0f} ms, {tiles.segmented} of {tiles.total} tiles segmented'
-            + (f', {tiles.pending} to go' if tiles.pending else '') + f' ({stages}){late}')

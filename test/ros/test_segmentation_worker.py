@@ -275,6 +275,34 @@ def test_partial_results(bench: Bench) -> None:
     assert '1 of 3 tiles segmented, 2 to go' in bench.log.lines[0]
 
 
+def test_a_map_with_a_partial_result_is_finished_when_enabled_again(bench: Bench) -> None:
+    bench.worker.change(replace(SETTINGS, partial_results=True))
+    bench.worker.submit(toy_map(2, 1))
+    bench.segmenter.allow()
+    assert [bench.segmenter.room(), bench.segmenter.room()] == [0, 1]
+    bench.wait(lambda: bench.output.results)
+    assert bench.worker.enable(False) and bench.worker._again
+    assert bench.worker.enable(True)
+    bench.segmenter.allow()
+    bench.wait(lambda: not bench.output.results[-1].tiles.pending)
+    assert ids(bench.output.results[-1]) == {0: 1, 1: 2}
+
+
+def test_a_cloud_that_was_segmented_is_not_segmented_again_when_enabled(bench: Bench) -> None:
+    bench.poses['camera'] = FramePose(np.zeros(3), np.eye(3))
+    bench.worker.change(replace(SETTINGS, target_frame='map'))
+    seen = toy_map(1, 1)
+    seen.header.frame_id = 'camera'
+    assert bench.result(seen, tiles=1).cloud.header.frame_id == 'map'
+    assert bench.worker.enable(False) and not bench.worker._again
+    broken = toy_map(1, 2)
+    broken.width += 1
+    assert bench.worker.enable(True)
+    bench.worker.submit(broken)
+    bench.wait(lambda: 'announces' in bench.log.lines[-1])
+    assert bench.worker.enable(False) and not bench.worker._again, 'nor one with an error'
+
+
 def test_a_newer_map_is_taken_up_after_each_partial_result(bench: Bench) -> None:
     bench.worker.change(replace(SETTINGS, partial_results=True))
     bench.worker.submit(toy_map(3, 1))
