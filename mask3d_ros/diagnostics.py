@@ -36,7 +36,7 @@ class NodeState:
     failure : str
         Why the last transition failed; empty if it did not.
     expects_results : bool
-        Whether clouds are segmented now: active, and an output has a subscriber.
+        Whether clouds are segmented now: active, enabled, and an output has a subscriber.
     active_seconds : float
         Since activate.
     model : mapping of str to str

@@ -150,7 +150,7 @@ class SegmentNode(LifecycleNode):
         active = self._input is not None
         return NodeState(
             'active' if active else 'inactive', self._failure,
-            active and any(output.has_subscribers() for output in self._outputs),
+            active and self._worker.expects_results(),
             time.monotonic() - self._active_since, self._model_facts,
             self._worker.statistics.snapshot(), self._segmenter.device)
 

@@ -148,6 +148,10 @@ class SegmentationWorker:
         self._worker.wake()
         return True
 
+    def expects_results(self) -> bool:
+        """Return whether clouds are segmented: active, enabled, and an output has a subscriber."""
+        return self._active and self._enabled and self._has_subscribers()
+
     def segment_now(self, answer: Answer) -> None:
         """Segment the latest cloud, whatever the rate and subscribers; answer after the result."""
         with self._lock:

@@ -15,6 +15,7 @@ import pytest
 from rclpy import subscription
 from ros_client import Client, cloud, room
 from std_msgs.msg import Float64
+from std_srvs.srv import SetBool
 
 OFF = Limits(0.0, 0.0)
 TELLS_PUBLISHERS_APART = 'publisher_gid' in getattr(
@@ -103,6 +104,8 @@ def test_the_node_reports_model_result_and_errors(
     publisher.publish(room(stamp=2))
     values = watch.wait(lambda status, values: status.level == STALE)
     assert values['received'] == '3' and values['processed'] == '2'
+    assert client.call(node, SetBool, 'segment_node/enable', SetBool.Request(data=False)).success
+    watch.wait(lambda status, values: status.level == OK)
 
 
 def test_a_failed_transition_is_an_error(

@@ -329,6 +329,19 @@ def test_a_partial_result_is_not_taken_for_the_whole(bench: Bench) -> None:
     assert ids(bench.output.results[-1]) == {0: 1, 1: 2}
 
 
+def test_results_are_expected_while_enabled_and_a_topic_has_a_subscriber(bench: Bench) -> None:
+    assert bench.worker.expects_results()
+    bench.worker.enable(False)
+    assert not bench.worker.expects_results()
+    bench.worker.enable(True)
+    bench.output.subscribers = 0
+    assert not bench.worker.expects_results()
+    bench.output.subscribers = 1
+    assert bench.worker.expects_results()
+    bench.worker.pause()
+    assert not bench.worker.expects_results()
+
+
 @pytest.mark.parametrize('end', ['pause', 'close'])
 def test_a_pause_stops_the_tile_in_progress(bench: Bench, end: str) -> None:
     bench.worker.submit(toy_map(3, 1))
