@@ -102,6 +102,12 @@ class MapSegmenter:
             num_queries=settings.num_queries or None, max_voxels=settings.max_voxels)
         return OpenMap(cloud, scan, settings, opened, seconds, self._track)
 
+    def see_again(self, scan: Scan, stamp: int) -> None:
+        """Note in the objects that a later cloud has the points of the last scan; nanoseconds."""
+        if self._tracked is not None and self._tracked[0] is scan:
+            self._objects.see_again(stamp)
+            self._unsaved = True
+
     def save_objects(self, *, now: bool = False) -> None:
         """
         Write the objects to the state file, if there is one and they may have changed.

@@ -353,6 +353,7 @@ class SegmentationWorker:
                 start: float) -> None:
         """Publish the last result again, with the header of another cloud."""
         stamp = nanoseconds(cloud.header.stamp)
+        self._segmenter.see_again(last.scan, stamp)
         result = replace(last, cloud=cloud, objects=last.objects.again(stamp),
                          cloud_voxel=settings.cloud_voxel, color_by=settings.color_by,
                          seconds={'read': time.perf_counter() - start},

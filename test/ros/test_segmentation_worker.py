@@ -41,13 +41,14 @@ class HeldSegmenter:
     """
     A segmenter of which every tile waits for `allow`: stands in for the network only.
 
-    Each tile has one instance, the points more than 0.1 m above the floor.
+    Each tile has one instance, the points above a height, 0.1 m, or none if there are no such.
     """
 
     def __init__(self) -> None:
         self.weights = untrained_weights(
             ModelConfig('Res16UNet14A', num_classes=len(CLASSES), num_queries=5, num_rounds=1),
             CLASSES)
+        self.height = 0.1
         self.started: queue.Queue[float] = queue.Queue()
         self._allowed = threading.Semaphore(0)
 
@@ -70,7 +71,8 @@ class HeldSegmenter:
         assert self._allowed.acquire(timeout=SECONDS)
         if scan.xyz[:, 0].min() < -10:
             raise InputError('a tile that cannot be segmented')
-        return measure_masks([np.flatnonzero(scan.xyz[:, 2] > 0.1)], scan, CLASSES)
+        above = np.flatnonzero(scan.xyz[:, 2] > self.height)
+        return measure_masks([above] if len(above) else [], scan, CLASSES)
 
 
 class ResultList:
@@ -171,6 +173,17 @@ def test_the_same_map_is_published_again_with_the_new_stamp(bench: Bench) -> Non
     assert other.scan is one.scan and other.instances is one.instances and other.ids is one.ids
     assert list(other.seconds) == ['read'] and other.tiles.segmented == 0
     assert '0 of 2 tiles segmented' in bench.log.lines[-1]
+
+
+def test_objects_were_last_seen_in_the_same_map_before(bench: Bench) -> None:
+    bench.result(toy_map(1, 1), tiles=1)
+    for stamp in (2, 3):
+        again = bench.result(toy_map(1, stamp), tiles=0)
+        assert again.objects.last_seen.tolist() == [stamp * 1_000_000_000]
+    bench.segmenter.height = 9.0  # nothing is detected any more
+    last = bench.result(toy_map(1, 4, moved=1), tiles=1)
+    assert last.objects.remembered.tolist() == [True]
+    assert last.objects.last_seen.tolist() == [3_000_000_000]
 
 
 def test_same_points_whatever_the_stamp() -> None:

@@ -144,6 +144,14 @@ def test_changes_tell_what_was_split_and_merged() -> None:
     assert merged[-1].ids.tolist() == [1]
 
 
+def test_the_same_cloud_again_shows_what_the_last_one_did() -> None:
+    clouds = Clouds()
+    clouds.see(sheet(0), sheet(1))
+    clouds.see(sheet(1), undetected=sheet(0))
+    clouds.objects.see_again(5)
+    assert clouds.see(undetected=np.concatenate([sheet(0), sheet(1)])).last_seen.tolist() == [5, 1]
+
+
 def test_objects_that_are_forgotten_are_not_kept_alive() -> None:
     """One object after another begins as a part of the one before, which is then forgotten."""
     clouds = Clouds(Selection(min_score=0.9))
