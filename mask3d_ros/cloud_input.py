@@ -27,14 +27,16 @@ def declare_overrides(node: Node, topic: str) -> None:
     """
     Declare the QoS overrides of an input: `qos_overrides./points.subscription.reliability` etc.
 
-    Unlike rclpy's own they have no default: `input_qos` decides the policies that are not set.
+    Unlike rclpy's own, their default is no policy: `input_qos` decides those that are not set. It
+    is a value all the same: what `ros2 param dump` writes of one without is read as 'null'.
     """
     for kind in OVERRIDABLE_POLICIES:
+        unset = 0 if kind == QoSPolicyKind.DEPTH else ''
         node.declare_parameter(
-            _override_name(node, topic, kind.name), None,
+            _override_name(node, topic, kind.name), unset,
             ParameterDescriptor(description=f'Sets the {kind.name.lower()} of the input '
-                                'subscriptions; takes precedence over input_qos.',
-                                read_only=True, dynamic_typing=True))
+                                'subscriptions; takes precedence over input_qos. '
+                                f'{unset!r}: not set.', read_only=True))
 
 
 def _override_name(node: Node, topic: str, kind: str) -> str:
@@ -74,8 +76,7 @@ class CloudInput:
         self._lost = LostClouds(on_lost)
         self._overrides = {
             kind.name.lower(): value for kind in OVERRIDABLE_POLICIES
-            if (value := node.get_parameter(_override_name(node, topic, kind.name)).value)
-            is not None}
+            if (value := node.get_parameter(_override_name(node, topic, kind.name)).value)}
         self._subscriptions: dict[QosPair, Subscription[PointCloud2]] = {}
         self._recent: deque[tuple[QosPair, PointCloud2]] = deque()
         self.update_subscriptions()
