@@ -143,10 +143,13 @@ class Transforms:
         Raises
         ------
         InputError
-            If there is none by then.
+            If there is none by then, or the stamp is negative.
 
         """
         end = time.monotonic() + WAIT_SECONDS
+        if stamp.sec < 0:
+            raise InputError(f'clouds in {frame} are dropped, as their stamps are negative: set '
+                             'the time of the points where they are published')
         while True:
             buffer = self._buffer
             if buffer is None:

@@ -184,6 +184,8 @@ def test_waiting_for_a_transform(monkeypatch: pytest.MonkeyPatch, lone_client: C
             transforms.wait('camera', 'map', Stamp(sec=sec))
         messages.add(str(raised.value))
     assert len(messages) == 1, 'so that it is logged once'
+    with pytest.raises(InputError, match='clouds in camera are dropped, as their stamps are neg'):
+        transforms.wait('camera', 'map', Stamp(sec=-1))
     transforms.close()
     lone_client.node.destroy_publisher(publisher)
     sys.modules.pop('tf2_ros', None)
