@@ -104,6 +104,7 @@ class CloudReader:
                                  f'target_frame {target_frame}: set it where it is published')
             pose = self._wait_for_pose(frame, target_frame, cloud.header.stamp)
             scan = replace(scan, xyz=pose.from_frame(scan.xyz))
+        if target_frame and cloud.header.frame_id != target_frame:
             cloud = _in_frame(cloud, target_frame)
         scan = replace(scan, frame=cloud.header.frame_id)
         self.check(scan)

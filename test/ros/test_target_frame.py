@@ -113,6 +113,8 @@ def test_no_transform_is_needed_in_the_target_frame_or_without_one() -> None:
         placed, scan = reader.read(given, target)
         assert placed is given
         np.testing.assert_array_equal(scan.xyz, decode_pointcloud2(given).xyz)
+    given.header.frame_id = '/map'
+    assert reader.read(given, 'map')[0].header.frame_id == 'map'
     assert not reader.asked
     given.header.frame_id = '/camera'
     assert reader.read(given, 'map')[0].header.frame_id == 'map'
