@@ -79,7 +79,7 @@ class SegmentAction:
             await goal.waiting.future
             self._goals.remove(goal)
         result = goal.waiting.outcome
-        if handle.is_cancel_requested:
+        if result.error_code == Result.CANCELED:
             handle.canceled()
         elif result.error_code == Result.SUCCESS:
             handle.succeed()

@@ -176,10 +176,11 @@ class SegmentationWorker:
     def run(self, job: Job) -> bool:
         """Do other work in the thread, before the next cloud; return False if not active."""
         with self._lock:
-            if self._active:
+            active = self._active
+            if active:
                 self._jobs.append(job)
         self._worker.wake()
-        return self._active
+        return active
 
     def close(self, seconds: float | None = None) -> bool:
         """

@@ -1,6 +1,8 @@
 """The action of segment_node over DDS: clouds, files, feedback, cancel and error codes."""
 
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from action_msgs.msg import GoalStatus
@@ -9,7 +11,7 @@ from mask3d_core.files.ply import write_ply
 from mask3d_ros.action import SegmentCloud
 from mask3d_ros.msg import InstanceArray
 from mask3d_ros.node_subprocess import NodeSubprocess
-from mask3d_ros.segment_action import STAGES
+from mask3d_ros.segment_action import SegmentAction, STAGES
 import numpy as np
 import pytest
 from rclpy.action import ActionClient
@@ -107,6 +109,19 @@ def test_cancel_in_a_stage(client: Client, node: NodeSubprocess, stage: str) -> 
     result = goal.result()
     assert goal.status == GoalStatus.STATUS_CANCELED
     assert result.error_code == Result.CANCELED and not result.instances.instances
+
+
+def test_the_state_of_a_goal_is_that_of_its_error_code(client: Client) -> None:
+    """Also where it is canceled at the moment in which it ends."""
+    states: list[str] = []
+    handle = SimpleNamespace(
+        is_cancel_requested=True, **{state: partial(states.append, state)
+                                     for state in ('canceled', 'succeed', 'abort')})
+    action = SegmentAction(client.node, lambda: None)
+    with pytest.raises(StopIteration) as ended:
+        action._execute(handle).send(None)  # type: ignore[arg-type]
+    action._server.destroy()
+    assert ended.value.value.error_code == Result.NOT_ACTIVE and states == ['abort']
 
 
 def test_deactivation_ends_goals_in_progress_and_waiting(
