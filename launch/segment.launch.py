@@ -14,7 +14,7 @@ from launch_ros.actions import LifecycleNode, Node
 from launch_ros.substitutions import FindPackageShare
 
 SIGTERM_TIMEOUT_SECONDS = '30'
-"""Time the node has after SIGINT to finish the cloud in progress; then launch sends SIGTERM."""
+"""Time the node has after SIGINT to end, less than a second if idle; then launch sends SIGTERM."""
 RESPAWN_DELAY_SECONDS = 2.0
 CONFIG = [FindPackageShare('mask3d_ros'), 'config']
 OF_PARAMS_FILE = 'empty: that of params_file.'

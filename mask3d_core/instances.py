@@ -27,7 +27,7 @@ class Instances:
     class_id : [I] int32
         Class ids of the class table.
     score : [I] float32
-        Confidence 0..1 (equation 7 of the paper).
+        Confidence 0..1, by `ExtractSettings.ranking`.
     class_names : mapping of int to str
         Names of all classes of the weights.
     class_colors : mapping of int to (red, green, blue)

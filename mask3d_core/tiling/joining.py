@@ -75,9 +75,9 @@ def join_tiles(tiled: TiledMap, found: Mapping[int, Instances]) -> list[MapObjec
     Instances of neighboring tiles are parts of one object if they agree where both tiles see:
     each is assigned to one of the other tile at most, and a part may have neighbors in several
     tiles, so an object may be longer than a tile. Its class has most of the evidence, points times
-    score; its score is eq. 7 over the joined mask, the mean of its parts weighted by points. In
-    the core of a tile that shows a part of it, an object has the points of that part. An instance
-    that no other tile confirms counts only if most of it is in the core of its tile.
+    score; its score is the mean of its parts weighted by points. In the core of a tile that shows
+    a part of it, an object has the points of that part. An instance that no other tile confirms
+    counts only if most of it is in the core of its tile.
 
     Parameters
     ----------
