@@ -28,7 +28,9 @@ ARG PIP_EXTRA_INDEX_URL=
 # hadolint ignore=DL3013
 RUN PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --no-cache-dir "$TORCH" 'pillow>=10.1'
 COPY . src/mask3d_ros
-RUN . "/opt/ros/$ROS_DISTRO/setup.sh" && colcon build --packages-select mask3d_ros
+# Without tests: .dockerignore keeps them out, and CMake would look for them.
+RUN . "/opt/ros/$ROS_DISTRO/setup.sh" \
+    && colcon build --packages-select mask3d_ros --cmake-args -DBUILD_TESTING=OFF
 # What NVIDIA's container runtime mounts: CUDA, no graphics.
 ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility
 ENTRYPOINT ["/bin/bash", "-c", "source /ws/install/setup.bash && exec \"$@\"", "--"]

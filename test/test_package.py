@@ -138,6 +138,14 @@ def test_the_launch_file_names_only_what_exists() -> None:
     assert ours == ['segment_node'] and (ROOT / 'scripts' / ours[0]).is_file()
 
 
+def test_the_image_is_built_without_the_tests_that_it_does_not_have() -> None:
+    """CMake stops where a folder of tests is missing."""
+    ignored = (ROOT / '.dockerignore').read_text().splitlines()
+    installed, = re.findall(r'install\(DIRECTORY (\w+ .+)', CMAKE)
+    assert 'test' in ignored and not set(installed.split()) & set(ignored)
+    assert '-DBUILD_TESTING=OFF' in (ROOT / 'Dockerfile').read_text()
+
+
 @pytest.mark.parametrize('path', ['.github/workflows/ci.yml', '.pre-commit-config.yaml', *(
     f'.github/ISSUE_TEMPLATE/{name}.yml' for name in ('bug', 'config', 'data', 'feature'))])
 def test_files_for_contributors_are_valid_yaml(path: str) -> None:
