@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+import math
 import time
 from typing import Any
 
@@ -107,6 +108,12 @@ class MapSegmenter:
         if self._tracked is not None and self._tracked[0] is scan:
             self._objects.see_again(stamp)
             self._unsaved = True
+
+    def seconds_until_save(self) -> float:
+        """Return the seconds until changed objects may be written; infinity if none changed."""
+        if self._state is None or not self._unsaved:
+            return math.inf
+        return self._state.seconds_until_save()
 
     def save_objects(self, *, now: bool = False) -> None:
         """

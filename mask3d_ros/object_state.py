@@ -19,6 +19,8 @@ OTHER_SUFFIXES = ('.db3', '.json', '.mcap', '.npz', '.pcd', '.ply', '.png', '.we
 """Of files that are not state files."""
 MAX_SAVING_SHARE = 0.05
 """Share of the time that is spent on saving: large maps are saved less often."""
+RETRY_SECONDS = 10.0
+"""Time until the next attempt after a file could not be written."""
 
 
 def check_state_path(path: Path) -> None:
@@ -115,6 +117,10 @@ class ObjectState:
                           f'{objects.tracker.frame!r}')
         return objects
 
+    def seconds_until_save(self) -> float:
+        """Return the seconds until the objects may be written again; 0 or less: now."""
+        return self._next_save - time.monotonic()
+
     def save(self, objects: ObjectMap, *, now: bool = False) -> bool:
         """
         Write the objects, unless the last time was just before; return whether it was done.
@@ -128,11 +134,11 @@ class ObjectState:
         start = time.monotonic()
         if start < self._next_save and not now:
             return False
+        self._next_save = start + RETRY_SECONDS
         try:
             save_objects(self._path, objects, self._classes)
         except InputError as error:
             raise InputError(f'the objects are not kept in state_file: {error}') from error
-        finally:
-            end = time.monotonic()
-            self._next_save = end + (end - start) / MAX_SAVING_SHARE
+        end = time.monotonic()
+        self._next_save = end + (end - start) / MAX_SAVING_SHARE
         return True

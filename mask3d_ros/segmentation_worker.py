@@ -195,7 +195,8 @@ class SegmentationWorker:
 
     def _seconds_until_due(self) -> float:
         # During shutdown the queries of the ROS graph raise: then nothing is due any more.
-        return self._errors.value_or(math.inf, self._delay)
+        return min(self._errors.value_or(math.inf, self._delay),
+                   self._segmenter.seconds_until_save())
 
     def _delay(self) -> float:
         result = self.result
@@ -207,6 +208,10 @@ class SegmentationWorker:
             return math.inf
         if result is not None and any(output.needs_update(result) for output in self._outputs):
             return 0.0
+        return self._seconds_until_cloud()
+
+    def _seconds_until_cloud(self) -> float:
+        """Return the seconds until a cloud is to be segmented; infinity if none is."""
         if self._has_cloud() and (self._asked or (self._enabled and self._has_subscribers())):
             return self._seconds_until_next_start()
         return math.inf
@@ -234,8 +239,7 @@ class SegmentationWorker:
         if self._jobs:
             self._errors.guard(self._jobs[0].work)
             self._jobs.popleft()
-        elif (self._has_cloud() and (self._enabled or self._asked)
-              and self._seconds_until_next_start() <= 0):
+        elif self._active and self._errors.value_or(math.inf, self._seconds_until_cloud) <= 0:
             self._last_start, worked = time.monotonic(), True
             if not self._errors.guard(self._segment_latest):
                 self._restart_count()

@@ -3,16 +3,19 @@
 import array
 from collections.abc import Iterator
 from dataclasses import replace
+import math
+from pathlib import Path
 import threading
 
 from mask3d_ros.map_segmenter import CHUNK_BYTES, map_workload, same_points
+from mask3d_ros.object_state import ObjectState
 from mask3d_ros.region import Region
 from mask3d_ros.result import SegmentationResult
 from mask3d_ros.transforms import FramePose
 import numpy as np
 import pytest
 from toy_map import ROOM_POINTS, SPACING, toy_map
-from worker_bench import Bench, SECONDS, SETTINGS
+from worker_bench import Bench, CLASSES, Log, SECONDS, SETTINGS
 
 END = array.array('B', [255])
 """A last byte that no cloud here has."""
@@ -62,6 +65,32 @@ def test_objects_were_last_seen_in_the_same_map_before(bench: Bench) -> None:
     last = bench.result(toy_map(1, 4, moved=1), tiles=1)
     assert last.objects.remembered.tolist() == [True]
     assert last.objects.last_seen.tolist() == [3_000_000_000]
+
+
+def test_objects_are_saved_though_no_further_cloud_comes(tmp_path: Path) -> None:
+    state = ObjectState(tmp_path / 'state', CLASSES, Log())  # type: ignore[arg-type]
+    state._next_save = math.inf  # as after a file that took long
+    bench = Bench(state=state)
+    bench.result(toy_map(1), tiles=1)
+    bench.wait(lambda: bench.worker._segmenter._unsaved)
+    state._next_save = 0.0
+    bench.worker.check_subscribers()  # as the node does periodically
+    bench.wait((tmp_path / 'state').exists)
+    bench.worker.close()
+
+
+def test_a_reset_leaves_a_cloud_that_waits_for_a_subscriber(bench: Bench) -> None:
+    bench.output.subscribers = 0
+    bench.worker.submit(toy_map(1))
+    answers: list[str] = []
+    for number in (1, 2):
+        bench.worker.reset(lambda success, text: answers.append(text))
+        bench.wait(lambda number=number: len(answers) == number)
+    assert bench.segmenter.started.empty()
+    bench.output.subscribers = 1
+    bench.worker.check_subscribers()
+    bench.segmenter.allow()
+    bench.wait(lambda: bench.output.results)
 
 
 def test_same_points_whatever_the_stamp() -> None:

@@ -18,6 +18,7 @@ from mask3d_core.tiling.settings import TileSettings
 from mask3d_core.weights.checkpoint import untrained_weights
 from mask3d_ros.cloud_reader import CloudReader
 from mask3d_ros.map_segmenter import MapSegmenter
+from mask3d_ros.object_state import ObjectState
 from mask3d_ros.result import SegmentationResult
 from mask3d_ros.segment_parameters import Settings
 from mask3d_ros.segmentation_worker import SegmentationWorker
@@ -107,12 +108,12 @@ class Log:
 class Bench:
     """A running worker with its stand-ins."""
 
-    def __init__(self, settings: Settings = SETTINGS) -> None:
+    def __init__(self, settings: Settings = SETTINGS, state: ObjectState | None = None) -> None:
         self.segmenter, self.output, self.log = HeldSegmenter(), ResultList(), Log()
         self.poses: dict[str, FramePose] = {}
         reader = CloudReader(lambda frame, *_: self.poses[frame], self.log.lines.append, 0.02)
         maps = MapSegmenter(self.segmenter, lambda frame, _: self.poses.get(frame),  # type: ignore
-                            reader)
+                            reader, state)
         self.worker = SegmentationWorker(
             maps, settings, [self.output], self.log, lambda: True)  # type: ignore
         self.worker.resume()
