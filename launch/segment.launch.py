@@ -20,7 +20,7 @@ CONFIG = [FindPackageShare('mask3d_ros'), 'config']
 OF_PARAMS_FILE = 'empty: that of params_file.'
 BOOLEANS = {'true': True, 'false': False}
 PARAMETERS = {'weights': str, 'device': str, 'num_queries': int, 'score_threshold': float,
-              'use_sim_time': BOOLEANS.__getitem__}
+              'use_sim_time': BOOLEANS.__getitem__, 'autostart': BOOLEANS.__getitem__}
 """Parameters of the node that are launch arguments, and what reads their text."""
 
 
@@ -55,9 +55,9 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             'namespace', default_value='', description='Namespace of the node.'),
         DeclareLaunchArgument(
-            'autostart', default_value='true', choices=list(BOOLEANS),
-            description='Configure and activate the node at start; false: left to a lifecycle '
-                        'manager.'),
+            'autostart', default_value='',
+            description='Configure and activate the node at start: true, or false, which leaves '
+                        f'it to a lifecycle manager; {OF_PARAMS_FILE}'),
         DeclareLaunchArgument(
             'respawn', default_value='false', choices=list(BOOLEANS),
             description='Start the node again if its process ends by itself.'),
@@ -83,7 +83,7 @@ def given_parameters(context: LaunchContext) -> dict[str, str | int | float | bo
             if text:
                 given[name] = read(text)
         except (KeyError, ValueError) as error:
-            expected = 'true or false' if name == 'use_sim_time' else 'a number'
+            expected = 'true or false' if isinstance(error, KeyError) else 'a number'
             raise RuntimeError(f'{name} is {text!r}, expected {expected}') from error
     return given
 
@@ -97,8 +97,7 @@ def start_nodes(context: LaunchContext) -> list[Node]:
     node = LifecycleNode(
         package='mask3d_ros', executable='segment_node',
         name=arguments['name'], namespace=arguments['namespace'],
-        parameters=[arguments['params_file'],
-                    {'autostart': BOOLEANS[arguments['autostart']], **given}],
+        parameters=[arguments['params_file'], *([given] if given else [])],
         remappings=[('points', arguments['cloud'])],
         ros_arguments=['--log-level', arguments['log_level']],
         output='screen',

@@ -66,8 +66,12 @@ def test_the_node_segments_the_remapped_cloud(client: Client, launched: LoggedPr
     assert 'finder' in launched.text() and 'Traceback' not in launched.text()
 
 
-def test_without_autostart_the_node_is_unconfigured(client: Client, tmp_path: Path) -> None:
-    running = launch(tmp_path / 'log.txt', 'autostart:=false', 'namespace:=manual')
+@pytest.mark.parametrize('argument', ['autostart:=false', 'params_file:=ours.yaml'])
+def test_without_autostart_the_node_is_unconfigured(
+        client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argument: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path('ours.yaml').write_text('/**:\n  ros__parameters:\n    autostart: false\n')
+    running = launch(tmp_path / 'log.txt', argument, 'namespace:=manual')
     try:
         state = client.call(running, GetState, '/manual/segment_node/get_state',
                             GetState.Request())
@@ -77,14 +81,15 @@ def test_without_autostart_the_node_is_unconfigured(client: Client, tmp_path: Pa
 
 
 def test_an_invalid_argument_is_rejected(tmp_path: Path) -> None:
-    running = launch(tmp_path / 'log.txt', 'autostart:=perhaps')
+    running = launch(tmp_path / 'log.txt', 'respawn:=perhaps')
     assert running._process.wait(TIMEOUT_SECONDS) == 1
-    assert 'autostart' in running.text() and "['true', 'false']" in running.text()
+    assert 'respawn' in running.text() and "['true', 'false']" in running.text()
 
 
 @pytest.mark.parametrize(('argument', 'expected'), [
     ('params_file:=none.yaml', 'params_file none.yaml does not exist'),
     ('num_queries:=many', "num_queries is 'many', expected a number"),
+    ('autostart:=perhaps', "autostart is 'perhaps', expected true or false"),
     ('use_sim_time:=yes', "use_sim_time is 'yes', expected true or false")])
 def test_an_argument_that_cannot_be_used_is_one_sentence(
         argument: str, expected: str, tmp_path: Path) -> None:
