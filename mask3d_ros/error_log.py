@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import re
 import time
 import traceback
 from typing import Protocol, TypeVar
@@ -11,7 +12,8 @@ from mask3d_core.errors import InputError
 
 Value = TypeVar('Value')
 THROTTLE_SECONDS = 10.0
-"""Minimum time between two log lines with the same message."""
+"""Minimum time between two log lines with the same message, whatever its numbers."""
+NUMBER = re.compile(r'-?\d+(?:\.\d+)?(?:e[-+]?\d+)?')
 
 
 class Logger(Protocol):
@@ -24,6 +26,9 @@ class Logger(Protocol):
 class ErrorLog:
     """
     Logs errors; a repeated message is logged again only after `THROTTLE_SECONDS`.
+
+    Messages that differ in numbers are the same: those of a camera in the dark, say, have the
+    number of finite points.
 
     Parameters
     ----------
@@ -46,7 +51,7 @@ class ErrorLog:
         self._logger = logger
         self._is_ok = is_ok
         self._clock = clock
-        self._last_message = ''
+        self._last_kind = ''
         self._last_time = 0.0
         self._repeats = 0
         self.last_error = ''
@@ -80,14 +85,14 @@ class ErrorLog:
     def log(self, message: str) -> None:
         """Log a message, unless it repeats the previous one within `THROTTLE_SECONDS`."""
         self.last_error = message
-        now = self._clock()
-        if message == self._last_message and now - self._last_time < THROTTLE_SECONDS:
+        now, kind = self._clock(), NUMBER.sub('', message)
+        if kind == self._last_kind and now - self._last_time < THROTTLE_SECONDS:
             self._repeats += 1
             return
-        again = message == self._last_message and self._repeats
+        again = kind == self._last_kind and self._repeats
         self._logger.error(f'{message} (repeated {self._repeats} times)' if again else message)
-        self._last_message, self._last_time, self._repeats = message, now, 0
+        self._last_kind, self._last_time, self._repeats = kind, now, 0
 
     def reset(self) -> None:
         """Log the next message in any case; to be called after a success."""
-        self._last_message = ''
+        self._last_kind = ''

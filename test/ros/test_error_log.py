@@ -45,6 +45,13 @@ def test_a_repeated_error_is_throttled(log: ErrorLog, recorder: Recorder) -> Non
     assert recorder.lines[1:] == ['cloud is empty (repeated 4 times)']
 
 
+def test_messages_that_differ_in_numbers_are_the_same(log: ErrorLog, recorder: Recorder) -> None:
+    for count, place in ((7, '-1.5'), (12, '1e+20'), (0, '3')):
+        log.log(f'{count} finite points at {place} m')
+    assert recorder.lines == ['7 finite points at -1.5 m']
+    assert log.last_error == '0 finite points at 3 m'
+
+
 def test_value_or_returns_the_value_or_the_default(log: ErrorLog, recorder: Recorder) -> None:
     assert log.value_or(1.0, lambda: 2.0) == 2.0 and recorder.lines == []
     assert log.value_or(1.0, lambda: {}['missing']) == 1.0 and 'KeyError' in recorder.lines[0]
