@@ -92,9 +92,9 @@ def interruptible(interrupt: Callable[[], None]) -> Iterator[None]:
     if request is None:
         yield
         return
-    check_stop()
     request.interrupts.append(interrupt)
     try:
+        check_stop()  # of requests before this one could be called
         yield
     finally:
         request.interrupts.remove(interrupt)

@@ -11,6 +11,7 @@ from mask3d_core.sparse import in_background, parallel_map
 from mask3d_core.stop import (
     begin_stage,
     check_stop,
+    interruptible,
     stop_on_signals,
     stoppable,
     Stopped,
@@ -120,6 +121,21 @@ def test_a_request_in_another_thread_stops_the_work() -> None:
     with stoppable(request), pytest.raises(Stopped, match='a timer'):
         while True:
             check_stop()
+
+
+def test_a_request_just_before_a_long_call_prevents_it() -> None:
+    request, begun = StopRequest(), []
+
+    class Interrupts(list):
+        def append(self, interrupt: object) -> None:
+            request.make('just now')  # by another thread
+            super().append(interrupt)
+
+    request.interrupts = Interrupts()
+    with stoppable(request), pytest.raises(Stopped, match='just now'):
+        with interruptible(lambda: None):
+            begun.append('the call')
+    assert not begun and not request.interrupts
 
 
 def test_signals_make_a_request_and_a_second_interrupt_ends_at_once() -> None:
