@@ -2,6 +2,7 @@
 
 import array
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 import math
 from pathlib import Path
@@ -71,12 +72,12 @@ def test_objects_are_saved_though_no_further_cloud_comes(tmp_path: Path) -> None
     state = ObjectState(tmp_path / 'state', CLASSES, Log())  # type: ignore[arg-type]
     state._next_save = math.inf  # as after a file that took long
     bench = Bench(state=state)
-    bench.result(toy_map(1), tiles=1)
-    bench.wait(lambda: bench.worker._segmenter._unsaved)
-    state._next_save = 0.0
-    bench.worker.check_subscribers()  # as the node does periodically
-    bench.wait((tmp_path / 'state').exists)
-    bench.worker.close()
+    with closing(bench.worker):
+        bench.result(toy_map(1), tiles=1)
+        bench.wait(lambda: bench.worker._segmenter._unsaved)
+        state._next_save = 0.0
+        bench.worker.check_subscribers()  # as the node does periodically
+        bench.wait((tmp_path / 'state').exists)
 
 
 def test_a_reset_leaves_a_cloud_that_waits_for_a_subscriber(bench: Bench) -> None:
