@@ -156,13 +156,12 @@ def _binary(body: bytes, fields: list[Field], count: int) -> dict[str, NDArray]:
     if len(body) >= step * (count + 1):
         raise InputError(f'expected {count} points of {step} bytes, {step * count} bytes, '
                          f'got {len(body)}: correct FIELDS or POINTS in the header')
-    rows = np.frombuffer(body, np.uint8, step * count).reshape(count, step)
+    layout = np.dtype([(str(place), field.dtype, (field.count,))
+                       for place, field in enumerate(fields)])
+    rows = np.frombuffer(body, layout, count)
     columns: dict[str, NDArray] = {}
-    offset = 0
-    for field in fields:
-        values = rows[:, offset:offset + field.size].view(field.dtype)
-        columns.update(expand_field(field.name, list(values.T)))
-        offset += field.size
+    for place, field in enumerate(fields):
+        columns.update(expand_field(field.name, list(rows[str(place)].T)))
     return columns
 
 
