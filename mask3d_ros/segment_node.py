@@ -160,12 +160,12 @@ class SegmentNode(LifecycleNode):
         if self._ending is not None:
             self._ending.close()  # its thread may still hold the memory of a model
             self._ending = None
+        if settings.frames:
+            self._transforms.listen()  # tf arrives while the weights are loaded
         with guard_memory('to load the weights: end other programs, or use another device'):
             segmenter = load_segmenter(_weights_file(values), values['device'],
                                        values['precision'], engine=values['engine'])
         settings.check_against(segmenter.weights)
-        if settings.frames:
-            self._transforms.listen()
         self._segmenter = segmenter
         self._model_facts = _model_facts(values, segmenter)
         for output in create_outputs(self):

@@ -15,6 +15,8 @@ from mask3d_core.scan import MAX_FLOAT32_POSITION
 from mask3d_ros.error_log import THROTTLE_SECONDS
 import numpy as np
 from numpy.typing import NDArray
+from rclpy.clock import JumpThreshold, TimeJump
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
 
@@ -22,6 +24,8 @@ WAIT_SECONDS = 0.5
 """Time that a cloud waits for the transform to `target_frame`; tf often comes after the cloud."""
 POLL_SECONDS = 0.02
 """Time between two attempts."""
+JUMP = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1))
+"""Time that goes back, as that of a bag which is played again, or comes from another clock."""
 CHUNK_POINTS = 1 << 16
 """Points transformed at once: they stay in the processor's cache."""
 
@@ -80,6 +84,9 @@ class Transforms:
     """
     The transforms that a node knows; it subscribes to tf once `listen` is called.
 
+    When the time of the node goes back, all but the static ones are forgotten: tf2 would reject
+    those of the new time as too old.
+
     Parameters
     ----------
     node : Node
@@ -91,6 +98,7 @@ class Transforms:
         self._tf2: Any = None
         self._buffer: Any = None
         self._listener: Any = None
+        self._jumps: Any = None
         self._last_warning: dict[str, float] = {}
 
     def listen(self) -> None:
@@ -108,12 +116,14 @@ class Transforms:
         self._tf2 = tf2_ros
         self._buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self._buffer, self._node)
+        self._jumps = self._node.get_clock().create_jump_callback(JUMP, post_callback=self._forget)
 
     def close(self) -> None:
         """Unsubscribe."""
         if self._listener is not None:
             self._listener.unregister()
-        self._listener = self._buffer = None
+            self._jumps.unregister()
+        self._listener = self._buffer = self._jumps = None
 
     def find(self, frame: str, reference: str) -> FramePose | None:
         """
@@ -125,13 +135,13 @@ class Transforms:
         if buffer is None:
             return None
         try:
-            found = buffer.lookup_transform(reference, frame, Time())
+            pose = _lookup(buffer, frame, reference, Time())
         except self._tf2.TransformException as error:
             self._warn(frame, f'no transform from {frame} to {reference}, so {frame} is ignored: '
                        f'{error}')
             return None
         self._last_warning.pop(frame, None)
-        return FramePose.of(found.transform)
+        return pose
 
     def wait(self, frame: str, target: str, stamp: Stamp) -> FramePose:
         """
@@ -156,12 +166,18 @@ class Transforms:
                 raise InputError(f'the cloud in {frame} is dropped: the node does not listen to '
                                  'tf any more')
             try:
-                found = buffer.lookup_transform(target, frame, Time.from_msg(stamp))
-                return FramePose.of(found.transform)
+                return _lookup(buffer, frame, target, Time.from_msg(stamp))
             except self._tf2.TransformException as error:
                 if time.monotonic() >= end:
                     raise InputError(_unavailable(frame, target, error)) from error
             time.sleep(POLL_SECONDS)
+
+    def _forget(self, jump: TimeJump) -> None:
+        buffer = self._buffer
+        if buffer is not None:
+            buffer.clear()
+            self._node.get_logger().info('the time went back or has another source: transforms '
+                                         'of tf in motion are forgotten')
 
     def _warn(self, frame: str, message: str) -> None:
         """Warn, unless the same was done for this frame within `THROTTLE_SECONDS`."""
@@ -169,6 +185,12 @@ class Transforms:
         if now - self._last_warning.get(frame, -math.inf) >= THROTTLE_SECONDS:
             self._last_warning[frame] = now
             self._node.get_logger().warning(message)
+
+
+def _lookup(buffer: Any, frame: str, reference: str, time: Time) -> FramePose:
+    """Return the pose of a frame; the slash before names of ROS 1 is an error for tf2."""
+    found = buffer.lookup_transform(reference.lstrip('/'), frame.lstrip('/'), time)
+    return FramePose.of(found.transform)
 
 
 def _unavailable(frame: str, target: str, error: Exception) -> str:

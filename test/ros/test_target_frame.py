@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-import sys
 from typing import Any
 
 from builtin_interfaces.msg import Time as Stamp
@@ -18,10 +17,10 @@ import numpy as np
 import pytest
 from ros_client import Client, cloud, start_with_modules
 from sensor_msgs.msg import PointCloud2
+from tf_frames import Broadcaster, TF2_FOLDER, transform
 from toy_map import toy_map
 from visualization_msgs.msg import MarkerArray
 
-FAKE_TF2 = Path(__file__).resolve().parents[1] / 'support' / 'fake_tf2'
 OPTICAL = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
 """Axes of an optical frame (x right, y down, z forward) in one with z up."""
 CAMERA = FramePose(np.array([1.0, 2, 1.5]), OPTICAL)
@@ -35,13 +34,8 @@ def camera_cloud(stamp: int = 1, frame: str = 'camera') -> PointCloud2:
     return seen
 
 
-def camera_pose(stamp: int = 0) -> TransformStamped:
-    message = TransformStamped(child_frame_id='camera')
-    message.header.frame_id = 'map'
-    message.header.stamp.sec = stamp
-    move, turn = message.transform.translation, message.transform.rotation
-    move.x, move.y, move.z = CAMERA.position.tolist()
-    turn.x, turn.y, turn.z, turn.w = -0.5, 0.5, -0.5, 0.5
+def camera_pose(seconds: float = 0.0) -> TransformStamped:
+    message = transform('map', 'camera', CAMERA.position.tolist(), (-0.5, 0.5, -0.5, 0.5), seconds)
     assert np.allclose(FramePose.of(message.transform).rotation, OPTICAL)
     return message
 
@@ -164,19 +158,19 @@ def test_a_frame_is_looked_at_again_when_its_map_has_grown() -> None:
 
 
 def test_waiting_for_a_transform(monkeypatch: pytest.MonkeyPatch, lone_client: Client) -> None:
-    monkeypatch.syspath_prepend(str(FAKE_TF2))
-    monkeypatch.delitem(sys.modules, 'tf2_ros', raising=False)
     monkeypatch.setattr('mask3d_ros.transforms.WAIT_SECONDS', 0.05)
     transforms = Transforms(lone_client.node)
     with pytest.raises(InputError, match='does not listen'):
         transforms.wait('camera', 'map', Stamp(sec=1))
     transforms.listen()
-    with pytest.raises(InputError, match='no transform to target_frame map: "camera" does not'):
+    with pytest.raises(InputError, match='no transform to target_frame map: "map" .*not exist'):
         transforms.wait('camera', 'map', Stamp(sec=1))
+    with pytest.raises(InputError, match='clouds in camera are dropped, as their stamps are neg'):
+        transforms.wait('camera', 'map', Stamp(sec=-1))
 
-    publisher = lone_client.node.create_publisher(TransformStamped, 'fake_tf', 10)
-    lone_client.wait(lambda: publisher.get_subscription_count() == 1)
-    publisher.publish(camera_pose(stamp=3))
+    broadcaster = Broadcaster(lone_client.node)
+    lone_client.wait(lambda: broadcaster.num_listeners == 1)
+    broadcaster.send(camera_pose(seconds=3))
     lone_client.wait(lambda: transforms.find('camera', 'map'))
     for sec in (0, 3):
         assert transforms.wait('camera', 'map', Stamp(sec=sec)).position.tolist() == [1, 2, 1.5]
@@ -189,23 +183,21 @@ def test_waiting_for_a_transform(monkeypatch: pytest.MonkeyPatch, lone_client: C
     with pytest.raises(InputError, match='clouds in camera are dropped, as their stamps are neg'):
         transforms.wait('camera', 'map', Stamp(sec=-1))
     transforms.close()
-    lone_client.node.destroy_publisher(publisher)
-    sys.modules.pop('tf2_ros', None)
 
 
 def test_everything_is_published_in_the_target_frame(weights: Path, lone_client: Client,
                                                      tmp_path: Path) -> None:
-    with start_with_modules(weights, tmp_path, FAKE_TF2, {'target_frame': 'map'}) as node:
+    with start_with_modules(weights, tmp_path, TF2_FOLDER, {'target_frame': 'map'}) as node:
         outputs: dict[str, list[Any]] = {
             topic: lone_client.receive(f'segment_node/{topic}', kind) for topic, kind in (
                 ('instances', InstanceArray), ('markers', MarkerArray), ('cloud', PointCloud2))}
-        poses = lone_client.node.create_publisher(TransformStamped, 'fake_tf', 10)
+        broadcaster = Broadcaster(lone_client.node)
         publisher = lone_client.publisher()
-        lone_client.wait(lambda: poses.get_subscription_count() == 1, node)
+        lone_client.wait(lambda: broadcaster.num_listeners == 1, node)
         publisher.publish(camera_cloud(stamp=1))
         lone_client.wait(lambda: 'clouds in camera are dropped' in node.text(), node)
         assert not any(outputs.values())
-        poses.publish(camera_pose())
+        broadcaster.send(camera_pose())
         lone_client.round_trip(node)
         publisher.publish(camera_cloud(stamp=2))
         lone_client.wait(lambda: all(outputs.values()), node)
@@ -222,7 +214,6 @@ def test_everything_is_published_in_the_target_frame(weights: Path, lone_client:
         again = outputs['instances'][1]
         assert [one.id for one in again.instances] == [one.id for one in instances.instances]
         assert '0 of 1 tiles segmented' in node.text(), 'the same bytes in the same pose'
-        lone_client.node.destroy_publisher(poses)
         assert node.stop() == 0 and 'Traceback' not in node.text()
 
 

@@ -1,15 +1,14 @@
-"""Frames of tf: a region that moves with the robot, with a tf2 of our own."""
+"""Frames of tf: a region that moves with the robot."""
 
 from collections.abc import Sequence
 from pathlib import Path
 import re
 
-from geometry_msgs.msg import TransformStamped
 from mask3d_ros.msg import Instance, InstanceArray
 from ros_client import Client, start_with_modules
+from tf_frames import Broadcaster, TF2_FOLDER, transform
 from toy_map import ROOM_POINTS, rooms, SPACING, toy_map
 
-FAKE_TF2 = Path(__file__).resolve().parents[1] / 'support' / 'fake_tf2'
 BAD_REGIONS: Sequence[tuple[dict, str]] = [
     ({'roi': [1.0, 2.0]}, r'roi is \[1.0, 2.0\], expected \[x, y, radius\]'),
     ({'roi': [0.0] * 6}, 'each maximum above its minimum'),
@@ -37,22 +36,22 @@ def test_impossible_bounds_are_rejected_with_a_reason(
 
 def test_the_robot_in_tf(weights: Path, lone_client: Client, tmp_path: Path) -> None:
     frames = {'robot_frame': 'base_link', 'roi_frame': 'base_link', 'max_points': ROOM_POINTS}
-    with start_with_modules(weights, tmp_path, FAKE_TF2, frames) as node:
+    with start_with_modules(weights, tmp_path, TF2_FOLDER, frames) as node:
         got = lone_client.receive('segment_node/instances', InstanceArray)
-        poses = lone_client.node.create_publisher(TransformStamped, 'fake_tf', 10)
+        broadcaster = Broadcaster(lone_client.node)
         publisher = lone_client.publisher()
-        lone_client.wait(lambda: poses.get_subscription_count() == 1, node)
+        lone_client.wait(lambda: broadcaster.num_listeners == 1, node)
         publisher.publish(toy_map(1, stamp=1))
         lone_client.wait(lambda: len(got) == 1, node)
         assert node.text().count('no transform from base_link to map') == 1
 
-        poses.publish(_robot_at(3))
+        broadcaster.send(transform('map', 'base_link', [3 * SPACING, 0, 0], seconds=1))
         lone_client.round_trip(node)
         publisher.publish(toy_map(4, stamp=2))
         lone_client.wait(lambda: len(got) == 2, node)
         assert rooms(got[1]) == {0, 3}, 'room 0 is known, and the robot is nearest to room 3'
 
-        poses.publish(_robot_at(1))
+        broadcaster.send(transform('map', 'base_link', [SPACING, 0, 0], seconds=2))
         lone_client.round_trip(node)
         changes = {'roi': [0.0, 0.0, 6.0], 'tile_margin': 0.2, 'max_points': 0}
         assert lone_client.set_parameters(node, **changes).successful
@@ -60,10 +59,3 @@ def test_the_robot_in_tf(weights: Path, lone_client: Client, tmp_path: Path) -> 
         assert rooms(got[2], Instance.SEEN) == {1}, 'the region moves with the robot'
         assert rooms(got[2]) == {0, 1, 3}, 'what was seen before is remembered'
         assert node.stop() == 0
-
-
-def _robot_at(room: int) -> TransformStamped:
-    message = TransformStamped(child_frame_id='base_link')
-    message.header.frame_id = 'map'
-    message.transform.translation.x = room * SPACING
-    return message

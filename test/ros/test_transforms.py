@@ -1,16 +1,14 @@
 """Poses from tf2, which may be missing."""
 
-from pathlib import Path
 import sys
 
-from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
+from geometry_msgs.msg import Quaternion, Transform, Vector3
 from mask3d_core.errors import InputError
 from mask3d_ros.transforms import FramePose, Transforms
 import numpy as np
 import pytest
 from ros_client import Client
-
-FAKE_TF2 = Path(__file__).resolve().parents[1] / 'support' / 'fake_tf2'
+from tf_frames import Broadcaster, transform
 
 
 class Recorder:
@@ -53,12 +51,10 @@ def test_without_tf2_one_sentence_says_what_to_install(monkeypatch: pytest.Monke
 
 
 def test_a_missing_transform_is_one_warning_until_it_was_there(
-        monkeypatch: pytest.MonkeyPatch, client: Client) -> None:
-    monkeypatch.syspath_prepend(str(FAKE_TF2))
-    monkeypatch.delitem(sys.modules, 'tf2_ros', raising=False)
+        monkeypatch: pytest.MonkeyPatch, lone_client: Client) -> None:
     recorder = Recorder()
-    transforms = Transforms(client.node)
-    monkeypatch.setattr(client.node, 'get_logger', lambda: recorder)
+    transforms = Transforms(lone_client.node)
+    monkeypatch.setattr(lone_client.node, 'get_logger', lambda: recorder)
     transforms.listen()
     transforms.listen()
     for _ in range(3):
@@ -67,19 +63,14 @@ def test_a_missing_transform_is_one_warning_until_it_was_there(
     assert len(recorder.warnings) == 2
     assert 'no transform from base_link to map, so base_link is ignored' in recorder.warnings[0]
 
-    publisher = client.node.create_publisher(TransformStamped, 'fake_tf', 10)
-    client.wait(lambda: publisher.get_subscription_count() == 1)
-    message = TransformStamped(child_frame_id='base_link')
-    message.header.frame_id = 'map'
-    message.transform.translation.x = 4.0
-    publisher.publish(message)
-    client.wait(lambda: transforms.find('base_link', 'map'))
-    found = transforms.find('base_link', 'map')
-    assert found is not None and found.position.tolist() == [4, 0, 0]
+    broadcaster = Broadcaster(lone_client.node)
+    lone_client.wait(lambda: broadcaster.num_listeners == 1)
+    broadcaster.send(transform('map', 'base_link', [4, 0, 0]))
+    lone_client.wait(lambda: transforms.find('base_link', 'map'))
+    for found in (transforms.find('base_link', 'map'), transforms.find('/base_link', '/map')):
+        assert found is not None and found.position.tolist() == [4, 0, 0]
     assert transforms.find('base_link', 'odom') is None and len(recorder.warnings) == 3
 
     transforms.close()
-    client.wait(lambda: publisher.get_subscription_count() == 0)
+    lone_client.wait(lambda: broadcaster.num_listeners == 0)
     assert transforms.find('base_link', 'map') is None
-    client.node.destroy_publisher(publisher)
-    sys.modules.pop('tf2_ros', None)

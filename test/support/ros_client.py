@@ -252,10 +252,10 @@ def cloud(xyz: np.ndarray, color: np.ndarray | None, stamp: int = 1) -> PointClo
     return scan_cloud(header, scan)
 
 
-def start_with_modules(weights: Path, folder: Path, modules: Path, parameters: dict[str, Any],
-                       ) -> NodeSubprocess:
-    """Start a node in `LONE_NAMESPACE` that finds the Python modules of a folder first."""
-    search = os.pathsep.join([str(modules), *filter(None, [os.environ.get('PYTHONPATH')])])
+def start_with_modules(weights: Path, folder: Path, modules: Path | None,
+                       parameters: dict[str, Any]) -> NodeSubprocess:
+    """Start a node in `LONE_NAMESPACE` that finds the modules of a folder, if given, first."""
+    search = os.pathsep.join(map(str, filter(None, [modules, os.environ.get('PYTHONPATH')])))
     return NodeSubprocess('segment_node', folder / 'log',
                           {'weights': str(weights), 'score_threshold': 0.0, **parameters},
                           {'__ns': LONE_NAMESPACE}, {'PYTHONPATH': search})
