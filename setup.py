@@ -36,8 +36,8 @@ setup(
     extras_require={
         'bags': ['rosbags'],
         'completion': ['shtab>=1.6'],
-        'formats': ['laspy[lazrs]>=2.5', "pye57>=0.4; platform_machine != 'aarch64'",
-                    'trimesh>=4.4'],
+        'formats': ['laspy[lazrs]>=2.5', 'pycollada>=0.9',
+                    "pye57>=0.4; platform_machine != 'aarch64'", 'trimesh>=4.4'],
         'onnx': ['onnx>=1.16', 'onnxruntime>=1.18'],
         'test': ['hypothesis', 'pytest', 'pytest-cov>=7', 'pytest-xdist', 'rosbags',
                  'scikit-learn'],

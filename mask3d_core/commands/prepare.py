@@ -50,8 +50,12 @@ or --held-out add rooms and leave the others unchanged. The classes are ScanNet'
 'object', for what a hand can carry; wall and floor are background. A room takes one to
 one and a half seconds of one core and has about 60,000 points; see docs/rooms.md.
 
-With --models the rooms also have furniture of 3D models that people made, such as those of
-Debian's package sweethome3d-furniture; it needs the package trimesh.
+With --models the rooms also have furniture of 3D models that people made: catalogues of Sweet
+Home 3D (.sh3f), as in Debian's package sweethome3d-furniture, and folders with Gazebo models
+(model.sdf), as in the worlds of AWS RoboMaker. It needs the package trimesh, and pycollada
+for Gazebo models:
+
+  mask3d prepare rooms data/models --models Scopia.sh3f aws-robomaker-small-house-world
 
 With --floor N each scan is a whole floor of N rooms: rooms on both sides of a corridor,
 joined by open doorways, in one frame and with one numbering of instances. Held-out floors
@@ -158,8 +162,9 @@ def _add_rooms(parser: argparse.ArgumentParser) -> None:
                              'gaps, strong textures and many objects (defaults: no rooms for '
                              'training, 40 for validation)')
     parser.add_argument('--models', type=Path, metavar='CATALOGUE', nargs='+', default=[],
-                        help='.sh3f catalogues of 3D models, or folders with them: furnish the '
-                             'rooms with these models, too; see docs/rooms.md')
+                        help='3D models to furnish the rooms with, too: .sh3f catalogues, folders '
+                             'with them, or folders with Gazebo models (model.sdf); see '
+                             'docs/rooms.md')
     parser.add_argument('--seed', type=count_or_zero, metavar='N', default=0,
                         help='random seed of the rooms (default: 0); one per folder')
 
@@ -241,8 +246,6 @@ def _run_rooms(options: argparse.Namespace) -> None:
     floor = options.floor
     if options.stress and floor is not None:
         raise InputError('expected either --stress or --floor: the stress set has single rooms')
-    if options.models and floor is not None:
-        raise InputError('expected either --models or --floor: floors have our own pieces only')
     models = _catalogues(options.models)
     usual = (0, 40) if options.stress else (1000, 50) if floor is None else (0, 1)
     count, held_out = (default if given is None else given for given, default in zip(
@@ -257,7 +260,7 @@ def _run_rooms(options: argparse.Namespace) -> None:
                    upright=options.stress or floor is not None)
     sources = (stress_sources(count, held_out, options.seed, models) if options.stress else
                room_sources(count, held_out, options.seed, models) if floor is None else
-               floor_sources(count, held_out, options.seed, floor))
+               floor_sources(count, held_out, options.seed, floor, models))
     _print_dataset(prepare(data, sources, options.workers, _log))
 
 

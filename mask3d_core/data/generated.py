@@ -81,6 +81,8 @@ class FloorReader:
     number : int
         Of the floor in it; below 0: held out, so its parts are scans, too.
     rooms : int
+    models : tuple of Path
+        As of `room_sources`.
 
     """
 
@@ -88,10 +90,11 @@ class FloorReader:
     seed: int
     number: int
     rooms: int
+    models: tuple[Path, ...] = ()
 
     def __call__(self) -> Sequence[RawScan]:
         """Generate the floor and scan it; the first scan is the whole floor."""
-        parts = generate_storey(self.seed, self.number, self.rooms)
+        parts = generate_storey(self.seed, self.number, self.rooms, self.models)
         floor = RawScan(self.name, {key: np.concatenate([part[key] for part in parts])
                                     for key in parts[0]})
         if self.number >= 0:
@@ -114,7 +117,8 @@ def room_sources(count: int, held_out: int, seed: int, models: Sequence[Path] = 
     seed : int
         0 or more.
     models : sequence of Path
-        Catalogues of 3D models to furnish the rooms with, beside our own pieces.
+        Catalogues of 3D models to furnish the rooms with, beside our own pieces: .sh3f files and
+        folders with Gazebo models.
 
     """
     generate = partial(generate_room, models=tuple(models)) if models else generate_room
@@ -123,7 +127,8 @@ def room_sources(count: int, held_out: int, seed: int, models: Sequence[Path] = 
             for split, number, name in numbered(count, held_out, 'room', 'held_out')]
 
 
-def floor_sources(count: int, held_out: int, seed: int, rooms: int) -> list[RawSource]:
+def floor_sources(count: int, held_out: int, seed: int, rooms: int,
+                  models: Sequence[Path] = ()) -> list[RawSource]:
     """
     List the floors of a data set, still to be generated.
 
@@ -138,10 +143,14 @@ def floor_sources(count: int, held_out: int, seed: int, rooms: int) -> list[RawS
         0 or more.
     rooms : int
         Of each floor, 1 or more.
+    models : sequence of Path
+        As of `room_sources`.
 
     """
-    return [RawSource(name, split, (), FloorReader(name, seed, number, rooms),
-                      version=f'{GENERATOR_VERSION}, seed {seed}, floor of {rooms} rooms',
+    version = (f'{GENERATOR_VERSION}, seed {seed}, floor of {rooms} rooms'
+               f'{models_version(models)}')
+    return [RawSource(name, split, (), FloorReader(name, seed, number, rooms, tuple(models)),
+                      version=version,
                       parts_split='' if number >= 0 else PARTS_SPLIT)
             for split, number, name in numbered(count, held_out, 'floor', 'held_out_floor')]
 
@@ -213,12 +222,13 @@ def generate_room(seed: int, number: int, models: tuple[Path, ...] = (),
     return columns
 
 
-def generate_storey(seed: int, number: int, rooms: int) -> list[dict[str, NDArray]]:
+def generate_storey(seed: int, number: int, rooms: int, models: tuple[Path, ...] = (),
+                    ) -> list[dict[str, NDArray]]:
     """
     Generate a storey and scan its rooms, and its corridor last, in one frame.
 
     Instances are numbered through, so that the parts joined are one scan. A storey of more rooms
-    begins with the same rooms.
+    begins with the same rooms. `models` are as of `room_sources`.
 
     Returns
     -------
@@ -229,7 +239,8 @@ def generate_storey(seed: int, number: int, rooms: int) -> list[dict[str, NDArra
 
     scans, first = [], 0
     storey = (seed, number & 0xFFFFFFFF)
-    parts = make_storey((*storey, STOREY_ROOMS), rooms, load_classes(ROOMS.table))
+    parts = make_storey((*storey, STOREY_ROOMS), rooms, load_classes(ROOMS.table),
+                        furnisher_with(models))
     for place, part in enumerate(parts):
         columns = _scan_part(part, np.random.default_rng([*storey, STOREY_SCANS, place]))
         instance = columns['instance']

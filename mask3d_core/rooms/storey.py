@@ -15,6 +15,7 @@ from mask3d_core.rooms.room import (
     DOOR_CLEARANCE,
     Furnish,
     furnish_room,
+    FurnisherMaker,
     passages,
     random_kind,
     room_shell,
@@ -86,7 +87,8 @@ class _Slot:
     above: bool
 
 
-def make_storey(seed: Sequence[int], count: int, classes: ClassTable) -> list[StoreyPart]:
+def make_storey(seed: Sequence[int], count: int, classes: ClassTable,
+                furnisher: FurnisherMaker = Furnisher) -> list[StoreyPart]:
     """
     Generate the rooms of a storey, and its corridor as the last part.
 
@@ -100,6 +102,8 @@ def make_storey(seed: Sequence[int], count: int, classes: ClassTable) -> list[St
         Rooms.
     classes : ClassTable
         'rooms', or a table with the same class names.
+    furnisher : callable
+        As of `make_room`.
 
     Raises
     ------
@@ -115,8 +119,8 @@ def make_storey(seed: Sequence[int], count: int, classes: ClassTable) -> list[St
     pose = _random_pose(rng)
     slots = _line_up([np.random.default_rng([*seed, 1 + number]) for number in range(count)],
                      height)
-    return [*(_room_part(slot, width, pose, style, classes) for slot in slots),
-            _corridor_part(_make_corridor(rng, slots, width), pose, style, classes)]
+    return [*(_room_part(slot, width, pose, style, classes, furnisher) for slot in slots),
+            _corridor_part(_make_corridor(rng, slots, width, furnisher), pose, style, classes)]
 
 
 def _random_style(rng: np.random.Generator) -> ScanStyle:
@@ -169,7 +173,8 @@ def _make_slot(rng: np.random.Generator, height: float, x: float, above: bool) -
     return _Slot(room, kind, (start, start + opening), width, x, above)
 
 
-def _make_corridor(rng: np.random.Generator, slots: Sequence[_Slot], width: float) -> Arrangement:
+def _make_corridor(rng: np.random.Generator, slots: Sequence[_Slot], width: float,
+                   furnisher: FurnisherMaker) -> Arrangement:
     """Return a furnished corridor from x = y = 0, with doorways to the rooms on both sides."""
     length = max(slot.x + slot.width for slot in slots)
     corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) * (length, width)
@@ -181,16 +186,16 @@ def _make_corridor(rng: np.random.Generator, slots: Sequence[_Slot], width: floa
                  (slot.x + slot.width - end, slot.x + slot.width - start))
         corridor.open_wall(2 if slot.above else 0, Opening(*along, 0, DOORWAY_HEIGHT),
                            DOOR_CLEARANCE)
-    f = Furnisher(corridor)
+    f = furnisher(corridor, False)
     f.hang_on_walls(decoration.WALL_DECORATION, f.scaled_count(1, 4), 1.1, 1.7)
     f.place_along_walls(LOW_STORAGE, f.scaled_count(0, 2))
     return corridor
 
 
 def _room_part(slot: _Slot, corridor_width: float, storey: NDArray, style: ScanStyle,
-               classes: ClassTable) -> StoreyPart:
+               classes: ClassTable, furnisher: FurnisherMaker) -> StoreyPart:
     """Furnish a room; the inner surfaces of its doorway belong to it."""
-    shell = [*furnish_room(Furnisher(slot.room), slot.kind), *passages(slot.room)]
+    shell = [*furnish_room(furnisher(slot.room, False), slot.kind), *passages(slot.room)]
     pose = (_upright_pose(0, slot.x, corridor_width + WALL_THICKNESS) if slot.above else
             _upright_pose(np.pi, slot.x + slot.width, -WALL_THICKNESS))
     return StoreyPart(make_scene([slot.room], shell, classes), storey @ pose,

@@ -1,62 +1,24 @@
-"""Catalogues of 3D models: the .sh3f files of Sweet Home 3D."""
+"""Catalogues of 3D models: .sh3f files of Sweet Home 3D, and folders with Gazebo models."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 import hashlib
-import math
 from pathlib import Path
-import re
-import zipfile
 
 from mask3d_core.errors import InputError
 from mask3d_core.files.source import file_errors
-
-SUFFIX = '.sh3f'
-TABLE = 'PluginFurnitureCatalog.properties'
-"""The file in a catalogue that lists its models."""
-Rotation = tuple[float, ...]
-NO_ROTATION: Rotation = (1, 0, 0, 0, 1, 0, 0, 0, 1)
-
-
-@dataclass(frozen=True)
-class CatalogueModel:
-    """
-    A model as its catalogue describes it.
-
-    Attributes
-    ----------
-    file : Path
-        The catalogue.
-    key : str
-        Id, unique in its catalogue.
-    name, category : str
-        In English: 'Bedside table', 'Bedroom'.
-    member : str
-        Path of the .obj in the catalogue.
-    size : 3 floats
-        Width, depth and height, metres.
-    elevation : float or None
-        Height of its lower end above the floor, metres.
-    rotation : 9 floats
-        Rows of the matrix that turns the model upright: y up, front towards +z.
-
-    """
-
-    file: Path
-    key: str
-    name: str
-    category: str
-    member: str
-    size: tuple[float, float, float]
-    elevation: float | None = None
-    rotation: Rotation = NO_ROTATION
+from mask3d_core.rooms.models.catalogue_model import CatalogueModel
+from mask3d_core.rooms.models.gazebo_models import find_gazebo_models, read_gazebo_models
+from mask3d_core.rooms.models.gazebo_sdf import SDF
+from mask3d_core.rooms.models.sweet_home import read_sweet_home, SUFFIX
 
 
 def list_catalogues(paths: Sequence[Path]) -> tuple[Path, ...]:
     """
     Return the catalogues among files and folders, sorted by name, each once.
+
+    A folder stands for the .sh3f files in it; if it has Gazebo models, it is a catalogue, too.
 
     Raises
     ------
@@ -64,29 +26,45 @@ def list_catalogues(paths: Sequence[Path]) -> tuple[Path, ...]:
         For a path that does not exist, another kind of file, or a folder without catalogues.
 
     """
-    found: dict[Path, None] = {}
-    for path in paths:
-        files = sorted(path.glob(f'*{SUFFIX}')) if path.is_dir() else [path]
-        if not files:
-            raise InputError(f'{path}: expected a folder with {SUFFIX} files, got none; give '
-                             'the folder of the catalogues or the files')
-        for file in files:
-            if file.suffix.lower() != SUFFIX:
-                raise InputError(f'{file}: expected a catalogue of models ({SUFFIX}), got '
-                                 f"a '{file.suffix}' file")
-            if not file.is_file():
-                raise InputError(f'{file}: no such file')
-            found[file.resolve()] = None
+    found = {catalogue.resolve(): None for path in paths for catalogue in _catalogues_at(path)}
     return tuple(sorted(found, key=lambda file: (file.name, str(file))))
 
 
-def fingerprint(file: Path) -> str:
+def _catalogues_at(path: Path) -> list[Path]:
+    if path.is_dir():
+        catalogues = sorted(path.glob(f'*{SUFFIX}'))
+        if find_gazebo_models(path):
+            catalogues.append(path)
+        if not catalogues:
+            raise InputError(f'{path}: expected a folder with {SUFFIX} files or with Gazebo '
+                             f'models ({SDF}), got neither; give the folder of the catalogues '
+                             'or the files')
+        return catalogues
+    if not path.exists():
+        raise InputError(f'{path}: no such file or folder')
+    if path.suffix.lower() != SUFFIX:
+        raise InputError(f'{path}: expected a catalogue of models ({SUFFIX}) or a folder, got '
+                         f"a '{path.suffix}' file")
+    return [path]
+
+
+def fingerprint(catalogue: Path) -> str:
     """Return the name of a catalogue and a hash of its content, as 'Scopia.sh3f 1a2b3c4d'."""
-    with file_errors(file):
-        return f'{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()[:8]}'
+    with file_errors(catalogue):
+        if not catalogue.is_dir():
+            return _fingerprint(catalogue.name, catalogue.read_bytes())
+        files = [file for model in find_gazebo_models(catalogue)
+                 for file in sorted(model.parent.rglob('*')) if file.is_file()]
+        return _fingerprint(catalogue.name, b''.join(
+            hashlib.sha256(str(file.relative_to(catalogue)).encode() + file.read_bytes()).digest()
+            for file in files))
 
 
-def read_catalogue(file: Path) -> tuple[list[CatalogueModel], list[str]]:
+def _fingerprint(name: str, content: bytes) -> str:
+    return f'{name} {hashlib.sha256(content).hexdigest()[:8]}'
+
+
+def read_catalogue(catalogue: Path) -> tuple[list[CatalogueModel], list[str]]:
     """
     Read the list of the models of a catalogue.
 
@@ -94,82 +72,13 @@ def read_catalogue(file: Path) -> tuple[list[CatalogueModel], list[str]]:
     -------
     models : list of CatalogueModel
     damaged : list of str
-        What is wrong with each entry that was left out.
+        What is wrong with each model that was left out.
 
     Raises
     ------
     InputError
-        For a file that is no catalogue.
+        For a file that is no catalogue, or if a library that reads it is not installed.
 
     """
-    with file_errors(file):
-        try:
-            with zipfile.ZipFile(file) as archive:
-                members = set(archive.namelist())
-                if TABLE not in members:
-                    raise InputError(f'expected a catalogue of models with {TABLE}, got an '
-                                     'archive without it: give a .sh3f file of furniture')
-                text = archive.read(TABLE).decode('latin-1')  # as Java reads .properties
-        except zipfile.BadZipFile as error:
-            raise InputError(f'expected a catalogue of models, a zip archive, got something '
-                             f'else ({error}): download or install it again') from error
-    models, damaged = [], []
-    for number, entry in _entries(text).items():
-        try:
-            models.append(_model(file, entry, members))
-        except InputError as error:
-            damaged.append(f'model {number} of {file} is left out: {error}')
-    return models, damaged
-
-
-def _entries(text: str) -> dict[int, dict[str, str]]:
-    """Return the properties of each model by its number: lines 'name#12=Bed'."""
-    entries: dict[int, dict[str, str]] = {}
-    for line in text.splitlines():
-        match = re.match(r'\s*(\w+)#(\d+)\s*[=:]\s*(.*)', line)
-        if match:
-            key, number, value = match.groups()
-            entries.setdefault(int(number), {})[key] = value.strip()
-    return dict(sorted(entries.items()))
-
-
-def _model(file: Path, entry: dict[str, str], members: set[str]) -> CatalogueModel:
-    missing = [key for key in ('id', 'name', 'category', 'model') if not entry.get(key)]
-    if missing:
-        raise InputError(f'its entry has no {missing[0]!r}')
-    member = entry['model'].lstrip('/')
-    if not member.lower().endswith('.obj'):
-        raise InputError(f'expected a model in an .obj file, got {member}')
-    if member not in members:
-        raise InputError(f'{member} is missing in the catalogue')
-    width, depth, height = _numbers(entry, 'width', 'depth', 'height')
-    if min(width, depth, height) <= 0:
-        raise InputError(f'expected sizes above 0 cm, got {width:g} x {depth:g} x {height:g}')
-    elevation = next(_numbers(entry, 'elevation')) / 100 if 'elevation' in entry else None
-    rotation = NO_ROTATION
-    if 'modelRotation' in entry:
-        values = entry['modelRotation'].split()
-        rotation = tuple(_number('modelRotation', value) for value in values)
-        if len(rotation) != 9:
-            raise InputError(f'expected 9 numbers in modelRotation, got {len(rotation)}')
-    return CatalogueModel(file, entry['id'], _unescaped(entry['name']), entry['category'], member,
-                          (width / 100, depth / 100, height / 100), elevation, rotation)
-
-
-def _numbers(entry: dict[str, str], *keys: str) -> Iterator[float]:
-    return (_number(key, entry.get(key, '')) for key in keys)
-
-
-def _number(key: str, text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise InputError(f'expected a number for {key}, got {text!r}')
-    return number
-
-
-def _unescaped(text: str) -> str:
-    """Resolve the escapes of .properties files."""
-    return re.sub(r'\\u([0-9a-fA-F]{4})', lambda match: chr(int(match[1], 16)), text)
+    read = read_gazebo_models if catalogue.is_dir() else read_sweet_home
+    return read(catalogue)

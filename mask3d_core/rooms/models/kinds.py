@@ -8,7 +8,7 @@ from functools import lru_cache
 from importlib import resources
 import re
 
-from mask3d_core.rooms.models.catalogue import CatalogueModel
+from mask3d_core.rooms.models.catalogue_model import CatalogueModel
 
 MIN_EXTENT = 0.04
 """Metres; models are left out if less than two of their sides are as long: hardly visible."""

@@ -10,8 +10,11 @@ from pathlib import Path
 from mask3d_core.errors import InputError
 from mask3d_core.progress import warn
 from mask3d_core.rooms.mesh import Mesh
-from mask3d_core.rooms.models.catalogue import CatalogueModel, read_catalogue
+from mask3d_core.rooms.models.catalogue import read_catalogue
+from mask3d_core.rooms.models.catalogue_model import CatalogueModel
 from mask3d_core.rooms.models.color_variation import vary_colors
+from mask3d_core.rooms.models.gazebo_models import CATEGORY
+from mask3d_core.rooms.models.gazebo_sdf import SDF
 from mask3d_core.rooms.models.kinds import Kind, kind_of
 from mask3d_core.rooms.models.model_mesh import read_model_mesh, require_trimesh
 from mask3d_core.rooms.models.tops import find_boards, find_top, THICKEST_BOARD
@@ -88,18 +91,27 @@ def load_library(files: tuple[Path, ...]) -> ModelLibrary:
     Raises
     ------
     InputError
-        For a file that is no catalogue, if none of the models is of use, or if trimesh is not
-        installed.
+        For a file that is no catalogue, if none of the models is of use, or if trimesh, or
+        pycollada for Gazebo models, is not installed.
 
     """
-    require_trimesh(files[0])
+    require_trimesh(files[0] / SDF if files[0].is_dir() else files[0])
     catalogues = [read_catalogue(file) for file in files]
-    library = ModelLibrary([model for models, _ in catalogues for model in models],
+    library = ModelLibrary(_distinct(model for models, _ in catalogues for model in models),
                            [sentence for _, damaged in catalogues for sentence in damaged])
     if not library.models:
         raise InputError(f'{", ".join(map(str, files))}: expected models of furniture or objects, '
                          'got none that belongs into a room: give other catalogues')
     return library
+
+
+def _distinct(models: Iterable[CatalogueModel]) -> Iterable[CatalogueModel]:
+    """Return each Gazebo model once: worlds share models. Those of .sh3f files all stay."""
+    known: dict[tuple[object, ...], CatalogueModel] = {}
+    for number, model in enumerate(models):
+        size = tuple(round(side, 3) for side in model.size)
+        known.setdefault((model.key, size) if model.category == CATEGORY else (number,), model)
+    return known.values()
 
 
 @lru_cache(maxsize=MAX_PIECES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 import os
@@ -14,15 +13,14 @@ import zipfile
 from mask3d_core.errors import InputError
 from mask3d_core.files.other_formats import library, library_errors
 from mask3d_core.files.source import file_errors
-from mask3d_core.rooms.materials import Material
 from mask3d_core.rooms.mesh import join, Mesh
-from mask3d_core.rooms.models.catalogue import CatalogueModel
+from mask3d_core.rooms.models.catalogue_model import CatalogueModel
+from mask3d_core.rooms.models.gazebo_mesh import read_gazebo_mesh
+from mask3d_core.rooms.models.gazebo_sdf import SDF
+from mask3d_core.rooms.models.mesh_parts import mesh_parts
 from mask3d_core.rooms.models.simplification import simplify
-from mask3d_core.rooms.models.texture import paint_from_texture
 import numpy as np
 
-GREY = (160, 160, 160, 255)
-"""Of triangles without a material."""
 Y_UP_TO_Z_UP = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float64)
 """Turns y up, front towards +z into z up, front towards -y."""
 
@@ -47,12 +45,15 @@ def read_model_mesh(model: CatalogueModel) -> Mesh:
         With the file name: for a damaged model, or if trimesh is not installed.
 
     """
+    if os.path.basename(model.member) == SDF:
+        return simplify(_fitted(read_gazebo_mesh(model.file / model.member), model))
     with file_errors(model.file):
         trimesh = require_trimesh(model.file)
         with library_errors(f'model ({model.member})'), warnings.catch_warnings():
             warnings.simplefilter('ignore')  # of textures that Pillow has doubts about
             scene = _load_scene(trimesh, model)
-            parts = [part for geometry in scene.geometry.values() for part in _parts(geometry)]
+            parts = [part for geometry in scene.geometry.values()
+                     for part in mesh_parts(geometry)]
         if not parts:
             raise InputError(f'{model.member}: expected triangles, got none')
         return simplify(_fitted(join(parts), model))
@@ -67,21 +68,6 @@ def _load_scene(trimesh: Any, model: CatalogueModel) -> Any:
     content = BytesIO(beside[os.path.basename(model.member)])
     return trimesh.load_scene(content, file_type='obj', process=False,
                               resolver=trimesh.resolvers.ZipResolver(beside))
-
-
-def _parts(geometry: Any) -> Iterator[Mesh]:
-    """Yield the triangles of one material of a file; several meshes if it has a texture."""
-    faces = np.asarray(geometry.faces, np.int64)
-    if not len(faces):
-        return
-    vertices = np.asarray(geometry.vertices, np.float64)
-    look = getattr(geometry.visual, 'material', None)
-    image, place = getattr(look, 'image', None), getattr(geometry.visual, 'uv', None)
-    if image is not None and place is not None and len(place) == len(vertices):
-        yield paint_from_texture(vertices, faces, image, place)
-    else:
-        diffuse = np.asarray(getattr(look, 'diffuse', GREY), np.float64)[:3] / 255
-        yield Mesh.of(vertices, faces, Material(tuple(diffuse.tolist())))
 
 
 def _fitted(mesh: Mesh, model: CatalogueModel) -> Mesh:

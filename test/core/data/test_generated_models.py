@@ -5,11 +5,17 @@ from pathlib import Path
 from mask3d_core.cli import main
 from mask3d_core.data.check import check_dataset
 from mask3d_core.data.dataset import Dataset
-from mask3d_core.data.generated import generate_room, room_sources
+from mask3d_core.data.generated import (
+    floor_sources,
+    generate_room,
+    generate_storey,
+    room_sources,
+)
 from mask3d_core.data.stress import generate_stress_room, stress_sources
 import numpy as np
 import pytest
 from tiny_catalogue import furniture_catalogue, TinyModel, write_catalogue
+from tiny_gazebo import box_dae, write_model, write_world
 
 pytest.importorskip('trimesh')
 
@@ -23,7 +29,9 @@ def test_a_room_follows_from_seed_number_and_catalogues(tmp_path: Path, generate
     assert one['xyz'].shape != ours['xyz'].shape or (one['xyz'] != ours['xyz']).any()
 
 
-@pytest.mark.parametrize('sources', [room_sources, stress_sources])
+@pytest.mark.parametrize('sources', [
+    room_sources, stress_sources,
+    lambda *given: floor_sources(*given[:3], 2, *given[3:])])
 def test_the_version_names_the_catalogues(tmp_path: Path, sources: object) -> None:
     assert callable(sources)
     file = furniture_catalogue(tmp_path / 'tiny.sh3f')
@@ -57,12 +65,44 @@ def test_the_command_for_a_stress_set(tmp_path: Path) -> None:
     assert not [finding for finding in check_dataset(data) if finding.is_error]
 
 
+def test_the_command_for_a_floor(tmp_path: Path) -> None:
+    file = furniture_catalogue(tmp_path / 'tiny.sh3f')
+    out = tmp_path / 'out'
+    assert main(['prepare', 'rooms', str(out), '--models', str(file), '--floor', '2', '--workers',
+                 '1']) == 0
+    data = Dataset.open(out)
+    assert data.name == 'rooms 0, floors of 2 rooms, with models'
+    assert not [finding for finding in check_dataset(data) if finding.is_error]
+    with_models, same = (generate_storey(0, -1, 2, (file,)) for _ in range(2))
+    assert all(np.array_equal(one['xyz'], two['xyz']) for one, two in zip(with_models, same))
+    assert np.array_equal(data.read('held_out_floor_000000').scan.xyz,
+                          np.concatenate([part['xyz'] for part in with_models]))
+    ours = generate_storey(0, -1, 2)
+    assert any(one['xyz'].shape != two['xyz'].shape or (one['xyz'] != two['xyz']).any()
+               for one, two in zip(with_models, ours))
+
+
+def test_the_command_for_gazebo_models(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip('collada')
+    world = write_world(tmp_path / 'world')
+    write_model(world / 'models' / 'Table', box_dae()[:900])
+    file = furniture_catalogue(tmp_path / 'tiny.sh3f')
+    assert main(['prepare', 'rooms', str(tmp_path / 'out'), '--models', str(world), str(file),
+                 '--count', '1', '--held-out', '0', '--workers', '1']) == 0
+    assert capsys.readouterr().err.count('warning: the Gazebo model Table is left out') == 1
+    data = Dataset.open(tmp_path / 'out')
+    assert not [finding for finding in check_dataset(data) if finding.is_error]
+
+
 def test_what_the_command_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = write_catalogue(tmp_path / 'tiny.sh3f', [TinyModel('Bed'),
                                                     TinyModel('Sofa', more={'width': 'wide'})])
     command = ['prepare', 'rooms', str(tmp_path / 'out'), '--count', '1', '--held-out', '0']
-    assert main([*command, '--models', str(file), '--floor', '2']) == 1
-    assert 'either --models or --floor' in capsys.readouterr().err
+    (tmp_path / 'empty').mkdir()
+    assert main([*command, '--models', str(tmp_path / 'empty')]) == 1
+    assert ('empty: expected a folder with .sh3f files or with Gazebo models (model.sdf), got '
+            'neither') in capsys.readouterr().err
     assert main([*command, '--models', str(tmp_path / 'none.sh3f')]) == 1
     assert 'none.sh3f: no such file' in capsys.readouterr().err
     assert main([*command, '--models', str(file), '--workers', '1']) == 0

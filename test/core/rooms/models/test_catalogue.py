@@ -1,64 +1,12 @@
-"""Catalogues: entries in metres, damaged ones named, files in folders, clear errors."""
+"""Catalogues: files and folders of both kinds, fingerprints of contents, clear errors."""
 
 from pathlib import Path
-import zipfile
 
 from mask3d_core.errors import InputError
-from mask3d_core.rooms.models.catalogue import (
-    CatalogueModel,
-    fingerprint,
-    list_catalogues,
-    NO_ROTATION,
-    read_catalogue,
-)
+from mask3d_core.rooms.models.catalogue import fingerprint, list_catalogues, read_catalogue
 import pytest
 from tiny_catalogue import TinyModel, write_catalogue
-
-
-def test_entries_in_metres(tmp_path: Path) -> None:
-    file = write_catalogue(tmp_path / 'tiny.sh3f', [
-        TinyModel('Bed', 'Bedroom', (140, 200, 50.5)),
-        TinyModel(r'Bill 10\u20ac', more={'elevation': '145',
-                                          'modelRotation': '1 0 0 0 0 1 0 -1 0'})])
-    models, damaged = read_catalogue(file)
-    assert not damaged
-    assert models[0] == CatalogueModel(file, 'Tiny#model1', 'Bed', 'Bedroom',
-                                       'tiny/model1/model.obj', (1.4, 2.0, 0.505))
-    assert models[0].elevation is None and models[0].rotation == NO_ROTATION
-    assert models[1].name == 'Bill 10€' and models[1].elevation == 1.45
-    assert models[1].rotation == (1, 0, 0, 0, 0, 1, 0, -1, 0)
-
-
-@pytest.mark.parametrize(('more', 'what'), [
-    ({'category': ''}, "has no 'category'"),
-    ({'width': 'wide'}, "expected a number for width, got 'wide'"),
-    ({'depth': ''}, "expected a number for depth, got ''"),
-    ({'height': '-3'}, 'expected sizes above 0 cm, got 50 x 50 x -3'),
-    ({'width': 'nan'}, 'expected a number for width'),
-    ({'elevation': 'high'}, 'expected a number for elevation'),
-    ({'modelRotation': '1 0 0'}, 'expected 9 numbers in modelRotation, got 3'),
-    ({'model': '/tiny/model.dae'}, 'expected a model in an .obj file'),
-    ({'model': '/tiny/other.obj'}, 'tiny/other.obj is missing'),
-])
-def test_a_damaged_entry_is_named_and_left_out(tmp_path: Path, more: dict[str, str], what: str,
-                                               ) -> None:
-    file = write_catalogue(tmp_path / 'tiny.sh3f',
-                           [TinyModel('Bed'), TinyModel('Sofa', more=more)])
-    models, damaged = read_catalogue(file)
-    assert [model.name for model in models] == ['Bed']
-    assert len(damaged) == 1 and what in damaged[0] and f'model 2 of {file}' in damaged[0]
-
-
-def test_another_file_is_no_catalogue(tmp_path: Path) -> None:
-    text = tmp_path / 'text.sh3f'
-    text.write_text('not a zip archive')
-    with pytest.raises(InputError, match='text.sh3f: expected a catalogue of models, a zip'):
-        read_catalogue(text)
-    other = tmp_path / 'other.sh3f'
-    with zipfile.ZipFile(other, 'w') as archive:
-        archive.writestr('readme.txt', 'nothing')
-    with pytest.raises(InputError, match='other.sh3f: expected a catalogue of models with Plugin'):
-        read_catalogue(other)
+from tiny_gazebo import write_model, write_world
 
 
 def test_files_and_folders(tmp_path: Path) -> None:
@@ -67,11 +15,30 @@ def test_files_and_folders(tmp_path: Path) -> None:
     assert list_catalogues([second, tmp_path]) == (first, second)
     (tmp_path / 'empty').mkdir()
     (tmp_path / 'model.zip').touch()
-    for path, what in ((tmp_path / 'empty', 'expected a folder with .sh3f files'),
+    for path, what in ((tmp_path / 'empty', 'expected a folder with .sh3f files or with '
+                        r'Gazebo models \(model.sdf\), got neither'),
                        (tmp_path / 'model.zip', "got a '.zip' file"),
-                       (tmp_path / 'none.sh3f', 'no such file')):
+                       (tmp_path / 'none.sh3f', 'no such file'),
+                       (tmp_path / 'world', 'no such file or folder')):
         with pytest.raises(InputError, match=what):
             list_catalogues([path])
+
+
+def test_folders_with_gazebo_models(tmp_path: Path) -> None:
+    world = write_world(tmp_path / 'world')
+    file = write_catalogue(tmp_path / 'a.sh3f', [TinyModel('Bed')])
+    assert list_catalogues([world, file, world / '..' / 'world']) == (file, world)
+    assert list_catalogues([world / 'models']) == (world / 'models',)
+    inside = write_catalogue(world / 'b.sh3f', [TinyModel('Bed')])
+    assert list_catalogues([world]) == (inside, world)
+
+
+def test_both_kinds_are_read(tmp_path: Path) -> None:
+    pytest.importorskip('collada')
+    file = write_catalogue(tmp_path / 'a.sh3f', [TinyModel('Bed')])
+    world = write_world(tmp_path / 'world')
+    assert [model.name for model in read_catalogue(file)[0]] == ['Bed']
+    assert len(read_catalogue(world)[0]) == 6
 
 
 def test_a_fingerprint_tells_contents_apart(tmp_path: Path) -> None:
@@ -81,3 +48,17 @@ def test_a_fingerprint_tells_contents_apart(tmp_path: Path) -> None:
     assert one.split()[0] == 'tiny0.sh3f' and len(one.split()[1]) == 8
     assert one.split()[1] != other.split()[1]
     assert same.split()[0] == 'tiny1.sh3f'
+
+
+def test_a_fingerprint_of_a_folder_covers_meshes_and_textures(tmp_path: Path) -> None:
+    world = write_world(tmp_path / 'world')
+    first = fingerprint(world)
+    (world / 'readme.txt').write_text('no part of a model')
+    assert fingerprint(world) == first and first.startswith('world ')
+    image = world / 'models' / 'aws_robomaker_residential_ChairA_01' / 'wood.png'
+    image.write_bytes(b'oak')
+    second = fingerprint(world)
+    image.write_bytes(b'elm')
+    assert len({first, second, fingerprint(world)}) == 3
+    write_model(world / 'models' / 'Table')
+    assert fingerprint(world) not in (first, second)

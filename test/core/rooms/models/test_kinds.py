@@ -1,5 +1,6 @@
 """The table of kinds: names before categories, sizes, classes and makers that exist."""
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 import pkgutil
@@ -7,7 +8,8 @@ import pkgutil
 from mask3d_core.classes import load_classes
 from mask3d_core.rooms import furniture
 from mask3d_core.rooms.models import kinds
-from mask3d_core.rooms.models.catalogue import CatalogueModel
+from mask3d_core.rooms.models.catalogue_model import CatalogueModel
+from mask3d_core.rooms.models.gazebo_models import CATEGORY, words_of
 from mask3d_core.rooms.models.kinds import kind_of, PLACES
 import pytest
 
@@ -18,6 +20,12 @@ def described(name: str, category: str = 'Living room',
     width, depth, height = size
     return CatalogueModel(Path('a.sh3f'), 'Tiny#1', name, category, 'a.obj',
                           (width / 100, depth / 100, height / 100))
+
+
+def gazebo(name: str, size: tuple[float, float, float]) -> CatalogueModel:
+    """Return a Gazebo model of a size in centimetres."""
+    return replace(described(words_of(name), CATEGORY, size),
+                   key=f'aws_robomaker_residential_{name}')
 
 
 @pytest.mark.parametrize(('name', 'category', 'class_name', 'place'), [
@@ -40,6 +48,40 @@ def test_names_decide_before_categories(name: str, category: str, class_name: st
                                         ) -> None:
     kind = kind_of(described(name, category))
     assert kind is not None and (kind.name, kind.place) == (class_name, place)
+
+
+@pytest.mark.parametrize(('name', 'size', 'class_name', 'place'), [
+    ('ChairA_01', (44, 47, 91), 'chair', 'floor'),
+    ('OfficeChairBlack', (60, 60, 100), 'chair', ''),
+    ('SofaB_01', (84, 73, 90), 'chair', 'floor'),
+    ('SofaC_01', (242, 244, 97), 'sofa', 'wall'),
+    ('DeskPortraitA_01', (17, 10, 23), 'object', 'top'),
+    ('PortraitA_01', (49, 2, 69), 'picture', 'hung'),
+    ('TVCabinet_01', (279, 60, 49), 'cabinet', 'wall'),
+    ('TV_01', (130, 5, 80), 'otherfurniture', 'hung'),
+    ('NightStand_01', (73, 47, 68), 'cabinet', 'wall'),
+    ('ReadingDesk_01', (114, 52, 74), 'desk', ''),
+    ('Refrigerator_01', (104, 83, 194), 'refrigerator', ''),
+    ('AirconditionerA_01', (97, 21, 48), 'otherfurniture', 'hung'),
+    ('AirconditionerB_01', (50, 37, 201), 'otherfurniture', 'wall'),
+    ('Curtain_01', (242, 9, 246), 'curtain', 'wall'),
+])
+def test_gazebo_models_are_known_by_their_names(
+        name: str, size: tuple[float, float, float], class_name: str, place: str) -> None:
+    kind = kind_of(gazebo(name, size))
+    assert kind is not None and (kind.name, kind.place) == (class_name, place)
+
+
+@pytest.mark.parametrize(('name', 'size'), [
+    ('Door_01', (100, 15, 222)), ('RoomWall_01', (300, 10, 186)), ('FloorB_01', (300, 300, 1)),
+    ('RoomCeiling_01', (300, 300, 66)), ('RoomWindow_01', (235, 10, 170)),
+    ('HouseWallB_01', (340, 340, 300)), ('FemaleVisitorSit', (50, 80, 130)),
+    ('MalePatientBed', (100, 200, 100)), ('Carpet_01', (346, 340, 5)),
+    ('curtain_open_01', (238, 293, 292)), ('KitchenCabinet_01', (258, 322, 113)),
+    ('CookingBench_01', (100, 54, 10)), ('Turtlebot', (40, 40, 40))])
+def test_gazebo_models_with_no_known_word_are_left_out(
+        name: str, size: tuple[float, float, float]) -> None:
+    assert kind_of(gazebo(name, size)) is None
 
 
 @pytest.mark.parametrize(('name', 'category'), [

@@ -8,6 +8,7 @@ from mask3d_core.rooms.models.model_library import load_library, SCALES, SIDE_SC
 import numpy as np
 import pytest
 from tiny_catalogue import furniture_catalogue, TinyModel, write_catalogue
+from tiny_gazebo import box_dae, write_model, write_world
 
 pytest.importorskip('trimesh')
 
@@ -52,6 +53,33 @@ def test_a_damaged_model_is_named_once_and_skipped(
     assert library.make(good, rng) is not None
     assert library.make(bad, rng) is None and library.make(bad, rng) is None
     assert capsys.readouterr().err.count('Couch (Tiny#model2) is left out') == 1
+
+
+def test_gazebo_models_beside_a_catalogue(tmp_path: Path) -> None:
+    pytest.importorskip('collada')
+    world = write_world(tmp_path / 'world')
+    write_model(world / 'models' / 'BookBroken', box_dae()[:900])
+    other = write_world(tmp_path / 'other')  # the same models, which count once
+    write_model(other / 'models' / 'ChairA_01', box_dae((0.5, 0.5, 0.7)))
+    library = load_library((furniture_catalogue(tmp_path / 'tiny.sh3f'), other, world))
+    chairs = [model for model, _ in library.for_maker('dining_chair')]
+    assert [model.name for model in chairs] == ['Chair', 'Chair A 01', 'Chair A 01', 'Chair B 01']
+    assert not [model for model, _ in library.models if 'Wall' in model.name]
+    assert len(library.damaged) == 1 and 'BookBroken is left out' in library.damaged[0]
+    rng = np.random.default_rng(0)
+    sofa = library.make(next(known for known in library.models if known[0].name == 'Sofa A 01'),
+                        rng)
+    assert sofa is not None and sofa.name == 'sofa'
+    assert sofa.size == pytest.approx((1.8, 0.8, 0.8), rel=0.15)
+
+
+def test_a_mesh_that_vanishes_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip('collada')
+    library = load_library((write_world(tmp_path / 'world'),))
+    vase = next(known for known in library.models if known[0].name == 'Vase 01')
+    (vase[0].file / vase[0].member).parent.joinpath('meshes', 'visual.DAE').unlink()
+    assert library.make(vase, np.random.default_rng(0)) is None
+    assert 'visual.DAE' in capsys.readouterr().err
 
 
 def test_a_catalogue_without_furniture(tmp_path: Path) -> None:
