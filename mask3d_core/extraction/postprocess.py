@@ -74,9 +74,9 @@ class ExtractSettings:
         How instances are scored. 'class': class probability times mean mask probability (eq. 7);
         also used by models without votes, and with `all_classes`. 'objectness': the square of mean
         mask probability times mean objectness of the voxels in the mask, times the square root of
-        the class probability, and times the predicted IoU of models with `mask_iou`. It ranks
-        better outside of the training data, and a threshold keeps instances of the same precision
-        as with eq. 7.
+        the class probability; of models with `mask_iou` the square root of the predicted IoU times
+        this. It ranks better outside of the training data, and a threshold keeps instances of
+        about the same precision as with eq. 7.
 
     """
 
@@ -235,10 +235,10 @@ def _objectness(prediction: Prediction, settings: ExtractSettings) -> NDArray[np
     return objectness
 
 
-def _mask_iou(prediction: Prediction, regions: Regions) -> NDArray[np.float64]:
-    """Return the predicted IoU of the query of each region, 1 if the model has none: [R]."""
+def _mask_iou(prediction: Prediction, regions: Regions) -> NDArray[np.float64] | None:
+    """Return the predicted IoU of the query of each region, if the model predicts any: [R]."""
     if prediction.mask_iou is None:
-        return np.ones(len(regions.query))
+        return None
     mask_iou: NDArray[np.float64] = prediction.mask_iou.double().cpu().numpy()[regions.query]
     return mask_iou
 
@@ -253,7 +253,7 @@ def _drop_unlikely(prediction: Prediction, settings: ExtractSettings, by_objectn
     if by_objectness:
         best = best ** CLASS_EXPONENT
         if mask_iou is not None:
-            best = best * mask_iou.double()
+            best = (best * mask_iou.double()).sqrt()
     keep = ~(best < settings.score_threshold)  # keeps NaN, which is an error in `_rank`
     queries = keep.nonzero()[:, 0]
     return replace(prediction, class_logits=prediction.class_logits.index_select(0, queries),
@@ -270,7 +270,7 @@ def _drop_small(regions: Regions, inverse: NDArray[np.int64], min_points: int) -
 
 
 def _rank(regions: Regions, probability: NDArray[np.float32],
-          objectness: NDArray[np.float32] | None, mask_iou: NDArray[np.float64],
+          objectness: NDArray[np.float32] | None, mask_iou: NDArray[np.float64] | None,
           settings: ExtractSettings) -> _Candidates:
     """
     Take the top k pairs of region and class, and sort them by score.
@@ -293,7 +293,9 @@ def _rank(regions: Regions, probability: NDArray[np.float32],
         region, row = region[top], row[top]
         score = probability[region, row] * regions.confidence[region]
     else:
-        score = mask_iou * _objectness_scores(regions, probability, objectness)
+        score = _objectness_scores(regions, probability, objectness)
+        if mask_iou is not None:
+            score = np.sqrt(mask_iou * score)
         top = _largest(score, count)
         region, row, score = region[top], row[top], score[top]
     return _Candidates(region, row, score)[np.argsort(-score, kind='stable')]

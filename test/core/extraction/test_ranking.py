@@ -39,10 +39,10 @@ def test_the_score_has_the_objectness_in_the_mask() -> None:
 def test_the_score_has_the_predicted_iou_of_the_query() -> None:
     objectness = [.5, .5, .6, .6]
     before, after = (dict(ranked(objectness, mask_iou=one)) for one in (None, [.9, .25]))
-    assert after == pytest.approx({10: .9 * before[10], 20: .25 * before[20]})
+    assert after == pytest.approx({10: (.9 * before[10]) ** .5, 20: (.25 * before[20]) ** .5})
     assert ranked(objectness, mask_iou=[.9, .25], ranking='class') == ranked(None)
-    assert ranked(objectness, mask_iou=[.9, .25], score_threshold=.2) == [
-        pair for pair in ranked(objectness, mask_iou=[.9, .25]) if pair[1] >= .2]
+    assert ranked(objectness, mask_iou=[.9, .25], score_threshold=.4) == [
+        pair for pair in ranked(objectness, mask_iou=[.9, .25]) if pair[1] >= .4]
 
 
 def test_eq_7_without_votes_and_where_it_is_wanted() -> None:
