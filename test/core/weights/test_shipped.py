@@ -7,10 +7,11 @@ from mask3d_core.evaluation import Evaluation, Protocol
 from mask3d_core.evaluation.ground_truth import make_truth
 from mask3d_core.files import read_scan
 from mask3d_core.scan import Scan
-from mask3d_core.segmenter import load_segmenter
+from mask3d_core.segmenter import load_segmenter, Segmenter
 from mask3d_core.weights.checkpoint import load_weights
 from mask3d_core.weights.shipped import MAX_CONTRAST, shipped_weights
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 import pytest
 from shared import find_shared
 from table_tops import can_on_a_floor, labels_of_each_point, NAMES, turned_upright
@@ -62,19 +63,40 @@ def test_a_can_on_a_real_floor_is_found(upright: bool) -> None:
     assert max((mask & can).sum() / (mask | can).sum() for mask in likely) > 0.75
 
 
-@pytest.mark.parametrize(('upright', 'least'), [(True, (0.35, 0.50)), (False, (0.35, 0.50))])
-def test_objects_on_real_tables(
-        upright: bool, least: tuple[float, float]) -> None:
+@pytest.mark.parametrize('upright', [True, False])
+def test_objects_on_real_tables(upright: bool) -> None:
     """Class-agnostic AP50 and AP25 are not far below those of docs/weights.md."""
-    segmenter = load_segmenter(device='cpu')
+    scores = scores_on_tables(load_segmenter(device='cpu'), upright)
+    print('AP, AP50, AP25:', np.round(100 * scores, 1))
+    assert scores[1] >= 0.35 and scores[2] >= 0.50
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(('upright', 'least'), [(True, 0.35), (False, 0.20)])
+def test_objects_on_real_tables_in_other_positions(upright: bool, least: float) -> None:
+    """The mean AP50 of 8 positions is not far below that of docs/weights.md."""
+    segmenter, rng = load_segmenter(device='cpu'), np.random.default_rng(0)
+    scores = []
+    for _ in range(8):
+        angle = rng.uniform(-np.pi, np.pi) if upright else rng.uniform(-0.1, 0.1)
+        scores.append(scores_on_tables(segmenter, upright, angle, rng.uniform(-1, 1, 3)))
+    mean, deviation = np.mean(scores, axis=0), np.std(scores, axis=0)
+    print('AP, AP50, AP25:', np.round(100 * mean, 1), '+-', np.round(100 * deviation, 1))
+    assert mean[1] >= least
+
+
+def scores_on_tables(segmenter: Segmenter, upright: bool, angle: float = 0.0,
+                     shift: ArrayLike = (0, 0, 0)) -> NDArray[np.float64]:
+    """Return AP, AP50 and AP25 on scans turned about z, radians, and moved by `shift` metres."""
     evaluation = Evaluation(segmenter.weights.classes, Protocol())
+    cos, sin = np.cos(angle), np.sin(angle)
     for name in NAMES:
         path = find_shared(f'data/clouds/{name}.pcd')
         scan, label = read_scan(path), labels_of_each_point(path)
         scan = turned_upright(scan, label) if upright else Scan.from_points(scan.xyz, scan.color)
+        turn = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
+        xyz = (scan.xyz @ turn + shift).astype(np.float32)
         thing = label >= 10
         truth = make_truth(np.where(thing, OBJECT_ID, -1), np.where(thing, label // 10, -1))
-        evaluation.add(segmenter.segment(scan), truth)
-    scores = evaluation.scores()
-    print('AP, AP50, AP25:', np.round(100 * scores.agnostic, 1))
-    assert scores.agnostic[1] >= least[0] and scores.agnostic[2] >= least[1]
+        evaluation.add(segmenter.segment(Scan.from_points(xyz, scan.color)), truth)
+    return np.asarray(evaluation.scores().agnostic)
