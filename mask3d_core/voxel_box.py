@@ -59,22 +59,22 @@ def voxel_bounds(xyz: NDArray[np.floating], size: float,
 
 
 def voxel_places(xyz: NDArray[np.floating], size: float, low: NDArray[np.float64],
-                 shape: tuple[int, ...], kind: type[np.signedinteger] = np.int32,
+                 shape: tuple[int, ...], dtype: type[np.signedinteger] = np.int32,
                  ) -> NDArray[np.signedinteger]:
     """
-    Return the voxels of points [n, 3], as places in a flattened box: [n].
+    Return the flat indices of the voxels of points [n, 3] in a box, in C order: [n].
 
     Points beyond the box are put at its border. An axis at a time, as numpy takes three times as
     long for rows of three numbers.
     """
-    place = np.zeros(len(xyz), kind)
+    place = np.zeros(len(xyz), dtype)
     for axis, lowest, count in zip(xyz.T, low.tolist(), shape):
         voxel = axis / xyz.dtype.type(size)
         np.floor(voxel, out=voxel)
         voxel -= lowest
         np.clip(voxel, 0, count - 1, out=voxel)
         place *= count
-        place += voxel.astype(kind)
+        place += voxel.astype(dtype)
     return place
 
 
@@ -117,11 +117,11 @@ class VoxelBox:
             return None
         box = tuple(map(int, shape))
         place, filled = np.empty(len(xyz), np.int64), np.zeros(math.prod(box), np.bool_)
-        kind = np.int32 if len(filled) < 2 ** 31 else np.int64
+        dtype = np.int32 if len(filled) < 2 ** 31 else np.int64
 
         def fill(block: slice) -> None:
             for rows in chunks(block):
-                place[rows] = voxel_places(xyz[rows], size, low, box, kind)
+                place[rows] = voxel_places(xyz[rows], size, low, box, dtype)
                 filled[place[rows]] = True
 
         map_blocks(fill, len(xyz))

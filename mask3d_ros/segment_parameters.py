@@ -71,8 +71,9 @@ SEGMENT_NODE_PARAMETERS: tuple[ParameterSpec, ...] = (
         'below this are discarded; with track, an object stays until its '
         'smoothed score is below half of it. 0: none is discarded.', (0.0, 1.0)),
     ParameterSpec(
-        'ranking', EXTRACT_DEFAULTS.ranking, 'What scores depend on: the objectness in the mask, '
-        'or the class probability (eq. 7 of the paper), as always with weights without votes.',
+        'ranking', EXTRACT_DEFAULTS.ranking, 'How instances are scored: by the objectness of the '
+        'voxels in the mask, or by the class probability (eq. 7 of the paper), which weights '
+        'without votes always use.',
         choices=RANKINGS),
     ParameterSpec(
         'top_k', EXTRACT_DEFAULTS.top_k, 'Number of masks kept of each tile, those with the '

@@ -90,8 +90,9 @@ def _add_protocol(group: argparse._ArgumentGroup) -> None:
                        help='count masks on walls, floors and ceilings as false; ScanNet ignores '
                             'masks that are mostly outside of all objects')
     group.add_argument('--ranking', choices=('objectness', 'class'),
-                       help='what the score depends on with --as-robot: the objectness in the '
-                            'mask, or the class probability (default: objectness)')
+                       help='how instances are scored with --as-robot: by the objectness of the '
+                            'voxels in the mask, or by the class probability (default: '
+                            'objectness)')
     group.add_argument('--leftovers', metavar='CLASS',
                        help='count the points that no mask covers as one more prediction of this '
                             'class, as the original does with ceiling')

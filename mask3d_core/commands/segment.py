@@ -82,9 +82,9 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
     group.add_argument('--score-threshold', type=fraction, metavar='S',
                        help='minimum score of an instance, 0..1; 0 keeps all (default: 0.3)')
     group.add_argument('--ranking', choices=('objectness', 'class'),
-                       help='what the score depends on: the objectness in the mask, or the class '
-                            'probability (eq. 7 of the paper), as always without votes '
-                            '(default: objectness)')
+                       help='how instances are scored: by the objectness of the voxels in the '
+                            'mask, or by the class probability (eq. 7 of the paper), which '
+                            'weights without votes always use (default: objectness)')
     group.add_argument('--top-k', type=count_or_all, metavar='K',
                        help='masks kept, by score; -1: all '
                             '(default: 100)')

@@ -248,14 +248,13 @@ def _drop_unlikely(prediction: Prediction, settings: ExtractSettings, by_objectn
     """Drop queries whose scores cannot reach the threshold: the other factors are at most 1."""
     if not settings.score_threshold or (settings.all_classes and settings.top_k == -1):
         return prediction  # in the second case the number of pairs kept is the number of masks
-    best = torch.softmax(prediction.class_logits.float(), dim=1)[:, :-1].amax(1).double()
-    mask_iou = prediction.mask_iou
+    likeliest = torch.softmax(prediction.class_logits.float(), dim=1)[:, :-1].amax(1)
+    best, mask_iou = likeliest.double().cpu().numpy(), prediction.mask_iou
     if by_objectness:
-        best = best ** CLASS_EXPONENT
-        if mask_iou is not None:
-            best = (best * mask_iou.double()).sqrt()
+        best = _combine(np.ones(1), best,
+                        None if mask_iou is None else mask_iou.double().cpu().numpy())
     keep = ~(best < settings.score_threshold)  # keeps NaN, which is an error in `_rank`
-    queries = keep.nonzero()[:, 0]
+    queries = torch.from_numpy(np.flatnonzero(keep)).to(prediction.class_logits.device)
     return replace(prediction, class_logits=prediction.class_logits.index_select(0, queries),
                    mask_logits=prediction.mask_logits.index_select(1, queries),
                    mask_iou=None if mask_iou is None else mask_iou.index_select(0, queries))
@@ -293,22 +292,38 @@ def _rank(regions: Regions, probability: NDArray[np.float32],
         region, row = region[top], row[top]
         score = probability[region, row] * regions.confidence[region]
     else:
-        score = _objectness_scores(regions, probability, objectness)
-        if mask_iou is not None:
-            score = np.sqrt(mask_iou * score)
+        evidence = regions.confidence * _mean_objectness(regions, objectness)
+        score = _combine(evidence, probability.max(axis=1, initial=0), mask_iou)
         top = _largest(score, count)
         region, row, score = region[top], row[top], score[top]
     return _Candidates(region, row, score)[np.argsort(-score, kind='stable')]
 
 
-def _objectness_scores(regions: Regions, probability: NDArray[np.float32],
-                       objectness: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the scores of regions [R] from their class probabilities [R, K]."""
-    mean = np.array([objectness[voxels].sum(dtype=np.float64) / max(len(voxels), 1)
+def _mean_objectness(regions: Regions, objectness: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the mean objectness of the voxels of each region: [R]."""
+    return np.array([objectness[voxels].sum(dtype=np.float64) / max(len(voxels), 1)
                      for voxels in regions.voxels])
-    likeliest = probability.max(axis=1, initial=0)
-    scores: NDArray[np.float64] = (regions.confidence * mean) ** 2 * likeliest ** CLASS_EXPONENT
-    return scores
+
+
+def _combine(evidence: NDArray[np.float64], likeliest: NDArray[np.floating],
+             mask_iou: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """
+    Return the scores of the ranking by objectness, each factor in 0..1.
+
+    Parameters
+    ----------
+    evidence : array
+        Mean mask probability times mean objectness.
+    likeliest : array
+        Probability of the likeliest class.
+    mask_iou : array or None
+        If the model predicts it.
+
+    """
+    score: NDArray[np.float64] = evidence ** 2 * likeliest ** CLASS_EXPONENT
+    if mask_iou is not None:
+        score = np.sqrt(mask_iou * score)
+    return score
 
 
 def _largest(values: NDArray[np.floating], count: int) -> NDArray[np.int64]:

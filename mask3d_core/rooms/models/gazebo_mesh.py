@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 COLLADA = '.dae'
 
 
-class FilesBeside:
+class ModelResolver:
     """
-    What a mesh file refers to, such as '../materials/textures/wood.png', for trimesh.
+    A resolver of trimesh for the files beside a mesh, such as '../materials/textures/wood.png'.
 
     A texture that is not where the file says is looked for in the folder of the model's textures.
 
@@ -109,7 +109,7 @@ def _geometries_of_mesh(file: Path) -> Iterator[tuple[Any, NDArray[np.float64]]]
         with library_errors(kind):
             metres = np.diag([*[_unit(content) if kind == COLLADA else 1.0] * 3, 1.0])
             scene = trimesh.load_scene(BytesIO(content), file_type=kind[1:], process=False,
-                                       resolver=FilesBeside(file.parent))
+                                       resolver=ModelResolver(file.parent))
             for node in scene.graph.nodes_geometry:
                 pose, name = scene.graph[node]
                 if len(getattr(scene.geometry[name], 'faces', ())):

@@ -36,13 +36,7 @@ def find_gazebo_models(folder: Path, depth: int = DEPTH) -> list[Path]:
 
 def read_gazebo_models(folder: Path) -> tuple[list[CatalogueModel], list[str]]:
     """
-    List the models in a folder; all meshes are read for their sizes.
-
-    Returns
-    -------
-    models : list of CatalogueModel
-    damaged : list of str
-        What is wrong with each model that was left out.
+    Return what `read_catalogue` does for a folder; all meshes are read for their sizes.
 
     Raises
     ------

@@ -13,6 +13,7 @@ from mask3d_core.errors import InputError
 from mask3d_core.files.source import file_errors
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 SDF = 'model.sdf'
 """The file that describes a model, in a folder of its own."""
@@ -101,19 +102,9 @@ def _pose(element: ElementTree.Element) -> NDArray[np.float64]:
         raise InputError('expected poses of six numbers in the frame of the parent, got others')
     numbers = _numbers(pose.text or '', 6, 'pose')
     degrees = pose.get('degrees') in ('true', '1')
-    roll, pitch, yaw = np.radians(numbers[3:]) if degrees else numbers[3:]
     matrix = np.eye(4)
-    matrix[:3, :3] = _turn(yaw, 0, 1) @ _turn(pitch, 2, 0) @ _turn(roll, 1, 2)
+    matrix[:3, :3] = Rotation.from_euler('xyz', numbers[3:], degrees=degrees).as_matrix()
     matrix[:3, 3] = numbers[:3]
-    return matrix
-
-
-def _turn(angle: float, first: int, second: int) -> NDArray[np.float64]:
-    """Return the rotation, [3, 3], that turns one axis towards another by an angle, radians."""
-    matrix = np.eye(3)
-    matrix[[first, second], [first, second]] = np.cos(angle)
-    matrix[second, first] = np.sin(angle)
-    matrix[first, second] = -np.sin(angle)
     return matrix
 
 

@@ -19,13 +19,7 @@ TABLE = 'PluginFurnitureCatalog.properties'
 
 def read_sweet_home(file: Path) -> tuple[list[CatalogueModel], list[str]]:
     """
-    Read the list of the models of a catalogue.
-
-    Returns
-    -------
-    models : list of CatalogueModel
-    damaged : list of str
-        What is wrong with each entry that was left out.
+    Return what `read_catalogue` does for a .sh3f file.
 
     Raises
     ------
