@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, TYPE_CHECKING
 
 from mask3d_core.errors import InputError
+from mask3d_core.files.mcap_topics import topics_of_other_encodings
 
 if TYPE_CHECKING:
     from rosbags.rosbag2 import Reader
@@ -34,6 +35,10 @@ ADVICE = {
     'KeyError': 'some topic has messages of another format (JSON, Protobuf): keep the others with '
                 '`mcap filter IN.mcap -o OUT.mcap --include-topic-regex TOPIC`'}
 """What to do, by a part of the error of rosbags."""
+MAX_LISTED_TOPICS = 5
+ADVICE_ENCODINGS = (
+    'record or convert clouds as sensor_msgs/msg/PointCloud2; if they are in another topic, keep '
+    'that one with `mcap filter IN.mcap -o OUT.mcap --include-topic-regex TOPIC`')
 ADVICE_ROS1 = '; convert a ROS 1 bag with `rosbags-convert --src IN.bag --dst OUT`'
 OTHER_FOLDERS = {
     'dataset.json': '; this is a data set, for `mask3d view`, `prepare check`, `train` and '
@@ -133,8 +138,18 @@ def open_bag_file(path: Path) -> Iterator[Reader]:
             source = _renamed(path, '.db3', stack)
         elif path.suffix not in BAG_SUFFIXES:
             source = _renamed(path, path.suffix.lower(), stack)
-        with bag_errors():
-            reader = stack.enter_context(Reader(source))
+        try:
+            with bag_errors():
+                reader = stack.enter_context(Reader(source))
+        except InputError:
+            others = topics_of_other_encodings(path) if begin.startswith(MCAP_MAGIC) else []
+            if not others:
+                raise
+            more = len(others) - MAX_LISTED_TOPICS
+            raise InputError('expected messages in CDR, the format of ROS 2, got '
+                             + ', '.join(others[:MAX_LISTED_TOPICS])
+                             + (f' and {more} more topics' if more > 0 else '')
+                             + f'; {ADVICE_ENCODINGS}') from None
         yield reader
 
 

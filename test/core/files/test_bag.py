@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 import re
 import shutil
+import struct
 import sys
 import time
 from typing import Any
@@ -256,6 +257,47 @@ def test_mcap_without_a_profile_and_of_ros_1(tmp_path: Path) -> None:
     file.write_bytes(b'#ROSBAG V2.0\n' + content)
     with pytest.raises(InputError, match='this is a ROS 1 bag.*rosbags-convert'):
         read_bag(file)
+
+
+def mcap(schemas: Sequence[tuple[str, str, str, bytes]], summary: bool) -> bytes:
+    """Return an .mcap file with a channel for each topic, type, encoding and schema."""
+    def text(content: str | bytes) -> bytes:
+        content = content if isinstance(content, bytes) else content.encode()
+        return struct.pack('<I', len(content)) + content
+
+    def record(opcode: int, content: bytes) -> bytes:
+        return struct.pack('<BQ', opcode, len(content)) + content
+
+    topics = b''.join(
+        record(3, struct.pack('<H', number) + text(name) + text(encoding) + text(schema))
+        + record(4, struct.pack('<HH', number, number) + text(topic)
+                 + text(encoding.removesuffix('schema')) + text(b''))
+        for number, (topic, name, encoding, schema) in enumerate(schemas, 1))
+    data = header(b'', b'recorder') + topics + record(5, struct.pack('<HIQQ', 1, 0, 1, 1) + b'{}')
+    start = len(data) if summary else 0
+    return (data + (topics if summary else b'') + record(2, struct.pack('<QQI', start, 0, 0))
+            + b'\x89MCAP0\r\n')
+
+
+@pytest.mark.parametrize('summary', [False, True])
+@pytest.mark.parametrize(('encoding', 'schema', 'said'), [
+    ('jsonschema', b'{}', 'json'), ('protobuf', b'\n\xc3\x28\xff', 'protobuf'),
+    ('protobuf', b'', 'protobuf'), ('flatbuffer', b'\xff', 'flatbuffer')])
+def test_messages_in_other_encodings_are_named(tmp_path: Path, encoding: str, schema: bytes,
+                                               said: str, summary: bool) -> None:
+    topics = [('/points', 'foxglove.PointCloud', encoding, schema),
+              *((f'/tf{number}', 'foxglove.FrameTransform', encoding, schema)
+                for number in range(7))]
+    (tmp_path / 'a.mcap').write_bytes(mcap(topics, summary))
+    with pytest.raises(InputError, match=(
+            rf'expected messages in CDR.* got /points \(foxglove.PointCloud in {said}\), /tf0 .*'
+            r'/tf3 \(.* and 3 more topics; record or convert clouds as '
+            'sensor_msgs/msg/PointCloud2; .*mcap filter')):
+        read_bag(tmp_path / 'a.mcap')
+    damaged = mcap(topics, summary)[:-40]
+    (tmp_path / 'a.mcap').write_bytes(damaged)
+    with pytest.raises(InputError, match='not a readable ROS 2 bag.*mcap recover'):
+        read_bag(tmp_path / 'a.mcap')
 
 
 @pytest.mark.parametrize(('cloud', 'index'), [
