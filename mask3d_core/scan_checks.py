@@ -75,6 +75,8 @@ class Doubt:
     unit : str
         What is probably the unit of the file, as 'mm' or '10', in metres; '' if not known.
 
+    tilted : bool
+        Whether no axis points up.
     """
 
     kinds: tuple[str, ...]
@@ -82,17 +84,19 @@ class Doubt:
     up: str = ''
     unit: str = ''
 
+    tilted: bool = False
     def remedy(self) -> str:
         """Return what to do about it with a file: the options that mend it."""
         options = {'axes': f'--up={self.up}' if self.up.startswith('-') else f'--up {self.up}',
                    'units': f'--unit {self.unit}'}
         known = {'axes': self.up, 'units': self.unit}
-        return ' and '.join(f'if so, give {options[kind]}' if known.get(kind) else REMEDIES[kind]
+        remedies = REMEDIES | ({'axes': LEVEL} if self.tilted else {})
+        return ' and '.join(f'if so, give {options[kind]}' if known.get(kind) else remedies[kind]
                             for kind in self.kinds).replace(' and if so, give', ' and')
 
 
 REMEDIES = {
-    'axes': 'give the axis that points up: --up x, y, z, or --up=-y',
+    'axes': 'give the axis that points up, --up x, y, z or --up=-y; level it first if none does',
     'units': 'give its unit: --unit mm, cm, dm, ft, in, or the metres of a unit',
     'degrees': 'project it to metres first, as to UTM',
     'colour': 'export the scan with the colour of every point',
@@ -105,6 +109,8 @@ REMEDIES = {
 """What to do about a doubt about a file, by its kind."""
 
 
+LEVEL = 'level it with another program first, as with Tools > Level of CloudCompare'
+"""What to do about a tilted scan."""
 def describe_doubts(scan: Scan, voxel_size: float) -> list[str]:
     """Return what is probably wrong with the scan of a file, and what to do about it."""
     return [f'{doubt.finding}; {doubt.remedy()}' for doubt in find_doubts(scan, voxel_size)]
@@ -148,7 +154,7 @@ def _axes_and_units(scan: Scan, voxel_size: float) -> Iterator[Doubt]:
     if kinds:
         yield Doubt(tuple(kinds), ' and '.join(doubts[kind] for kind in kinds)
                     + ': expected ' + ' and '.join(expected[kind] for kind in kinds),
-                    up, scan.conventions.unit_of_file(unit) if unit else '')
+                    up, scan.conventions.unit_of_file(unit) if unit else '', axes.tilt > 0)
 
 
 def _is_vertical_line(xyz: NDArray[np.floating]) -> bool:

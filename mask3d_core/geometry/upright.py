@@ -25,6 +25,8 @@ MIN_UP_PROBABILITY_IN_VIEW = 0.4
 """The same where all points lie in the viewing cone of a camera that looks along z."""
 MIN_OTHER_PROBABILITY = 0.6
 """Another axis is named as up if it is at least as probable."""
+MIN_AGREEMENT = 0.25
+"""That axis is at least so probable among the directions of the walls and the floor, too."""
 END_SHARE = 0.12
 """Part of the extent that counts as its end: as floor, or as ceiling."""
 MIN_GROUND_SHARE = 0.6
@@ -55,15 +57,20 @@ class AxesDoubt(NamedTuple):
         The axis that probably does, as '-y'; '' if not known.
     is_guess : bool
         Whether that axis follows from the surfaces, so that the finding names it.
+    tilt : int
+        Degrees by which the floor is tilted, if no axis points up; 0 if not known.
 
     """
 
     reason: str = ''
     up: str = ''
     is_guess: bool = False
+    tilt: int = 0
 
     def finding(self, up: str) -> str:
         """Return the reason, with the axis by the name that the reader knows."""
+        if self.tilt:
+            return f'{self.reason} (its floor seems to be tilted by about {self.tilt} degrees)'
         return f'{self.reason} ({up} seems to point up)' if self.is_guess else self.reason
 
 
@@ -120,12 +127,47 @@ def doubt_surfaces(surfaces: Surfaces, xyz: NDArray[np.floating]) -> AxesDoubt:
     least = MIN_UP_PROBABILITY_BESIDE if sure else MIN_UP_PROBABILITY
     if not other_direction and (is_ground or probability[UP] >= least):
         return UPRIGHT
-    named = (probability[likeliest] > MIN_OTHER_PROBABILITY
+    named = (likeliest != UP and probability[likeliest] > MIN_OTHER_PROBABILITY
              and along[likeliest // 2] >= best - MIN_SQUARE_GAIN)
+    return _axes_doubt(surfaces, likeliest if named else None)
+
+
+def _axes_doubt(surfaces: Surfaces, likely: int | None) -> AxesDoubt:
+    """
+    Return the doubt about a scan that does not stand upright: which axis points up, if any does.
+
+    Of a scan that is tilted about an axis, that one may seem to be up: it is parallel or
+    perpendicular to most surfaces, as no other axis of the scan is. So the directions of the
+    walls and the floor, whatever they are, are compared, too.
+
+    Parameters
+    ----------
+    surfaces : Surfaces
+    likely : int or None
+        Which of `DIRECTIONS` seems to point up.
+
+    """
     reason = 'does not stand upright, by its surfaces'
-    if not named or likeliest == UP:
+    square = _square_axes(surfaces.normals)                                 # [3, 3]
+    xyz = surfaces.xyz @ square.T
+    probability = up_probability(Surfaces(xyz, surfaces.normals @ square.T, xyz.min(axis=0),
+                                          xyz.max(axis=0), surfaces.spacing))
+    directions = np.stack([square, -square], axis=1).reshape(6, 3)
+    likeliest = int(probability.argmax())
+    axes = np.stack([np.eye(3), -np.eye(3)], axis=1).reshape(6, 3)
+    if likely is not None:
+        near = directions @ axes[likely] > np.cos(ANGLE_TOLERANCE)
+        other = probability[likeliest] > MIN_OTHER_PROBABILITY and not near[likeliest]
+        if other or probability[near].sum() < MIN_AGREEMENT:
+            return AxesDoubt(reason)
+        return AxesDoubt(reason, DIRECTIONS[likely], is_guess=True)
+    if probability[likeliest] <= LIKELY:
         return AxesDoubt(reason)
-    return AxesDoubt(reason, DIRECTIONS[likeliest], is_guess=True)
+    cosine = axes @ directions[likeliest]
+    nearest = int(cosine.argmax())
+    if nearest != UP and cosine[nearest] > np.cos(ANGLE_TOLERANCE):
+        return AxesDoubt(reason, DIRECTIONS[nearest], is_guess=True)
+    return AxesDoubt(reason, tilt=round(float(np.degrees(np.arccos(np.clip(cosine[UP], -1, 1))))))
 
 
 def upright(scan: Scan) -> Scan:
@@ -142,6 +184,30 @@ def up_probability(surfaces: Surfaces) -> NDArray[np.float64]:
                       for axis in range(3) for sign in (1, -1)])
     odds = np.exp(logit - logit.max())
     return np.asarray(odds / odds.sum())
+
+
+def _square_axes(normals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return three perpendicular directions, as rows, that most normals [S, 3] are parallel to."""
+    first = _best_direction(normals[::10], normals)
+    across = normals[np.abs(normals @ first) < np.sin(ANGLE_TOLERANCE)]
+    if not len(across):
+        across = np.eye(3)[np.abs(first).argmin()][None]
+    across = across - np.outer(across @ first, first)
+    across /= np.linalg.norm(across, axis=1, keepdims=True)
+    second = _best_direction(across[::10], across)
+    second -= second @ first * first
+    second /= np.linalg.norm(second)
+    return np.stack([first, second, np.cross(first, second)])
+
+
+def _best_direction(directions: NDArray[np.float64], normals: NDArray[np.float64],
+                    ) -> NDArray[np.float64]:
+    """Return the one to which most normals are parallel or perpendicular, fitted to them: [3]."""
+    best = directions[_square_share(directions, normals).argmax()]
+    cosine = normals @ best
+    parallel = np.abs(cosine) > np.cos(ANGLE_TOLERANCE)
+    mean = (normals[parallel] * np.sign(cosine[parallel])[:, None]).sum(axis=0)
+    return np.asarray(mean / np.linalg.norm(mean))
 
 
 def _signs_of_up(surfaces: Surfaces, axis: int, sign: int) -> NDArray[np.float64]:

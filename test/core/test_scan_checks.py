@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+import re
 
 from mask3d_core.conventions import Conventions, parse_unit, ROTATED_AXES
 from mask3d_core.data.generated import generate_room
 from mask3d_core.files import read_scan
 from mask3d_core.files.columns import scan_from_columns
 from mask3d_core.scan import Scan
-from mask3d_core.scan_checks import Doubt, find_doubts
+from mask3d_core.scan_checks import Doubt, find_doubts, LEVEL
 import numpy as np
 from numpy.typing import NDArray
 import pytest
+from scipy.spatial.transform import Rotation
 from shared import find_shared
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,6 +82,29 @@ def test_axes_and_units_are_doubted_in_one_sentence(room: NDArray[np.float64], c
     found = doubts(change(room))
     assert [' '.join(doubt.kinds) for doubt in found] == [kinds]
     assert words in found[0].finding
+
+
+@pytest.mark.parametrize('about', [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.8, 0.6, 0.0)])
+@pytest.mark.parametrize('degrees', [20, 30])
+@pytest.mark.parametrize('change', [lambda xyz: xyz, turned('x', '-z', 'y')])
+def test_the_tilt_of_a_floor_is_said(room: NDArray[np.float64], degrees: int, change: Change,
+                                     about: tuple[float, float, float]) -> None:
+    tilt = Rotation.from_rotvec(np.radians(degrees) * np.array(about))
+    [doubt] = doubts(change(tilt.apply(room)))
+    assert (doubt.kinds, doubt.up, doubt.remedy()) == (('axes',), '', LEVEL)
+    said = re.search(r'\(its floor seems to be tilted by about (\d+) degrees\)', doubt.finding)
+    z = change(tilt.apply([[0.0, 0, 1]]))[0, 2]
+    assert said and abs(int(said[1]) - np.degrees(np.arccos(z))) < 3
+
+
+@pytest.mark.parametrize('degrees', [20, 30])
+def test_the_axis_that_a_scan_is_tilted_about_is_not_named(degrees: int) -> None:
+    cluttered = generate_room(4711, 62)['xyz'].astype(np.float64)
+    for about in np.eye(3)[:2]:
+        tilt = Rotation.from_rotvec(np.radians(degrees) * about)
+        [doubt] = doubts(tilt.apply(cluttered))
+        assert (doubt.kinds, doubt.up) == (('axes',), '')
+        assert doubt.remedy().endswith('level it first if none does')
 
 
 @pytest.mark.parametrize(('frame', 'optical'), [
