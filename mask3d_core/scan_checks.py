@@ -66,7 +66,8 @@ class Doubt:
     Attributes
     ----------
     kinds : tuple of str
-        Of 'axes', 'units', 'degrees', 'colour', 'fields', 'clouds', 'outliers', 'precision';
+        Of 'axes', 'units', 'degrees', 'colour', 'fields', 'header', 'clouds', 'outliers',
+        'precision';
         what to do about it depends on them.
     finding : str
         What was found, and what is expected; continues a sentence whose subject is the cloud.
@@ -74,17 +75,17 @@ class Doubt:
         The axis of the file that probably points up, as '-y'; '' if not known.
     unit : str
         What is probably the unit of the file, as 'mm' or '10', in metres; '' if not known.
-
     tilted : bool
         Whether no axis points up.
+
     """
 
     kinds: tuple[str, ...]
     finding: str
     up: str = ''
     unit: str = ''
-
     tilted: bool = False
+
     def remedy(self) -> str:
         """Return what to do about it with a file: the options that mend it."""
         options = {'axes': f'--up={self.up}' if self.up.startswith('-') else f'--up {self.up}',
@@ -102,15 +103,16 @@ REMEDIES = {
     'colour': 'export the scan with the colour of every point',
     'fields': 'rename them to red, green, blue, or to rgb if they are packed; where columns have '
               'no names, add a first line such as x y z red green blue',
+    'header': 'write in it which columns are x y z red green blue, or delete it',
     'clouds': '--cloud chooses another one',
     'outliers': 'check the scan if these are more than stray points',
     'precision': 'store the scan in double precision, or subtract an offset before',
 }
 """What to do about a doubt about a file, by its kind."""
-
-
 LEVEL = 'level it with another program first, as with Tools > Level of CloudCompare'
 """What to do about a tilted scan."""
+
+
 def describe_doubts(scan: Scan, voxel_size: float) -> list[str]:
     """Return what is probably wrong with the scan of a file, and what to do about it."""
     return [f'{doubt.finding}; {doubt.remedy()}' for doubt in find_doubts(scan, voxel_size)]
@@ -240,6 +242,9 @@ def _dropped(scan: Scan) -> Iterator[Doubt]:
     if scan.num_passed_over:
         yield Doubt(('clouds',), 'is the last one of its topic with points: '
                                  f'{scan.num_passed_over} after it have fewer than {MIN_POINTS}')
+    if scan.unknown_header:
+        yield Doubt(('header',), f'has the first line {scan.unknown_header}, which names no x, y '
+                                 'and z: what the columns are is concluded from their values')
     if scan.unknown_colors:
         yield Doubt(('fields',), 'has fields that look like colour and are not understood, so it '
                                  'is without colour: ' + ', '.join(scan.unknown_colors))

@@ -27,6 +27,8 @@ REMEDIES = {
     'degrees': 'publish the cloud in metres',
     'colour': 'publish the colour of every point, or use weights without colour',
     'fields': 'name them r, g and b, or rgb if they are packed',
+    'header': 'write in it which columns are x y z red green blue, or delete it',
+    'clouds': 'check why these have no points',
     'outliers': 'check the sensor, or filter the cloud',
     'precision': 'publish the cloud in a frame near its points, such as map',
 }

@@ -25,6 +25,7 @@ from mask3d_core.progress import ProgressBar, report
 if TYPE_CHECKING:
     from mask3d_core.scan import Scan
 
+MAX_LISTED_FIELDS = 12
 WEIGHTS_SUFFIXES = ('.weights', '.onnx', '.ckpt')
 SUMMARY = 'show the contents of weights files, scans or bags'
 DESCRIPTION = """\
@@ -194,7 +195,8 @@ def _scan_facts(scan: Scan) -> list[Fact]:
     facts = [
         Fact('points', f'{len(scan)}' + (f' and {dropped} without a position' if dropped else ''),
              {'points': len(scan), 'without_position': dropped, 'outliers': scan.num_outliers,
-              'frame': scan.frame, 'segments': segments, 'warnings': warnings}),
+              'frame': scan.frame, 'segments': segments, 'not_used': scan.other_fields,
+              'warnings': warnings}),
         Fact('from', f'({_numbers(low)}) m', {'from': low}),
         Fact('to', f'({_numbers(high)}) m', {'to': high}),
         Fact('size', ' x '.join(f'{side:.2f}' for side in high - low) + ' m',
@@ -205,6 +207,10 @@ def _scan_facts(scan: Scan) -> list[Fact]:
         facts.append(Fact('frame', scan.frame, {}))
     if segments is not None:
         facts.append(Fact('segments', str(segments), {}))
+    if scan.other_fields:
+        more = len(scan.other_fields) - MAX_LISTED_FIELDS
+        facts.append(Fact('not used', ', '.join(scan.other_fields[:MAX_LISTED_FIELDS])
+                          + (f' and {more} more' if more > 0 else ''), {}))
     return facts + [Fact('warning', text, {}) for text in warnings]
 
 

@@ -41,12 +41,18 @@ class FileColumns:
         Of all fields of the file, plain.
     unit : float
         Metres of the unit of length that the file names; 1 if it names none.
+    unknown_header : str
+        A line of text that seems to name the columns, but not x, y and z.
+    num_faces : int
+        Of the mesh whose vertices these are.
 
     """
 
     values: dict[str, NDArray]
     names: tuple[str, ...]
     unit: float = 1.0
+    unknown_header: str = ''
+    num_faces: int = 0
 
     @classmethod
     def of(cls, values: dict[str, NDArray]) -> FileColumns:
@@ -59,7 +65,7 @@ class FileColumns:
                  if axis in self.values and self.values[axis].dtype.kind in 'iu'
                  and self.values[axis].dtype.itemsize > 1}
         scan = scan_from_columns(self.values | whole, self.names, conventions)
-        return scan if self.unit == 1 else replace(scan, declared_unit=self.unit)
+        return replace(scan, declared_unit=self.unit, unknown_header=self.unknown_header)
 
 
 def used_names(names: Iterable[str]) -> set[str]:
@@ -127,8 +133,11 @@ def scan_from_columns(columns: Mapping[str, NDArray], names: Iterable[str] | Non
     xyz = conventions.to_metres(_side_by_side([columns[axis] for axis in AXES]))
     scan = Scan.from_points(xyz, _color(columns),
                             None if segment is None else _segment_ids(segment.reshape(-1)))
-    return replace(scan, unknown_colors=unknown_colors(columns if names is None else names),
-                   conventions=conventions)
+    names = list(columns if names is None else names)
+    unknown = unknown_colors(names)
+    used = {*used_names(columns), *POSITIONS, *COLOR_ARRAYS, *unknown}
+    return replace(scan, unknown_colors=unknown, conventions=conventions,
+                   other_fields=tuple(dict.fromkeys(name for name in names if name not in used)))
 
 
 def _segment_ids(segment: NDArray) -> NDArray:

@@ -28,7 +28,7 @@ def table_columns(rows: NDArray) -> FileColumns:
     with the bits of a packed colour. Values of channels are whole numbers up to 65535, or numbers
     of 0..1; also other numbers of 0..255, if the three vary together. A first column that counts
     the rows is skipped. Where columns might be colours and are not understood, the names of the
-    result say so.
+    result say so; they count the other columns.
 
     Raises
     ------
@@ -45,12 +45,21 @@ def table_columns(rows: NDArray) -> FileColumns:
         rows = rows[:, 1:]
     values = {axis: rows[:, place] for place, axis in enumerate(AXES)}
     first = _first_channel(rows)
+    others = [f'column_{place + 1}' for place in range(rows.shape[1])]
     if first is not None:
         values |= {name: rows[:, first + place] for place, name in enumerate(CHANNELS)}
-        return FileColumns(values, tuple(values))
+        return FileColumns(values, (*values, *others[3:first], *others[first + 3:]))
     if rows.shape[1] > MIN_WIDTH and _is_packed(rows[:, 3]):
-        return FileColumns(values | {'rgb': rows[:, 3]}, (*values, 'rgb'))
-    return FileColumns(values, (*values, *_unknown(rows)))
+        return FileColumns(values | {'rgb': rows[:, 3]}, (*values, 'rgb', *others[4:]))
+    return FileColumns(values, (*values, *_unknown(rows), *others[3:]))
+
+
+def channel_columns(rows: NDArray) -> int | None:
+    """Return the first of three columns of [N, 3 or more] that vary together as a colour does."""
+    return next((place for place in range(rows.shape[1] - 2)
+                 if _is_color(three := rows[:, place:place + 3])
+                 and all(_is_channel(three[:, one], np.delete(three, one, axis=1))
+                         for one in range(3))), None)
 
 
 def _unknown(rows: NDArray) -> tuple[str, ...]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import re
 
+from mask3d_core.conventions import UNITS
 from mask3d_core.errors import InputError
 from mask3d_core.files.color_fields import (
+    find_color,
     PACKED_COLORS,
     packed_from_text,
     plain_name,
@@ -14,19 +16,28 @@ from mask3d_core.files.color_fields import (
 )
 from mask3d_core.files.columns import AXES, expand_field, FileColumns
 from mask3d_core.files.npz import describe_load_error
-from mask3d_core.files.number_columns import MIN_WIDTH, table_columns
+from mask3d_core.files.number_columns import channel_columns, MIN_WIDTH, table_columns
 from mask3d_core.files.source import file_content, FilePath
 from mask3d_core.files.tokens import plain_nan
 import numpy as np
 from numpy.typing import NDArray
 
 TEXT_SUFFIXES = ('.xyz', '.txt', '.pts', '.asc', '.csv', '.xyzrgb', '.xyzn')
-OTHER_NAMES = {'easting': 'x', 'northing': 'y', 'height': 'z', 'elevation': 'z', '//x': 'x',
-               'pos_x': 'x', 'pos_y': 'y', 'pos_z': 'z', 'classification': 'label',
-               'class': 'label', 'class_id': 'label', 'instance_id': 'instance',
-               'points:0': 'x', 'points:1': 'y', 'points:2': 'z', 'points_0': 'x',
-               'points_1': 'y', 'points_2': 'z'}
+OTHER_NAMES = {'easting': 'x', 'northing': 'y', 'height': 'z', 'elevation': 'z', 'east': 'x',
+               'north': 'y', 'altitude': 'z', 'classification': 'label', 'class': 'label',
+               'class_id': 'label', 'instance_id': 'instance', 'points_0': 'x', 'points_1': 'y',
+               'points_2': 'z'}
 """Names of columns as other programs write them, if the file has no column of our name."""
+AXIS_NAME = re.compile(r'(?:(?:coord|coordinate|pos|position|point|p)s?_?)?([xyz])'
+                       r'(?:_?(?:coord|coordinate|pos|position|m))?')
+"""More of them, as plain names: coord_x, x_coord, posx, x_m."""
+UNIT_IN_NAME = re.compile(r'\s*[\[(](mm|cm|dm|m|km|ft|in|met(?:er|re)s?|-)[\])]$',
+                          re.IGNORECASE)
+"""At the end of a name: `X [m]`, `Intensity [-]`."""
+BLANK_BEFORE_BRACKET = re.compile(rb'[ ]+(?=[\[(])')
+NOT_COLORS = {'id', 'index', 'label', 'instance', 'segment', 'score', 'intensity', 'reflectance',
+              'nx', 'ny', 'nz'}
+"""Plain names of columns that are no colour, whatever their values."""
 MAX_HEADER_LINES = 50
 BLANKED = bytes(32 if byte in b'\t\r,;' else byte for byte in range(256))
 DECIMAL_COMMA = re.compile(rb'\d,\d')
@@ -38,11 +49,26 @@ UTF16 = (b'\xff\xfe', b'\xfe\xff')
 
 @dataclass(frozen=True)
 class Header:
-    """The lines before the numbers: where these start, names of the columns, announced points."""
+    """
+    The lines before the numbers.
+
+    Attributes
+    ----------
+    start : int
+        Where the numbers start.
+    names : tuple of str
+        Of the columns; empty if no line has x, y and z.
+    count : int
+        Announced points.
+    unknown : str
+        A line that seems to name the columns, but not x, y and z.
+
+    """
 
     start: int
     names: tuple[str, ...]
     count: int
+    unknown: str = ''
 
 
 def text_columns(path: FilePath) -> FileColumns:
@@ -50,13 +76,14 @@ def text_columns(path: FilePath) -> FileColumns:
     Read rows of numbers, separated by blanks, commas, semicolons or tabs.
 
     A line of names may precede them, also as a comment (`//X Y Z R G B label`, `# x y z`), and in
-    .pts a line with their number. Without names columns are taken as `table_columns` says.
+    .pts a line with their number. Names may have a unit, `X [mm]`. Without names, and with a line
+    that names other columns than x, y and z, columns are taken as `table_columns` says.
 
     Raises
     ------
     InputError
         With the file name: for lines of different lengths, words that are no numbers, less than
-        three columns, names without x, y and z, and fewer points than announced.
+        three columns, axes in different units, and fewer points than announced.
 
     """
     with file_content(path) as content:
@@ -70,25 +97,29 @@ def text_columns(path: FilePath) -> FileColumns:
             raise InputError(f'{header.count + count} points are announced, there are '
                              f'{len(rows)}: the file is truncated')
         if not header.names:
-            return table_columns(rows)
+            return replace(table_columns(rows), unknown_header=header.unknown)
         return _named(rows, header.names)
 
 
 def _header(text: bytes) -> Header:
     names: tuple[str, ...] = ()
     start = count = 0
-    first = b''
+    first = other = b''
     for number in range(MAX_HEADER_LINES):
         end = text.find(b'\n', start)
         line = text[start:end if end >= 0 else len(text)]
         words = _words(line)
         if len(words) >= MIN_WIDTH and all(map(_is_number, words)):
-            return Header(start, names, count)
+            named = len(_names(other, _words(other))) == len(words) and not names
+            return Header(start, names, count, _quoted(other) if named else '')
+        line = BLANK_BEFORE_BRACKET.sub(b'', line)
+        words = _words(line)
         found = _names(line, words)
         if {'x', 'y', 'z'} <= set(_plain(found)):
             names = found
         elif words and not words[0].startswith(COMMENT):
             first = first or line.strip()
+            other = line.strip() if len(words) >= MIN_WIDTH else other
             count += int(words[0]) if len(words) == 1 and words[0].isdigit() else 0
             if len(words) >= MIN_WIDTH and _is_number(words[0]):
                 raise InputError(f'line {number + 1}: expected numbers, got {_quoted(line)}')
@@ -138,22 +169,45 @@ def _is_number(word: bytes) -> bool:
 
 def _plain(names: tuple[str, ...]) -> dict[str, str]:
     """Return the plain names of columns, ours for those of other programs, and the original."""
-    plain = {key: name for key, name in plain_names({name: name for name in names}).items()}
-    for other, ours in OTHER_NAMES.items():
-        if other in plain and ours not in plain:
+    bare = {UNIT_IN_NAME.sub('', name): name for name in names}
+    plain = plain_names(bare if len(bare) == len(names) else {name: name for name in names})
+    for other in list(plain):
+        axis = AXIS_NAME.fullmatch(other)
+        ours = axis[1] if axis else OTHER_NAMES.get(other, other)
+        if ours not in plain:
             plain[ours] = plain.pop(other)
     return plain
+
+
+def _unit(names: list[str]) -> float:
+    """Return the metres of the unit in the names of the axes, 1 if they have none."""
+    found = [UNIT_IN_NAME.search(name) for name in names]
+    units = {unit[1].lower() if unit else '' for unit in found}
+    if len(units) > 1:
+        raise InputError(f'expected one unit of x, y and z, got: {", ".join(names)}')
+    return UNITS.get(units.pop(), 1.0)
 
 
 def _named(rows: NDArray[np.float64], names: tuple[str, ...]) -> FileColumns:
     if len(names) != rows.shape[1]:
         raise InputError(f'the first line names {len(names)} columns ({", ".join(names)}), the '
-                         f'rows have {rows.shape[1]} numbers')
+                         f'rows have {rows.shape[1]} numbers: write names without blanks')
     columns = {name: rows[:, place] for place, name in enumerate(names)}
-    values = {plain: columns[name] for plain, name in _plain(names).items()}
+    plain = _plain(names)
+    values = {ours: columns[name] for ours, name in plain.items()}
     for name in PACKED_COLORS.keys() & values.keys():
         values[name] = packed_from_text(values[name])
-    return FileColumns.of(values)
+    unit = _unit([plain[axis] for axis in AXES])
+    return FileColumns(values, (*values, *_unknown_color(values)), unit)
+
+
+def _unknown_color(values: dict[str, NDArray]) -> tuple[str, ...]:
+    """Return a name for three columns of other names whose values look like a colour."""
+    others = [name for name in values if name not in {*AXES, *NOT_COLORS}]
+    if len(others) < 3 or find_color(values) is not None:
+        return ()
+    place = channel_columns(np.column_stack([values[name] for name in others]))
+    return () if place is None else ('colour_in_' + '_'.join(others[place:place + 3]),)
 
 
 def _number_rows(text: bytes, skipped: int) -> tuple[NDArray[np.float64], int]:

@@ -8,9 +8,10 @@ from typing import Any
 
 from builtin_interfaces.msg import Time as Stamp
 from geometry_msgs.msg import TransformStamped
+from mask3d_core import scan_checks
 from mask3d_core.errors import InputError
 from mask3d_core.files import decode_pointcloud2
-from mask3d_ros.cloud_reader import CHECK_SECONDS, CloudReader, LEVELLING
+from mask3d_ros.cloud_reader import CHECK_SECONDS, CloudReader, LEVELLING, REMEDIES
 from mask3d_ros.msg import InstanceArray
 from mask3d_ros.transforms import FramePose, Transforms
 import numpy as np
@@ -225,3 +226,8 @@ def test_without_tf2_configure_fails_with_a_sentence(weights: Path, lone_client:
                     'tf2_ros (none in this test)' in node.text(), node)
         assert lone_client.state(node) == 'unconfigured' and 'Traceback' not in node.text()
         assert node.stop() == 0
+
+
+def test_the_node_knows_a_remedy_for_all_that_is_said_of_scans() -> None:
+    """A file of the action ~/segment_cloud may have each of these doubts."""
+    assert REMEDIES.keys() >= scan_checks.REMEDIES.keys()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 import time
 
+from mask3d_core.cli import main
 from mask3d_core.errors import InputError
 from mask3d_core.files import read_scan
 from mask3d_core.files.text import TEXT_SUFFIXES
+from mask3d_core.scan_checks import find_doubts
 import numpy as np
 from numpy.typing import NDArray
 import pytest
@@ -193,3 +195,59 @@ def test_other_arrays_are_refused(tmp_path: Path, array: NDArray, words: str) ->
     np.save(tmp_path / 'a.npy', array)
     with pytest.raises(InputError, match=f'a.npy: .*{words}'):
         read_scan(tmp_path / 'a.npy')
+
+
+@pytest.mark.parametrize(('names', 'unit'), [
+    ('X [m] Y [m] Z [m] R G B', 1.0), ('X [m];Y [m];Z [m];Red;Green;Blue', 1.0),
+    ('"X (mm)","Y (mm)","Z (mm)",r,g,b', 0.001), ('Coord_X Coord_Y Coord_Z Red Green Blue', 1.0),
+    ('x_coord,y_coord,z_coord,red,green,blue', 1.0), ('PosX PosY PosZ Col_R Col_G Col_B', 1.0),
+    ('//X Y Z R G B', 1.0), ('X Y Z Rf Gf Bf', 1.0), ('x_m y_m z_m Red Green Blue', 1.0)])
+@pytest.mark.parametrize('turned', [False, True])
+def test_names_of_other_programs(tmp_path: Path, names: str, unit: float, turned: bool) -> None:
+    """Read columns in both orders: only the names tell which is which."""
+    separator = next((mark for mark in ';,' if mark in names), ' ')
+    order = slice(None, None, -1 if turned else 1)
+    listed = names.removeprefix('//').replace(' [', '[').split(separator)[order]
+    head = ('//' if names.startswith('//') else '') + separator.join(listed).replace('[', ' [')
+    (tmp_path / 'a.csv').write_text(lines(np.column_stack([XYZ, RGB])[:, order], head=head + '\n',
+                                          separator=separator))
+    scan = read_scan(tmp_path / 'a.csv')
+    np.testing.assert_array_equal(scan.xyz, XYZ)
+    np.testing.assert_allclose(scan.color, RGB / 255, atol=1e-5)
+    assert (scan.declared_unit, scan.unknown_header, scan.other_fields) == (unit, '', ())
+
+
+@pytest.mark.parametrize('head', ['//X Y Z R G B\n40\n', '40\n//X Y Z R G B\n'])
+def test_cloudcompare_with_a_number_of_points(tmp_path: Path, head: str) -> None:
+    (tmp_path / 'a.asc').write_text(lines(XYZ, RGB, head=head))
+    scan = read_scan(tmp_path / 'a.asc')
+    np.testing.assert_array_equal(scan.xyz, XYZ)
+    np.testing.assert_allclose(scan.color, RGB / 255, atol=1e-5)
+
+
+def test_columns_that_are_not_used_are_named(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / 'a.txt'
+    ones = np.ones((COUNT, 1))
+    path.write_text(lines(XYZ, RGB, ones, ones, ones,
+                          head='X Y Z R G B Intensity [-] Scalar_Label Roughness_(0.1)\n'))
+    assert read_scan(path).other_fields == ('intensity', 'label', 'roughness_(0_1)')
+    assert main(['info', str(path)]) == 0
+    assert 'not used  intensity, label, roughness_(0_1)' in capsys.readouterr().out
+    path.write_text(lines(XYZ, ones * -700, RGB, NORMALS))
+    assert read_scan(path).other_fields == ('column_4', 'column_8', 'column_9', 'column_10')
+
+
+def test_names_that_are_not_understood_are_said(tmp_path: Path) -> None:
+    path = tmp_path / 'a.txt'
+    path.write_text(lines(XYZ, RGB, head='Rechts Hoch Hoehe Rot Gruen Blau\n'))
+    scan = read_scan(path)
+    np.testing.assert_array_equal(scan.xyz, XYZ)
+    [doubt] = [doubt for doubt in find_doubts(scan, 0.03) if doubt.kinds == ('header',)]
+    assert "has the first line 'Rechts Hoch Hoehe Rot Gruen Blau', which names no" in doubt.finding
+    assert 'x y z red green blue' in doubt.remedy()
+    path.write_text(lines(PLACES, HUES, head='x y z c1 c2 c3\n'))
+    assert read_scan(path).unknown_colors == ('colour_in_c1_c2_c3',)
+    path.write_text(lines(XYZ, head='X [m];Y [m];Z [ft]\n', separator=';'))
+    with pytest.raises(InputError, match=r'one unit of x, y and z, got: X\[m\], Y\[m\], Z\[ft\]'):
+        read_scan(path)
