@@ -10,7 +10,13 @@ from mask3d_core.errors import InputError
 from mask3d_core.files.bag import BAG_SUFFIXES, is_bag_file, read_bag
 from mask3d_core.files.columns import FileColumns
 from mask3d_core.files.npz import npz_columns
-from mask3d_core.files.other_formats import e57_columns, las_columns, mesh_columns, MESH_SUFFIXES
+from mask3d_core.files.other_formats import (
+    e57_columns,
+    las_columns,
+    mesh_columns,
+    MESH_SUFFIXES,
+    surface_columns,
+)
 from mask3d_core.files.pcd import pcd_columns
 from mask3d_core.files.ply import ply_columns
 from mask3d_core.files.source import file_errors, FilePath
@@ -75,7 +81,7 @@ def read_scan(path: FilePath, topic: str | None = None, cloud: str | None = None
         raise InputError(f'{file}: a topic ({topic}) was given, but only bags have topics')
     if cloud is not None:
         raise InputError(f'{file}: a cloud ({cloud}) was chosen, but only bags have several')
-    columns = read_columns(file)
+    columns = surface_columns(file, read_columns(file))
     if file.suffix.lower() in Y_UP and conventions.up is None:
         conventions = Conventions('y', conventions.unit)
     with file_errors(file):

@@ -10,8 +10,8 @@ import re
 from typing import Any
 
 from mask3d_core.errors import InputError
-from mask3d_core.files.color_fields import plain_name
-from mask3d_core.files.columns import FileColumns
+from mask3d_core.files.color_fields import find_color, plain_name
+from mask3d_core.files.columns import AXES, FileColumns
 from mask3d_core.files.source import file_errors, FilePath
 from mask3d_core.scan import MAX_COLOR_ROUNDING
 import numpy as np
@@ -22,6 +22,13 @@ MAX_SPACING = 0.03
 """Of the vertices of a mesh, in its unit: those of a finer one are the points of the scan."""
 SAMPLE_SPACING = 0.02
 """Of points on the surface of a coarser mesh, in its unit."""
+MAX_PLY_SPACING = 0.1
+"""
+Of the vertices of a .ply with faces, in its unit, as if they were on its bounding box. Up to it
+they are the points: results belong to the vertices, as in ScanNet.
+"""
+LABELS = {'label', 'instance', 'segment'}
+"""Columns that belong to the vertices of a mesh."""
 MIN_SAMPLES, MAX_SAMPLES = 20_000, 500_000
 """Points on a surface; meshes in millimetres have large ones."""
 FOOT_IN_WKT = re.compile(r'UNIT\["[^"]*(?:foot|feet|ft)[^"]*",\s*([0-9.]+)', re.IGNORECASE)
@@ -33,6 +40,10 @@ FEET = {9002: 0.3048, 9003: 1200 / 3937}
 OBJ_HEAD_BYTES = 1 << 20
 """Of an .obj, in which its colours are looked at."""
 CHANNELS = ('red', 'green', 'blue')
+USED_IN_E57 = ('cartesian', 'spherical', 'color')
+"""Beginnings of the names of fields that are read."""
+INVALID_STATES = ('cartesianInvalidState', 'sphericalInvalidState')
+"""Fields of an .e57 that are not 0 where a point has no position."""
 
 
 def las_columns(path: FilePath) -> FileColumns:
@@ -91,22 +102,42 @@ def e57_columns(path: FilePath) -> FileColumns:
         with library_errors('E57'):
             file = pye57.E57(os.fspath(path))
             scans = [_e57_scan(file, number) for number in range(file.scan_count)]
+            others = {plain_name(field): None for number in range(file.scan_count)
+                      for field in file.get_header(number).point_fields
+                      if not field.startswith(USED_IN_E57)}
         if not scans:
             raise InputError('expected scans, got none')
         names = dict.fromkeys(name for scan in scans for name in scan)
-        return FileColumns.of({name: np.concatenate([
+        return FileColumns({name: np.concatenate([
             scan.get(name, np.full(len(scan['x']), np.nan, np.float32)) for scan in scans])
-            for name in names})
+            for name in names}, (*names, *others))
 
 
 def _e57_scan(file: Any, number: int) -> dict[str, NDArray]:
+    """Return the columns of a scan; points that it says are invalid have no position, NaN."""
     header = file.get_header(number)
     colored = {'colorRed', 'colorGreen', 'colorBlue'} <= set(header.point_fields)
     points = file.read_scan(number, colors=colored, ignore_missing_fields=True)
     columns = {axis: np.asarray(points[f'cartesian{axis.upper()}']) for axis in 'xyz'}
     if colored:
         columns |= {name: np.asarray(points[f'color{name.capitalize()}']) for name in CHANNELS}
-    return columns
+    if len(columns['x']) == header.point_count:
+        return columns
+    valid = _e57_valid(file, header)  # pye57 leaves the others out
+    rows = {name: np.zeros(len(valid), column.dtype) for name, column in columns.items()}
+    for name, column in columns.items():
+        rows[name][valid] = column
+        if name in AXES:
+            rows[name][~valid] = np.nan
+    return rows
+
+
+def _e57_valid(file: Any, header: Any) -> NDArray[np.bool_]:
+    """Return which points have a position, by the field of their state: [N]."""
+    name = next(name for name in INVALID_STATES if name in header.point_fields)
+    states, buffers = file.make_buffers([name], header.point_count)
+    header.points.reader(buffers).read()
+    return np.asarray(states[name] == 0)
 
 
 def mesh_columns(path: FilePath) -> FileColumns:
@@ -136,6 +167,48 @@ def mesh_columns(path: FilePath) -> FileColumns:
         if colors is not None:
             columns |= {name: colors[:, place] for place, name in enumerate(CHANNELS)}
         return FileColumns.of(columns)
+
+
+def surface_columns(path: FilePath, vertices: FileColumns) -> FileColumns:
+    """
+    Return points on the surface of a .ply mesh if it is coarse, else its vertices.
+
+    Coarse is one of fewer than `MIN_SAMPLES` vertices, further apart than `MAX_PLY_SPACING`.
+    Labels belong to vertices, which stay the points of a labelled mesh.
+
+    Parameters
+    ----------
+    path : path
+    vertices : FileColumns
+        What `ply_columns` has read.
+
+    Raises
+    ------
+    InputError
+        With the file name: for damaged faces of a coarse mesh, or if trimesh is not installed.
+
+    """
+    if not vertices.num_faces or vertices.values.keys() & LABELS:
+        return vertices
+    xyz = np.stack([vertices.values[axis] for axis in AXES], axis=1).astype(np.float64)
+    x, y, z = np.ptp(xyz, axis=0)
+    spacing = np.sqrt(2 * (x * y + y * z + z * x) / len(xyz))
+    if len(xyz) >= MIN_SAMPLES or not MAX_PLY_SPACING < spacing < np.inf:
+        return vertices
+    try:
+        surface = mesh_columns(path)
+    except InputError as error:
+        raise InputError(f'{error}; the mesh has only {len(xyz)} vertices, so points are sampled '
+                         'on its faces') from error
+    color = find_color(vertices.values)
+    if color is None or find_color(surface.values) is not None:
+        return surface
+    from scipy.spatial import cKDTree
+
+    points = np.stack([surface.values[axis] for axis in AXES], axis=1)
+    nearest = cKDTree(xyz).query(points)[1]  # trimesh knows the names red, green, blue only
+    return FileColumns.of(surface.values | {name: vertices.values[name][nearest]
+                                            for name in color.names})
 
 
 def _check_obj_colors(path: FilePath) -> None:

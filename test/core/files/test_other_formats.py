@@ -6,6 +6,7 @@ from pathlib import Path
 import sys
 from typing import Any
 
+from mask3d_core.cli import main
 from mask3d_core.conventions import Conventions
 from mask3d_core.data.labels import read_labelled
 from mask3d_core.errors import InputError
@@ -89,7 +90,7 @@ def test_e57_with_several_scans(tmp_path: Path, colored: bool) -> None:
     assert colored == (scan.color is not None)
 
 
-@pytest.mark.parametrize('suffix', ['.obj', '.glb', '.stl', '.off'])
+@pytest.mark.parametrize('suffix', ['.obj', '.glb', '.stl', '.off', '.ply'])
 def test_a_coarse_mesh_is_sampled(tmp_path: Path, suffix: str) -> None:
     trimesh = pytest.importorskip('trimesh', reason='needs the extra formats')
     mesh = trimesh.creation.box((4, 3, 2.5))
@@ -100,6 +101,51 @@ def test_a_coarse_mesh_is_sampled(tmp_path: Path, suffix: str) -> None:
     np.testing.assert_allclose(size, expected, atol=0.02)
     assert len(scan) > 20_000
     np.testing.assert_array_equal(scan.xyz, read_scan(tmp_path / f'a{suffix}').xyz)
+
+
+@pytest.mark.parametrize('names', [('red', 'green', 'blue'),
+                                   ('diffuse_red', 'diffuse_green', 'diffuse_blue')])
+def test_colours_of_a_coarse_ply(tmp_path: Path, names: tuple[str, str, str]) -> None:
+    trimesh = pytest.importorskip('trimesh', reason='needs the extra formats')
+    mesh = trimesh.creation.box((4, 3, 2.5))
+    mesh.visual.vertex_colors = np.where(mesh.vertices[:, :1] < 0, (200, 100, 50), (20, 40, 60))
+    text = mesh.export(file_type='ply', encoding='ascii').decode()
+    for ours, name in zip(('red', 'green', 'blue'), names):
+        text = text.replace(f'uchar {ours}', f'uchar {name}')
+    (tmp_path / 'a.ply').write_text(text)
+    scan = read_scan(tmp_path / 'a.ply')
+    assert scan.color is not None and len(scan) > 20_000
+    for side, color in ((scan.xyz[:, 0] < -1.9, (200, 100, 50)), (scan.xyz[:, 0] > 1.9,
+                                                                  (20, 40, 60))):
+        np.testing.assert_allclose(np.median(scan.color[side], axis=0) * 255, color, atol=2)
+
+
+@pytest.mark.parametrize('change', ['fine', 'labelled', 'no faces'])
+def test_vertices_of_other_ply_meshes_are_the_points(tmp_path: Path, change: str) -> None:
+    trimesh = pytest.importorskip('trimesh', reason='needs the extra formats')
+    mesh = trimesh.creation.box((4, 3, 2.5)).subdivide_to_size(0.15 if change == 'fine' else 2)
+    text = mesh.export(file_type='ply', encoding='ascii').decode()
+    if change == 'labelled':
+        head, body = text.split('end_header\n')
+        rows = body.splitlines()
+        body = '\n'.join(row + ' 3' if place < len(mesh.vertices) else row
+                         for place, row in enumerate(rows))
+        text = (head.replace('float z\n', 'float z\nproperty int label\n')
+                + 'end_header\n' + body + '\n')
+    if change == 'no faces':
+        text = text[:text.rindex('\n', 0, text.index('\n3 ') + 1)] + '\n'
+        text = text.replace(f'element face {len(mesh.faces)}', 'element face 0')
+    (tmp_path / 'a.ply').write_text(text)
+    assert len(read_scan(tmp_path / 'a.ply')) == len(mesh.vertices)
+
+
+def test_a_coarse_ply_needs_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trimesh = pytest.importorskip('trimesh', reason='needs the extra formats')
+    trimesh.creation.box((4, 3, 2.5)).export(tmp_path / 'a.ply')
+    monkeypatch.setitem(sys.modules, 'trimesh', None)
+    with pytest.raises(InputError, match=r"a.ply: .* pip install 'trimesh'.* only 8 vertices, so "
+                                         'points are sampled on its faces'):
+        read_scan(tmp_path / 'a.ply')
 
 
 def test_vertices_of_a_fine_mesh_keep_their_colours(tmp_path: Path) -> None:
@@ -151,6 +197,27 @@ def test_a_scan_of_e57_without_colour_beside_one_with(tmp_path: Path) -> None:
     scan = read_scan(tmp_path / 'a.e57')
     assert scan.color is not None and scan.num_colorless == COUNT
     np.testing.assert_allclose(scan.color[COUNT:], RGB / 255, atol=1e-6)
+
+
+def test_invalid_points_of_e57_are_counted(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pye57 = pytest.importorskip('pye57', reason='needs the extra formats')
+    file = pye57.E57(str(tmp_path / 'a.e57'), mode='w')
+    state = (np.arange(COUNT) % 5 == 0).astype(np.int8) * 2
+    columns = {f'cartesian{axis}': XYZ[:, place] for place, axis in enumerate('XYZ')}
+    colors = {f'color{name}': RGB[:, place] for place, name in enumerate(('Red', 'Green', 'Blue'))}
+    file.write_scan_raw(columns | colors | {'cartesianInvalidState': state})
+    file.write_scan_raw(columns | {'intensity': np.linspace(0, 1, COUNT)})
+    file.close()
+    scan = read_scan(tmp_path / 'a.e57')
+    rows = np.flatnonzero(state == 0)
+    assert scan.input_size == 2 * COUNT and scan.color is not None
+    np.testing.assert_array_equal(scan.kept, [*rows, *range(COUNT, 2 * COUNT)])
+    np.testing.assert_allclose(scan.xyz, np.concatenate([XYZ[rows], XYZ]))
+    np.testing.assert_allclose(scan.color[:len(rows)], RGB[rows] / 255, atol=1e-6)
+    assert main(['info', str(tmp_path / 'a.e57')]) == 0
+    said = capsys.readouterr().out
+    assert '360 and 40 without a position' in said and 'not used  intensity' in said
 
 
 def test_a_truncated_las_is_named(tmp_path: Path) -> None:
