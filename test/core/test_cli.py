@@ -323,6 +323,15 @@ def test_info_knows_weights_and_scans(weights_file: Path, scan_file: Path) -> No
     assert re.search(r'size +3.00 x 3.00 x 2.6', scan.stdout)
 
 
+def test_info_of_scans_and_bags_needs_no_torch(tmp_path: Path, scan_file: Path) -> None:
+    (tmp_path / 'torch.py').write_text('raise ImportError("scans must not load torch")')
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    bag = find_shared('data/bags/kinect_tabletop_ros2_mcap_zstd')
+    done = process('info', scan_file, ROOT / 'demo' / 'office.ply', bag, PYTHONPATH=path,
+                   COVERAGE_PROCESS_CONFIG='')
+    assert done.returncode == 0, done.stderr
+
+
 def test_info_lists_the_topics_of_a_bag() -> None:
     pytest.importorskip('rosbags')
     done = mask3d('info', find_shared('data/bags/kinect_tabletop_ros2_mcap_zstd'))
