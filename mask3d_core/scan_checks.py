@@ -92,8 +92,9 @@ class Doubt:
                    'units': f'--unit {self.unit}'}
         known = {'axes': self.up, 'units': self.unit}
         remedies = REMEDIES | ({'axes': LEVEL} if self.tilted else {})
-        return ' and '.join(f'if so, give {options[kind]}' if known.get(kind) else remedies[kind]
-                            for kind in self.kinds).replace(' and if so, give', ' and')
+        given = ' and '.join(options[kind] for kind in self.kinds if known.get(kind))
+        others = [remedies[kind] for kind in self.kinds if not known.get(kind)]
+        return ', and '.join([*([f'if so, give {given}'] if given else []), *others])
 
 
 REMEDIES = {

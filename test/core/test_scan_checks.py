@@ -97,6 +97,12 @@ def test_the_tilt_of_a_floor_is_said(room: NDArray[np.float64], degrees: int, ch
     assert said and abs(int(said[1]) - np.degrees(np.arccos(z))) < 3
 
 
+def test_what_mends_a_tilted_scan_in_millimetres(room: NDArray[np.float64]) -> None:
+    [doubt] = doubts(1000 * Rotation.from_rotvec([np.radians(20), 0, 0]).apply(room))
+    assert doubt.kinds == ('axes', 'units')
+    assert doubt.remedy() == f'if so, give --unit mm, and {LEVEL}'
+
+
 @pytest.mark.parametrize('degrees', [20, 30])
 def test_the_axis_that_a_scan_is_tilted_about_is_not_named(degrees: int) -> None:
     cluttered = generate_room(4711, 62)['xyz'].astype(np.float64)
