@@ -23,7 +23,6 @@ from mask3d_core.scan import Scan
 from mask3d_core.tiling.settings import default_tiles, TileSettings
 from mask3d_core.voxels import Voxelization
 from mask3d_core.weights.onnx_file import read_facts, SUFFIX
-from mask3d_core.weights.shipped import MAX_CONTRAST, shipped_weights
 from mask3d_core.weights.state_dict import check_state
 from mask3d_core.weights.weights_path import check_weights_path, FORMAT, mentions
 import numpy as np
@@ -252,8 +251,6 @@ def load_weights(path: str | Path, device: str | torch.device = 'cpu') -> Weight
     content = _read(path)
     if not isinstance(content, dict) or content.get('format') != FORMAT:
         raise InputError(_describe_foreign(path))
-    if path.samefile(shipped_weights()):
-        content = {'max_contrast': MAX_CONTRAST, **content}
     weights = from_facts(content, path.name)
     check_state(weights.model, weights.state, path.name)
     return replace(weights, state={name: tensor.to(device)

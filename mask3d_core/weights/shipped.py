@@ -9,15 +9,8 @@ SCORE_THRESHOLD = 0.3
 """
 Default of the minimum score of an instance in the node, `mask3d segment` and the demo.
 
-The lowest threshold at which, of held-out generated rooms, three of four instances are on an
-object (`docs/weights.md`). `ExtractSettings`, and with it the evaluation, keeps every score.
-"""
-
-MAX_CONTRAST = 0.15
-"""
-`Weights.max_contrast` of the shipped weights, whose file does not have this fact.
-
-Beyond it the network trusts colours too much: it saw tamer ones (`docs/weights.md`).
+With it about three of four instances in held-out generated rooms are on an object
+(`docs/weights.md`). `ExtractSettings`, and with it the evaluation, keeps every score.
 """
 
 
