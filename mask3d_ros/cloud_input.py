@@ -6,21 +6,21 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+import zlib
 
 from mask3d_core.files.bag import POINT_CLOUD
 from mask3d_ros import qos
 from mask3d_ros.lost_clouds import LostClouds
-from mask3d_ros.qos import INPUT_DEPTH, OVERRIDABLE_POLICIES, QosPair
+from mask3d_ros.qos import OVERRIDABLE_POLICIES, QosPair
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 from rclpy.qos import QoSPolicyKind
 from rclpy.subscription import Subscription, SubscriptionEventCallbacks
 from sensor_msgs.msg import PointCloud2
 
-DUPLICATE_WINDOW = 2
-"""Recent clouds kept to recognize one that two subscriptions receive. Their contents are compared,
-as Humble's rclpy does not give callbacks the time of publication. Two subscriptions keep more, as
-one may deliver its whole queue before the other."""
+MAX_FINGERPRINTS = 100
+"""Clouds of one subscription that are recognized when another receives them, too."""
+Fingerprint = tuple[int | str, ...]
 
 
 def declare_overrides(node: Node, topic: str) -> None:
@@ -78,7 +78,8 @@ class CloudInput:
             kind.name.lower(): value for kind in OVERRIDABLE_POLICIES
             if (value := node.get_parameter(_override_name(node, topic, kind.name)).value)}
         self._subscriptions: dict[QosPair, Subscription[PointCloud2]] = {}
-        self._recent: deque[tuple[QosPair, PointCloud2]] = deque()
+        self._passed: deque[Fingerprint] = deque(maxlen=MAX_FINGERPRINTS)
+        self._passed_by: QosPair | None = None  # the subscription that received these
         self.update_subscriptions()
 
     @property
@@ -88,13 +89,13 @@ class CloudInput:
 
     def update_subscriptions(self) -> None:
         """Match the subscriptions to the current publishers; keep those that still fit."""
-        requested = self._fixed_qos or qos.requested_qos(self._offered_qos())
-        if not requested and self._subscriptions:
-            return
         # Without publishers subscribe as to a volatile one, whose clouds cannot be had later.
-        requested = requested or ((qos.RELIABLE, qos.VOLATILE),)
+        requested = (self._fixed_qos or qos.requested_qos(self._offered_qos())
+                     or tuple(self._subscriptions) or ((qos.RELIABLE, qos.VOLATILE),))
         profiles = [qos.input_profile(pair, self._overrides) for pair in requested]
         by_pair = {(p.reliability, p.durability): p for p in profiles}
+        if [self._passed_by] == list(by_pair) == list(self._subscriptions):
+            self._passed.clear()  # no other receives them: its publisher would be known by now
         for pair in by_pair.keys() - self._subscriptions.keys():
             self._subscriptions[pair] = self._node.create_subscription(
                 PointCloud2, self._topic, self._callback(pair), by_pair[pair],
@@ -148,13 +149,25 @@ class CloudInput:
         self._receive(pair, cloud)
 
     def _receive(self, pair: QosPair, cloud: PointCloud2) -> None:
-        """Pass a cloud on, unless another subscription has received the same one before."""
-        for recent in self._recent:
-            if recent[0] != pair and recent[1] == cloud:
-                self._recent.remove(recent)
+        """
+        Pass a cloud on, unless another subscription has received the same one before.
+
+        A latched subscription begins with clouds that a volatile one may have received. Each
+        receives in order: what follows a cloud that is passed on is newer, so pass it on, too.
+        """
+        fingerprint = _fingerprint(cloud)
+        if pair != self._passed_by:
+            if fingerprint in self._passed:
+                self._passed.remove(fingerprint)
                 return
-        self._recent.append((pair, cloud))
-        window = 2 * INPUT_DEPTH if len(self._subscriptions) > 1 else DUPLICATE_WINDOW
-        while len(self._recent) > window:
-            self._recent.popleft()
+            self._passed.clear()
+            self._passed_by = pair
+        self._passed.append(fingerprint)
         self._on_cloud(cloud)
+
+
+def _fingerprint(cloud: PointCloud2) -> Fingerprint:
+    """Return what tells clouds apart; Humble's rclpy does not give their time of publication."""
+    stamp = cloud.header.stamp
+    return (stamp.sec, stamp.nanosec, cloud.header.frame_id, cloud.height, cloud.width,
+            cloud.point_step, zlib.crc32(cloud.data))
