@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 import ctypes
 import mmap
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from mask3d_core.errors import InputError, NotEnoughMemoryError
@@ -26,6 +26,12 @@ Memory of the full network, per voxel, and per voxel and query; rounded up from 
 docs/benchmarks.md.
 
 Smaller backbones need less. The estimate only has to reject maps that cannot fit.
+"""
+GROUP_FILES: Final = (('memory.max', 'memory.current', 'inactive_file'),
+                      ('memory.limit_in_bytes', 'memory.usage_in_bytes', 'total_inactive_file'))
+"""
+Of control groups, versions 2 and 1: files of the limit and of the usage, and the part of the usage
+that is cache of files, by its name in `memory.stat`: it is given back when memory is needed.
 """
 
 
@@ -90,18 +96,54 @@ def guard_memory(advice: str) -> Iterator[None]:
         raise NotEnoughMemoryError(f'the memory is too small {advice}') from error
 
 
-def free_memory(device: torch.device) -> int | None:
-    """Return the free bytes of a device; None if the platform does not report them."""
+def free_memory(device: torch.device, root: Path = Path('/')) -> int | None:
+    """
+    Return the free bytes of a device; None if the platform does not report them.
+
+    On the host these are what the control groups of the process leave, as those of a container do.
+
+    Parameters
+    ----------
+    device : torch.device
+    root : path
+        Folder with the `proc` and `sys` of Linux.
+
+    """
     if device.type == 'cuda':
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    facts = Path('/proc/meminfo')
-    if not facts.exists():
-        return None
-    for line in facts.read_text().splitlines():
-        if line.startswith('MemAvailable:'):
-            return int(line.split()[1]) * 1024
-    return None
+    host = [int(line.split()[1]) * 1024 for line in _lines(root / 'proc/meminfo')
+            if line.startswith('MemAvailable:')]
+    return min([*host, *_free_in_groups(root)], default=None)
+
+
+def _free_in_groups(root: Path) -> Iterator[int]:
+    """
+    Yield what is free of each limit of the control groups of this process, and of those above.
+
+    In a container of version 1 the process has the path that the host knows, of which only the
+    top exists: there is the limit of the container.
+    """
+    for line in _lines(root / 'proc/self/cgroup'):
+        _, controllers, name = line.split(':', 2)
+        if controllers and 'memory' not in controllers.split(','):
+            continue
+        group, top = PurePosixPath(name.lstrip('/')), root / 'sys/fs/cgroup'
+        for part in (group, *group.parents):
+            yield from _free_in_group(top / ('memory' if controllers else '') / part)
+
+
+def _free_in_group(folder: Path) -> Iterator[int]:
+    for limit, usage, cache in GROUP_FILES:
+        with suppress(OSError, ValueError):  # other files, or no number: without limit
+            free = int((folder / limit).read_text()) - int((folder / usage).read_text())
+            stat = dict(line.split() for line in _lines(folder / 'memory.stat'))
+            yield max(free + int(stat.get(cache, 0)), 0)
+
+
+def _lines(file: Path) -> list[str]:
+    """Return the lines of a file, none where it does not exist."""
+    return file.read_text().splitlines() if file.exists() else []
 
 
 def to_host(*tensors: Tensor) -> list[NDArray[Any]]:

@@ -13,6 +13,7 @@ from builtin_interfaces.msg import Time
 from mask3d_core.errors import InputError
 from mask3d_core.files import read_scan
 from mask3d_core.files.bag import BAG_SUFFIXES, read_clouds
+from mask3d_core.files.formats import READERS
 from mask3d_core.files.source import user_path
 from mask3d_core.scan import Scan
 from mask3d_ros import parameters
@@ -28,6 +29,7 @@ from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
 CLOUD_SUFFIXES = ('.ply', '.pcd', '.npz')
+"""Of the files of a folder that are played; others beside them may be notes, or its meshes."""
 LOOP_INTERVAL_SECONDS = 1.0
 """
 Time between the last cloud and the first one of the next loop, and between the files of a folder,
@@ -36,9 +38,9 @@ if `rate` is 0.
 
 MAP_PLAYER_PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
-        'file', '', 'Path of a .ply, .pcd or .npz file, of a .mcap or .db3 file, of the folder '
-        'of a ROS 2 bag, or of a folder of .ply, .pcd and .npz files, which are played in order.',
-        takes_effect='start'),
+        'file', '', f'Path of a file ({", ".join((*READERS, *BAG_SUFFIXES))}), of the folder of a '
+        f'ROS 2 bag, or of a folder of {", ".join(CLOUD_SUFFIXES)} files, which are played in '
+        'order.', takes_effect='start'),
     ParameterSpec(
         'topic', '', 'Topic of the bag; empty: its only PointCloud2 topic.',
         takes_effect='start'),

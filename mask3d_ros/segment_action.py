@@ -135,9 +135,9 @@ class Goal:
         for number, _ in enumerate(opened.run(), 1):
             self._tiles = number, opened.num_tiles
         instances = opened.result().instances
-        return Result(instances=instance_array(
-            SegmentationResult(cloud, scan, untracked(instances, nanoseconds(cloud.header.stamp)),
-                               instances.seconds)))
+        return Result(instances=instance_array(SegmentationResult(
+            cloud, scan, untracked(instances, nanoseconds(cloud.header.stamp)), instances.seconds,
+            color_by=settings.color_by)))
 
     def _tell_stage(self, stage: str) -> None:
         done, total = self._tiles

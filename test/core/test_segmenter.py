@@ -223,6 +223,36 @@ def test_too_many_voxels_is_an_error(segmenter: Segmenter, room: Any,
         segmenter.segment(Scan.from_points(*room))
 
 
+CONTROL_GROUPS: dict[str, tuple[dict[str, str], int]] = {
+    'none': ({}, 8000 * 1024),
+    'version 2, without limit': ({'proc/self/cgroup': '0::/', 'memory.max': 'max',
+                                  'memory.current': '1', 'memory.stat': 'anon 1'}, 8000 * 1024),
+    'version 2, of a container': (
+        {'proc/self/cgroup': '0::/', 'memory.max': '5000000', 'memory.current': '2000000',
+         'memory.stat': 'anon 1000\ninactive_file 300000\nfile 5'}, 3_300_000),
+    'version 2, of a service in a slice': (
+        {'proc/self/cgroup': '0::/robot.slice/node', 'robot.slice/node/memory.max': 'max',
+         'robot.slice/memory.max': '5000000', 'robot.slice/memory.current': '4000000'}, 1_000_000),
+    'version 2, used up': ({'proc/self/cgroup': '0::/', 'memory.max': '5', 'memory.current': '9'},
+                           0),
+    'version 1, of a container': (
+        {'proc/self/cgroup': '5:cpu:/\n4:memory:/docker/4f\n0::/',
+         'memory/memory.limit_in_bytes': '6000000', 'memory/memory.usage_in_bytes': '2000000',
+         'memory/memory.stat': 'inactive_file 1\ntotal_inactive_file 70000'}, 4_070_000)}
+"""Files of `/sys/fs/cgroup` and others, and the bytes that are free, on a host with 8000 KiB."""
+
+
+@pytest.mark.parametrize('case', CONTROL_GROUPS)
+def test_memory_is_what_the_control_groups_leave(tmp_path: Path, case: str) -> None:
+    files, free = CONTROL_GROUPS[case]
+    for name, text in {'proc/meminfo': 'MemTotal: 9 kB\nMemAvailable: 8000 kB', **files}.items():
+        path = tmp_path / (name if name.startswith('proc') else f'sys/fs/cgroup/{name}')
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert devices.free_memory(torch.device('cpu'), tmp_path) == free
+    assert devices.free_memory(torch.device('cpu'), tmp_path / 'nothing') is None
+
+
 def test_unknown_devices_and_precisions_are_errors(weights: Weights) -> None:
     for name in ('gpu', 'mps', 'cuda:99'):
         with pytest.raises(InputError, match=f'device {name!r}'):

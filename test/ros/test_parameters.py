@@ -3,11 +3,14 @@
 from dataclasses import replace
 import json
 from pathlib import Path
+import re
 from typing import Any
 
 from mask3d_core.classes import ClassTable
 from mask3d_core.errors import InputError
 from mask3d_core.extraction.postprocess import ExtractSettings
+from mask3d_core.files.bag import BAG_SUFFIXES
+from mask3d_core.files.formats import READERS
 from mask3d_core.model import ModelConfig
 from mask3d_core.weights.checkpoint import untrained_weights
 from mask3d_core.weights.shipped import SCORE_THRESHOLD
@@ -55,6 +58,12 @@ def test_node_md_lists_every_parameter_with_its_default() -> None:
 
 def _yaml(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def test_file_of_map_player_names_every_format_that_is_read() -> None:
+    described = next(spec.description for spec in MAP_PLAYER_PARAMETERS if spec.name == 'file')
+    named = set(re.findall(r'\.\w+', described))
+    assert named == {*READERS, *BAG_SUFFIXES} > {'.ply', '.laz', '.glb', '.mcap'}
 
 
 def test_defaults_are_those_of_the_post_processing_but_the_scores() -> None:

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from action_msgs.msg import GoalStatus
+from mask3d_core.classes import load_classes
+from mask3d_core.colors import instance_color
 from mask3d_core.files import decode_pointcloud2
 from mask3d_core.files.ply import write_ply
 from mask3d_ros.action import SegmentCloud
@@ -60,6 +62,19 @@ def test_a_cloud(client: Client, node: NodeSubprocess) -> None:
     assert stages[:2] == ['read', 'tiles'] and {'unet', 'decoder', 'clustering'} < set(stages)
     progress = [feedback.progress for feedback in goal.feedback]
     assert progress == sorted(progress) and 0 <= progress[0] < progress[-1] < 1
+
+
+def test_colors_are_those_of_color_by(client: Client, node: NodeSubprocess) -> None:
+    table = load_classes('scannet20')
+    for color_by in ('class', 'instance'):
+        assert client.set_parameters(node, color_by=color_by).successful
+        instances = Goal(client, node, cloud=room()).result().instances.instances
+        assert len(instances) > 1
+        for one in instances:
+            expected = (table.colors[list(table.ids).index(one.class_id)] if color_by == 'class'
+                        else instance_color(one.id - 1))
+            got = np.round([255 * one.color.r, 255 * one.color.g, 255 * one.color.b])
+            assert got.tolist() == np.asarray(expected).tolist()
 
 
 def test_a_map_of_several_tiles_and_then_a_cloud_of_the_topic(
