@@ -6,6 +6,7 @@ import array
 from typing import Any
 
 from mask3d_core.colors import faded_colors
+from mask3d_core.errors import InputError
 from mask3d_core.geometry.thinning import first_in_voxels
 from mask3d_core.scan import MAX_FLOAT32_POSITION, Scan
 from mask3d_ros.result import SegmentationResult
@@ -28,6 +29,8 @@ DOUBLE_XYZ_FIELDS = [('x', '<f8'), ('y', '<f8'), ('z', '<f8')]
 """Of clouds that float32 would round to more than a millimetre."""
 CHUNK_POINTS = 1 << 14
 """Points written at once: all their fields stay in the processor's cache."""
+MAX_BYTES = 2**32 - 1
+"""Of the data of a message."""
 NAN_BITS = np.float32(np.nan).view(np.uint32)
 
 Rows = slice | NDArray[np.int64]
@@ -49,7 +52,8 @@ def labelled_cloud(result: SegmentationResult) -> PointCloud2:
     Raises
     ------
     InputError
-        When the cloud spans more voxels of `result.cloud_voxel` than can be numbered.
+        When the cloud spans more voxels of `result.cloud_voxel` than can be numbered, or has
+        more bytes than a message holds.
 
     """
     scan, cloud = result.scan, result.cloud
@@ -194,8 +198,21 @@ def _packed_rgb(color: NDArray[np.uint8]) -> NDArray[np.uint32]:
 
 def _zero_cloud(header: Header, dtype: np.dtype[Any], height: int, width: int,
                 ) -> tuple[PointCloud2, NDArray[np.uint32]]:
-    """Return a dense cloud of zeros, and its data as [points, fields of 4 bytes], to be filled."""
+    """
+    Return a dense cloud of zeros, and its data as [points, fields of 4 bytes], to be filled.
+
+    Raises
+    ------
+    InputError
+        If a message cannot hold so many bytes.
+
+    """
     assert dtype.fields is not None
+    size = dtype.itemsize * height * width
+    if size > MAX_BYTES:
+        raise InputError(f'a cloud of {width} x {height} points of {dtype.itemsize} bytes has '
+                         f'{size} bytes, but a message holds {MAX_BYTES}: use fewer points, as '
+                         'with cloud_voxel')
     message = PointCloud2(
         header=header, height=height, width=width,
         fields=[PointField(name=name, offset=offset, datatype=DATATYPES[kind.str[1:]], count=1)
@@ -204,5 +221,5 @@ def _zero_cloud(header: Header, dtype: np.dtype[Any], height: int, width: int,
         is_dense=True)
     data = message.data  # extended in place: assigning it would copy it
     data.append(0)
-    data *= dtype.itemsize * height * width
+    data *= size
     return message, np.frombuffer(data, np.uint32).reshape(-1, dtype.itemsize // 4)

@@ -29,7 +29,7 @@ from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
 CLOUD_SUFFIXES = ('.ply', '.pcd', '.npz')
-"""Of the files of a folder that are played; others beside them may be notes, or its meshes."""
+"""Files of a folder that are played; others beside them, such as .txt, may be notes."""
 LOOP_INTERVAL_SECONDS = 1.0
 """
 Time between the last cloud and the first one of the next loop, and between the files of a folder,

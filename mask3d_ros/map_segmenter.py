@@ -17,6 +17,7 @@ from mask3d_core.tiling.tile_cache import TileCache
 from mask3d_core.tracking import (
     Difference,
     Header,
+    ObjectChange,
     ObjectMap,
     Selection,
     TrackedObjects,
@@ -62,13 +63,18 @@ class MapSegmenter:
         self._state = state
         self._objects = ObjectMap() if state is None else state.load()
         self._unsaved = False
+        self._untold: list[ObjectChange] = []  # of clouds whose results were not published
         self._tracked: tuple[Scan, MapResult] | None = None  # what the objects are of
 
     def reset(self) -> None:
         """Forget all tiles and objects; ids count from 1 again."""
         self._cache.clear()
         self._objects.reset()
-        self._tracked, self._unsaved = None, True
+        self._tracked, self._unsaved, self._untold = None, True, []
+
+    def tell_changes(self) -> None:
+        """Note that the last result was published, and with it all changes so far."""
+        self._untold = []
 
     def open(self, cloud: PointCloud2, settings: Settings, last: SegmentationResult | None = None,
              ) -> OpenMap:
@@ -141,10 +147,11 @@ class MapSegmenter:
     def _track(self, scan: Scan, result: MapResult, cloud: PointCloud2, settings: Settings,
                ) -> TrackedObjects:
         """Return the objects of a map; without tracking, the instances of one cloud."""
-        last, self._tracked = self._tracked, None
         header = Header(cloud.header.frame_id, nanoseconds(cloud.header.stamp))
+        last, self._tracked = self._tracked, None
         if not settings.track:
             self._objects.reset()
+            self._untold = []
             return untracked(result.instances, header.stamp)
         tracker = self._objects.tracker
         tracker.max_misses = settings.max_misses
@@ -156,7 +163,8 @@ class MapSegmenter:
         objects = self._objects.update(scan, result.instances, header,
                                        self._selection(settings.extract), since)
         self._tracked, self._unsaved = (scan, result), True
-        return objects
+        self._untold += objects.changes
+        return replace(objects, changes=tuple(self._untold))
 
     def _selection(self, extract: ExtractSettings) -> Selection:
         """Return which objects are published."""

@@ -8,6 +8,7 @@ import math
 
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
+from mask3d_core.errors import InputError
 from mask3d_core.instances import Instances
 from mask3d_core.scan import Scan
 from mask3d_ros.msg import Instance, InstanceArray
@@ -15,6 +16,11 @@ from mask3d_ros.result import SegmentationResult
 import numpy as np
 from numpy.typing import NDArray
 from std_msgs.msg import ColorRGBA
+
+SECOND = 1_000_000_000
+"""Nanoseconds."""
+MAX_SECONDS = 2**31 - 1
+"""Of a stamp in ROS."""
 
 
 def instance_array(result: SegmentationResult) -> InstanceArray:
@@ -98,13 +104,26 @@ def point(xyz: NDArray[np.float64]) -> Point:
 
 
 def nanoseconds(stamp: Time) -> int:
-    """Return a stamp as one number."""
-    return int(stamp.sec * 1_000_000_000 + stamp.nanosec)
+    """
+    Return a stamp as one number.
+
+    Raises
+    ------
+    InputError
+        If its nanoseconds are a second or more, and make it later than `stamp` can tell.
+
+    """
+    number = int(stamp.sec * SECOND + stamp.nanosec)
+    if number >= (MAX_SECONDS + 1) * SECOND:
+        raise InputError(f'the stamp of the cloud has {stamp.sec} s and {stamp.nanosec} ns, '
+                         f'expected at most {MAX_SECONDS} s and {SECOND - 1} ns: set the time of '
+                         'the points where they are published')
+    return number
 
 
 def stamp(number: int) -> Time:
     """Return a stamp, nanoseconds, as a message."""
-    seconds, rest = divmod(int(number), 1_000_000_000)
+    seconds, rest = divmod(int(number), SECOND)
     return Time(sec=seconds, nanosec=rest)
 
 

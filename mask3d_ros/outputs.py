@@ -16,7 +16,6 @@ from mask3d_ros.qos import events_profile, latched_profile, overriding_options
 from mask3d_ros.result import SegmentationResult
 from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
-from rclpy.qos import QoSProfile
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
@@ -32,8 +31,8 @@ class Output:
     message_type : class
     build : callable
         Builds the message from a result.
-    profile : QoSProfile, optional
-        By default that of a latched topic.
+    is_of_events : bool
+        Whether every message counts: the topic is not latched, and others are.
 
     Raises
     ------
@@ -44,13 +43,14 @@ class Output:
 
     def __init__(self, node: LifecycleNode, topic: str, message_type: type,
                  build: Callable[[SegmentationResult], Any],
-                 profile: QoSProfile | None = None) -> None:
+                 is_of_events: bool = False) -> None:
         self._node = node
         self._build = build
+        self.is_of_events = is_of_events
         self._published: SegmentationResult | None = None
         try:
             self._publisher: LifecyclePublisher[Any] = node.create_lifecycle_publisher(
-                message_type, topic, profile or latched_profile(),
+                message_type, topic, events_profile() if is_of_events else latched_profile(),
                 qos_overriding_options=overriding_options())
         except (RuntimeError, InvalidParameterTypeException) as error:
             raise InputError(f'qos_overrides of {topic}: {error}') from error
@@ -64,7 +64,7 @@ class Output:
         return self._published is not result and self.has_subscribers()
 
     def update(self, result: SegmentationResult) -> None:
-        """Publish a result if needed; as the topic is latched, late subscribers receive it."""
+        """Publish a result if needed; if the topic is latched, late subscribers receive it."""
         if self.needs_update(result):
             self._published = result
             self._publisher.publish(self._build(result))
@@ -83,7 +83,7 @@ def create_outputs(node: LifecycleNode) -> Iterator[Output]:
     yield Output(node, '~/instances', InstanceArray, instance_array)
     yield Output(node, '~/markers', MarkerArray, marker_array)
     yield Output(node, '~/cloud', PointCloud2, labelled_cloud)
-    yield Output(node, '~/changes', ObjectChangeArray, change_array, events_profile())
+    yield Output(node, '~/changes', ObjectChangeArray, change_array, is_of_events=True)
     msg: Any = vision_msgs()
     if msg is None:
         node.get_logger().info('vision_msgs is not installed, so there are no ~/detections and '

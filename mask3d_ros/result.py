@@ -94,6 +94,12 @@ class SegmentationResult:
         return instance_colors(self.ids.astype(np.int64) - 1)
 
 
+def cloud_name(cloud: PointCloud2) -> str:
+    """Return how answers name a cloud, so that none is taken for another."""
+    stamp = cloud.header.stamp
+    return f'the cloud of {stamp.sec}.{stamp.nanosec:09d} in {cloud.header.frame_id!r}'
+
+
 def log_line(result: SegmentationResult, seconds: float, dropped: int) -> str:
     """Return what the log says of a result, and of clouds that were dropped before it."""
     stages = ', '.join(f'{name} {1000 * time:.0f}' for name, time in result.seconds.items())

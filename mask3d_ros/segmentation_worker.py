@@ -17,7 +17,7 @@ from mask3d_ros.error_log import ErrorLog
 from mask3d_ros.map_segmenter import MapSegmenter, OpenMap, same_points
 from mask3d_ros.messages import nanoseconds
 from mask3d_ros.outputs import Output
-from mask3d_ros.result import log_line, SegmentationResult, TileCounts
+from mask3d_ros.result import cloud_name, log_line, SegmentationResult, TileCounts
 from mask3d_ros.segment_parameters import Settings
 from mask3d_ros.statistics import Statistics
 from mask3d_ros.worker import Answer, Job, LatestSlot, Questions, Worker
@@ -284,7 +284,7 @@ class SegmentationWorker:
         except Stopped:
             self._restart_count()
         except InputError as error:
-            self._asked.found(False, f'{_cloud_name(cloud)}: {error}')
+            self._asked.found(False, f'{cloud_name(cloud)}: {error}')
             raise
         except Exception:
             self._asked.found(False, 'an unexpected error, which is in the log')
@@ -375,8 +375,12 @@ class SegmentationWorker:
             self.result, self._result_settings = result, settings
             if not result.tiles.pending:
                 self._in_work = False
-                self._asked.found(True, f'{_cloud_name(result.cloud)}: {line}',
+                self._asked.found(True, f'{cloud_name(result.cloud)}: {line}',
                                   latest=not self._slot)
+            for output in self._outputs:
+                if output.is_of_events:  # published now: a pause or a reset discards the result
+                    self._errors.guard(partial(output.update, result))
+            self._segmenter.tell_changes()
         self.statistics.finish(result, seconds,
                                0 if result.tiles.pending else self._count_cloud())
         self._restart_count()
@@ -391,9 +395,3 @@ class SegmentationWorker:
             self._left_out = left_out
             self._logger.info(f'roi and max_points leave out {tiles.left_out_points} points in '
                               f'{tiles.left_out} of {tiles.total} tiles')
-
-
-def _cloud_name(cloud: PointCloud2) -> str:
-    """Return how answers name a cloud, so that none is taken for another."""
-    stamp = cloud.header.stamp
-    return f'the cloud of {stamp.sec}.{stamp.nanosec:09d} in {cloud.header.frame_id!r}'

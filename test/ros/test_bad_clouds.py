@@ -26,6 +26,18 @@ def cut_short() -> PointCloud2:
     return message
 
 
+def largest_sizes() -> PointCloud2:
+    message = room()
+    message.width = message.height = message.point_step = message.row_step = 2**32 - 1
+    return message
+
+
+def short_rows() -> PointCloud2:
+    message = room()
+    message.height, message.width, message.row_step = 2, message.width // 2, 100
+    return message
+
+
 def at(xyz: np.ndarray) -> PointCloud2:
     gray = np.arange(len(xyz))[:, None] % 200 + 50
     return cloud(xyz, np.tile(gray, (1, 3)))
@@ -44,6 +56,8 @@ BAD_CLOUDS: dict[str, tuple[Callable[[], PointCloud2], str]] = {
     'all NaN': (lambda: at(np.full((500, 3), np.nan)), '0 finite points of 500'),
     'handful': (lambda: at(np.eye(3)), '3 finite points'),
     'cut short': (cut_short, 'announces 64000 bytes, got 63900'),
+    'largest sizes': (largest_sizes, 'row_step is 4294967295 bytes, but a row of 4294967295'),
+    'short rows': (short_rows, 'row_step is 100 bytes, but a row of 2000 points of 16 bytes'),
     'points at 1e30': (lambda: at(far_points()), 'beyond 1e\\+08 m'),
     'one voxel': (lambda: at(np.full((500, 3), 0.01)), 'voxel'),
 }
@@ -69,6 +83,22 @@ def test_a_bad_cloud_is_one_error_and_the_node_goes_on(
     assert len(errors) == 1 and re.search(words, errors[0]), log
     assert 'Traceback' not in log
     assert stamps(got) == [3]
+
+
+def test_a_stamp_that_no_message_can_tell_is_one_error(
+        node: NodeSubprocess, client: Client) -> None:
+    got = client.receive('segment_node/instances', InstanceArray)
+    late = room(stamp=2**31 - 1)
+    late.header.stamp.nanosec = 2**32 - 1
+    publisher = client.publisher()
+    before = len(node.text())
+    publisher.publish(late)
+    client.wait(lambda: '[ERROR]' in node.text()[before:], node)
+    assert 'the stamp of the cloud has 2147483647 s and 4294967295 ns' in node.text()[before:]
+    publisher.publish(room(stamp=2**31 - 1))
+    client.wait(lambda: got, node)
+    assert got[0].instances[0].last_seen.sec == 2**31 - 1
+    assert 'Traceback' not in node.text()[before:]
 
 
 def test_too_many_voxels_for_the_memory(node: NodeSubprocess, client: Client) -> None:

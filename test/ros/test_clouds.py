@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from mask3d_core.colors import faded_colors, instance_color
+from mask3d_core.errors import InputError
 from mask3d_core.files import decode_pointcloud2
 from mask3d_core.scan import Scan
 from mask3d_core.tracking import untracked
@@ -126,6 +127,14 @@ def test_labelled_cloud_without_instances() -> None:
     rows = np.frombuffer(labelled_cloud(nothing).data, LABELLED_DTYPE)
     assert len(rows) == 10 and not rows['instance'].any() and not rows['label'].any()
     assert rows['rgb'].view(np.uint32)[result.scan.kept].all()
+
+
+@pytest.mark.parametrize(('width', 'height'), [(2**32 - 1, 1), (2**16, 2**16)])
+def test_a_labelled_cloud_that_no_message_holds_is_an_error(width: int, height: int) -> None:
+    tiny = tiny_result()
+    size = LABELLED_DTYPE.itemsize * width * height
+    with pytest.raises(InputError, match=f'has {size} bytes, but .* cloud_voxel'):
+        labelled_cloud(replace(tiny, cloud=PointCloud2(width=width, height=height)))
 
 
 def test_scan_cloud_round_trip() -> None:

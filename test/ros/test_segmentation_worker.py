@@ -7,8 +7,10 @@ from dataclasses import replace
 import math
 from pathlib import Path
 import threading
+from typing import Any
 
 from mask3d_ros.map_segmenter import CHUNK_BYTES, map_workload, same_points
+from mask3d_ros.messages import nanoseconds
 from mask3d_ros.object_state import ObjectState
 from mask3d_ros.region import Region
 from mask3d_ros.result import SegmentationResult
@@ -55,6 +57,49 @@ def test_the_same_map_is_published_again_with_the_new_stamp(bench: Bench) -> Non
     assert other.scan is one.scan and other.instances is one.instances and other.ids is one.ids
     assert list(other.seconds) == ['read'] and other.tiles.segmented == 0
     assert '0 of 2 tiles segmented' in bench.log.lines[-1]
+
+
+@pytest.mark.parametrize('moment', ['take_dropped', 'finish'])
+@pytest.mark.parametrize('stop', ['disabled', 'paused'])
+def test_changes_are_told_once_though_work_is_stopped_before_or_after_they_are_published(
+        bench: Bench, monkeypatch: pytest.MonkeyPatch, moment: str, stop: str) -> None:
+    bench.output.is_of_events = True
+    original = getattr(bench.worker.statistics, moment)
+
+    def stop_now(*arguments: Any) -> Any:
+        monkeypatch.undo()
+        if stop == 'paused':
+            bench.worker.pause()
+        else:
+            bench.worker.enable(False)
+        return original(*arguments)
+
+    monkeypatch.setattr(bench.worker.statistics, moment, stop_now)
+    bench.segmenter.allow(10)
+    bench.worker.submit(toy_map(1, 1))
+    bench.wait(lambda: getattr(bench.worker.statistics, moment) == original)
+    bench.worker.resume()
+    bench.worker.submit(toy_map(2, 2))
+    bench.wait(lambda: 2 in bench.output.stamps)
+    changes = [change for result in bench.output.results for change in result.objects.changes]
+    assert [(change.kind, change.id) for change in changes] == [('appeared', 1), ('appeared', 2)]
+
+
+def test_a_stamp_later_than_ros_can_tell_is_one_error(bench: Bench) -> None:
+    late = toy_map(1, 2**31 - 1)
+    late.header.stamp.nanosec = 10**9
+    bench.segmenter.allow(2)
+    bench.worker.submit(late)
+    bench.wait(lambda: bench.log.lines)
+    assert bench.log.lines[0].startswith(
+        'the stamp of the cloud has 2147483647 s and 1000000000 ns, expected at most 2147483647 s')
+    bench.worker.submit(toy_map(1, 2**31 - 1))
+    bench.wait(lambda: bench.output.results)
+    latest = bench.output.results[0]
+    assert latest.objects.last_seen.tolist() == [nanoseconds(latest.cloud.header.stamp)]
+    bench.worker.submit(late)  # has the points of the last result
+    bench.wait(lambda: len(bench.log.lines) == 3)
+    assert bench.log.lines[2] == bench.log.lines[0] and len(bench.output.results) == 1
 
 
 def test_objects_were_last_seen_in_the_same_map_before(bench: Bench) -> None:

@@ -76,6 +76,7 @@ class ResultList:
 
     def __init__(self) -> None:
         self.results: list[SegmentationResult] = []
+        self.is_of_events = False
         self.subscribers = 1
 
     def has_subscribers(self) -> bool:
