@@ -8,11 +8,11 @@ from typing import Final
 
 from mask3d_core.classes import ClassTable
 from mask3d_core.errors import InputError
-from mask3d_core.extraction.clustering.dbscan import cluster_rows
+from mask3d_core.extraction.clustered_regions import clustered_regions
 from mask3d_core.extraction.group_masks import measure_groups
 from mask3d_core.extraction.measures import measure_masks
 from mask3d_core.extraction.point_masks import intersections, region_masks
-from mask3d_core.extraction.regions import find_regions, Regions, split_regions
+from mask3d_core.extraction.regions import Regions
 from mask3d_core.geometry.point_groups import group_points, PointGroups, single_points
 from mask3d_core.instances import Instances
 from mask3d_core.model.mask3d import Prediction
@@ -178,13 +178,9 @@ def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTa
     assert len(prediction.mask_logits) == rows, 'one row of mask logits per voxel or segment'
     objectness = _objectness(prediction, settings)
     prediction = _drop_unlikely(prediction, settings, objectness is not None)
-    regions = find_regions(prediction.mask_logits, segment)
-    clustering_start = time.perf_counter()
-    if settings.dbscan_eps:
-        labels = cluster_rows(voxels.centers.cpu().numpy(), regions.voxels, settings.dbscan_eps,
-                              settings.dbscan_min_points)
-        regions = split_regions(regions, prediction.mask_logits, segment, labels)
-    clustering = time.perf_counter() - clustering_start
+    regions, clustering = clustered_regions(
+        prediction.mask_logits, segment, voxels.centers, settings.dbscan_eps or 0,
+        settings.dbscan_min_points)
     begin_stage('instances')
 
     inverse = voxels.inverse.cpu().numpy()

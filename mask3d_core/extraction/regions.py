@@ -129,7 +129,8 @@ def _probabilities(mask_logits: Tensor, segment: Tensor | None,
         yield from np.split(probability.astype(np.float64), np.cumsum(sizes)[:-1])
 
 
-def _check_finite(broken: bool) -> None:
+def check_finite(broken: bool) -> None:
+    """Raise InputError if the mask logits are broken: some are NaN."""
     if broken:
         raise InputError('the network predicted NaN: the weights are broken, or the precision is '
                          'too low for them; try float32')
@@ -142,7 +143,7 @@ def _positive(mask_logits: Tensor) -> tuple[list[NDArray[np.int64]], list[NDArra
     def find(number: int) -> tuple[list[NDArray[np.int64]], list[NDArray[np.float32]]]:
         block = blocks[number]
         # the sum is fast but may overflow
-        _check_finite(bool(block.sum().isnan() and block.isnan().any()))
+        check_finite(bool(block.sum().isnan() and block.isnan().any()))
         inside = (block > 0).t().cpu().numpy()
         query, row = np.divmod(np.flatnonzero(inside), inside.shape[1])  # torch is slower
         place = torch.from_numpy(row * len(inside) + query).to(block.device)
@@ -168,5 +169,5 @@ def _positive_on_gpu(mask_logits: Tensor,
     probability = by_query[query, row].float().sigmoid()
     broken, ends, rows, probabilities = to_host(
         by_query.isnan().any(), inside.sum(1).cumsum(0), row.int(), probability)
-    _check_finite(bool(broken))
+    check_finite(bool(broken))
     return (np.split(rows.astype(np.int64), ends)[:-1], np.split(probabilities, ends)[:-1])
