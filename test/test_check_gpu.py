@@ -109,7 +109,15 @@ def test_aims(check_gpu: ModuleType, job: object) -> None:
     assert len(lines) == 9 and all(line.startswith('| ') for line in lines)
     text = '\n'.join(lines)
     assert text.count(' ms') >= 5 and 'scans/s' in text and '% equal' in text
-    assert text.count('not measured') == 1
+    assert text.count('not measured: spconv ') == 1  # small kernels in the shape of a cross
+
+
+def test_the_best_library_counts(check_gpu: ModuleType, job: object,
+                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = {'spconv': .006, 'spconv-triton': .003, 'ocnn': 'not installed'}
+    monkeypatch.setattr(check_gpu, 'unet_seconds', lambda *_, **__: (.002, theirs))
+    assert check_gpu.compare_libraries(job) == (
+        '1.50 times: 2.00 ms; spconv 6.00 ms, spconv-triton 3.00 ms, ocnn not installed')
 
 
 def test_a_setting_is_undone_when_it_ends() -> None:
