@@ -45,8 +45,8 @@ with larger voxels the ratio is 1, which is as good there (docs/log/superpoints.
 """
 MANY_POINTS = 1 << 20
 """
-From so many points on all threads put them into voxels, and freed memory is returned to the
-system, which takes some tens of milliseconds.
+From so many points on all threads put them into voxels, on a GPU the CPU's, which bounds its
+memory, and freed memory is returned to the system, which takes some tens of milliseconds.
 """
 
 
@@ -266,8 +266,11 @@ class Segmenter:
         voxelization = self._bounded(self.voxelization, max_voxels)
         scan = self.weights.colored(scan)
         with watch.stage('voxels'):
-            work = partial(voxelize, scan, voxelization)
-            voxels = work() if len(scan) >= MANY_POINTS else on_one_thread(work)
+            if self.device.type != 'cpu' and len(scan) < MANY_POINTS:
+                voxels = voxelize(scan, voxelization, self.device)
+            else:
+                work = partial(voxelize, scan, voxelization)
+                voxels = work() if len(scan) >= MANY_POINTS else on_one_thread(work)
         if not self.weights.model.on_segments:
             voxels = replace(voxels, segment=None)
         check_memory(self.device, len(voxels), self.useful_queries(voxels, num_queries))

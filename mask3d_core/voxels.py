@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 import math
 
+from mask3d_core.device_cells import DeviceCells
 from mask3d_core.errors import InputError, SingleVoxelError
 from mask3d_core.geometry.point_groups import group_points
 from mask3d_core.scan import Scan
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
+CPU = torch.device('cpu')
 MAX_VOXEL_GROWTH = 1.3
 """Largest growth factor over the training voxel size; beyond it the model misses too much."""
 GROWTH_STEPS = 20
@@ -162,15 +164,16 @@ def voxel_grid(scan: Scan, size: float) -> VoxelGrid:
         one voxel.
 
     """
-    return _fill_voxels(scan, size, *_fill(scan, size).occupied())
+    return _fill_voxels(scan, size, *_fill(scan, size, CPU).occupied())
 
 
-def voxelize(scan: Scan, voxelization: Voxelization) -> Voxels:
+def voxelize(scan: Scan, voxelization: Voxelization, device: torch.device = CPU) -> Voxels:
     """
     Turn a scan into the input of a model, on a coarser grid where it fills too many voxels.
 
     The grid is aligned with the origin of the cloud's frame, so a cloud that moves by whole
-    voxels keeps its voxels.
+    voxels keeps its voxels. A GPU as the device computes them, with the same bits; they are on
+    the CPU then, too.
 
     Raises
     ------
@@ -183,13 +186,14 @@ def voxelize(scan: Scan, voxelization: Voxelization) -> Voxels:
         raise InputError(f'the cloud has {fault}, but these weights need it: publish a cloud '
                          'with an rgb field, or use weights trained without colour')
     size = voxelization.size
-    filled = _fill(scan, size)
+    filled = _fill(scan, size, device)
     if 0 < voxelization.max_voxels < len(filled):
         size *= _growth(len(filled), voxelization.max_voxels)
-        filled = _fill(scan, size)
+        filled = _fill(scan, size, device)
     coords, inverse = filled.occupied()
     first = first_points(inverse.numpy(), len(coords)) if voxelization.color == 'first' else None
-    grid = _fill_voxels(scan, size, coords, inverse, first)
+    grid = _fill_voxels(scan, size, coords, inverse, first,
+                        filled if isinstance(filled, DeviceCells) else None)
     return Voxels(grid.coords, _features(grid.color, len(grid), voxelization), grid.centers,
                   grid.origin, grid.inverse, _voxel_segments(scan, grid, first), size,
                   grid if first is None else None)
@@ -209,8 +213,10 @@ class _SortedCells:
         return self.coords, self.inverse
 
 
-def _fill(scan: Scan, size: float) -> VoxelBox | _SortedCells:
+def _fill(scan: Scan, size: float, device: torch.device) -> VoxelBox | _SortedCells | DeviceCells:
     """Put the points of a scan into voxels of a size."""
+    if device.type != 'cpu':
+        return DeviceCells.of(scan, size, device)
     box = VoxelBox.around(scan.xyz, size)
     return box if box is not None else _SortedCells(*occupied_cells(
         torch.from_numpy(np.floor(scan.xyz / scan.xyz.dtype.type(size))).long()))
@@ -241,7 +247,8 @@ def first_points(inverse: NDArray[np.int64], num_voxels: int) -> NDArray[np.int6
 
 
 def _fill_voxels(scan: Scan, size: float, coords: Tensor, inverse: Tensor,
-                 first: NDArray[np.int64] | None = None) -> VoxelGrid:
+                 first: NDArray[np.int64] | None = None, cells: DeviceCells | None = None,
+                 ) -> VoxelGrid:
     """Give each voxel the position and colour of its `first` point, or the mean of its points."""
     if len(coords) == 1:
         raise SingleVoxelError(f'all {len(scan)} points fall into one voxel of {size:g} m: '
@@ -250,6 +257,9 @@ def _fill_voxels(scan: Scan, size: float, coords: Tensor, inverse: Tensor,
     color: NDArray[np.floating] | None
     if first is not None:
         xyz, color = scan.xyz[first], None if scan.color is None else scan.color[first]
+    elif cells is not None:
+        places, color = cells.means(scan.color, FIXED_POINT_SCALE)
+        xyz = places * size
     else:
         count = np.bincount(inverse.numpy())
         xyz = _mean_positions(scan.xyz, size, coords.numpy(), inverse.numpy(), count)
