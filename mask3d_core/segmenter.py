@@ -267,7 +267,8 @@ class Segmenter:
         scan = self.weights.colored(scan)
         with watch.stage('voxels'):
             if self.device.type != 'cpu' and len(scan) < MANY_POINTS:
-                voxels = voxelize(scan, voxelization, self.device)
+                with guard_memory(f'for {len(scan)} points: crop the cloud, or use device cpu'):
+                    voxels = voxelize(scan, voxelization, self.device)
             else:
                 work = partial(voxelize, scan, voxelization)
                 voxels = work() if len(scan) >= MANY_POINTS else on_one_thread(work)

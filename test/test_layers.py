@@ -15,7 +15,7 @@ LAYERS = {
     'mask3d_core': {
         0: 'classes conventions errors instances openmp scan stop',
         1: 'colors device doctor files geometry processes progress rooms scan_checks sparse '
-           'stopwatch tracking voxel_box voxels',
+           'stopwatch tracking voxel_box device_cells voxels',
         2: 'drawing model superpoints',
         3: 'data extraction onnx_graph tiling weights',
         4: 'engines interchange original segmenter',

@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test' / 'support')
 from golden_check import check_golden
 from golden_model import BACKBONE, EVAL_CASES
 from mask3d_core import ExtractSettings, Scan, Segmenter
+from mask3d_core.bench.conv_libraries import unet_seconds
 from mask3d_core.bench.gpu import (
     copy_rate,
     equal_bits,
@@ -37,7 +38,6 @@ from mask3d_core.bench.gpu import (
     synchronize,
 )
 from mask3d_core.bench.inference import peak_bytes, reset_peak
-from mask3d_core.bench.sparse_libraries import unet_seconds
 from mask3d_core.bench.training import room_targets
 from mask3d_core.device import find_precision
 from mask3d_core.doctor import why_no_cuda

@@ -6,6 +6,6 @@ Benchmarks (`mask3d bench`): seconds, memory and floating-point operations of ea
 - `training`: one training step.
 - `flops`: floating-point operations of U-Net and decoder, for lower bounds of the time.
 - `clustering`: clustering of masks against scikit-learn's DBSCAN.
-- `gpu`, `sparse_libraries`: a GPU, and other libraries on it (`tools/check_gpu.py`).
+- `gpu`, `conv_libraries`: a GPU, and other libraries on it (`tools/check_gpu.py`).
 - `evaluation`: speed of the evaluation (`mask3d evaluate --benchmark`).
 """

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import interpreted_triton  # noqa: F401 — the fused kernels, which ocnn's take the place of
-from mask3d_core.bench import sparse_libraries
-from mask3d_core.bench.sparse_libraries import library_unet, SpconvUNet, TableUNet, unet_seconds
+from mask3d_core.bench import conv_libraries
+from mask3d_core.bench.conv_libraries import library_unet, SpconvUNet, TableUNet, unet_seconds
 from mask3d_core.classes import load_classes
 from mask3d_core.engines.warm_up import make_room
 from mask3d_core.errors import InputError
@@ -83,8 +83,8 @@ def test_times_or_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
         factor = 2 if name == 'wrong' else 1
         return lambda features, pyramid: [factor * level for level in unet(features, pyramid)]
 
-    monkeypatch.setattr(sparse_libraries, 'LIBRARIES', ('same', 'absent', 'broken', 'wrong'))
-    monkeypatch.setattr(sparse_libraries, 'library_unet', other)
+    monkeypatch.setattr(conv_libraries, 'LIBRARIES', ('same', 'absent', 'broken', 'wrong'))
+    monkeypatch.setattr(conv_libraries, 'library_unet', other)
     ours, theirs = unet_seconds(weights, make_room(config, 12), torch.device('cpu'),
                                 torch.float32, 1)
     time = theirs.pop('same')
