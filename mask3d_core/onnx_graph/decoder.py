@@ -20,6 +20,9 @@ import numpy as np
 import torch
 from torch import nn, Tensor
 
+HeadKeys = list[tuple[str, str]]
+"""Keys and values of one level, for each head [V, D / H]."""
+
 
 class DecoderGraph:
     """
@@ -67,7 +70,7 @@ class DecoderGraph:
         pooled, factor = self._mask_features(levels[-1], vote_centers)
         keys = self._level_inputs(levels, pooled)
         queries, positions, centers = self._queries(levels[-1], vote_centers)
-        prepared: list[tuple[str, str]] = []
+        prepared: list[HeadKeys] = []
         for number in range(config.num_rounds):
             layers = cast('list[DecoderLayer]', list(cast(
                 nn.ModuleList, self.model.rounds[0 if config.shared_rounds else number])))
@@ -191,15 +194,14 @@ class DecoderGraph:
                 'Gather', vote_centers, seeds, axis=0)
             return content, position, centers
 
-    def _keys(self, layer: DecoderLayer, features: str, encoding: str, name: str,
-              ) -> tuple[str, str]:
-        """As `DecoderLayer.prepare`: keys [H, D / H, V] and values [H, V, D / H] of a level."""
+    def _keys(self, layer: DecoderLayer, features: str, encoding: str, name: str) -> HeadKeys:
+        """As `DecoderLayer.prepare`: keys and values of a level, for each head [V, D / H]."""
         graph, attention = self.graph, layer.cross.attention
         with graph.scope(f'keys.{name}'):
             squeezed = self._linear(features, layer.squeeze)
             keys = self._linear(graph.add('Add', squeezed, encoding), attention.key)
-            return (self._heads(keys, attention, (1, 2, 0)),
-                    self._heads(self._linear(squeezed, attention.value), attention, (1, 0, 2)))
+            return list(zip(self._by_head(keys, attention), self._by_head(
+                self._linear(squeezed, attention.value), attention)))
 
     def _normed(self, queries: str) -> str:
         with self.graph.scope('head'):
@@ -262,13 +264,13 @@ class DecoderGraph:
         empty = graph.add('Less', highest, bound)
         return graph.add('And', graph.add('Less', logits, bound), graph.add('Not', empty))
 
-    def _layer(self, layer: DecoderLayer, queries: str, positions: str, level: tuple[str, str],
+    def _layer(self, layer: DecoderLayer, queries: str, positions: str, level: HeadKeys,
                masked: str) -> str:
         """As `DecoderLayer.forward`: [Q, D]."""
         graph = self.graph
         cross, own, forward = layer.cross, layer.self_attention, layer.feed_forward
-        attended = self._attend(graph.add('Add', queries, positions), *level, cross.attention,
-                                masked)
+        attended = self._attend_to_level(graph.add('Add', queries, positions), level,
+                                         cross.attention, masked)
         queries = self._norm(graph.add('Add', queries, attended), cross.norm)
         positioned = graph.add('Add', queries, positions)
         keys = self._heads(self._linear(positioned, own.attention.key), own.attention, (1, 2, 0))
@@ -278,20 +280,42 @@ class DecoderGraph:
         hidden = self._sequence(queries, forward.layers)
         return self._norm(graph.add('Add', queries, hidden), forward.norm)
 
-    def _attend(self, queries: str, keys: str, values: str, attention: Attention,
-                masked: str | None = None) -> str:
-        """As `Attention._dense`, with its output layer: [Q, D]."""
+    def _attend(self, queries: str, keys: str, values: str, attention: Attention) -> str:
+        """As `Attention._dense` without a mask, with its output layer: [Q, D]."""
         graph, width = self.graph, attention.out.in_features
-        scale = self._number(1 / math.sqrt(width // attention.num_heads))
-        projected = self._heads(graph.add('Mul', self._linear(queries, attention.query), scale),
-                                attention, (1, 0, 2))
-        scores = graph.add('MatMul', projected, keys)               # [H, Q, V]
-        if masked is not None:
-            scores = graph.add('Where', masked, self._number(-math.inf), scores)
-        weights = graph.add('Softmax', scores, axis=-1)
+        projected = self._heads(self._projected(queries, attention), attention, (1, 0, 2))
+        weights = graph.add('Softmax', graph.add('MatMul', projected, keys), axis=-1)  # [H, Q, Q]
         attended = graph.add('Transpose', graph.add('MatMul', weights, values), perm=(1, 0, 2))
         return self._linear(graph.add('Reshape', attended, graph.shape(-1, width)),
                             attention.out)
+
+    def _attend_to_level(self, queries: str, level: HeadKeys, attention: Attention, masked: str,
+                         ) -> str:
+        """
+        As `Attention._dense`, with its output layer: [Q, D].
+
+        Head after head: their scores, [Q, V] each, then share one buffer that is an eighth of all.
+        The mask is added by the product itself.
+        """
+        graph = self.graph
+        mask = graph.add('Where', masked, self._number(-math.inf), self._number(0))
+        attended = []
+        for query, (keys, values) in zip(
+                self._by_head(self._projected(queries, attention), attention), level):
+            scores = graph.add('Gemm', query, keys, mask, transB=1)             # [Q, V]
+            attended.append(graph.add('MatMul', graph.add('Softmax', scores, axis=-1), values))
+        return self._linear(graph.add('Concat', *attended, axis=1), attention.out)
+
+    def _projected(self, queries: str, attention: Attention) -> str:
+        """Project queries and divide them by the square root of a head's channels: [Q, D]."""
+        scale = self._number(1 / math.sqrt(attention.out.in_features // attention.num_heads))
+        return self.graph.add('Mul', self._linear(queries, attention.query), scale)
+
+    def _by_head(self, rows: str, attention: Attention) -> list[str]:
+        """Split the channels by head: [V, D] -> H values [V, D / H]."""
+        heads = attention.num_heads
+        sizes = self.graph.shape(*heads * [attention.out.in_features // heads])
+        return self.graph.add_many(heads, 'Split', rows, sizes, axis=1)
 
     def _heads(self, rows: str, attention: Attention, order: tuple[int, int, int]) -> str:
         """Split the channels by head, and transpose: [V, D] -> [V, H, D / H], transposed."""
