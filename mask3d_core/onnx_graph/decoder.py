@@ -20,6 +20,8 @@ import numpy as np
 import torch
 from torch import nn, Tensor
 
+MIN_SCORE = -60.
+"""Of attention, relative to the highest: e^-60 is nothing beside 1, and far from denormal."""
 HeadKeys = list[tuple[str, str]]
 """Keys and values of one level, for each head [V, D / H]."""
 
@@ -295,7 +297,9 @@ class DecoderGraph:
         As `Attention._dense`, with its output layer: [Q, D].
 
         Head after head: their scores, [Q, V] each, then share one buffer that is an eighth of all.
-        The mask is added by the product itself.
+        The mask is added by the product itself. Scores below `MIN_SCORE` are raised to it: their
+        exponential, in ONNX Runtime even that of -inf, would be a denormal number, for which
+        processors take ten times as long.
         """
         graph = self.graph
         mask = graph.add('Where', masked, self._number(-math.inf), self._number(0))
@@ -303,6 +307,9 @@ class DecoderGraph:
         for query, (keys, values) in zip(
                 self._by_head(self._projected(queries, attention), attention), level):
             scores = graph.add('Gemm', query, keys, mask, transB=1)             # [Q, V]
+            lowest = graph.add('Add', graph.add('ReduceMax', scores, axes=[1], keepdims=1),
+                               self._number(MIN_SCORE))
+            scores = graph.add('Max', scores, lowest)
             attended.append(graph.add('MatMul', graph.add('Softmax', scores, axis=-1), values))
         return self._linear(graph.add('Concat', *attended, axis=1), attention.out)
 
