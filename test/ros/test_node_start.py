@@ -11,6 +11,7 @@ import pytest
 from ros_client import Client, hall, room, TIMEOUT_SECONDS
 from visualization_msgs.msg import MarkerArray
 
+FAST_DDS = Path(__file__).parents[2] / 'config' / 'fast_dds.xml'
 NAMESPACE = '/start'
 """Namespace of the nodes of this file: the node that other tests share has none."""
 
@@ -76,6 +77,18 @@ def test_weights_that_cannot_be_used_leave_it_unconfigured(
         client.keep_busy(node, client.publisher(), hall(stamp=2))
         assert client.change_state(node, 'shutdown') and client.state(node) == 'finalized'
         assert node.stop() == 0, node.text()
+
+
+def test_fast_dds_with_more_shared_memory(weights: Path, client: Client, tmp_path: Path,
+                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('FASTDDS_DEFAULT_PROFILES_FILE', str(FAST_DDS))
+    with start(tmp_path, weights=str(weights)) as node:
+        got = client.receive('segment_node/instances', InstanceArray)
+        client.wait(lambda: client.state(node) == 'active', node)
+        client.publisher().publish(room())
+        client.wait(lambda: got, node)
+        assert 'XMLPARSER' not in node.text(), 'Fast DDS cannot read it'
+        assert node.stop() == 0
 
 
 def test_a_pinned_durability_and_an_interrupt_while_busy(
