@@ -380,7 +380,8 @@ class SegmentationWorker:
             for output in self._outputs:
                 if output.is_of_events:  # published now: a pause or a reset discards the result
                     self._errors.guard(partial(output.update, result))
-            self._segmenter.tell_changes()
+            if result.objects.changes:  # a result that is repeated has none
+                self._segmenter.tell_changes()
         self.statistics.finish(result, seconds,
                                0 if result.tiles.pending else self._count_cloud())
         self._restart_count()

@@ -85,6 +85,31 @@ def test_changes_are_told_once_though_work_is_stopped_before_or_after_they_are_p
     assert [(change.kind, change.id) for change in changes] == [('appeared', 1), ('appeared', 2)]
 
 
+def test_a_repeated_result_does_not_discard_the_changes_of_one_that_was_stopped(
+        bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.output.is_of_events = True
+    bench.result(toy_map(1, 1), tiles=1)
+    statistics = bench.worker.statistics
+    original = statistics.take_dropped
+
+    def stop_now() -> int:
+        monkeypatch.undo()
+        bench.worker.enable(False)
+        return original()
+
+    monkeypatch.setattr(statistics, 'take_dropped', stop_now)
+    bench.segmenter.allow(10)
+    bench.worker.submit(toy_map(2, 2))
+    bench.wait(lambda: statistics.take_dropped == original)
+    bench.worker.submit(toy_map(1, 3))
+    bench.worker.enable(True)
+    bench.wait(lambda: 3 in bench.output.stamps)
+    bench.worker.submit(toy_map(2, 4))
+    bench.wait(lambda: 4 in bench.output.stamps)
+    changes = [change for result in bench.output.results for change in result.objects.changes]
+    assert [(change.kind, change.id) for change in changes] == [('appeared', 1), ('appeared', 2)]
+
+
 def test_a_stamp_later_than_ros_can_tell_is_one_error(bench: Bench) -> None:
     late = toy_map(1, 2**31 - 1)
     late.header.stamp.nanosec = 10**9
