@@ -142,8 +142,10 @@ def _free_in_group(folder: Path) -> Iterator[int]:
 
 
 def _lines(file: Path) -> list[str]:
-    """Return the lines of a file, none where it does not exist."""
-    return file.read_text().splitlines() if file.exists() else []
+    """Return the lines of a file, none where it does not exist or must not be read."""
+    with suppress(OSError):
+        return file.read_text(errors='replace').splitlines()
+    return []
 
 
 def to_host(*tensors: Tensor) -> list[NDArray[Any]]:

@@ -253,6 +253,24 @@ def test_memory_is_what_the_control_groups_leave(tmp_path: Path, case: str) -> N
     assert devices.free_memory(torch.device('cpu'), tmp_path / 'nothing') is None
 
 
+def test_control_groups_that_must_not_be_read_are_without_limit(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / 'proc/self').mkdir(parents=True)
+    (tmp_path / 'proc/meminfo').write_text('MemAvailable: 8000 kB')
+    group = tmp_path / 'proc/self/cgroup'
+    group.write_bytes(b'0::/robot\xff')
+    assert devices.free_memory(torch.device('cpu'), tmp_path) == 8000 * 1024
+    original = Path.read_text
+
+    def read_text(path: Path, *arguments: Any, **options: Any) -> str:
+        if path == group:
+            raise PermissionError(13, 'Permission denied', str(path))
+        return original(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, 'read_text', read_text)
+    assert devices.free_memory(torch.device('cpu'), tmp_path) == 8000 * 1024
+
+
 def test_unknown_devices_and_precisions_are_errors(weights: Weights) -> None:
     for name in ('gpu', 'mps', 'cuda:99'):
         with pytest.raises(InputError, match=f'device {name!r}'):
