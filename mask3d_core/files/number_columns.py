@@ -41,17 +41,18 @@ def table_columns(rows: NDArray) -> FileColumns:
     if len(rows) < MIN_POINTS <= rows.shape[1]:
         raise InputError(f'expected a row for each point, got an array of shape '
                          f'{list(rows.shape)}: transpose it')
-    if rows.shape[1] > MIN_WIDTH and len(rows) > 1 and (np.diff(rows[:, 0]) == 1).all():
-        rows = rows[:, 1:]
+    counts = rows.shape[1] > MIN_WIDTH and len(rows) > 1 and (np.diff(rows[:, 0]) == 1).all()
+    skipped = int(counts)
+    rows = rows[:, skipped:]
     values = {axis: rows[:, place] for place, axis in enumerate(AXES)}
     first = _first_channel(rows)
-    others = [f'column_{place + 1}' for place in range(rows.shape[1])]
+    others = [f'column_{skipped + place + 1}' for place in range(rows.shape[1])]
     if first is not None:
         values |= {name: rows[:, first + place] for place, name in enumerate(CHANNELS)}
         return FileColumns(values, (*values, *others[3:first], *others[first + 3:]))
     if rows.shape[1] > MIN_WIDTH and _is_packed(rows[:, 3]):
         return FileColumns(values | {'rgb': rows[:, 3]}, (*values, 'rgb', *others[4:]))
-    return FileColumns(values, (*values, *_unknown(rows), *others[3:]))
+    return FileColumns(values, (*values, *_unknown(rows, skipped), *others[3:]))
 
 
 def channel_columns(rows: NDArray) -> int | None:
@@ -62,14 +63,14 @@ def channel_columns(rows: NDArray) -> int | None:
                          for one in range(3))), None)
 
 
-def _unknown(rows: NDArray) -> tuple[str, ...]:
+def _unknown(rows: NDArray, skipped: int) -> tuple[str, ...]:
     """Return a name for columns that may be colours and are not understood."""
     if rows.shape[1] == 4 and (known := _finite(rows[:, 3])).size:
         packed = known.min() >= 0 and MAX_CHANNEL < known.max() < 2 ** 24 and _is_whole(known)
-        return ('colour_in_column_4',) if packed else ()
+        return (f'colour_in_column_{skipped + 4}',) if packed else ()
     if rows.shape[1] < 6 or _is_normal(rows[:, 3:6]):
         return ()
-    return ('colour_in_columns_4_to_6',)
+    return (f'colour_in_columns_{skipped + 4}_to_{skipped + 6}',)
 
 
 def _first_channel(rows: NDArray) -> int | None:

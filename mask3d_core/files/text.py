@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 import re
 
@@ -171,9 +172,12 @@ def _plain(names: tuple[str, ...]) -> dict[str, str]:
     """Return the plain names of columns, ours for those of other programs, and the original."""
     bare = {UNIT_IN_NAME.sub('', name): name for name in names}
     plain = plain_names(bare if len(bare) == len(names) else {name: name for name in names})
-    for other in list(plain):
-        axis = AXIS_NAME.fullmatch(other)
-        ours = axis[1] if axis else OTHER_NAMES.get(other, other)
+    axes = {other: axis for other in plain if (axis := AXIS_NAME.fullmatch(other))}
+    forms = {other: (other[:axis.start(1)], other[axis.end(1):]) for other, axis in axes.items()}
+    sizes = Counter(forms.values())
+    # those of three axes first: in px py x_m y_m z_m the first two are pixels
+    for other in sorted(plain, key=lambda name: sizes[forms.get(name, ('', ''))] < len(AXES)):
+        ours = axes[other][1] if other in axes else OTHER_NAMES.get(other, other)
         if ours not in plain:
             plain[ours] = plain.pop(other)
     return plain

@@ -236,6 +236,17 @@ def test_columns_that_are_not_used_are_named(
     assert 'not used  intensity, label, roughness_(0_1)' in capsys.readouterr().out
     path.write_text(lines(XYZ, ones * -700, RGB, NORMALS))
     assert read_scan(path).other_fields == ('column_4', 'column_8', 'column_9', 'column_10')
+    path.write_text(lines(np.arange(COUNT)[:, None], XYZ, RGB, ones * -700))
+    assert read_scan(path).other_fields == ('column_8',)
+
+
+@pytest.mark.parametrize('names', ['px py x_m y_m z_m', 'px py pos_x pos_y pos_z'])
+def test_axes_have_names_of_one_form(tmp_path: Path, names: str) -> None:
+    pixels = np.stack([np.arange(COUNT) % 8, np.arange(COUNT) // 8], axis=1)
+    (tmp_path / 'a.txt').write_text(lines(pixels, XYZ, head=names + '\n'))
+    scan = read_scan(tmp_path / 'a.txt')
+    np.testing.assert_array_equal(scan.xyz, XYZ)
+    assert scan.other_fields == ('px', 'py')
 
 
 def test_names_that_are_not_understood_are_said(tmp_path: Path) -> None:
