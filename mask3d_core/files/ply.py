@@ -57,7 +57,8 @@ def ply_columns(path: FilePath) -> FileColumns:
             columns |= ({name: values} if values.ndim == 1 or not values.shape[1] else
                         expand_field(plain_name(name), list(values.T)))
         names = plain_names({p.name: p for p in elements['vertex'].properties})
-        return FileColumns(plain_names(columns), (*names, *columns),
+        plain = plain_names(columns)
+        return FileColumns(plain, (*names, *plain),
                            num_faces=elements['face'].count if 'face' in elements else 0)
 
 
