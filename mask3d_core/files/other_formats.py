@@ -188,27 +188,29 @@ def surface_columns(path: FilePath, vertices: FileColumns) -> FileColumns:
         With the file name: for damaged faces of a coarse mesh, or if trimesh is not installed.
 
     """
-    if not vertices.num_faces or vertices.values.keys() & LABELS:
+    count = len(vertices.values['x'])
+    if not (vertices.num_faces and 0 < count < MIN_SAMPLES) or vertices.values.keys() & LABELS:
         return vertices
     xyz = np.stack([vertices.values[axis] for axis in AXES], axis=1).astype(np.float64)
     x, y, z = np.ptp(xyz, axis=0)
-    spacing = np.sqrt(2 * (x * y + y * z + z * x) / len(xyz))
-    if len(xyz) >= MIN_SAMPLES or not MAX_PLY_SPACING < spacing < np.inf:
+    spacing = np.sqrt(2 * (x * y + y * z + z * x) / count)
+    if not MAX_PLY_SPACING < spacing < np.inf:
         return vertices
     try:
         surface = mesh_columns(path)
     except InputError as error:
-        raise InputError(f'{error}; the mesh has only {len(xyz)} vertices, so points are sampled '
+        raise InputError(f'{error}; the mesh has only {count} vertices, so points are sampled '
                          'on its faces') from error
     color = find_color(vertices.values)
-    if color is None or find_color(surface.values) is not None:
+    if color is None or (find_color(surface.values) is not None and all(
+            vertices.values[name].dtype == np.uint8 for name in color.names)):
         return surface
     from scipy.spatial import cKDTree
 
     points = np.stack([surface.values[axis] for axis in AXES], axis=1)
-    nearest = cKDTree(xyz).query(points)[1]  # trimesh knows the names red, green, blue only
-    return FileColumns.of(surface.values | {name: vertices.values[name][nearest]
-                                            for name in color.names})
+    nearest = cKDTree(xyz).query(points)[1]  # trimesh knows red, green, blue of one byte only
+    return FileColumns.of({axis: surface.values[axis] for axis in AXES}
+                          | {name: vertices.values[name][nearest] for name in color.names})
 
 
 def _check_obj_colors(path: FilePath) -> None:

@@ -120,6 +120,33 @@ def test_colours_of_a_coarse_ply(tmp_path: Path, names: tuple[str, str, str]) ->
         np.testing.assert_allclose(np.median(scan.color[side], axis=0) * 255, color, atol=2)
 
 
+@pytest.mark.parametrize(('kind', 'scale'), [('ushort', 257), ('float', 1), ('float', 1 / 255)])
+def test_colours_of_a_coarse_ply_of_other_types(tmp_path: Path, kind: str, scale: float) -> None:
+    trimesh = pytest.importorskip('trimesh', reason='needs the extra formats')
+    mesh = trimesh.creation.box((4, 3, 2.5))
+    head, body = mesh.export(file_type='ply', encoding='ascii').decode().split('end_header\n')
+    rows = body.splitlines()
+    for place, left in enumerate(mesh.vertices[:, 0] < 0):
+        rows[place] += ''.join(f' {value * scale:g}' for value in ((200, 100, 50) if left else
+                                                                   (20, 40, 60)))
+    channels = ''.join(f'property {kind} {name}\n' for name in ('red', 'green', 'blue'))
+    (tmp_path / 'a.ply').write_text(head.replace('float z\n', 'float z\n' + channels)
+                                    + 'end_header\n' + '\n'.join(rows) + '\n')
+    scan = read_scan(tmp_path / 'a.ply')
+    assert scan.color is not None and len(scan) > 20_000
+    left = scan.xyz[:, 0] < -1.9
+    np.testing.assert_allclose(scan.color[left] * 255, [[200, 100, 50]] * left.sum(), atol=0.1)
+
+
+def test_faces_without_vertices_are_an_input_error(tmp_path: Path) -> None:
+    (tmp_path / 'a.ply').write_text(
+        'ply\nformat ascii 1.0\nelement vertex 0\n'
+        + ''.join(f'property float {axis}\n' for axis in 'xyz')
+        + 'element face 1\nproperty list uchar int vertex_indices\nend_header\n3 0 1 2\n')
+    with pytest.raises(InputError, match='a.ply: cloud has 0 finite points'):
+        read_scan(tmp_path / 'a.ply')
+
+
 @pytest.mark.parametrize('change', ['fine', 'labelled', 'no faces'])
 def test_vertices_of_other_ply_meshes_are_the_points(tmp_path: Path, change: str) -> None:
     trimesh = pytest.importorskip('trimesh', reason='needs the extra formats')
