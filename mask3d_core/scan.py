@@ -56,7 +56,7 @@ class Scan:
         Points of an input with colours whose own colour is not known (NaN); they are black.
     unknown_colors : strings
         Names of fields of the input that look like colour, but are not understood.
-    other_fields : strings
+    unused_fields : strings
         Names of fields of the input that are not used.
     unknown_header : str
         A line of text that seems to name the columns of the input, but not x, y and z.
@@ -80,7 +80,7 @@ class Scan:
     only_color: tuple[float, float, float] | None = None
     num_colorless: int = 0
     unknown_colors: tuple[str, ...] = ()
-    other_fields: tuple[str, ...] = ()
+    unused_fields: tuple[str, ...] = ()
     unknown_header: str = ''
     frame: str = ''
     conventions: Conventions = AS_IS

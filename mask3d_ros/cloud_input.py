@@ -45,7 +45,7 @@ def _override_name(node: Node, topic: str, kind: str) -> str:
 
 class CloudInput:
     """
-    Subscribes to a topic and passes each cloud on once.
+    Subscribes to a topic and passes each cloud on once, the newest last.
 
     Parameters
     ----------
@@ -154,6 +154,7 @@ class CloudInput:
 
         A latched subscription begins with clouds that a volatile one may have received. Each
         receives in order: what follows a cloud that is passed on is newer, so pass it on, too.
+        Where the two take turns, a cloud may come twice.
         """
         fingerprint = _fingerprint(cloud)
         if pair != self._passed_by:

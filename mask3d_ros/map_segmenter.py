@@ -63,18 +63,18 @@ class MapSegmenter:
         self._state = state
         self._objects = ObjectMap() if state is None else state.load()
         self._unsaved = False
-        self._untold: list[ObjectChange] = []  # of clouds whose results were not published
+        self._unpublished_changes: list[ObjectChange] = []
         self._tracked: tuple[Scan, MapResult] | None = None  # what the objects are of
 
     def reset(self) -> None:
         """Forget all tiles and objects; ids count from 1 again."""
         self._cache.clear()
         self._objects.reset()
-        self._tracked, self._unsaved, self._untold = None, True, []
+        self._tracked, self._unsaved, self._unpublished_changes = None, True, []
 
-    def tell_changes(self) -> None:
+    def mark_published(self) -> None:
         """Note that the last result was published, and with it all changes so far."""
-        self._untold = []
+        self._unpublished_changes = []
 
     def open(self, cloud: PointCloud2, settings: Settings, last: SegmentationResult | None = None,
              ) -> OpenMap:
@@ -151,7 +151,7 @@ class MapSegmenter:
         last, self._tracked = self._tracked, None
         if not settings.track:
             self._objects.reset()
-            self._untold = []
+            self._unpublished_changes = []
             return untracked(result.instances, header.stamp)
         tracker = self._objects.tracker
         tracker.max_misses = settings.max_misses
@@ -163,8 +163,8 @@ class MapSegmenter:
         objects = self._objects.update(scan, result.instances, header,
                                        self._selection(settings.extract), since)
         self._tracked, self._unsaved = (scan, result), True
-        self._untold += objects.changes
-        return replace(objects, changes=tuple(self._untold))
+        self._unpublished_changes += objects.changes
+        return replace(objects, changes=tuple(self._unpublished_changes))
 
     def _selection(self, extract: ExtractSettings) -> Selection:
         """Return which objects are published."""

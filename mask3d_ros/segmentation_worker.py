@@ -381,7 +381,7 @@ class SegmentationWorker:
                 if output.is_of_events:  # published now: a pause or a reset discards the result
                     self._errors.guard(partial(output.update, result))
             if result.objects.changes:  # a result that is repeated has none
-                self._segmenter.tell_changes()
+                self._segmenter.mark_published()
         self.statistics.finish(result, seconds,
                                0 if result.tiles.pending else self._count_cloud())
         self._restart_count()

@@ -195,7 +195,7 @@ def _scan_facts(scan: Scan) -> list[Fact]:
     facts = [
         Fact('points', f'{len(scan)}' + (f' and {dropped} without a position' if dropped else ''),
              {'points': len(scan), 'without_position': dropped, 'outliers': scan.num_outliers,
-              'frame': scan.frame, 'segments': segments, 'not_used': scan.other_fields,
+              'frame': scan.frame, 'segments': segments, 'not_used': scan.unused_fields,
               'warnings': warnings}),
         Fact('from', f'({_numbers(low)}) m', {'from': low}),
         Fact('to', f'({_numbers(high)}) m', {'to': high}),
@@ -207,9 +207,9 @@ def _scan_facts(scan: Scan) -> list[Fact]:
         facts.append(Fact('frame', scan.frame, {}))
     if segments is not None:
         facts.append(Fact('segments', str(segments), {}))
-    if scan.other_fields:
-        more = len(scan.other_fields) - MAX_LISTED_FIELDS
-        facts.append(Fact('not used', ', '.join(scan.other_fields[:MAX_LISTED_FIELDS])
+    if scan.unused_fields:
+        more = len(scan.unused_fields) - MAX_LISTED_FIELDS
+        facts.append(Fact('not used', ', '.join(scan.unused_fields[:MAX_LISTED_FIELDS])
                           + (f' and {more} more' if more > 0 else ''), {}))
     return facts + [Fact('warning', text, {}) for text in warnings]
 

@@ -137,7 +137,7 @@ def scan_from_columns(columns: Mapping[str, NDArray], names: Iterable[str] | Non
     unknown = unknown_colors(names)
     used = {*used_names(columns), *POSITIONS, *COLOR_ARRAYS, *unknown}
     return replace(scan, unknown_colors=unknown, conventions=conventions,
-                   other_fields=tuple(dict.fromkeys(name for name in names if name not in used)))
+                   unused_fields=tuple(dict.fromkeys(name for name in names if name not in used)))
 
 
 def _segment_ids(segment: NDArray) -> NDArray:

@@ -159,7 +159,7 @@ def test_property_names_of_cloudcompare(tmp_path: Path) -> None:
     rows = [[*map(float, p), float(i)] for i, p in enumerate(XYZ)]
     scan = read_ply(ply(tmp_path / 'a.ply', 'ascii', [('vertex', properties, rows)]))
     np.testing.assert_array_equal(scan.segment, range(8))
-    assert scan.other_fields == ()
+    assert scan.unused_fields == ()
 
 
 @pytest.mark.parametrize('line', ['comment by Åsa', 'comment TextureFile 部屋の全部.png'])

@@ -214,7 +214,7 @@ def test_names_of_other_programs(tmp_path: Path, names: str, unit: float, turned
     scan = read_scan(tmp_path / 'a.csv')
     np.testing.assert_array_equal(scan.xyz, XYZ)
     np.testing.assert_allclose(scan.color, RGB / 255, atol=1e-5)
-    assert (scan.declared_unit, scan.unknown_header, scan.other_fields) == (unit, '', ())
+    assert (scan.declared_unit, scan.unknown_header, scan.unused_fields) == (unit, '', ())
 
 
 @pytest.mark.parametrize('head', ['//X Y Z R G B\n40\n', '40\n//X Y Z R G B\n'])
@@ -231,13 +231,13 @@ def test_columns_that_are_not_used_are_named(
     ones = np.ones((COUNT, 1))
     path.write_text(lines(XYZ, RGB, ones, ones, ones,
                           head='X Y Z R G B Intensity [-] Scalar_Label Roughness_(0.1)\n'))
-    assert read_scan(path).other_fields == ('intensity', 'label', 'roughness_(0_1)')
+    assert read_scan(path).unused_fields == ('intensity', 'label', 'roughness_(0_1)')
     assert main(['info', str(path)]) == 0
     assert 'not used  intensity, label, roughness_(0_1)' in capsys.readouterr().out
     path.write_text(lines(XYZ, ones * -700, RGB, NORMALS))
-    assert read_scan(path).other_fields == ('column_4', 'column_8', 'column_9', 'column_10')
+    assert read_scan(path).unused_fields == ('column_4', 'column_8', 'column_9', 'column_10')
     path.write_text(lines(np.arange(COUNT)[:, None], XYZ, RGB, ones * -700))
-    assert read_scan(path).other_fields == ('column_8',)
+    assert read_scan(path).unused_fields == ('column_8',)
 
 
 @pytest.mark.parametrize('names', ['px py x_m y_m z_m', 'px py pos_x pos_y pos_z'])
@@ -246,7 +246,7 @@ def test_axes_have_names_of_one_form(tmp_path: Path, names: str) -> None:
     (tmp_path / 'a.txt').write_text(lines(pixels, XYZ, head=names + '\n'))
     scan = read_scan(tmp_path / 'a.txt')
     np.testing.assert_array_equal(scan.xyz, XYZ)
-    assert scan.other_fields == ('px', 'py')
+    assert scan.unused_fields == ('px', 'py')
 
 
 def test_names_that_are_not_understood_are_said(tmp_path: Path) -> None:
