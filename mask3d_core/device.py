@@ -27,7 +27,7 @@ docs/benchmarks.md.
 
 Smaller backbones need less. The estimate only has to reject maps that cannot fit.
 """
-GROUP_FILES: Final = (('memory.max', 'memory.current', 'inactive_file'),
+CGROUP_FILES: Final = (('memory.max', 'memory.current', 'inactive_file'),
                       ('memory.limit_in_bytes', 'memory.usage_in_bytes', 'total_inactive_file'))
 """
 Of control groups, versions 2 and 1: files of the limit and of the usage, and the part of the usage
@@ -114,10 +114,10 @@ def free_memory(device: torch.device, root: Path = Path('/')) -> int | None:
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     host = [int(line.split()[1]) * 1024 for line in _lines(root / 'proc/meminfo')
             if line.startswith('MemAvailable:')]
-    return min([*host, *_free_in_groups(root)], default=None)
+    return min([*host, *_free_in_cgroups(root)], default=None)
 
 
-def _free_in_groups(root: Path) -> Iterator[int]:
+def _free_in_cgroups(root: Path) -> Iterator[int]:
     """
     Yield what is free of each limit of the control groups of this process, and of those above.
 
@@ -130,11 +130,11 @@ def _free_in_groups(root: Path) -> Iterator[int]:
             continue
         group, top = PurePosixPath(name.lstrip('/')), root / 'sys/fs/cgroup'
         for part in (group, *group.parents):
-            yield from _free_in_group(top / ('memory' if controllers else '') / part)
+            yield from _free_in_cgroup(top / ('memory' if controllers else '') / part)
 
 
-def _free_in_group(folder: Path) -> Iterator[int]:
-    for limit, usage, cache in GROUP_FILES:
+def _free_in_cgroup(folder: Path) -> Iterator[int]:
+    for limit, usage, cache in CGROUP_FILES:
         with suppress(OSError, ValueError):  # other files, or no number: without limit
             free = int((folder / limit).read_text()) - int((folder / usage).read_text())
             stat = dict(line.split() for line in _lines(folder / 'memory.stat'))

@@ -100,7 +100,8 @@ def library_unet(name: str, unet: UNet) -> Callable[[Tensor, Pyramid], list[Tens
     if find_spec(name.replace('-', '_')) is None:
         raise InputError('not installed')
     if name == 'ocnn':
-        return TableUNet(unet, import_module('ocnn.nn.kernels').conv_fwd_implicit_gemm_splitk)
+        kernels = import_module('ocnn.nn.kernels')
+        return GatherTableUNet(unet, kernels.conv_fwd_implicit_gemm_splitk)
     return SpconvUNet(import_module(SPCONV_LIKE[name]), unet)
 
 
@@ -108,7 +109,7 @@ TableConv = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 """Features [V, C], weight [D, volume, C], bias [D], rows [R, volume] int32, -1 if absent."""
 
 
-class TableUNet:
+class GatherTableUNet:
     """
     Our U-Net, with another function for its convolutions than the fused kernel.
 

@@ -27,7 +27,7 @@ MAX_PLY_SPACING = 0.1
 Of the vertices of a .ply with faces, in its unit, as if they were on its bounding box. Up to it
 they are the points: results belong to the vertices, as in ScanNet.
 """
-LABELS = {'label', 'instance', 'segment'}
+LABEL_NAMES = {'label', 'instance', 'segment'}
 """Columns that belong to the vertices of a mesh."""
 MIN_SAMPLES, MAX_SAMPLES = 20_000, 500_000
 """Points on a surface; meshes in millimetres have large ones."""
@@ -189,7 +189,8 @@ def surface_columns(path: FilePath, vertices: FileColumns) -> FileColumns:
 
     """
     count = len(vertices.values['x'])
-    if not (vertices.num_faces and 0 < count < MIN_SAMPLES) or vertices.values.keys() & LABELS:
+    is_labelled = vertices.values.keys() & LABEL_NAMES
+    if is_labelled or not (vertices.num_faces and 0 < count < MIN_SAMPLES):
         return vertices
     xyz = np.stack([vertices.values[axis] for axis in AXES], axis=1).astype(np.float64)
     x, y, z = np.ptp(xyz, axis=0)

@@ -148,13 +148,12 @@ def _axes_doubt(surfaces: Surfaces, likely: int | None) -> AxesDoubt:
 
     """
     reason = 'does not stand upright, by its surfaces'
-    square = _square_axes(surfaces.normals)                                 # [3, 3]
+    square = _manhattan_axes(surfaces.normals)                                 # [3, 3]
     xyz = surfaces.xyz @ square.T
     probability = up_probability(Surfaces(xyz, surfaces.normals @ square.T, xyz.min(axis=0),
                                           xyz.max(axis=0), surfaces.spacing))
-    directions = np.stack([square, -square], axis=1).reshape(6, 3)
+    directions, axes = _both_ways(square), _both_ways(np.eye(3))            # [6, 3] each
     likeliest = int(probability.argmax())
-    axes = np.stack([np.eye(3), -np.eye(3)], axis=1).reshape(6, 3)
     if likely is not None:
         near = directions @ axes[likely] > np.cos(ANGLE_TOLERANCE)
         other = probability[likeliest] > MIN_OTHER_PROBABILITY and not near[likeliest]
@@ -186,8 +185,12 @@ def up_probability(surfaces: Surfaces) -> NDArray[np.float64]:
     return np.asarray(odds / odds.sum())
 
 
-def _square_axes(normals: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return three perpendicular directions, as rows, that most normals [S, 3] are parallel to."""
+def _manhattan_axes(normals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    Return three perpendicular directions, as rows, that most normals [S, 3] are parallel to.
+
+    The axes of a Manhattan world (Coughlan and Yuille, ICCV 1999).
+    """
     first = _best_direction(normals[::10], normals)
     across = normals[np.abs(normals @ first) < np.sin(ANGLE_TOLERANCE)]
     if not len(across):
@@ -198,6 +201,11 @@ def _square_axes(normals: NDArray[np.float64]) -> NDArray[np.float64]:
     second -= second @ first * first
     second /= np.linalg.norm(second)
     return np.stack([first, second, np.cross(first, second)])
+
+
+def _both_ways(axes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return each axis and its opposite, in the order of `DIRECTIONS`: [3, 3] -> [6, 3]."""
+    return np.stack([axes, -axes], axis=1).reshape(6, 3)
 
 
 def _best_direction(directions: NDArray[np.float64], normals: NDArray[np.float64],

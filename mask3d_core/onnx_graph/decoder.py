@@ -22,7 +22,7 @@ from torch import nn, Tensor
 
 MIN_SCORE = -60.
 """Of attention, relative to the highest: e^-60 is nothing beside 1, and far from denormal."""
-HeadKeys = list[tuple[str, str]]
+KeysValues = list[tuple[str, str]]
 """Keys and values of one level, for each head [V, D / H]."""
 
 
@@ -72,7 +72,7 @@ class DecoderGraph:
         pooled, factor = self._mask_features(levels[-1], vote_centers)
         keys = self._level_inputs(levels, pooled)
         queries, positions, centers = self._queries(levels[-1], vote_centers)
-        prepared: list[HeadKeys] = []
+        prepared: list[KeysValues] = []
         for number in range(config.num_rounds):
             layers = cast('list[DecoderLayer]', list(cast(
                 nn.ModuleList, self.model.rounds[0 if config.shared_rounds else number])))
@@ -196,7 +196,7 @@ class DecoderGraph:
                 'Gather', vote_centers, seeds, axis=0)
             return content, position, centers
 
-    def _keys(self, layer: DecoderLayer, features: str, encoding: str, name: str) -> HeadKeys:
+    def _keys(self, layer: DecoderLayer, features: str, encoding: str, name: str) -> KeysValues:
         """As `DecoderLayer.prepare`: keys and values of a level, for each head [V, D / H]."""
         graph, attention = self.graph, layer.cross.attention
         with graph.scope(f'keys.{name}'):
@@ -266,7 +266,7 @@ class DecoderGraph:
         empty = graph.add('Less', highest, bound)
         return graph.add('And', graph.add('Less', logits, bound), graph.add('Not', empty))
 
-    def _layer(self, layer: DecoderLayer, queries: str, positions: str, level: HeadKeys,
+    def _layer(self, layer: DecoderLayer, queries: str, positions: str, level: KeysValues,
                masked: str) -> str:
         """As `DecoderLayer.forward`: [Q, D]."""
         graph = self.graph
@@ -291,7 +291,7 @@ class DecoderGraph:
         return self._linear(graph.add('Reshape', attended, graph.shape(-1, width)),
                             attention.out)
 
-    def _attend_to_level(self, queries: str, level: HeadKeys, attention: Attention, masked: str,
+    def _attend_to_level(self, queries: str, level: KeysValues, attention: Attention, masked: str,
                          ) -> str:
         """
         As `Attention._dense`, with its output layer: [Q, D].

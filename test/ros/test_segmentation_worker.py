@@ -7,7 +7,6 @@ from dataclasses import replace
 import math
 from pathlib import Path
 import threading
-from typing import Any
 
 from mask3d_ros.map_segmenter import CHUNK_BYTES, map_workload, same_points
 from mask3d_ros.messages import nanoseconds
@@ -26,10 +25,8 @@ END = array.array('B', [255])
 
 @pytest.fixture
 def bench() -> Iterator[Bench]:
-    bench = Bench()
-    yield bench
-    bench.segmenter.allow(1000)
-    bench.worker.close()
+    with closing(Bench()) as bench:
+        yield bench
 
 
 def ids(result: SegmentationResult) -> dict[int, int]:
@@ -57,57 +54,6 @@ def test_the_same_map_is_published_again_with_the_new_stamp(bench: Bench) -> Non
     assert other.scan is one.scan and other.instances is one.instances and other.ids is one.ids
     assert list(other.seconds) == ['read'] and other.tiles.segmented == 0
     assert '0 of 2 tiles segmented' in bench.log.lines[-1]
-
-
-@pytest.mark.parametrize('moment', ['take_dropped', 'finish'])
-@pytest.mark.parametrize('stop', ['disabled', 'paused'])
-def test_changes_are_told_once_though_work_is_stopped_before_or_after_they_are_published(
-        bench: Bench, monkeypatch: pytest.MonkeyPatch, moment: str, stop: str) -> None:
-    bench.output.is_of_events = True
-    original = getattr(bench.worker.statistics, moment)
-
-    def stop_now(*arguments: Any) -> Any:
-        monkeypatch.undo()
-        if stop == 'paused':
-            bench.worker.pause()
-        else:
-            bench.worker.enable(False)
-        return original(*arguments)
-
-    monkeypatch.setattr(bench.worker.statistics, moment, stop_now)
-    bench.segmenter.allow(10)
-    bench.worker.submit(toy_map(1, 1))
-    bench.wait(lambda: getattr(bench.worker.statistics, moment) == original)
-    bench.worker.resume()
-    bench.worker.submit(toy_map(2, 2))
-    bench.wait(lambda: 2 in bench.output.stamps)
-    changes = [change for result in bench.output.results for change in result.objects.changes]
-    assert [(change.kind, change.id) for change in changes] == [('appeared', 1), ('appeared', 2)]
-
-
-def test_a_repeated_result_does_not_discard_the_changes_of_one_that_was_stopped(
-        bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench.output.is_of_events = True
-    bench.result(toy_map(1, 1), tiles=1)
-    statistics = bench.worker.statistics
-    original = statistics.take_dropped
-
-    def stop_now() -> int:
-        monkeypatch.undo()
-        bench.worker.enable(False)
-        return original()
-
-    monkeypatch.setattr(statistics, 'take_dropped', stop_now)
-    bench.segmenter.allow(10)
-    bench.worker.submit(toy_map(2, 2))
-    bench.wait(lambda: statistics.take_dropped == original)
-    bench.worker.submit(toy_map(1, 3))
-    bench.worker.enable(True)
-    bench.wait(lambda: 3 in bench.output.stamps)
-    bench.worker.submit(toy_map(2, 4))
-    bench.wait(lambda: 4 in bench.output.stamps)
-    changes = [change for result in bench.output.results for change in result.objects.changes]
-    assert [(change.kind, change.id) for change in changes] == [('appeared', 1), ('appeared', 2)]
 
 
 def test_a_stamp_later_than_ros_can_tell_is_one_error(bench: Bench) -> None:

@@ -119,6 +119,11 @@ class Bench:
             maps, settings, [self.output], self.log, lambda: True)  # type: ignore
         self.worker.resume()
 
+    def close(self) -> None:
+        """End the worker; it may finish what it has begun."""
+        self.segmenter.allow(1000)
+        self.worker.close()
+
     def wait(self, condition: Callable[[], Any]) -> None:
         deadline = time.monotonic() + SECONDS
         while not condition():

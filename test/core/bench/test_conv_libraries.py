@@ -4,7 +4,12 @@ from collections.abc import Callable
 
 import interpreted_triton  # noqa: F401 — the fused kernels, which ocnn's take the place of
 from mask3d_core.bench import conv_libraries
-from mask3d_core.bench.conv_libraries import library_unet, SpconvUNet, TableUNet, unet_seconds
+from mask3d_core.bench.conv_libraries import (
+    GatherTableUNet,
+    library_unet,
+    SpconvUNet,
+    unet_seconds,
+)
 from mask3d_core.classes import load_classes
 from mask3d_core.engines.warm_up import make_room
 from mask3d_core.errors import InputError
@@ -60,7 +65,7 @@ def test_a_function_of_our_tables() -> None:
         gathered = torch.cat([features, torch.zeros_like(features[:1])])[rows.long()]
         return torch.einsum('rkc,dkc->rd', gathered, weight) + bias
 
-    other = TableUNet(unet, convolve)
+    other = GatherTableUNet(unet, convolve)
     for seed in (1, 2):
         features, pyramid = voxels(config, seed)
         with torch.inference_mode():
