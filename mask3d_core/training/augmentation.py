@@ -24,6 +24,8 @@ class AugmentationConfig:
 
     Attributes
     ----------
+    insertions : int
+        Most objects of another scan that are put on the free floor of a scan (insertion.py).
     crop_length : float
         Edge of the square of the floor plan that is cut out, metres; 0: whole scans.
     crop_min_points : int
@@ -67,6 +69,7 @@ class AugmentationConfig:
 
     """
 
+    insertions: int = 0
     crop_length: float = 0.0
     crop_min_points: int = 20000
     thinning: float = 0.0
@@ -94,8 +97,8 @@ class AugmentationConfig:
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f'expected {name} as a probability, 0..1, got '
                                  f'{getattr(self, name)!r}')
-        for name in ('crop_length', 'holes', 'yaw', 'tilt', 'contrast', 'brightness',
-                     'color_shift', 'object_color_shift'):
+        for name in ('insertions', 'crop_length', 'holes', 'yaw', 'tilt', 'contrast',
+                     'brightness', 'color_shift', 'object_color_shift'):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f'expected {name} of 0 or more, got {getattr(self, name)!r}')
         for name in ('thinning', 'scale', 'white_balance'):
@@ -116,6 +119,8 @@ def augment(labelled: LabelledScan, rng: np.random.Generator, config: Augmentati
             neutral: tuple[float, float, float] = (0.5, 0.5, 0.5)) -> LabelledScan:
     """
     Augment a scan; the same generator state gives the same result.
+
+    Objects of other scans are inserted before (`SampleDataset`).
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 import os
 import signal
@@ -14,6 +15,7 @@ from mask3d_core.errors import InputError
 from mask3d_core.sparse import build_pyramid
 from mask3d_core.superpoints.superpoints import find_superpoints
 from mask3d_core.training.augmentation import augment, AugmentationConfig
+from mask3d_core.training.insertion import ObjectInsertion
 from mask3d_core.training.targets import make_targets, Targets
 from mask3d_core.voxels import batch_coords, Voxelization, voxelize, Voxels
 import numpy as np
@@ -80,7 +82,6 @@ class SampleTransform:
 
     Attributes
     ----------
-    seed : int
     voxelization : Voxelization
     augmentation : AugmentationConfig
     classes : ClassTable
@@ -94,7 +95,6 @@ class SampleTransform:
 
     """
 
-    seed: int
     voxelization: Voxelization
     augmentation: AugmentationConfig
     classes: ClassTable
@@ -102,12 +102,11 @@ class SampleTransform:
     on_segments: bool
     batch_voxels: int
 
-    def __call__(self, labelled: LabelledScan, index: SampleIndex) -> Sample:
-        """Make the sample of a scan; the same index gives the same sample."""
+    def __call__(self, labelled: LabelledScan, rng: np.random.Generator) -> Sample:
+        """Make the sample of a scan; the same generator state gives the same sample."""
         if self.on_segments and labelled.scan.segment is None:  # as the Segmenter does
             segment = find_superpoints(labelled.scan, self.voxelization.size)
             labelled = replace(labelled, scan=replace(labelled.scan, segment=segment))
-        rng = np.random.default_rng([self.seed, *index])
         neutral = self.voxelization.color_mean or (0.5, 0.5, 0.5)
         labelled = augment(labelled, rng, self.augmentation, neutral)
         if labelled.scan.color is None and self.augmentation.color_drop:  # as after a drop
@@ -140,19 +139,54 @@ class SampleDataset(TorchDataset[Sample | InputError]):
     """
     Map-style data set of training samples, by epoch and index of the scan.
 
-    For a scan that cannot be used it returns the error: raised in a worker process, it would
-    arrive with the worker's traceback.
+    The seed and this index determine a sample, also of which scan objects are inserted: another
+    one, if there is one. For a scan that cannot be used, also as donor, it returns the error:
+    raised in a worker process, it would arrive with the worker's traceback.
+
+    Attributes
+    ----------
+    dataset : Dataset
+    names : list of str
+    seed : int
+    insertion : ObjectInsertion or None
+        None: no other scan is read.
+    transform : SampleTransform
+
     """
 
-    def __init__(self, dataset: Dataset, names: Sequence[str], transform: SampleTransform) -> None:
-        self.dataset, self.names, self.transform = dataset, list(names), transform
+    def __init__(self, dataset: Dataset, names: Sequence[str], seed: int,
+                 insertion: ObjectInsertion | None, transform: SampleTransform) -> None:
+        self.dataset, self.names, self.seed = dataset, list(names), seed
+        self.insertion, self.transform = insertion, transform
 
     def __getitem__(self, index: SampleIndex) -> Sample | InputError:
-        name = self.names[index[1]]
         try:
-            return self.transform(self.dataset.read(name), index)
+            return self._sample(index)
         except InputError as error:
-            return InputError(f'scan {name}: {error}')
+            return error
+
+    def _sample(self, index: SampleIndex) -> Sample:
+        rng = np.random.default_rng([self.seed, *index])
+        number, count = index[1], len(self.names)
+        labelled = self._read(number)
+        if self.insertion is not None:
+            other = number + int(rng.integers(1, max(2, count)))
+            labelled = self.insertion(labelled, self._read(other % count), rng)
+        with _scan_errors(self.names[number]):
+            return self.transform(labelled, rng)
+
+    def _read(self, number: int) -> LabelledScan:
+        with _scan_errors(self.names[number]):
+            return self.dataset.read(self.names[number])
+
+
+@contextmanager
+def _scan_errors(name: str) -> Iterator[None]:
+    """Name the scan in errors."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f'scan {name}: {error}') from error
 
 
 @dataclass(frozen=True)

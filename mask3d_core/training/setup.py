@@ -19,12 +19,15 @@ from mask3d_core.training.data_loader import (
     SampleDataset,
     SampleTransform,
 )
+from mask3d_core.training.insertion import ObjectInsertion
 from mask3d_core.training.logit_adjustment import class_frequencies
 from mask3d_core.voxels import Voxelization
 from mask3d_core.weights.checkpoint import load_weights, untrained_weights, Weights
 from mask3d_core.weights.shipped import shipped_weights
 from torch import Tensor
 
+FLOOR = 'floor'
+"""Name of the class of the floor, in the class tables that ship and in those of own scans."""
 SHIPPED = 'shipped'
 """Value of `start_weights` for the weights in the package."""
 CLASS_HEAD_PREFIXES = ('head.classes.', 'votes.classes.')
@@ -66,6 +69,8 @@ class TrainingData:
         # data sets of a single scan have an empty validation split
         empty = not split or dataset.splits.get(split) == ()
         validation = () if empty else dataset.split(split)
+        if config.augmentation.insertions:
+            _floor_class(dataset)
         return cls(dataset, tuple(training), tuple(validation))
 
     @property
@@ -82,10 +87,12 @@ class TrainingData:
         background = tuple(data.classes.ids[row] for row in data.classes.rows(data.background))
         colors = (data.color_mean, data.color_std) if config.use_color else (None, None)
         transform = SampleTransform(
-            config.seed, Voxelization(config.voxel_size, config.voxel_color, *colors),
+            Voxelization(config.voxel_size, config.voxel_color, *colors),
             config.augmentation, data.objects, background, config.model.on_segments,
             config.batch_voxels)
-        return SampleDataset(data, self.training, transform)
+        limit = config.augmentation.insertions
+        insertion = ObjectInsertion(limit, _floor_class(data), background) if limit else None
+        return SampleDataset(data, self.training, config.seed, insertion, transform)
 
     def sampler(self, config: TrainConfig, rank: int = 0, world_size: int = 1,
                 ) -> DistributedBatchSampler:
@@ -101,6 +108,16 @@ class TrainingData:
         if not config.balance:
             return None
         return config.balance * class_frequencies(self.dataset, self.training).log()
+
+
+def _floor_class(dataset: Dataset) -> int:
+    """Return the id of the class of the floor, on which objects are inserted."""
+    if FLOOR not in dataset.classes.names:
+        raise InputError(
+            f'augmentation.insertions puts objects on points of the class {FLOOR!r}, which '
+            f'{dataset.folder} does not have: label the floor and prepare the scans with '
+            f'--background {FLOOR}, or set augmentation.insertions to 0')
+    return dataset.classes.ids[dataset.classes.names.index(FLOOR)]
 
 
 def initial_weights(config: TrainConfig, training_data: TrainingData, command: str) -> Weights:

@@ -285,6 +285,7 @@ def test_objects_change_colour_each_as_a_whole() -> None:
 
 @pytest.mark.parametrize('key, value, expected', [
     ('thinning', 1.0, 'thinning from 0 to below 1'), ('holes', -1, 'holes of 0 or more'),
+    ('insertions', -1, 'insertions of 0 or more'),
     ('white_balance', 1.5, 'white_balance from 0'), ('color_blur', 2.0, 'color_blur as a prob'),
     ('color_spread', (2.0, 1.0), 'color_spread as two factors'),
     ('color_spread', (0.0, 1.0), 'color_spread as two factors'),

@@ -26,8 +26,12 @@ from toy_rooms import arguments, make_room, write_dataset
 pytestmark = pytest.mark.usefixtures('one_thread')
 
 KEYS = ['--epochs', '6', '--log_every', '1', '--save_every', '3', '--pictures', '0',
-        '--validate_every', '6', '--learning_rate', '1e-3', '--batch_size', '3']
-"""12 steps, of three scans and of one; checkpoints after steps 2, 3, 4, 6, 8, 9 ..."""
+        '--validate_every', '6', '--learning_rate', '1e-3', '--batch_size', '3',
+        '--augmentation.insertions', '2']
+"""
+12 steps, of three scans and of one, with objects of others; checkpoints after steps 2, 3, 4, 6, 8,
+9 ...
+"""
 
 
 @pytest.fixture(scope='module')
