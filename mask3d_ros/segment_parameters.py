@@ -76,8 +76,8 @@ SEGMENT_NODE_PARAMETERS: tuple[ParameterSpec, ...] = (
         'without votes always use.',
         choices=RANKINGS),
     ParameterSpec(
-        'top_k', EXTRACT_DEFAULTS.top_k, 'Number of masks kept of each tile, those with the '
-        'highest scores; -1: the number of queries.', (-1, 100_000)),
+        'top_k', EXTRACT_DEFAULTS.top_k, 'Number of instances kept of each tile, those with '
+        'the highest scores, after duplicates are removed; -1: all.', (-1, 100_000)),
     ParameterSpec(
         'min_points', EXTRACT_DEFAULTS.min_points, 'Instances with fewer points are discarded.',
         (1, 100_000_000)),

@@ -74,7 +74,8 @@ def _add_protocol(group: argparse._ArgumentGroup) -> None:
                        help=f'minimum number of points of an object or prediction (default: '
                             f'{_default("min_region")})')
     group.add_argument('--top-k', type=count_or_all, metavar='K',
-                       help='predictions per scan, by class probability; -1: as many as masks '
+                       help='predictions per scan, by class probability, with --as-robot '
+                            'instances, by score; -1: as many as masks '
                             f'(default: {_default("top_k")})')
     group.add_argument('--dbscan-eps', type=distance, metavar='METRES',
                        help='split a mask where its parts are further apart than this; 0: never '

@@ -86,8 +86,7 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
                             'mask, or by the class probability (eq. 7 of the paper), which '
                             'weights without votes always use (default: objectness)')
     group.add_argument('--top-k', type=count_or_all, metavar='K',
-                       help='masks kept, by score; -1: all '
-                            '(default: 100)')
+                       help='instances kept, by score; -1: all (default: 100)')
     group.add_argument('--min-points', type=count_or_zero, metavar='N',
                        help='minimum number of points of an instance (default: 50)')
     group.add_argument('--dbscan-eps', type=distance, metavar='METRES',

@@ -32,6 +32,11 @@ Of the class probability in the ranking by objectness. With 0 a mask of a query 
 whose class is arbitrary, often replaces its duplicate; with more background ranks too high
 (docs/log/weights.md).
 """
+CANDIDATES_PER_INSTANCE = 5
+"""
+Masks among which duplicates are removed, for each of the top k instances. Of a broken prediction
+there may be thousands of masks, and each is compared with each.
+"""
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,9 @@ class ExtractSettings:
     score_threshold : float
         Drop instances with a lower score.
     top_k : int
-        Keep at most this many, by score, or with the ranking 'class' by class probability; -1: as
-        many as there are masks.
+        Keep at most this many instances, by score; -1: all. With `all_classes`, as the original:
+        the pairs of mask and class of the highest class probability, before duplicates are
+        removed; -1: as many as there are masks.
     min_points : int
         Drop masks with fewer points of the cloud. 0 keeps empty ones, as the original does.
     dbscan_eps : float or None
@@ -198,6 +204,8 @@ def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTa
     candidates = _filter(replace(candidates, region=region), masks, groups.weight, settings)
     if wanted:
         candidates = candidates[np.isin(candidates.row, wanted)]
+    if settings.top_k != -1 and not settings.all_classes:
+        candidates = candidates[np.arange(len(candidates.score)) < settings.top_k]
     check_stop()
     instances = _measure(candidates, masks, groups, voxels, scan, classes)
     rest = time.perf_counter() - start - clustering
@@ -268,21 +276,22 @@ def _rank(regions: Regions, probability: NDArray[np.float32],
           objectness: NDArray[np.float32] | None, mask_iou: NDArray[np.float64] | None,
           settings: ExtractSettings) -> _Candidates:
     """
-    Take the top k pairs of region and class, and sort them by score.
+    Take the best pairs of region and class, and sort them by score.
 
-    Without objectness the score is eq. 7, and the top k are those with the highest class
+    Without objectness the score is eq. 7, and the best are those with the highest class
     probabilities; with it, those with the highest scores.
     """
     probability = probability[regions.query]                    # [R, K]
     if not np.isfinite(probability).all():
         raise InputError('the network predicted NaN: the weights are broken, or the precision '
                          'is too low for them; try float32')
+    count = len(probability) if settings.top_k == -1 else settings.top_k
     if settings.all_classes:
         region = np.repeat(np.arange(len(probability)), probability.shape[1])
         row = np.tile(np.arange(probability.shape[1]), len(probability))
     else:
         region, row = np.arange(len(probability)), probability.argmax(axis=1)
-    count = len(probability) if settings.top_k == -1 else settings.top_k
+        count *= CANDIDATES_PER_INSTANCE
     if objectness is None:
         top = _largest(probability[region, row], count)
         region, row = region[top], row[top]

@@ -153,6 +153,16 @@ def test_top_k_keeps_the_likeliest() -> None:
     assert len(small(masks, classes, replace(PLAIN, top_k=1000, all_classes=True))) == 6
 
 
+def test_duplicates_do_not_count_for_top_k() -> None:
+    masks = [[9., 9, -1, -1, -1]] * 3 + [[-1., -1, -1, 9, -1]]
+    classes = [[9., 0, 0], [8., 0, 0], [7., 0, 0], CHAIR]
+    settings = replace(PLAIN, overlap_threshold=0.5, top_k=2)
+    found = small(masks, classes, settings)
+    assert [found.points(index).tolist() for index in range(len(found))] == [[0, 1, 2, 3], [6, 7]]
+    original = small(masks, classes, replace(settings, all_classes=True))
+    assert [original.points(index).tolist() for index in range(len(original))] == [[0, 1, 2, 3]]
+
+
 def test_empty_masks_are_dropped_unless_asked_for() -> None:
     masks = [[-1.] * 5, [1., -1, -1, -1, -1]]
     assert len(small(masks, [CHAIR, CHAIR])) == 1
