@@ -103,7 +103,7 @@ class Statistics:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # counts change together with the rest
         self._counts = Counts()
         self._logged = 0  # of the dropped and lost
         self._seconds: dict[str, deque[float]] = {}
@@ -125,8 +125,8 @@ class Statistics:
 
     def fail(self, error: str, clouds: int) -> None:
         """Count clouds that could not be segmented, 0 for one that was counted before."""
-        self._count(failed=clouds)
         with self._lock:
+            self._count(failed=clouds)
             self._snapshot = replace(self._snapshot, error=error, error_is_newest=True)
 
     def finish(self, result: SegmentationResult, seconds: float, clouds: int) -> None:
@@ -142,13 +142,13 @@ class Statistics:
             1, or 0 for a partial result and for a cloud that was counted before.
 
         """
-        self._count(processed=clouds)
         stamp = result.cloud.header.stamp
         facts = ResultFacts(result.instances.num_points, result.instances.num_voxels,
                             len(result.instances), result.cloud.header.frame_id,
                             stamp.sec + 1e-9 * stamp.nanosec)
         latencies = {**result.seconds, 'total': seconds}
         with self._lock:
+            self._count(processed=clouds)
             for stage, spent in latencies.items():
                 self._seconds.setdefault(stage, deque(maxlen=WINDOW)).append(spent)
             self._untaken.append(latencies)
