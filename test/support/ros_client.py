@@ -1,6 +1,7 @@
 """The client of the ROS tests: publishes clouds, receives results, calls services over DDS."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from copy import copy
 import os
 from pathlib import Path
@@ -43,7 +44,6 @@ RETRY_SECONDS = 10.0
 BUSY_CPU_SECONDS = 0.15
 """CPU time since a cloud was published that shows that the node is segmenting it."""
 
-
 LONE_NAMESPACE = '/alone'
 """Where tests start nodes of their own: the shared one is in the root namespace."""
 
@@ -64,6 +64,7 @@ class Client:
     def __init__(self, namespace: str = '', name: str = 'test_client') -> None:
         self.node = rclpy.create_node(name, namespace=namespace)
         self._services: dict[str, Any] = {}
+        self._discovered_by: set[int] = set()  # processes that may be asked for transitions
 
     def __enter__(self) -> 'Client':
         return self
@@ -109,9 +110,9 @@ class Client:
     def keep_busy(self, process: NodeSubprocess, publisher: Publisher,
                   message: PointCloud2) -> None:
         """Publish a cloud, and spin until the process is segmenting it."""
-        before = _cpu_seconds(process)
+        before = _work_seconds(process)
         publisher.publish(message)
-        self.wait(lambda: _cpu_seconds(process) > before + BUSY_CPU_SECONDS, process)
+        self.wait(lambda: _work_seconds(process) > before + BUSY_CPU_SECONDS, process)
 
     def receive(self, topic: str, kind: type) -> list[Any]:
         """Subscribe to an output; return a list to which its messages are appended."""
@@ -142,9 +143,10 @@ class Client:
             Transition(label=transition) if isinstance(transition, str)
             else Transition(id=transition)))
         name = 'segment_node/change_state'
-        if name not in self._services:
+        if name not in self._services or process.pid not in self._discovered_by:
             self._service(ChangeState, name)
-            self.state(process)  # then the node has discovered the other client, too
+            self.let_discover(process)
+            self._discovered_by.add(process.pid)
         return self.call(process, ChangeState, name, request, repeat=False).success
 
     def reset(self, process: NodeSubprocess, weights: str | Path) -> None:
@@ -152,8 +154,10 @@ class Client:
         Make a segment_node active, with default parameters and without earlier clouds and ids.
 
         Instances of every score are kept: those of untrained weights are low. Configured anew it
-        has new outputs, so that nothing latched is left of an earlier test.
+        has new outputs, so that nothing latched is left of an earlier test; nor does it take the
+        publishers and subscriptions of that test for present ones.
         """
+        self.let_discover(process)
         for state, transition in (('active', 'deactivate'), ('inactive', 'cleanup')):
             if self.state(process) == state:
                 assert self.change_state(process, transition), process.text()
@@ -164,11 +168,24 @@ class Client:
         for transition in ('configure', 'activate'):
             assert self.change_state(process, transition), process.text()
 
+    def let_discover(self, process: NodeSubprocess) -> None:
+        """
+        Wait until a segment_node knows what this process has created and removed so far.
+
+        A client may know a node that does not know the client yet. DDS tells of all endpoints in
+        the order of their creation: a response to a new client shows that those before are known.
+        """
+        name = 'segment_node/get_state'
+        if name in self._services:
+            self.node.destroy_client(self._services.pop(name))
+        self.state(process)
+
     def round_trip(self, process: NodeSubprocess) -> None:
         """
         Wait until the executor of a segment_node has handled two requests.
 
-        What was published before has then been received, and the node has acted on it.
+        It has then most likely received what was published before, but nothing orders topics and
+        services: where a test depends on it, wait for `NodeDiagnostics.wait_until_received`.
         """
         for _ in range(2):
             self.state(process)
@@ -217,10 +234,14 @@ def stamps(messages: list) -> list[int]:
     return [message.header.stamp.sec for message in messages]
 
 
-def _cpu_seconds(process: NodeSubprocess) -> float:
-    """Return the CPU time of a process, all its threads together."""
-    stat = Path(f'/proc/{process.pid}/stat').read_text().rpartition(')')[2].split()
-    return (int(stat[11]) + int(stat[12])) / os.sysconf('SC_CLK_TCK')
+def _work_seconds(process: NodeSubprocess) -> float:
+    """Return the CPU time of the threads of a process but the main one, where callbacks run."""
+    ticks = 0
+    for task in Path(f'/proc/{process.pid}/task').iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended meanwhile
+            stat = (task / 'stat').read_text().rpartition(')')[2].split()
+            ticks += 0 if task.name == str(process.pid) else int(stat[11]) + int(stat[12])
+    return ticks / os.sysconf('SC_CLK_TCK')
 
 
 def room(stamp: int = 1, points: int = 4000) -> PointCloud2:

@@ -87,7 +87,7 @@ def wait_for_stage(setting: Setting, node: NodeSubprocess, stage: str, publisher
     stages: list[str] = []
     action = ActionClient(client.node, SegmentCloud, 'segment_node/segment_cloud')
     client.wait(action.server_is_ready, node)
-    client.round_trip(node)
+    client.let_discover(node)
     action.send_goal_async(SegmentCloud.Goal(cloud=toy_map(2)),
                            lambda message: stages.append(message.feedback.stage))
     client.wait(lambda: stage in stages, node)
