@@ -7,6 +7,7 @@ import re
 from mask3d_core.device import BYTES_PER_MASK, free_memory
 from mask3d_ros.msg import InstanceArray
 from mask3d_ros.node_subprocess import NodeSubprocess
+from node_diagnostics import NodeDiagnostics
 import numpy as np
 import pytest
 from ros_client import Client, cloud, room, stamps
@@ -68,14 +69,14 @@ def test_a_bad_cloud_is_one_error_and_the_node_goes_on(
         node: NodeSubprocess, client: Client, case: str) -> None:
     make, words = BAD_CLOUDS[case]
     got = client.receive('segment_node/instances', InstanceArray)
-    publisher = client.publisher()
+    publisher, diagnostics = client.publisher(), NodeDiagnostics(client)
     before = len(node.text())
-    for stamp in (1, 2):
+    for stamp in (1, 2):  # the second before the error of the first may be logged again
         bad = make()
         bad.header.stamp.sec = stamp
         publisher.publish(bad)
         client.wait(lambda: '[ERROR]' in node.text()[before:], node)
-        client.round_trip(node)
+    diagnostics.wait(node, lambda status, values: values['failed'] == '2')
     publisher.publish(room(stamp=3))
     client.wait(lambda: got, node)
     log = node.text()[before:]
@@ -106,7 +107,8 @@ def test_too_many_voxels_for_the_memory(node: NodeSubprocess, client: Client) ->
     free = free_memory(torch.device('cpu'))
     if free is None:
         pytest.skip('the platform does not report how much memory is free')
-    side = math.ceil((1.5 * free / (BYTES_PER_MASK * queries)) ** (1 / 2))
+    # other processes may free or take half of the memory meanwhile
+    side = math.ceil((3 * free / (BYTES_PER_MASK * queries)) ** (1 / 2))
     # one voxel per point, all in a plane: voxels with few neighbors are segmented fastest
     plane = np.stack(np.meshgrid(*[np.arange(side) / 20] * 2, [0.0]), axis=-1).reshape(-1, 3)
     got = client.receive('segment_node/instances', InstanceArray)

@@ -1,15 +1,14 @@
 """Diagnostics: levels, values, and a real node that publishes them."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 from mask3d_ros.diagnostics import facts, Limits, NodeState, summary
 from mask3d_ros.msg import InstanceArray
 from mask3d_ros.node_subprocess import NodeSubprocess
 from mask3d_ros.statistics import Counts, Latency, ResultFacts, Snapshot
+from node_diagnostics import NodeDiagnostics
 import numpy as np
 import pytest
 from rclpy import subscription
@@ -58,74 +57,49 @@ def test_values() -> None:
     assert 10 < int(values['host memory (MB)']) < 100_000
 
 
-class Watch:
-    """The latest diagnostics of segment_node."""
-
-    def __init__(self, client: Client, node: NodeSubprocess) -> None:
-        self.status: DiagnosticStatus | None = None
-        self._client, self._node = client, node
-        client.node.create_subscription(DiagnosticArray, '/diagnostics', self._receive, 10)
-
-    def wait(self, condition: Callable[[DiagnosticStatus, dict[str, str]], Any]) -> dict[str, str]:
-        """Wait for diagnostics for which a condition holds; return their values."""
-        def holds() -> bool:
-            return self.status is not None and bool(condition(self.status, self.values))
-
-        self._client.wait(holds, self._node)
-        return self.values
-
-    @property
-    def values(self) -> dict[str, str]:
-        return {} if self.status is None else {
-            entry.key: entry.value for entry in self.status.values}
-
-    def _receive(self, message: DiagnosticArray) -> None:
-        self.status = next((status for status in message.status
-                            if status.name == 'segment_node: segmentation'), self.status)
-
-
 def test_the_node_reports_model_result_and_errors(
         node: NodeSubprocess, client: Client, weights: Path) -> None:
-    watch = Watch(client, node)
-    values = watch.wait(lambda status, values: values.get('state') == 'active')
+    watch = NodeDiagnostics(client)
+    values = watch.wait(node, lambda status, values: values['state'] == 'active')
     assert values['weights'] == str(weights) and values['model'] == 'Res16UNet14A'
     assert (values['device'], values['engine']) == ('cpu', 'torch')
     client.receive('segment_node/instances', InstanceArray)
     publisher = client.publisher()
     publisher.publish(room())
-    values = watch.wait(lambda status, values: values['processed'] == '1')
+    values = watch.wait(node, lambda status, values: values['processed'] == '1')
     assert values['points'] == '4000' and 0 < int(values['voxels']) < 4000
     assert watch.status is not None and watch.status.level == OK
     assert float(values['unet last (ms)']) < float(values['total last (ms)'])
     publisher.publish(cloud(np.zeros((0, 3)), None))
-    values = watch.wait(lambda status, values: values['failed'] == '1')
+    values = watch.wait(node, lambda status, values: values['failed'] == '1')
     assert watch.status.level == WARN and values['last error'] in watch.status.message
     assert client.set_parameters(node, stale_after=0.5).successful
     publisher.publish(room(stamp=2))
-    values = watch.wait(lambda status, values: status.level == STALE)
+    values = watch.wait(node, lambda status, values: status.level == STALE)
     assert values['received'] == '3' and values['processed'] == '2'
     assert client.call(node, SetBool, 'segment_node/enable', SetBool.Request(data=False)).success
-    watch.wait(lambda status, values: status.level == OK)
+    watch.wait(node, lambda status, values: status.level == OK)
 
 
 def test_a_failed_transition_is_an_error(
         node: NodeSubprocess, client: Client, weights: Path) -> None:
-    watch = Watch(client, node)
+    watch = NodeDiagnostics(client)
     for transition in ('deactivate', 'cleanup'):
         assert client.change_state(node, transition)
     assert client.set_parameters(node, weights='none.weights').successful
     assert not client.change_state(node, 'configure')
-    watch.wait(lambda status, values: status.level == ERROR)
+    watch.wait(node, lambda status, values: status.level == ERROR)
     assert watch.status is not None and 'none.weights' in watch.status.message
 
 
 def test_every_cloud_of_a_flood_is_counted(node: NodeSubprocess, client: Client) -> None:
-    watch = Watch(client, node)
+    watch = NodeDiagnostics(client)
     client.receive('segment_node/instances', InstanceArray)
     publisher = client.publisher('reliable')
     client.wait(publisher.get_subscription_count, node)
-    watch.wait(lambda status, values: values.get('received') == '0')
-    for number in range(60):
+    publisher.publish(room(points=1000))
+    watch.wait_until_received(node, 1)  # those before the first one are not counted
+    for number in range(1, 60):
         publisher.publish(room(stamp=number + 1, points=40_000))
         client.spin(0.02)
         if number % 4 == 3:  # no more than the queue of the subscription holds
@@ -135,22 +109,22 @@ def test_every_cloud_of_a_flood_is_counted(node: NodeSubprocess, client: Client)
         counts = [int(values[name]) for name in ('processed', 'failed', 'dropped')]
         return sum(counts) == int(values['received']) == 60 - int(values['lost'])
 
-    values = watch.wait(is_complete)
+    values = watch.wait(node, is_complete)
     assert int(values['dropped']) > 0, 'the clouds came faster than one is segmented'
 
 
 @pytest.mark.skipif(not TELLS_PUBLISHERS_APART, reason='needs rclpy of Kilted or later')
 def test_clouds_replaced_in_queues_are_lost(node: NodeSubprocess, client: Client) -> None:
-    watch = Watch(client, node)
+    watch = NodeDiagnostics(client)
     client.receive('segment_node/instances', InstanceArray)
     publisher = client.publisher('reliable')
     client.wait(publisher.get_subscription_count, node)
     publisher.publish(room())
-    watch.wait(lambda status, values: values.get('received') == '1')
+    watch.wait_until_received(node, 1)
     message = room(points=40_000)
     for _ in range(199):
         publisher.publish(message)  # faster than any subscription reads
-    values = watch.wait(lambda status, values: 200 == sum(
+    values = watch.wait(node, lambda status, values: 200 == sum(
         int(values[name]) for name in ('processed', 'failed', 'dropped', 'lost')))
     assert int(values['lost']) > 0 and int(values['received']) + int(values['lost']) == 200
 

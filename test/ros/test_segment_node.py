@@ -13,6 +13,7 @@ from mask3d_core.voxels import MAX_VOXEL_GROWTH
 from mask3d_ros.clouds import LABELLED_DTYPE
 from mask3d_ros.msg import InstanceArray
 from mask3d_ros.node_subprocess import NodeSubprocess
+from node_diagnostics import NodeDiagnostics
 import numpy as np
 import pytest
 from ros_client import Client, hall, room, stamps, without_history
@@ -90,12 +91,12 @@ def test_late_subscribers_receive_the_latest_result(node: NodeSubprocess, client
 
 
 def test_without_subscribers_nothing_is_segmented(node: NodeSubprocess, client: Client) -> None:
-    computed = num_segmented(node)
+    computed, diagnostics = num_segmented(node), NodeDiagnostics(client)
     publisher = client.publisher()
     client.wait(lambda: publisher.get_subscription_count() > 0, node)
     for stamp in (1, 2):
         publisher.publish(room(stamp))
-        client.round_trip(node)  # a node that segments it has begun
+        diagnostics.wait_until_received(node, stamp)
     assert num_segmented(node) == computed
     got = client.receive('segment_node/instances', InstanceArray)
     client.wait(lambda: got, node)
@@ -148,9 +149,9 @@ def test_a_cloud_latched_before_activation_is_segmented(
 
 def test_the_latest_cloud_replaces_waiting_ones(node: NodeSubprocess, client: Client) -> None:
     got = client.receive('segment_node/instances', InstanceArray)
-    publisher, before = client.publisher('reliable'), len(node.text())
-    client.wait(lambda: publisher.get_subscription_count() > 0, node)
-    for stamp in range(1, 31):
+    publisher, before = client.publisher(), len(node.text())
+    client.keep_busy(node, publisher, hall(stamp=1))
+    for stamp in range(2, 31):
         publisher.publish(toy_map(3, stamp, moved=stamp % 4))
         client.spin(0.02)
     client.wait(lambda: stamps(got)[-1:] == [30], node)
@@ -225,12 +226,13 @@ def test_max_rate_limits_the_rate(node: NodeSubprocess, client: Client) -> None:
 def test_a_change_of_max_rate_takes_effect_at_once(node: NodeSubprocess, client: Client) -> None:
     got = client.receive('segment_node/instances', InstanceArray)
     publisher = client.publisher()
+    diagnostics = NodeDiagnostics(client)
     assert client.set_parameters(node, max_rate=1e-10).successful
     publisher.publish(room(stamp=1))
     client.wait(lambda: got, node)
     for stamp in (2, 3):
         publisher.publish(room(stamp))
-        client.round_trip(node)  # a node that segments it has begun
+        diagnostics.wait_until_received(node, stamp)
     assert stamps(got) == [1]
     assert client.set_parameters(node, max_rate=0.0).successful
     client.wait(lambda: 3 in stamps(got), node)
@@ -311,15 +313,13 @@ def test_a_manager_configures_it_with_other_parameters(
 
 def test_deactivate_while_busy_discards_the_result(node: NodeSubprocess, client: Client) -> None:
     got = client.receive('segment_node/instances', InstanceArray)
-    publisher = client.publisher('reliable')
-    client.wait(lambda: publisher.get_subscription_count() > 0, node)
-    client.keep_busy(node, publisher, hall(stamp=1))
+    publisher = client.publisher()
+    client.keep_busy(node, publisher, hall(stamp=1, size=40))
     computed = num_segmented(node)
     assert client.change_state(node, 'deactivate')
     assert num_segmented(node) == computed, 'deactivate did not wait for the cloud in progress'
-    assert client.change_state(node, 'activate')
-    client.wait(lambda: publisher.get_subscription_count() > 0, node)
     publisher.publish(room(stamp=2))
+    assert client.change_state(node, 'activate')
     client.wait(lambda: got, node)
     assert stamps(got) == [2]
 

@@ -11,11 +11,11 @@ import time
 from types import TracebackType
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
 from logged_process import LoggedProcess
 from mask3d_ros.msg import InstanceArray
 from mask3d_ros.node_subprocess import NodeSubprocess
 from mask3d_ros.qos import latched_profile
+from node_diagnostics import NodeDiagnostics
 import numpy as np
 from numpy.typing import NDArray
 from ros_client import Client
@@ -153,8 +153,12 @@ class CloudCounts:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self.values: dict[str, str] = {}
-        client.node.create_subscription(DiagnosticArray, '/diagnostics', self._receive, 10)
+        self._diagnostics = NodeDiagnostics(client)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """All values of the last diagnostics; none before the first."""
+        return self._diagnostics.values
 
     def wait_until_done(self, node: NodeSubprocess, published: int, uncounted: int = 0,
                         seconds: float = 60.0) -> int:
@@ -192,11 +196,6 @@ class CloudCounts:
 
     def __getitem__(self, name: str) -> int:
         return int(self.values.get(name, 0))
-
-    def _receive(self, message: DiagnosticArray) -> None:
-        for status in message.status:
-            if status.name == 'segment_node: segmentation':
-                self.values = {entry.key: entry.value for entry in status.values}
 
 
 class Listener:
