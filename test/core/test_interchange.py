@@ -154,4 +154,4 @@ def test_a_missing_package_is_one_sentence(name: str, found: Instances, scan: Sc
 def test_they_are_imported_where_they_are_used() -> None:
     code = ("import mask3d_core.interchange, sys; "
             "assert not {'open3d', 'pandas', 'trimesh', 'torch'} & set(sys.modules)")
-    subprocess.run([sys.executable, '-c', code], check=True, timeout=60)
+    subprocess.run([sys.executable, '-c', code], check=True, timeout=300)

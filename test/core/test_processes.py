@@ -122,9 +122,9 @@ class ThreadWorkers:
 
     def gather(self, item: Any) -> list[Any]:
         self._items[self.rank] = item
-        self._barrier.wait(60)
+        self._barrier.wait(300)
         gathered = list(self._items)
-        self._barrier.wait(60)
+        self._barrier.wait(300)
         return gathered
 
 

@@ -8,7 +8,7 @@ import time
 
 from mask3d_ros.worker import LatestSlot, Questions, Worker
 
-TIMEOUT_SECONDS = 60.0
+TIMEOUT_SECONDS = 300.0
 """Limit of every wait for the thread; only a thread that hangs reaches it."""
 
 

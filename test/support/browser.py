@@ -139,4 +139,4 @@ def open_browser(folder: Path, size: tuple[int, int] = (1280, 800)) -> Iterator[
         os.close(send)
         os.close(receive)
         process.terminate()
-        process.wait(30)
+        process.wait(300)

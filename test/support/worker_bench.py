@@ -29,7 +29,7 @@ from toy_map import SPACING
 
 CLASSES = load_classes('scannet20')
 SETTINGS = Settings(ExtractSettings(), 0, 0.0)
-SECONDS = 60.0
+SECONDS = 300.0
 """Limit of every wait."""
 
 

@@ -31,7 +31,7 @@ def ticks(process: int) -> int:
     return int(fields[11])
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 60) -> bool:
+def wait_until(holds: Callable[[], bool], seconds: float = 600) -> bool:
     """Wait until a function returns true."""
     end = time.monotonic() + seconds
     while not holds() and time.monotonic() < end:

@@ -20,7 +20,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 def completions(folder: Path, *words: str) -> set[str]:
     """Return what bash completes the last word with, in a folder with a script `mask3d.bash`."""
     done = subprocess.run(['bash', '-c', COMPLETE, 'bash', 'mask3d.bash', 'mask3d', *words],
-                          cwd=folder, capture_output=True, text=True, timeout=60, check=True)
+                          cwd=folder, capture_output=True, text=True, timeout=300, check=True)
     return set(done.stdout.split())
 
 
@@ -62,7 +62,7 @@ def test_a_script_for_zsh() -> None:
     for module in COMMANDS.values():
         assert module.SUMMARY.partition("'")[0] in done.stdout
     if zsh := shutil.which('zsh'):
-        subprocess.run([zsh, '-n'], input=done.stdout, text=True, check=True, timeout=60)
+        subprocess.run([zsh, '-n'], input=done.stdout, text=True, check=True, timeout=300)
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -186,8 +186,8 @@ def test_workers_end_with_their_parent(tmp_path: Path) -> None:
 
 
 def wait_until(true: Callable[[], bool]) -> None:
-    """Wait for something to be so, a minute at most."""
-    for _ in range(600):
+    """Wait for something to be so, ten minutes at most."""
+    for _ in range(6000):
         if true():
             return
         time.sleep(0.1)

@@ -30,7 +30,7 @@ def test_every_number_is_processed_once(two_threads: None) -> None:
 
 
 def test_two_workers_run_at_the_same_time(two_threads: None) -> None:
-    both = threading.Barrier(2, timeout=20)
+    both = threading.Barrier(2, timeout=300)
     # a single worker would wait for ever
     parallel_for(lambda numbers: [both.wait() for _ in numbers], 2)
 

@@ -161,7 +161,7 @@ class Together:
 
     def gather(self, item: Any) -> list[Any]:
         self.items[self.rank] = item
-        self.barrier.wait(60)
+        self.barrier.wait(300)
         return [self.items[rank] for rank in range(self.size)]
 
 

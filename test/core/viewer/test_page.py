@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 import time
 
-from browser import open_browser, Page
+from browser import open_browser, Page, TIMEOUT
 from command_line import mask3d
 from mask3d_core.data.dataset import Dataset
 from mask3d_core.data.labels import read_labelled
@@ -138,7 +138,7 @@ def test_corrections_are_downloaded_as_labels_to_train_on(
     assert page.run(SHOWN) == 2
     page.click('#save')
     saved = browser[1] / 'room0_corrected.ply'
-    end = time.monotonic() + 30
+    end = time.monotonic() + TIMEOUT
     while not saved.exists() and time.monotonic() < end:
         time.sleep(0.05)
     labelled, scene = read_labelled(saved), small_scene()

@@ -33,7 +33,7 @@ def server(tmp_path: Path) -> Iterator[ViewerServer]:
 def ask(server: ViewerServer, method: str, path: str, body: Any = None, **headers: str,
         ) -> tuple[int, str]:
     """Send a request; return status and text of the reply."""
-    connection = http.client.HTTPConnection('127.0.0.1', server.server_port, timeout=60)
+    connection = http.client.HTTPConnection('127.0.0.1', server.server_port, timeout=300)
     connection.request(method, path, None if body is None else json.dumps(body),
                        {name.replace('_', '-'): value for name, value in headers.items()})
     reply = connection.getresponse()
