@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from copy import copy
+import math
 import os
 from pathlib import Path
 import time
@@ -41,6 +42,8 @@ cores, 30 s on two cores shared by ten other processes.
 """
 RETRY_SECONDS = 10.0
 """Time after which a service request without a response is sent again."""
+STATE_RETRY_SECONDS = 1.0
+"""The same of a request for the state of a node, which is answered at once."""
 BUSY_CPU_SECONDS = 0.15
 """CPU time since a cloud was published that shows that the node is segmenting it."""
 
@@ -147,7 +150,7 @@ class Client:
             self._service(ChangeState, name)
             self.let_discover(process)
             self._discovered_by.add(process.pid)
-        return self.call(process, ChangeState, name, request, repeat=False).success
+        return self.call(process, ChangeState, name, request, retry_seconds=math.inf).success
 
     def reset(self, process: NodeSubprocess, weights: str | Path) -> None:
         """
@@ -192,16 +195,16 @@ class Client:
 
     def state(self, process: NodeSubprocess) -> str:
         """Return the label of the node's lifecycle state."""
-        return self.call(process, GetState, 'segment_node/get_state',
-                         GetState.Request()).current_state.label
+        return self.call(process, GetState, 'segment_node/get_state', GetState.Request(),
+                         STATE_RETRY_SECONDS).current_state.label
 
     def call(self, process: NodeSubprocess, kind: type, name: str, request: Any,
-             repeat: bool = True) -> Any:
+             retry_seconds: float = RETRY_SECONDS) -> Any:
         """
         Call a service of a process and return the response.
 
         On a busy machine a service may discover its client later than the client discovers it, and
-        then its response is lost. Therefore the request is repeated, unless `repeat` is false.
+        then its response is lost. Therefore the request is repeated after some time.
         """
         service = self._service(kind, name)
         self.wait(service.service_is_ready, process)
@@ -209,8 +212,7 @@ class Client:
         start = time.monotonic()
 
         def has_response() -> bool:
-            due = (time.monotonic() - start) / RETRY_SECONDS if repeat else 0
-            if len(futures) <= due:
+            if len(futures) <= (time.monotonic() - start) / retry_seconds:
                 futures.append(service.call_async(request))
             return any(future.done() for future in futures)
 
