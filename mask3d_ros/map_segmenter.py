@@ -116,14 +116,16 @@ class MapSegmenter:
             self._unsaved = True
 
     def seconds_until_save(self) -> float:
-        """Return the seconds until changed objects may be written; infinity if none changed."""
-        if self._state is None or not self._unsaved:
+        """Return the seconds until objects may be written; infinity if there are none to write."""
+        if self._state is None or not self._unsaved or self._unpublished_changes:
             return math.inf
         return self._state.seconds_until_save()
 
     def save_objects(self, *, now: bool = False) -> None:
         """
         Write the objects to the state file, if there is one and they may have changed.
+
+        Not while changes of them are unpublished: a node that reads the file tells these again.
 
         Parameters
         ----------
@@ -136,7 +138,7 @@ class MapSegmenter:
             If the file cannot be written.
 
         """
-        if self._state is not None and self._unsaved:
+        if self._state is not None and self._unsaved and not self._unpublished_changes:
             self._unsaved = not self._state.save(self._objects, now=now)
 
     def close(self) -> None:

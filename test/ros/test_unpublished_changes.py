@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+from mask3d_ros.object_state import ObjectState
 import pytest
 from toy_map import toy_map
-from worker_bench import Bench
+from worker_bench import Bench, CLASSES, Log
 
 
 @pytest.fixture
@@ -37,6 +39,14 @@ class Stop:
             return original(*arguments)
 
         monkeypatch.setattr(statistics, moment, stop_now)
+
+
+def bench_with_state(path: Path) -> Bench:
+    """Return a worker of a node that is configured with a state file."""
+    bench = Bench(state=ObjectState(path, CLASSES, Log()))  # type: ignore[arg-type]
+    bench.output.is_of_events = True
+    bench.segmenter.allow(10)
+    return bench
 
 
 def changes(bench: Bench) -> list[tuple[str, int]]:
@@ -70,3 +80,16 @@ def test_a_repeated_result_does_not_discard_the_changes_of_one_that_was_stopped(
     bench.worker.submit(toy_map(2, 4))
     bench.wait(lambda: 4 in bench.output.stamps)
     assert changes(bench) == [('appeared', 1), ('appeared', 2)]
+
+
+def test_what_was_stopped_before_a_cleanup_is_told_after_the_next_configure(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = bench_with_state(tmp_path / 'state')
+    with closing(before):
+        before.result(toy_map(1, 1), tiles=1)
+        stopped = Stop(before, monkeypatch, 'take_dropped', 'paused')
+        before.worker.submit(toy_map(2, 2))
+        before.wait(lambda: stopped.happened)
+    with closing(bench_with_state(tmp_path / 'state')) as after:
+        after.result(toy_map(2, 3), tiles=2)
+        assert changes(before) + changes(after) == [('appeared', 1), ('appeared', 2)]
