@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+import io
 import os
+from pathlib import Path
 import re
 from typing import Any
 
@@ -37,6 +39,8 @@ LENGTH_KEY = 3076
 """GeoTIFF's ProjLinearUnitsGeoKey."""
 FEET = {9002: 0.3048, 9003: 1200 / 3937}
 """Metres of the international foot and of the US survey foot, by their EPSG codes."""
+CAPITAL_AXIS = re.compile(rb'(?<=[\r\n])property\s+\w+\s+[XYZ](?=\s)')
+"""In the header of a .ply."""
 OBJ_HEAD_BYTES = 1 << 20
 """Of an .obj, in which its colours are looked at."""
 CHANNELS = ('red', 'green', 'blue')
@@ -158,7 +162,7 @@ def mesh_columns(path: FilePath) -> FileColumns:
         with library_errors('mesh'):
             if os.fspath(path).lower().endswith('.obj'):
                 _check_obj_colors(path)
-            scene = trimesh.load_scene(os.fspath(path), process=False)
+            scene = trimesh.load_scene(**_mesh_file(path), process=False)
             points, colors = _points_of_scene(scene)
         if not len(points):
             raise InputError('expected a mesh or points, got none')
@@ -167,6 +171,16 @@ def mesh_columns(path: FilePath) -> FileColumns:
         if colors is not None:
             columns |= {name: colors[:, place] for place, name in enumerate(CHANNELS)}
         return FileColumns.of(columns)
+
+
+def _mesh_file(path: FilePath) -> dict[str, Any]:
+    """Return what trimesh is to load: a copy of a .ply with axes in capitals, which it lacks."""
+    if os.fspath(path).lower().endswith('.ply'):
+        header, mark, rows = Path(path).read_bytes().partition(b'end_header')
+        renamed = CAPITAL_AXIS.sub(lambda found: found[0].lower(), header)
+        if renamed != header:
+            return {'file_obj': io.BytesIO(renamed + mark + rows), 'file_type': 'ply'}
+    return {'file_obj': os.fspath(path)}
 
 
 def surface_columns(path: FilePath, vertices: FileColumns) -> FileColumns:

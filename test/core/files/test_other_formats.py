@@ -120,6 +120,24 @@ def test_colours_of_a_coarse_ply(tmp_path: Path, names: tuple[str, str, str]) ->
         np.testing.assert_allclose(np.median(scan.color[side], axis=0) * 255, color, atol=2)
 
 
+@pytest.mark.parametrize('encoding', ['ascii', 'binary'])
+def test_a_coarse_ply_with_names_in_capitals(tmp_path: Path, encoding: str) -> None:
+    trimesh = pytest.importorskip('trimesh', reason='needs the extra formats')
+    mesh = trimesh.creation.box((4, 3, 2.5))
+    mesh.visual.vertex_colors = np.where(mesh.vertices[:, :1] < 0, (200, 100, 50), (20, 40, 60))
+    content = mesh.export(file_type='ply', encoding=encoding)
+    head, mark, rows = content.partition(b'end_header')
+    for name in (b'x', b'y', b'z', b'red', b'green', b'blue'):
+        head = head.replace(b' ' + name + b'\n', b' ' + name.upper() + b'\n')
+    (tmp_path / 'lower.ply').write_bytes(content)
+    (tmp_path / 'capital.ply').write_bytes(head + mark + rows)
+    expected, scan = (read_scan(tmp_path / f'{name}.ply') for name in ('lower', 'capital'))
+    np.testing.assert_array_equal(scan.xyz, expected.xyz)
+    assert scan.color is not None and len(scan) > 20_000
+    left = scan.xyz[:, 0] < -1.9
+    np.testing.assert_allclose(scan.color[left] * 255, [(200, 100, 50)] * left.sum(), atol=0.1)
+
+
 @pytest.mark.parametrize(('kind', 'scale'), [('ushort', 257), ('float', 1), ('float', 1 / 255)])
 def test_colours_of_a_coarse_ply_of_other_types(tmp_path: Path, kind: str, scale: float) -> None:
     trimesh = pytest.importorskip('trimesh', reason='needs the extra formats')
