@@ -175,12 +175,20 @@ def _plain(names: tuple[str, ...]) -> dict[str, str]:
     axes = {other: axis for other in plain if (axis := AXIS_NAME.fullmatch(other))}
     forms = {other: (other[:axis.start(1)], other[axis.end(1):]) for other, axis in axes.items()}
     sizes = Counter(forms.values())
-    # those of three axes first: in px py x_m y_m z_m the first two are pixels
-    for other in sorted(plain, key=lambda name: sizes[forms.get(name, ('', ''))] < len(AXES)):
-        ours = axes[other][1] if other in axes else OTHER_NAMES.get(other, other)
-        if ours not in plain:
-            plain[ours] = plain.pop(other)
-    return plain
+    ours = {other: axes[other][1] if other in axes else OTHER_NAMES.get(other, other)
+            for other in plain}
+
+    def rank(other: str) -> int:
+        """Return 0 for our own names, and the form of three axes before any of less."""
+        if other in axes and sizes[forms[other]] < len(AXES):
+            return 2  # in px py x_m y_m z_m the first two are pixels
+        return int(ours[other] != other)
+
+    found: dict[str, str] = {}
+    for other in sorted(plain, key=rank):
+        spare = f'other_{other}' if ours[other] == other else other
+        found[spare if ours[other] in found else ours[other]] = plain[other]
+    return found
 
 
 def _unit(names: list[str]) -> float:

@@ -240,13 +240,16 @@ def test_columns_that_are_not_used_are_named(
     assert read_scan(path).unused_fields == ('column_8',)
 
 
-@pytest.mark.parametrize('names', ['px py x_m y_m z_m', 'px py pos_x pos_y pos_z'])
-def test_axes_have_names_of_one_form(tmp_path: Path, names: str) -> None:
+@pytest.mark.parametrize(('names', 'unused'), [
+    ('px py x_m y_m z_m', ('px', 'py')), ('px py pos_x pos_y pos_z', ('px', 'py')),
+    ('x y pos_x pos_y pos_z', ('other_x', 'other_y')), ('pos_x pos_y x y z', ('pos_x', 'pos_y'))])
+def test_axes_have_names_of_one_form(tmp_path: Path, names: str, unused: tuple[str, ...],
+                                     ) -> None:
     pixels = np.stack([np.arange(COUNT) % 8, np.arange(COUNT) // 8], axis=1)
     (tmp_path / 'a.txt').write_text(lines(pixels, XYZ, head=names + '\n'))
     scan = read_scan(tmp_path / 'a.txt')
     np.testing.assert_array_equal(scan.xyz, XYZ)
-    assert scan.unused_fields == ('px', 'py')
+    assert scan.unused_fields == unused
 
 
 def test_names_that_are_not_understood_are_said(tmp_path: Path) -> None:
