@@ -1,6 +1,7 @@
 """A program in a process of its own, with the interface of NodeSubprocess that the client uses."""
 
 from collections.abc import Sequence
+import os
 from pathlib import Path
 import signal
 import subprocess
@@ -41,8 +42,8 @@ class LoggedProcess:
         return self.log.read_text(errors='replace')
 
     def stop(self) -> int:
-        """Interrupt it as Ctrl-C does; return the exit status."""
-        self._process.send_signal(signal.SIGINT)
+        """Interrupt it and its children, as Ctrl-C does; return the exit status."""
+        os.killpg(self._process.pid, signal.SIGINT)  # launch does not pass it on to its nodes
         return self._process.wait(TIMEOUT_SECONDS)
 
     def kill(self) -> None:
