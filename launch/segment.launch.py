@@ -5,6 +5,7 @@ There is no argument `container`: component containers load C++ nodes, and this 
 `examples/own_executor.py` runs it in a process together with other Python nodes.
 """
 
+import os
 from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription
@@ -18,6 +19,10 @@ SIGTERM_TIMEOUT_SECONDS = '30'
 RESPAWN_DELAY_SECONDS = 2.0
 CONFIG = [FindPackageShare('mask3d_ros'), 'config']
 OF_PARAMS_FILE = 'empty: that of params_file.'
+FAST_DDS_VARIABLE = ('FASTRTPS_DEFAULT_PROFILES_FILE'
+                     if os.environ.get('ROS_DISTRO') in ('humble', 'iron', 'jazzy')
+                     else 'FASTDDS_DEFAULT_PROFILES_FILE')
+"""What Fast DDS 2 and 3 read; with both, 3 reads the file twice and logs errors."""
 BOOLEANS = {'true': True, 'false': False}
 PARAMETERS = {'weights': str, 'device': str, 'num_queries': int, 'score_threshold': float,
               'use_sim_time': BOOLEANS.__getitem__, 'autostart': BOOLEANS.__getitem__}
@@ -62,6 +67,10 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
             'respawn', default_value='false', choices=list(BOOLEANS),
             description='Start the node again if its process ends by itself.'),
         DeclareLaunchArgument(
+            'fast_dds', default_value='false', choices=list(BOOLEANS),
+            description='Give the node more shared memory with config/fast_dds.xml: true where '
+                        'clouds have megabytes and /dev/shm has room.'),
+        DeclareLaunchArgument(
             'log_level', default_value='info',
             choices=['debug', 'info', 'warn', 'error', 'fatal'],
             description='Log level of the node.'),
@@ -101,6 +110,8 @@ def start_nodes(context: LaunchContext) -> list[Node]:
         remappings=[('points', arguments['cloud'])],
         ros_arguments=['--log-level', arguments['log_level']],
         output='screen',
+        additional_env=({FAST_DDS_VARIABLE: PathJoinSubstitution([*CONFIG, 'fast_dds.xml'])}
+                        if BOOLEANS[arguments['fast_dds']] else {}),
         respawn=BOOLEANS[arguments['respawn']], respawn_delay=RESPAWN_DELAY_SECONDS,
         sigterm_timeout=SIGTERM_TIMEOUT_SECONDS,
     )

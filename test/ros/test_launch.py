@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 import re
 import signal
+from typing import Any
 
 from lifecycle_msgs.srv import GetState
 from logged_process import LoggedProcess
@@ -135,7 +136,8 @@ def test_a_killed_node_starts_again(client: Client, tmp_path: Path) -> None:
         running.stop()
 
 
-def test_rviz_gets_the_frame_the_topics_and_the_clock(tmp_path: Path) -> None:
+def start_nodes(**given: str) -> tuple[LaunchContext, list[Any]]:
+    """Return what the launch file starts with some arguments, and the context."""
     spec = importlib.util.spec_from_file_location('segment_launch', LAUNCH)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -143,10 +145,25 @@ def test_rviz_gets_the_frame_the_topics_and_the_clock(tmp_path: Path) -> None:
     context = LaunchContext()
     for argument in module.declare_arguments():
         argument.visit(context)
-    context.launch_configurations.update({
-        'rviz': 'true', 'fixed_frame': 'odom', 'cloud': '/map', 'name': 'finder',
-        'use_sim_time': 'true'})
-    rviz, node = module.start_nodes(context)
+    context.launch_configurations.update(given)
+    return context, module.start_nodes(context)
+
+
+@pytest.mark.parametrize(('distribution', 'variable'), [
+    ('humble', 'FASTRTPS_DEFAULT_PROFILES_FILE'), ('kilted', 'FASTDDS_DEFAULT_PROFILES_FILE')])
+def test_fast_dds_gets_its_profile(monkeypatch: pytest.MonkeyPatch, distribution: str,
+                                   variable: str) -> None:
+    monkeypatch.setenv('ROS_DISTRO', distribution)
+    context, [node] = start_nodes(fast_dds='true')
+    [(name, value)] = [[perform_substitutions(context, part) for part in pair]
+                       for pair in node.additional_env]
+    assert name == variable and value.endswith('config/fast_dds.xml') and Path(value).is_file()
+    assert not start_nodes()[1][0].additional_env
+
+
+def test_rviz_gets_the_frame_the_topics_and_the_clock() -> None:
+    context, [rviz, node] = start_nodes(rviz='true', fixed_frame='odom', cloud='/map',
+                                        name='finder', use_sim_time='true')
     words = [perform_substitutions(context, word) for word in rviz.cmd[1:5]
              if not isinstance(word, str)]
     assert words[0] == '-d' and words[1].endswith('config/segment.rviz')
