@@ -12,6 +12,7 @@ from mask3d_core.extraction.clustered_regions import clustered_regions
 from mask3d_core.extraction.group_masks import measure_groups
 from mask3d_core.extraction.measures import measure_masks
 from mask3d_core.extraction.point_masks import intersections, region_masks
+from mask3d_core.extraction.ranking import Candidates, objectness_score, rank
 from mask3d_core.extraction.regions import Regions
 from mask3d_core.geometry.point_groups import group_points, PointGroups, single_points
 from mask3d_core.instances import Instances
@@ -26,17 +27,6 @@ import torch
 EPS_VOXELS = 16
 """Default DBSCAN eps, in voxels of the weights; a quarter of it costs scores and time."""
 RANKINGS: Final = ('objectness', 'class')
-CLASS_EXPONENT: Final = 0.5
-"""
-Of the class probability in the ranking by objectness. With 0 a mask of a query that found nothing,
-whose class is arbitrary, often replaces its duplicate; with more background ranks too high
-(docs/log/weights.md).
-"""
-CANDIDATES_PER_INSTANCE = 5
-"""
-Masks among which duplicates are removed, for each of the top k instances. Of a broken prediction
-there may be thousands of masks, and each is compared with each.
-"""
 
 
 @dataclass(frozen=True)
@@ -115,28 +105,6 @@ class ExtractSettings:
             raise InputError(f'expected {wrong[0]}, got {getattr(self, name)}')
 
 
-@dataclass(frozen=True, eq=False)
-class _Candidates:
-    """
-    Scored pairs of a region and a class, best score first.
-
-    Attributes
-    ----------
-    region : [I] int64
-    row : [I] int64
-        Row of the class table.
-    score : [I] float64
-
-    """
-
-    region: NDArray[np.int64]
-    row: NDArray[np.int64]
-    score: NDArray[np.float64]
-
-    def __getitem__(self, chosen: NDArray[np.int64] | NDArray[np.bool_]) -> _Candidates:
-        return _Candidates(self.region[chosen], self.row[chosen], self.score[chosen])
-
-
 @torch.no_grad()
 def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTable,
             settings: ExtractSettings | None = None, groups: PointGroups | None = None,
@@ -193,7 +161,8 @@ def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTa
     regions = _drop_small(regions, inverse, settings.min_points)
     probability = torch.softmax(prediction.class_logits.float(), dim=1)[:, :-1].cpu().numpy()
     mask_iou = _mask_iou(prediction, regions)
-    candidates = _rank(regions, probability, objectness, mask_iou, settings)
+    candidates = rank(regions, probability, objectness, mask_iou, settings.top_k,
+                      settings.all_classes)
     candidates = candidates[candidates.score >= settings.score_threshold]
     if groups is None:
         groups = group_scan(
@@ -205,7 +174,7 @@ def extract(prediction: Prediction, voxels: Voxels, scan: Scan, classes: ClassTa
     if wanted:
         candidates = candidates[np.isin(candidates.row, wanted)]
     if settings.top_k != -1 and not settings.all_classes:
-        candidates = candidates[np.arange(len(candidates.score)) < settings.top_k]
+        candidates = candidates[:settings.top_k]
     check_stop()
     instances = _measure(candidates, masks, groups, voxels, scan, classes)
     rest = time.perf_counter() - start - clustering
@@ -255,9 +224,9 @@ def _drop_unlikely(prediction: Prediction, settings: ExtractSettings, by_objectn
     likeliest = torch.softmax(prediction.class_logits.float(), dim=1)[:, :-1].amax(1)
     best, mask_iou = likeliest.double().cpu().numpy(), prediction.mask_iou
     if by_objectness:
-        best = _combine(np.ones(1), best,
+        best = objectness_score(np.ones(1), best,
                         None if mask_iou is None else mask_iou.double().cpu().numpy())
-    keep = ~(best < settings.score_threshold)  # keeps NaN, which is an error in `_rank`
+    keep = ~(best < settings.score_threshold)  # keeps NaN, which is an error in `rank`
     queries = torch.from_numpy(np.flatnonzero(keep)).to(prediction.class_logits.device)
     return replace(prediction, class_logits=prediction.class_logits.index_select(0, queries),
                    mask_logits=prediction.mask_logits.index_select(1, queries),
@@ -272,77 +241,8 @@ def _drop_small(regions: Regions, inverse: NDArray[np.int64], min_points: int) -
                    regions.confidence[keep])
 
 
-def _rank(regions: Regions, probability: NDArray[np.float32],
-          objectness: NDArray[np.float32] | None, mask_iou: NDArray[np.float64] | None,
-          settings: ExtractSettings) -> _Candidates:
-    """
-    Take the best pairs of region and class, and sort them by score.
-
-    Without objectness the score is eq. 7, and the best are those with the highest class
-    probabilities; with it, those with the highest scores.
-    """
-    probability = probability[regions.query]                    # [R, K]
-    if not np.isfinite(probability).all():
-        raise InputError('the network predicted NaN: the weights are broken, or the precision '
-                         'is too low for them; try float32')
-    count = len(probability) if settings.top_k == -1 else settings.top_k
-    if settings.all_classes:
-        region = np.repeat(np.arange(len(probability)), probability.shape[1])
-        row = np.tile(np.arange(probability.shape[1]), len(probability))
-    else:
-        region, row = np.arange(len(probability)), probability.argmax(axis=1)
-        count *= CANDIDATES_PER_INSTANCE
-    if objectness is None:
-        top = _largest(probability[region, row], count)
-        region, row = region[top], row[top]
-        score = probability[region, row] * regions.confidence[region]
-    else:
-        evidence = regions.confidence * _mean_objectness(regions, objectness)
-        score = _combine(evidence, probability.max(axis=1, initial=0), mask_iou)
-        top = _largest(score, count)
-        region, row, score = region[top], row[top], score[top]
-    return _Candidates(region, row, score)[np.argsort(-score, kind='stable')]
-
-
-def _mean_objectness(regions: Regions, objectness: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the mean objectness of the voxels of each region: [R]."""
-    return np.array([objectness[voxels].sum(dtype=np.float64) / max(len(voxels), 1)
-                     for voxels in regions.voxels])
-
-
-def _combine(evidence: NDArray[np.float64], likeliest: NDArray[np.floating],
-             mask_iou: NDArray[np.float64] | None) -> NDArray[np.float64]:
-    """
-    Return the scores of the ranking by objectness, each factor in 0..1.
-
-    Parameters
-    ----------
-    evidence : array
-        Mean mask probability times mean objectness.
-    likeliest : array
-        Probability of the likeliest class.
-    mask_iou : array or None
-        If the model predicts it.
-
-    """
-    score: NDArray[np.float64] = evidence ** 2 * likeliest ** CLASS_EXPONENT
-    if mask_iou is not None:
-        score = np.sqrt(mask_iou * score)
-    return score
-
-
-def _largest(values: NDArray[np.floating], count: int) -> NDArray[np.int64]:
-    """Return the indices of the largest values, descending, equal ones by index."""
-    if count < len(values):
-        smallest = np.partition(values, len(values) - count)[len(values) - count]
-        largest = np.flatnonzero(values >= smallest)
-    else:
-        largest = np.arange(len(values))
-    return largest[np.argsort(-values[largest], kind='stable')][:count]
-
-
-def _filter(candidates: _Candidates, masks: list[NDArray[np.int64]],
-            weight: NDArray[np.int64], settings: ExtractSettings) -> _Candidates:
+def _filter(candidates: Candidates, masks: list[NDArray[np.int64]],
+            weight: NDArray[np.int64], settings: ExtractSettings) -> Candidates:
     """Drop small masks, and masks that overlap with better ones; `weight` is of their rows."""
     size = np.array([weight[mask].sum() for mask in masks], np.int64)
     candidates = candidates[size[candidates.region] >= settings.min_points]
@@ -388,7 +288,7 @@ def _non_maximum_suppression(iou: NDArray[np.float64], row: NDArray[np.int64],
     return np.array(chosen, np.int64)
 
 
-def _measure(candidates: _Candidates, masks: list[NDArray[np.int64]], groups: PointGroups,
+def _measure(candidates: Candidates, masks: list[NDArray[np.int64]], groups: PointGroups,
              voxels: Voxels, scan: Scan, classes: ClassTable) -> Instances:
     """Make an instance of each candidate; candidates of one region share its measures."""
     regions, instance = np.unique(candidates.region, return_inverse=True)
